@@ -1,0 +1,1 @@
+"""What runs on the operator's machine: config, graph, runners, report and command line."""

@@ -1,0 +1,1 @@
+"""The gate that stops a run on anomalies of the data; TFX's own validator only records them."""

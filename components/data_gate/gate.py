@@ -1,0 +1,72 @@
+"""Decides which anomalies of the data stop a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+_RANKS = {"never": 99, "error": 2, "warning": 1}
+_SEVERITIES = {anomalies_pb2.AnomalyInfo.ERROR: "error", anomalies_pb2.AnomalyInfo.WARNING: "warning"}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One anomaly that stops the run."""
+
+    split: str
+    feature: str
+    anomaly: str
+    severity: str
+    description: str
+
+    def __str__(self) -> str:
+        place = f"feature '{self.feature}'" if self.feature else "the whole dataset"
+        return f"split {self.split}, {place}: {self.anomaly} ({self.severity}): {self.description}"
+
+
+def find_refusals(
+    anomalies: Mapping[str, anomalies_pb2.Anomalies], fail_on: str, accept: Mapping[str, Sequence[str]]
+) -> list[Refusal]:
+    """Returns the anomalies that stop the run.
+
+    Args:
+        anomalies: TFDV's findings by split.
+        fail_on: the lowest severity that stops: `error`, `warning`, or `never`.
+        accept: names of anomaly types to let pass, by feature; the dataset's own under the empty name.
+    """
+    return [
+        refusal
+        for split, found in sorted(anomalies.items())
+        for refusal in _all(split, found)
+        if _RANKS[refusal.severity] >= _RANKS[fail_on] and refusal.anomaly not in accept.get(refusal.feature, ())
+    ]
+
+
+def explain(refusals: Sequence[Refusal], fail_on: str) -> str:
+    """Returns the text for the user: fact, places, remedy."""
+    count = f"{len(refusals)} {'anomaly' if len(refusals) == 1 else 'anomalies'}"
+    first = refusals[0]
+    lines = [f"the data has {count} of severity '{fail_on}' or above; nothing was trained, nothing was pushed"]
+    lines += [f"  {refusal}" for refusal in refusals]
+    lines += [
+        "To accept one, name it in the configuration, for example",
+        f"  --set 'validation.accept={{{first.feature or repr('')}: [{first.anomaly}]}}'",
+        "or change the schema (schema.path), or mend the data.",
+    ]
+    return "\n".join(lines)
+
+
+def _all(split: str, found: anomalies_pb2.Anomalies) -> Iterator[Refusal]:
+    for feature, info in sorted(found.anomaly_info.items()):
+        yield from _of(split, feature, info)
+    if found.HasField("dataset_anomaly_info"):
+        yield from _of(split, "", found.dataset_anomaly_info)
+
+
+def _of(split: str, feature: str, info: anomalies_pb2.AnomalyInfo) -> Iterator[Refusal]:
+    severity = _SEVERITIES.get(info.severity, "error")
+    for reason in info.reason:
+        name = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
+        yield Refusal(split, feature, name, severity, reason.description or reason.short_description)

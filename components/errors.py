@@ -1,0 +1,21 @@
+"""The errors that components raise; the message of each is the whole text for the user: fact, place, remedy."""
+
+
+class ComponentError(Exception):
+    """A step cannot go on for a reason that the user can mend."""
+
+
+class IngestError(ComponentError):
+    """The data files cannot be read as they should."""
+
+
+class DataRefused(ComponentError):
+    """The data has anomalies that stop the run."""
+
+
+class ModelPackageError(ComponentError):
+    """The user's model package lacks something or does not fit its data."""
+
+
+class PushError(ComponentError):
+    """A version could not be written to the serving root."""

@@ -1,0 +1,1 @@
+"""The gate before the push: TFMA's metrics, slices and thresholds."""

@@ -1,0 +1,39 @@
+"""Reads TFRecord files of serialized tf.Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from components.errors import IngestError
+
+
+def read_examples(path: str) -> Iterator[bytes]:
+    """Yields each record of the file (plain, or gzipped if its name ends in .gz).
+
+    Raises:
+        IngestError: the file is damaged, holds no records, or its first record is no tf.Example.
+    """
+    compression = "GZIP" if path.endswith(".gz") else ""
+    count = 0
+    try:
+        for record in tf.data.TFRecordDataset(path, compression_type=compression).as_numpy_iterator():
+            if count == 0:
+                _check_example(path, record)
+            count += 1
+            yield record
+    except tf.errors.DataLossError as error:
+        raise IngestError(f"{path}: is damaged after record {count:,} ({error.message}); write the file anew") from None
+    if count == 0:
+        raise IngestError(f"{path}: holds no records; give a file with data")
+
+
+def _check_example(path: str, record: bytes) -> None:
+    example = tf.train.Example()
+    try:
+        example.ParseFromString(record)
+    except Exception:  # noqa: BLE001 - protobuf's implementations raise different classes
+        example.Clear()
+    if not example.features.feature:
+        raise IngestError(f"{path}: its first record is not a tf.Example with features; write tf.Examples")

@@ -1,0 +1,62 @@
+"""The TFX component of the push."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.pusher.executor import Executor
+
+
+class PusherSpec(component_spec.ComponentSpec):
+    """What the push needs and makes."""
+
+    PARAMETERS = {"custom_config": component_spec.ExecutionParameter(type=str)}  # noqa: RUF012 - TFX's form
+    INPUTS = {  # noqa: RUF012
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        "pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
+    }
+
+
+class Pusher(base_component.BaseComponent):
+    """Makes a blessed model the next version below the serving root."""
+
+    SPEC_CLASS = PusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        evaluation: types.BaseChannel,
+        examples: types.BaseChannel,
+        settings: dict[str, Any],
+    ) -> None:
+        """Makes the node.
+
+        Args:
+            model: the trained model.
+            model_blessing: the Evaluator's verdict.
+            evaluation: the Evaluator's metrics, for the manifest.
+            examples: the raw examples, for the golden requests.
+            settings: `root`, `model`, `pipeline`, `thresholds` and `code` (fingerprint and commit).
+        """
+        super().__init__(
+            spec=PusherSpec(
+                custom_config=json.dumps(settings, sort_keys=True),
+                model=model,
+                model_blessing=model_blessing,
+                evaluation=evaluation,
+                examples=examples,
+                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            )
+        )

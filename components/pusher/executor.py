@@ -1,0 +1,92 @@
+"""The TFX executor of the push, on TFX's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor as tfx_pusher
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.evaluator.results import read_metrics
+from components.pusher import manifest, versions
+from components.pusher.golden import write_golden
+
+
+class Executor(tfx_pusher.Executor):
+    """Pushes a blessed model as the next version."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `<root>/<model>/<version>` and records it in `pushed_model`; does nothing for an unblessed model.
+
+        Raises:
+            PushError: the serving root cannot be written to.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        settings = json.loads(exec_properties["custom_config"])
+        folder = os.path.join(settings["root"], settings["model"])
+        source = f"{input_dict['model'][0].uri} {input_dict['evaluation'][0].uri}"
+        version = versions.find_pushed(folder, source)
+        if version is None:
+            version = self._publish(folder, source, settings, input_dict)
+        path = os.path.join(folder, str(version))
+        self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(version))
+        fileio.makedirs(pushed.uri)
+        io_utils.copy_file(os.path.join(path, manifest.NAME), os.path.join(pushed.uri, manifest.NAME), overwrite=True)
+
+    def _publish(
+        self, folder: str, source: str, settings: dict[str, Any], inputs: dict[str, list[types.Artifact]]
+    ) -> int:
+        model = self.GetModelPath(inputs)
+        examples = inputs["examples"][0]
+        beside: list[str] = []
+
+        def fill(target: str) -> None:
+            io_utils.copy_dir(model, target)
+            split = artifact_utils.get_split_uri([examples], "eval")
+            write_golden(target, settings["model"], [os.path.join(split, "*")])
+            beside.append(target)
+
+        def make_manifest(version: int) -> dict[str, Any]:
+            return {
+                "schema": manifest.SCHEMA,
+                "model": settings["model"],
+                "version": version,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "run_id": self._context.pipeline_run_id or "",
+                "pipeline": settings["pipeline"],
+                "blessed": True,
+                "source": source,
+                "files": manifest.describe_files(beside[0]),
+                "signatures": manifest.describe_signatures(beside[0]),
+                "metrics": read_metrics(inputs["evaluation"][0].uri),
+                "thresholds": settings["thresholds"],
+                "data": _describe_data(examples),
+                "code": settings["code"],
+                "packages": manifest.installed_packages(),
+            }
+
+        return versions.publish(folder, fill, make_manifest)
+
+
+def _describe_data(examples: types.Artifact) -> dict[str, Any]:
+    version = examples.get_custom_property("version")
+    return {
+        "span": int(examples.get_custom_property("span") or 0),
+        "version": None if version is None else int(version),
+        "fingerprint": str(examples.get_custom_property("input_fingerprint") or ""),
+    }

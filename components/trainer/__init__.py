@@ -1,0 +1,1 @@
+"""The generic trainer: one `run_fn` for every model package."""

@@ -1,0 +1,1 @@
+"""Which digit is it? scikit-learn's handwritten digits, 8×8 pixels."""

@@ -1,0 +1,31 @@
+"""The one place that gives an error its exit code."""
+
+from __future__ import annotations
+
+import sys
+
+# By import path, so that a class counts without its package having to be imported here. The first that fits wins:
+#   2  the command was typed wrong (click's own)
+#   3  the configuration, or what it points to, is wrong
+#   4  a step of the pipeline failed
+#   5  a release was refused
+# 130  interrupted
+_CODES = {
+    "pipeline.errors.ConfigError": 3,
+    "pipeline.errors.StepFailed": 4,
+    "pipeline.errors.Interrupted": 130,
+    "components.errors.ModelPackageError": 3,
+    "components.errors.ComponentError": 4,
+    "serving.errors.ReleaseRefused": 5,
+    "serving.errors.ServingError": 3,
+}
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Returns the exit code of an error meant for the user, or None for a bug."""
+    for path, code in _CODES.items():
+        module, _, name = path.rpartition(".")
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return code
+    return None

@@ -1,0 +1,86 @@
+"""The program `hilir`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from pipeline.cli.exits import exit_code
+
+# Name -> (where the command is, its line in `hilir --help`).
+COMMANDS = {
+    "run": ("pipeline.cli.run:run", "Train, evaluate and push a model on this machine."),
+    "config": ("pipeline.cli.config:config", "Show or check a configuration."),
+    "runs": ("pipeline.cli.runs:runs", "List past runs, or show one."),
+    "models": ("pipeline.cli.models:models", "List pushed models and their versions."),
+    "doctor": ("pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names in the order of a model's life."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns the command, or None where there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Prints the version of hilir, which is read only when asked for."""
+    if value and not ctx.resilient_parsing:
+        click.echo(f"hilir {version('hilir')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Show the version.")
+@click.option("--verbose", "-v", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: bool) -> None:
+    """Take a TensorFlow model from data to a served, watched and retrained product.
+
+    The first run: hilir run
+    """
+    ctx.obj = {"verbose": verbose}
+
+
+def main() -> None:
+    """Runs the program; every error ends as one message and an exit code."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result = cli.main(arguments, prog_name="hilir", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        click.echo("hilir: interrupted", err=True)
+        return 130
+    except Exception as error:
+        code = exit_code(error)
+        if code is None or {"--verbose", "-v"} & set(arguments):
+            raise
+        click.echo(f"hilir: {error}", err=True)
+        return code
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,53 @@
+"""Where the data comes from, what is expected of it and what stops a run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from components.settings import Section
+
+
+class DataSection(Section):
+    """The rows to learn from."""
+
+    format: Literal["csv", "tfrecord"]
+    path: str
+    pattern: str
+    generator: str | None
+    columns: dict[str, Literal["int", "float", "string"]]
+    splits: dict[str, PositiveInt]
+
+    @field_validator("splits")
+    @classmethod
+    def _splits_are_complete(cls, splits: dict[str, int]) -> dict[str, int]:
+        missing = [name for name in ("train", "eval") if name not in splits]
+        if missing:
+            raise ValueError(f"needs the splits 'train' and 'eval'; {', '.join(missing)} is missing")
+        return splits
+
+
+class SchemaSection(Section):
+    """What the data should look like: a curated file, or inferred from the first run's statistics."""
+
+    path: str | None
+
+
+class ValidationSection(Section):
+    """Which anomalies of the data stop a run."""
+
+    fail_on: Literal["error", "warning", "never"]
+    accept: dict[str, list[str]]
+
+
+class TransformSection(Section):
+    """How TensorFlow Transform runs."""
+
+    statistics: bool
+
+
+class BeamSection(Section):
+    """How Beam steps run on this machine."""
+
+    args: list[str] = Field(min_length=0)

@@ -1,0 +1,103 @@
+"""The layers of a configuration: files and settings of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Some values and where they were written."""
+
+    name: str
+    values: dict[str, Any]
+
+
+def read_file(path: Path, name: str | None = None) -> Layer:
+    """Returns the layer that the YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, not YAML or not a mapping.
+    """
+    shown = name or str(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigError(f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml") from None
+    except OSError as error:
+        raise ConfigError(f"{shown}: cannot be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; mend that line") from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{shown}: holds a {type(values).__name__}, not keys and values; see configs/base.yaml")
+    return Layer(shown, values)
+
+
+def read_setting(setting: str) -> Layer:
+    """Returns the layer of one `a.b=c` from the command line; the value is YAML.
+
+    Raises:
+        ConfigError: the setting has no '=' or no key, or its value is not YAML.
+    """
+    key, equals, _ = setting.partition("=")
+    if not equals or not key.strip("."):
+        raise ConfigError(f"--set {setting}: is not of the form key=value, for example --set train.epochs=3")
+    try:
+        values = OmegaConf.to_container(OmegaConf.from_dotlist([setting]))
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise ConfigError(f"--set {setting}: the value cannot be read: {error}") from None
+    assert isinstance(values, dict)
+    return Layer(f"--set {key}", values)
+
+
+def merge(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Returns the values of all layers, the later ones winning; mappings are merged, lists replaced.
+
+    Raises:
+        ConfigError: a value refers to another one (`${...}`) that does not exist.
+    """
+    try:
+        merged = OmegaConf.merge(*(OmegaConf.create(layer.values) for layer in layers))
+        values = OmegaConf.to_container(merged, resolve=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None)
+        raise ConfigError(f"{layers[-1].name}: {key or 'a value'}: {str(error).splitlines()[0]}") from None
+    assert isinstance(values, dict)
+    return _without_unset(values)
+
+
+def _without_unset(values: dict[Any, Any]) -> dict[str, Any]:
+    """Drops what base.yaml marks as to be given (`???`), so that it is reported as missing."""
+    return {
+        str(key): _without_unset(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value != "???"
+    }
+
+
+def origin_of(layers: Sequence[Layer], key: str) -> str:
+    """Returns the name of the last layer that sets the dotted key or a mapping it is in."""
+    for layer in reversed(layers):
+        node: Any = layer.values
+        for part in key.split("."):
+            if not isinstance(node, dict) or part not in node:
+                break
+            node = node[part]
+        else:
+            return layer.name
+    return layers[0].name

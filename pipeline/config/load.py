@@ -1,0 +1,72 @@
+"""Reads, merges and checks the layers of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.config.faults import describe
+from pipeline.config.layers import Layer, merge, origin_of, read_file, read_setting
+from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked configuration together with where each of its values came from."""
+
+    config: Config
+    values: dict[str, Any]
+    layers: tuple[Layer, ...]
+
+    def origins(self) -> Iterator[tuple[str, Any, str]]:
+        """Yields each leaf as (dotted key, value, name of the layer that set it)."""
+        for key, value in leaves(self.values):
+            yield key, value, origin_of(self.layers, key)
+
+    @cached_property
+    def text(self) -> str:
+        """The effective configuration as YAML, as it is stored with a run."""
+        return yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True)
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted key, value) of every value that is not a non-empty mapping, in order."""
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def base_path() -> Path:
+    """Returns the path of `configs/base.yaml`, which holds every key with its default."""
+    spec = find_spec("configs")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("the folder configs/ with base.yaml is not installed; type 'make setup'")
+    return Path(next(iter(spec.submodule_search_locations))) / "base.yaml"
+
+
+def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequence[str] = ()) -> LoadedConfig:
+    """Returns the configuration: base.yaml < `path` < `overlays` < `settings` (each `a.b=c`).
+
+    Raises:
+        ConfigError: with every fault found, each with its file and dotted key.
+    """
+    layers = [read_file(base_path(), "base.yaml"), read_file(Path(path))]
+    layers += [read_file(Path(overlay)) for overlay in overlays]
+    layers += [read_setting(setting) for setting in settings]
+    values = merge(layers)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(describe(error, values, layers)) from None
+    return LoadedConfig(config, values, tuple(layers))

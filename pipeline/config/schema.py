@@ -1,0 +1,51 @@
+"""The whole configuration, one frozen object."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from components.trainer.settings import TrainSettings
+from pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from components.evaluator.settings import EvaluateSettings
+from components.settings import Section
+
+# The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
+
+
+class ModelSection(Section):
+    """The model: its name where it is served, and the package that defines it."""
+
+    name: Name
+    package: str
+
+
+class PipelineSection(Section):
+    """Where a run keeps its artifacts, and whether unchanged steps are skipped."""
+
+    root: str
+    runs: str
+    cache: bool
+
+
+class ServingSection(Section):
+    """Where versions are pushed to."""
+
+    root: str
+
+
+class Config(Section):
+    """The effective configuration of one pipeline."""
+
+    model: ModelSection
+    pipeline: PipelineSection
+    data: DataSection
+    schema_: SchemaSection = Field(alias="schema")
+    validation: ValidationSection
+    transform: TransformSection
+    train: TrainSettings
+    evaluate: EvaluateSettings
+    serving: ServingSection
+    beam: BeamSection

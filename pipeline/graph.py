@@ -1,0 +1,145 @@
+"""The pipeline as a graph of TFX components; pure: no I/O, no clock, no environment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import types
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+from tfx.types import standard_artifacts
+
+from components.data_gate.component import DataGate
+from components.evaluator.eval_config import make_eval_config
+from components.example_gen.component import make_example_gen
+from components.pusher.component import Pusher
+from components.trainer.run import make_custom_config, run_fn
+from pipeline.config.schema import Config
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the graph needs to know and the configuration does not say; found by the runner."""
+
+    data_path: str
+    label: str
+    transform_code: str
+    model_code: str
+    commit: str | None
+
+
+def build(
+    config: Config, facts: Facts, metadata: metadata_store_pb2.ConnectionConfig | None, *, cache: bool = True
+) -> Pipeline:
+    """Returns the pipeline.
+
+    Args:
+        config: the effective configuration.
+        facts: resolved paths and fingerprints.
+        metadata: where runs are recorded; None where the platform does it.
+        cache: whether unchanged steps are skipped.
+    """
+    example_gen = make_example_gen(
+        facts.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = _schema(config, statistics_gen)
+    validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        fail_on=config.validation.fail_on,
+        accept=json.dumps(config.validation.accept, sort_keys=True),
+    )
+    transform = _transform(config, facts, example_gen, schema_gen, gate)
+    trainer = _trainer(config, facts, transform, schema_gen)
+    resolver = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=types.Channel(type=standard_artifacts.Model),
+        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("LatestBlessed")
+    evaluator = Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=resolver.outputs["model"],
+        schema=schema_gen.outputs["schema"],
+        eval_config=make_eval_config(config.evaluate, facts.label),
+    )
+    pusher = _pusher(config, facts, example_gen, trainer, evaluator)
+    return Pipeline(
+        pipeline_name=config.model.name,
+        pipeline_root=f"{config.pipeline.root}/{config.model.name}",
+        components=[
+            example_gen, statistics_gen, schema_gen, validator, gate, transform, trainer, resolver, evaluator, pusher,
+        ],
+        enable_cache=cache and config.pipeline.cache,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(config.beam.args),
+    )  # fmt: skip
+
+
+def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
+    """Returns the node that gives the schema; it has the same id either way."""
+    if config.schema_.path is None:
+        node: BaseNode = SchemaGen(statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True)
+    else:
+        node = ImportSchemaGen(schema_file=config.schema_.path)
+    return node.with_id("SchemaGen")
+
+
+def _transform(
+    config: Config, facts: Facts, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode
+) -> Transform:
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn=f"{config.model.package}.preprocessing.preprocessing_fn",
+        disable_statistics=not config.transform.statistics,
+        disable_analyzer_cache=True,
+        custom_config={"code": facts.transform_code},
+    )
+    transform.add_upstream_node(gate)
+    return transform
+
+
+def _trainer(config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode) -> Trainer:
+    return Trainer(
+        run_fn=f"{run_fn.__module__}.{run_fn.__name__}",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=make_custom_config(config.model.package, config.train, facts.model_code),
+    )
+
+
+def _pusher(
+    config: Config, facts: Facts, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode
+) -> Pusher:
+    return Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        examples=example_gen.outputs["examples"],
+        settings={
+            "root": config.serving.root,
+            "model": config.model.name,
+            "pipeline": config.model.name,
+            "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
+            "code": {"fingerprint": facts.model_code, "commit": facts.commit},
+        },
+    )

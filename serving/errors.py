@@ -1,0 +1,20 @@
+"""What can go wrong in serving, as plain exceptions whose message is the whole text for the user.
+
+ServingError
+├── ServingConfigError    a flag, a configuration file or a certificate is wrong
+└── ServingStartError     everything is configured well, and the server cannot start or cannot serve
+"""
+
+from __future__ import annotations
+
+
+class ServingError(Exception):
+    """Something in serving failed; the message says what, where, and what to do."""
+
+
+class ServingConfigError(ServingError):
+    """A flag, a configuration file or a certificate is wrong."""
+
+
+class ServingStartError(ServingError):
+    """The server cannot start: a port is taken, or a model does not become available."""
