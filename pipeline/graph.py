@@ -56,9 +56,7 @@ def build(
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = _schema(config, statistics_gen)
-    validator = ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
-    )
+    validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"])
     gate = DataGate(
         anomalies=validator.outputs["anomalies"],
         fail_on=config.validation.fail_on,
@@ -100,9 +98,7 @@ def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
     return node.with_id("SchemaGen")
 
 
-def _transform(
-    config: Config, facts: Facts, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode
-) -> Transform:
+def _transform(config: Config, facts: Facts, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode) -> Transform:
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
@@ -127,9 +123,7 @@ def _trainer(config: Config, facts: Facts, transform: Transform, schema_gen: Bas
     )
 
 
-def _pusher(
-    config: Config, facts: Facts, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode
-) -> Pusher:
+def _pusher(config: Config, facts: Facts, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> Pusher:
     return Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],

@@ -71,7 +71,9 @@ def _threshold(bound: Threshold) -> config_pb2.MetricThreshold:
     if bound.change is not None:
         change = threshold.change_threshold
         higher = bound.better == "higher"
-        change.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER if higher else config_pb2.MetricDirection.LOWER_IS_BETTER
+        change.direction = (
+            config_pb2.MetricDirection.HIGHER_IS_BETTER if higher else config_pb2.MetricDirection.LOWER_IS_BETTER
+        )
         if bound.change.absolute is not None:
             change.absolute.value = bound.change.absolute
         if bound.change.relative is not None:

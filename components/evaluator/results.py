@@ -7,16 +7,37 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 
 
+# TFMA writes the change against the baseline as further metrics of the candidate.
+_DIFF = "_diff"
+
+
 def read_metrics(uri: str) -> dict[str, dict[str, float]]:
     """Returns each metric of the candidate by slice; the slice of all rows is called `overall`."""
+    names = _model_names(uri)
+    return _read(uri, "candidate" if "candidate" in names else "")
+
+
+def read_baseline(uri: str) -> dict[str, dict[str, float]]:
+    """Returns each metric of the baseline by slice; empty where there was none."""
+    return _read(uri, "baseline") if "baseline" in _model_names(uri) else {}
+
+
+def _model_names(uri: str) -> list[str]:
+    config = tfma.load_eval_result(uri).config
+    return [spec.name for spec in config.model_specs]
+
+
+def _read(uri: str, model: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for slice_key, outputs in tfma.load_eval_result(uri).slicing_metrics:
+    for slice_key, outputs in tfma.load_eval_result(uri, model_name=model or None).slicing_metrics:
         metrics = found.setdefault(name_slice(slice_key), {})
         for by_class in outputs.values():
             for by_metric in by_class.values():
-                for name, value in by_metric.items():
-                    if "doubleValue" in value:
-                        metrics[name] = float(value["doubleValue"])
+                metrics |= {
+                    name: float(value["doubleValue"])
+                    for name, value in by_metric.items()
+                    if "doubleValue" in value and not name.endswith(_DIFF)
+                }
     return found
 
 
@@ -28,10 +49,7 @@ def read_reasons(uri: str) -> list[str]:
         for part in result.metric_validations_per_slice
         for failure in part.failures
     ]
-    reasons += [
-        f"the slice {_slice_spec(missing)} has a threshold and no rows"
-        for missing in result.missing_slices
-    ]
+    reasons += [f"the slice {_slice_spec(missing)} has a threshold and no rows" for missing in result.missing_slices]
     return reasons
 
 
@@ -42,8 +60,12 @@ def name_slice(key: Any) -> str:
 
 def _key(slice_key: Any) -> tuple[tuple[str, Any], ...]:
     return tuple(
-        (single.column, getattr(single, single.WhichOneof("kind")) if single.WhichOneof("kind") != "bytes_value"
-         else single.bytes_value.decode("utf-8", "replace"))
+        (
+            single.column,
+            getattr(single, single.WhichOneof("kind"))
+            if single.WhichOneof("kind") != "bytes_value"
+            else single.bytes_value.decode("utf-8", "replace"),
+        )
         for single in slice_key.single_slice_keys
     )
 

@@ -33,9 +33,7 @@ def make_example_gen(
     """
     outputs = example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
-            splits=[
-                example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=share) for name, share in splits.items()
-            ]
+            splits=[example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=share) for name, share in splits.items()]
         )
     )
     inputs = example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)])
@@ -44,4 +42,4 @@ def make_example_gen(
         input_config=inputs,
         output_config=outputs,
         custom_config=make_options(format, columns),
-    )
+    ).with_id("ExampleGen")

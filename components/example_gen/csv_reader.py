@@ -182,4 +182,3 @@ def _wrong_value(path: str, name: str, texts: pa.StringArray, kind: str) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
-

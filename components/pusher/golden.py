@@ -92,6 +92,4 @@ def _prediction_log(model: str, request: dict[str, np.ndarray]) -> prediction_lo
     predict.model_spec.signature_name = SIGNATURE
     for name, value in sorted(request.items()):
         predict.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return prediction_log_pb2.PredictionLog(
-        predict_log=prediction_log_pb2.PredictLog(request=predict)
-    )
+    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=predict))

@@ -103,9 +103,7 @@ def _locked(folder: str) -> Iterator[None]:
         ) from None
 
 
-def _publish_to_store(
-    folder: str, fill: Callable[[str], None], make_manifest: Callable[[int], dict[str, Any]]
-) -> int:
+def _publish_to_store(folder: str, fill: Callable[[str], None], make_manifest: Callable[[int], dict[str, Any]]) -> int:
     beside = os.path.join(folder, f"{_PREFIX}{uuid.uuid4().hex}")
     fill(beside)
     version = next_version(folder)

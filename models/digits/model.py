@@ -26,9 +26,9 @@ def build_model(hparams: Hyperparameters) -> keras.Model:
     hidden = keras.layers.Flatten(name="flat")(image)
     for index, units in enumerate(hparams.hidden_units):
         hidden = keras.layers.Dense(units, activation="relu", name=f"hidden_{index}")(hidden)
-    probabilities = keras.layers.Dense(
-        features.CLASSES, activation="softmax", dtype="float32", name="probabilities"
-    )(hidden)
+    probabilities = keras.layers.Dense(features.CLASSES, activation="softmax", dtype="float32", name="probabilities")(
+        hidden
+    )
     model = keras.Model({features.IMAGE: image}, {"probabilities": probabilities}, name="digits")
     model.compile(
         optimizer=keras.optimizers.SGD(hparams.learning_rate),

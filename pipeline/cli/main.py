@@ -52,7 +52,9 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="Show the version."
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show tracebacks.")
 @click.pass_context
 def cli(ctx: click.Context, verbose: bool) -> None:

@@ -32,7 +32,9 @@ def read_file(path: Path, name: str | None = None) -> Layer:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
-        raise ConfigError(f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml") from None
+        raise ConfigError(
+            f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
@@ -40,7 +42,9 @@ def read_file(path: Path, name: str | None = None) -> Layer:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; mend that line") from None
+        raise ConfigError(
+            f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; mend that line"
+        ) from None
     if values is None:
         values = {}
     if not isinstance(values, dict):

@@ -1,0 +1,113 @@
+"""Checks of a configuration against this machine: quick, without TensorFlow, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
+from pipeline.inputs import is_remote, resolve
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what, the fact found, and what to do where it is not ok."""
+
+    what: str
+    fact: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Says whether nothing has to be done."""
+        return not self.remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.fact}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def check_config(config: Config) -> Iterator[Finding]:
+    """Yields a finding for each path, address and import path that the configuration names."""
+    yield _data(config)
+    yield _schema(config)
+    yield _package(config)
+    yield writable("pipeline.root", config.pipeline.root)
+    yield writable("pipeline.runs", config.pipeline.runs)
+    yield writable("serving.root", config.serving.root)
+
+
+def require(config: Config) -> None:
+    """Raises ConfigError with everything that `check_config` finds wrong."""
+    faults = [str(finding) for finding in check_config(config) if not finding.ok]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _data(config: Config) -> Finding:
+    what, path = f"data.path '{config.data.path}'", config.data.path
+    if is_remote(path):
+        return Finding(what, "on an object store, looked at when the run begins")
+    try:
+        folder = Path(resolve(path))
+    except ConfigError as error:
+        return Finding(what, str(error).partition(": ")[2].partition(";")[0], "install it or give a folder")
+    if not folder.exists():
+        if config.data.generator is not None:
+            return Finding(what, f"does not exist yet and will be written by {config.data.generator}")
+        return Finding(what, "does not exist", "give the folder that holds the data")
+    if not folder.is_dir():
+        return Finding(what, "is a file", f"give its folder, and its name as data.pattern: '{folder.name}'")
+    if "{" in config.data.pattern:
+        return Finding(what, "exists; the newest span is looked for when the run begins")
+    files = [file for file in folder.glob(config.data.pattern) if file.is_file()]
+    if not files:
+        return Finding(what, f"holds no file that matches '{config.data.pattern}'", "mend data.path or data.pattern")
+    return Finding(what, f"{len(files)} file{'s' if len(files) > 1 else ''}, {_size(files)}")
+
+
+def _size(files: list[Path]) -> str:
+    size = sum(file.stat().st_size for file in files)
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def _schema(config: Config) -> Finding:
+    path = config.schema_.path
+    if path is None:
+        return Finding("schema.path", "none, inferred from the data")
+    if is_remote(path) or Path(path).is_file():
+        return Finding(f"schema.path '{path}'", "is there")
+    return Finding(f"schema.path '{path}'", "does not exist", "give a schema file, or null to infer the schema")
+
+
+def _package(config: Config) -> Finding:
+    what, name = f"model.package '{config.model.package}'", config.model.package
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        return Finding(what, "cannot be imported from here", "mend the import path, or type the command in its folder")
+    folder = Path(next(iter(spec.submodule_search_locations or [""])))
+    missing = [part for part in ("features.py", "preprocessing.py", "model.py") if not (folder / part).is_file()]
+    if missing:
+        return Finding(what, f"lacks {', '.join(missing)}", "add it; models/taxi is an example that has all of it")
+    return Finding(what, "is there")
+
+
+def writable(what: str, path: str) -> Finding:
+    """Finds whether a folder can be written to, or made; nothing is made."""
+    shown = f"{what} '{path}'"
+    if is_remote(path):
+        return Finding(shown, "on an object store")
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        return Finding(shown, f"{folder} is a file", "choose another folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(shown, f"{folder} is not writable", f"make it writable or choose another {what}")
+    return Finding(shown, "writable")

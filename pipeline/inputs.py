@@ -1,0 +1,109 @@
+"""Finds what the graph needs to know beyond the configuration: paths, fingerprints, the label."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.graph import Facts
+
+_PACKAGE = "package:"
+
+
+def is_remote(path: str) -> bool:
+    """Says whether the path is on an object store."""
+    return "://" in path
+
+
+def resolve(path: str) -> str:
+    """Returns the path with `package:NAME/FOLDER` replaced by the folder inside the installed package.
+
+    The package is found, not imported.
+
+    Raises:
+        ConfigError: the package is not installed.
+    """
+    if not path.startswith(_PACKAGE):
+        return path
+    package, _, folder = path.removeprefix(_PACKAGE).partition("/")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"data.path '{path}': the package '{package}' is not installed; install it or give a folder")
+    return str(Path(spec.origin).parent / folder)
+
+
+def generate_data(config: Config) -> None:
+    """Writes the data with `data.generator` if its folder does not exist yet; the folder appears when it is complete.
+
+    Raises:
+        ConfigError: the generator cannot be imported.
+    """
+    target = Path(resolve(config.data.path))
+    if config.data.generator is None or is_remote(config.data.path) or target.exists():
+        return
+    module, _, function = config.data.generator.rpartition(".")
+    try:
+        write = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"data.generator '{config.data.generator}': cannot be imported ({error}); mend the path"
+        ) from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        write(str(beside))
+        beside.chmod(0o755)
+        beside.rename(target)
+    except OSError:
+        # Another run was faster: the folder is there and complete.
+        if not target.exists():
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def find_facts(config: Config) -> Facts:
+    """Returns what `pipeline.graph.build` needs; imports the model package.
+
+    Raises:
+        ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
+    """
+    from components.code import fingerprint
+    from components.trainer.package import load_package
+    from pipeline.graph import Facts
+
+    name = config.model.package
+    package = load_package(name)
+    package.make_hyperparameters(config.train.hyperparameters)
+    return Facts(
+        data_path=resolve(config.data.path),
+        label=package.label,
+        transform_code=fingerprint(f"{name}.preprocessing", name),
+        model_code=fingerprint(f"{name}.model", name),
+        commit=find_commit(),
+    )
+
+
+def find_commit() -> str | None:
+    """Returns the commit of the checkout in the working directory, `+` appended where files differ; None without git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.strip()

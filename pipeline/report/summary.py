@@ -1,0 +1,102 @@
+"""What a run came to: metrics against the baseline, blessed or not and why, the version, the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.report.board import Board
+from pipeline.store import Run
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The outcome of a run.
+
+    `status` is `succeeded`, `failed` or `interrupted`; `blessed` is None where no model was evaluated; `metrics` and
+    `baseline` are over all rows; `metrics_by_slice` holds each slice.
+    """
+
+    run_id: str
+    status: str
+    blessed: bool | None
+    reasons: list[str]
+    version: int | None
+    version_path: str | None
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    nodes: list[dict[str, Any]]
+    seconds: float
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "blessed": self.blessed,
+            "reasons": self.reasons,
+            "version": self.version,
+            "version_path": self.version_path,
+            "metrics": self.metrics,
+            "baseline": self.baseline,
+            "exports": self.exports,
+            "nodes": self.nodes,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) -> Summary:
+    """Returns the summary of the run that the board followed and the store recorded.
+
+    Args:
+        board: the nodes with their last states.
+        run: what the metadata store has of it, None where it did not come that far.
+        status: `succeeded`, `failed` or `interrupted`.
+        reasons: why it failed; why a model was not blessed is added.
+    """
+    from components.evaluator.results import read_baseline, read_metrics, read_reasons
+
+    outputs = {name: artifact for step in (run.steps if run else ()) for name, artifact in step.outputs.items()}
+    evaluation, blessing, pushed = (outputs.get(name) for name in ("evaluation", "blessing", "pushed_model"))
+    blessing = next((a for a in outputs.values() if a.type == "ModelBlessing"), None)
+    metrics = read_metrics(evaluation.uri) if evaluation and status == "succeeded" else {}
+    is_pushed = pushed is not None and bool(pushed.properties.get("pushed"))
+    return Summary(
+        run_id=board.run_id,
+        status=status,
+        blessed=bool(blessing.properties.get("blessed", 0)) if blessing and metrics else None,
+        reasons=reasons + (read_reasons(evaluation.uri) if evaluation and metrics else []),
+        version=int(pushed.properties["pushed_version"]) if pushed and is_pushed else None,
+        version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
+        metrics=metrics.get("overall", {}),
+        baseline=read_baseline(evaluation.uri).get("overall", {}) if evaluation and metrics else {},
+        nodes=[
+            {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
+        ],
+        seconds=board.seconds(),
+    )
+
+
+def write_lines(summary: Summary, config: str) -> Iterator[str]:
+    """Yields the summary as lines for a person; `config` is what the user typed."""
+    yield ""
+    if summary.metrics:
+        for name, value in sorted(summary.metrics.items()):
+            before = summary.baseline.get(name)
+            change = f"   baseline {before:.4f}, change {value - before:+.4f}" if before is not None else ""
+            yield f"  {name:<16} {value:>12.4f}{change}"
+        if not summary.baseline:
+            yield "  (no blessed model before this one to compare with)"
+        yield ""
+    if summary.status == "succeeded" and summary.blessed is False:
+        yield "not blessed, not pushed:"
+        yield from (f"  {reason}" for reason in summary.reasons)
+        yield f"next: mend the model or the bound, then  hilir run {config}"
+    elif summary.version is not None:
+        yield f"blessed; version {summary.version} is in {summary.version_path}"
+        yield "next: hilir serve"
+    elif summary.status == "succeeded":
+        yield "the chosen steps are done"
+    yield f"run {summary.run_id}, {summary.seconds:.1f} s"

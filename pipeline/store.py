@@ -1,0 +1,106 @@
+"""Reads the metadata store: which runs there were, and what their steps did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+_STATES = {
+    metadata_store_pb2.Execution.COMPLETE: "done",
+    metadata_store_pb2.Execution.CACHED: "cached",
+    metadata_store_pb2.Execution.FAILED: "failed",
+    metadata_store_pb2.Execution.CANCELED: "failed",
+    metadata_store_pb2.Execution.RUNNING: "running",
+}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact: where it is, and its properties (TFX's and our own)."""
+
+    uri: str
+    type: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One execution of one node."""
+
+    node: str
+    state: str
+    began: float
+    seconds: float
+    outputs: Mapping[str, Artifact]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its id, when it began (seconds since 1970), and its steps in the order they ran."""
+
+    id: str
+    began: float
+    steps: tuple[Step, ...]
+
+
+def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
+    """Returns the connection to the SQLite store of the pipeline whose root is `folder`."""
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(Path(folder) / "metadata.sqlite")
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    return config
+
+
+class RunStore:
+    """The runs of one pipeline."""
+
+    def __init__(self, config: metadata_store_pb2.ConnectionConfig) -> None:
+        """`config`: as `connection` returns it."""
+        self._store = metadata_store.MetadataStore(config)
+
+    def list_runs(self) -> list[Run]:
+        """Returns all runs, the newest first."""
+        contexts = self._store.get_contexts_by_type("pipeline_run")
+        return sorted((self._run(context) for context in contexts), key=lambda run: run.began, reverse=True)
+
+    def find_run(self, run_id: str) -> Run | None:
+        """Returns the run, or None where the store has none of that id."""
+        context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+        return None if context is None else self._run(context)
+
+    def _run(self, context: metadata_store_pb2.Context) -> Run:
+        executions = self._store.get_executions_by_context(context.id)
+        steps = sorted((self._step(execution) for execution in executions), key=lambda step: step.began)
+        return Run(context.name, context.create_time_since_epoch / 1000, tuple(steps))
+
+    def _step(self, execution: metadata_store_pb2.Execution) -> Step:
+        node = next(
+            context.name.partition(".")[2]
+            for context in self._store.get_contexts_by_execution(execution.id)
+            if context.type == "node"
+        )
+        began = execution.create_time_since_epoch / 1000
+        ended = execution.last_update_time_since_epoch / 1000
+        state = _STATES.get(execution.last_known_state, "waiting")
+        return Step(node, state, began, ended - began, self._outputs(execution.id))
+
+    def _outputs(self, execution_id: int) -> dict[str, Artifact]:
+        events = {
+            event.artifact_id: event.path.steps[0].key
+            for event in self._store.get_events_by_execution_ids([execution_id])
+            if event.type == metadata_store_pb2.Event.OUTPUT
+        }
+        return {
+            events[artifact.id]: Artifact(artifact.uri, artifact.type, _properties(artifact))
+            for artifact in self._store.get_artifacts_by_id(list(events))
+        }
+
+
+def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, Any]:
+    values = list(artifact.properties.items()) + list(artifact.custom_properties.items())
+    return {name: getattr(value, value.WhichOneof("value")) for name, value in values if value.WhichOneof("value")}
