@@ -61,7 +61,7 @@ if [ "$what" = main ]; then scripts/glibc.sh "$venv"; fi
 # otherwise compile TensorFlow and TFX anew (twice the start-up time).
 .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock"
 if [ "$what" = main ]; then
-  .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+  .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 fi
 fingerprint > "$stamp"
 echo "setup: $venv is complete"

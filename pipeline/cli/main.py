@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 import click
 
@@ -47,6 +46,8 @@ class LazyGroup(click.Group):
 def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Prints the version of hilir, which is read only when asked for."""
     if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
         click.echo(f"hilir {version('hilir')}")
         ctx.exit()
 

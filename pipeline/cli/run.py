@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-DEFAULT = "configs/taxi.yaml"
+from pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+
+if TYPE_CHECKING:
+    from pipeline.report.summary import Summary
 
 
 @click.command()
-@click.argument("config", default=DEFAULT)
-@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment.")
-@click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3.")
+@config_argument
+@overlay_option
+@set_option
 @click.option(
-    "--from", "first", multiple=True, metavar="NODE", help="Run from this node; earlier ones from the last run."
+    "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
 )
-@click.option("--to", "last", multiple=True, metavar="NODE", help="Run up to this node.")
+@click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
 @click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+@json_option
 def run(
     config: str,
     overlays: tuple[str, ...],
@@ -31,23 +36,20 @@ def run(
     CONFIG is a YAML file, configs/taxi.yaml if none is given.
     """
     from pipeline.config import load
-    from pipeline.report.summary import Summary, write_lines
     from pipeline.session import Options, run_locally
 
-    summaries: list[Summary] = []
     loaded = load(config, overlays, settings)
     options = Options(config, first, last, cache=not no_cache)
-    try:
-        run_locally(loaded, options, summaries.append)
-    finally:
-        for summary in summaries:
-            if summary.status == "succeeded":
-                click.echo("\n".join(write_lines(summary, config)))
-            if as_json:
-                click.echo(_one_line(summary))
+    run_locally(loaded, options, lambda summary: print_summary(summary, config, as_json=as_json))
 
 
-def _one_line(summary: object) -> str:
-    import orjson
+def print_summary(summary: Summary, config: str, *, as_json: bool) -> None:
+    """Prints what a run came to, for a person or as one JSON object in the last line."""
+    from pipeline.report.summary import write_lines
 
-    return orjson.dumps(summary.as_dict()).decode()  # type: ignore[attr-defined]
+    if summary.status == "succeeded":
+        click.echo("\n".join(write_lines(summary, config)))
+    if as_json:
+        import orjson
+
+        click.echo(orjson.dumps(summary.as_dict()).decode())

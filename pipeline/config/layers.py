@@ -30,7 +30,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
     """
     shown = name or str(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and ten times as fast
     except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(
             f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml"

@@ -1,0 +1,46 @@
+"""`hilir runs`."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.options import config_argument, overlay_option, set_option
+
+
+@click.group()
+def runs() -> None:
+    """List past runs, or show one."""
+
+
+@runs.command("list")
+@config_argument
+@overlay_option
+@set_option
+def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """List the runs of a configuration's pipeline, the newest first."""
+    from pipeline.config import load
+    from pipeline.history import list_runs as read
+
+    loaded = load(config, overlays, settings)
+    for run in read(loaded.config):
+        click.echo(f"{run.id:<32} {run.when}  {run.status:<11} {run.outcome}")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--config", default=None, help="The configuration whose pipeline ran; found by the run's name if not given."
+)
+@overlay_option
+@set_option
+def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Show what each step of a run did and made."""
+    from pipeline.config import load
+    from pipeline.history import show_run
+    from pipeline.report.views import describe_made
+
+    loaded = load(config or f"configs/{run_id.rsplit('-', 2)[0]}.yaml", overlays, settings)
+    for step in show_run(loaded.config, run_id):
+        click.echo(f"{step.node:<18} {step.state:<8} {step.seconds:>7.1f} s  {describe_made(step.made)}")
+        for name, uri in step.outputs.items():
+            click.echo(f"{'':<18} {name}: {uri}")
