@@ -110,9 +110,15 @@ class ServerCore:
         return labels
 
     def wait_until_available(
-        self, models: Collection[str], timeout: float | None = None, what: str = "model(s)"
+        self,
+        models: Collection[str],
+        timeout: float | None = None,
+        what: str = "model(s)",
+        first_try: bool = False,
     ) -> None:
-        """Wait until each of `models` has an available version, or one that has finally failed.
+        """Wait until each of `models` has an available version, or only ones that have finally failed.
+
+        With `first_try` a model is not waited for any longer once its versions were tried once.
 
         Raises:
             StatusError: some have failed, or the time is over.
@@ -121,7 +127,7 @@ class ServerCore:
         lifecycle = self.lifecycle
         with lifecycle.changed:
             while True:
-                pending = [model for model in models if self._is_pending(model)]
+                pending = [model for model in models if self._is_pending(model, first_try)]
                 left = None if deadline is None else deadline - time.monotonic()
                 if not pending or (left is not None and left <= 0):
                     break
@@ -130,11 +136,14 @@ class ServerCore:
             if failed:
                 raise StatusError(Code.UNKNOWN, self._failure_text(failed, what))
 
-    def _is_pending(self, model: str) -> bool:
+    def _is_pending(self, model: str, first_try: bool) -> bool:
         if model in self.table.current.versions or model not in self.lifecycle.models:
             return False
         statuses = self.lifecycle.statuses.get(model, {})
         tracked = self.lifecycle.tracked.get(model, {})
+        if first_try:
+            tried = all(entry.attempts for entry in tracked.values())
+            return model not in self.lifecycle.seen or not tried
         failed = [version for version in tracked if statuses[version].code is not Code.OK]
         return not tracked or len(failed) < len(tracked)
 

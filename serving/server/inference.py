@@ -62,7 +62,7 @@ def plan_predict(
     """
     if check_method:
         _check_predict_method(signature)
-    _check_input_names(signature, inputs)
+    check_input_names(signature, inputs)
     feeds: list[str] = []
     arrays: list[np.ndarray] = []
     for alias, info in sorted(signature.definition.inputs.items()):
@@ -94,7 +94,12 @@ def _join(names: Iterable[str]) -> str:
     return ",".join(sorted(names))
 
 
-def _check_input_names(signature: Signature, inputs: Collection[str]) -> None:
+def check_input_names(signature: Signature, inputs: Collection[str]) -> None:
+    """The number of inputs must fit (VerifyRequestInputsSize).
+
+    Raises:
+        StatusError: it does not.
+    """
     wanted = set(signature.inputs)
     given = set(inputs)
     if len(given) > len(wanted) or (len(given) < len(wanted) and not signature.definition.defaults):
@@ -146,8 +151,7 @@ def classify_tensors(signature: Signature, check_method: bool = False) -> tuple[
     definition = signature.definition
     if check_method and definition.method_name != CLASSIFY_METHOD:
         raise invalid_argument(
-            f"Expected classification signature method_name to be {CLASSIFY_METHOD}. "
-            f"Was: {definition.method_name}"
+            f"Expected classification signature method_name to be {CLASSIFY_METHOD}. Was: {definition.method_name}"
         )
     if len(definition.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
@@ -155,9 +159,7 @@ def classify_tensors(signature: Signature, check_method: bool = False) -> tuple[
         raise invalid_argument(f"Expected one or two output Tensors, found {len(definition.outputs)}")
     if "inputs" not in definition.inputs:
         raise invalid_argument(f"No classification inputs found in SignatureDef: {definition}")
-    outputs = [
-        definition.outputs[alias].name for alias in ("classes", "scores") if alias in definition.outputs
-    ]
+    outputs = [definition.outputs[alias].name for alias in ("classes", "scores") if alias in definition.outputs]
     if not outputs:
         raise invalid_argument(
             'Expected classification signature outputs to contain at least one of "classes" or "scores". '
@@ -198,7 +200,7 @@ def plan_examples(
     """
     if not examples:
         raise invalid_argument("Input is empty.")
-    array = np.empty(len(examples), dtype=object)
+    array: np.ndarray = np.empty(len(examples), dtype=object)
     array[:] = examples
     return Plan(
         servable=servable,
@@ -235,15 +237,10 @@ def read_classifications(
             _check_class_output(array, kind, wanted, examples)
     if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
         raise invalid_argument(
-            "Tensors class and score should match in dim_size(1). "
-            f"Got {classes.shape[1]} vs. {scores.shape[1]}"
+            f"Tensors class and score should match in dim_size(1). Got {classes.shape[1]} vs. {scores.shape[1]}"
         )
     width = next(array.shape[1] for array in (classes, scores) if array is not None)
-    labels = (
-        [[""] * width] * examples
-        if classes is None
-        else [[_text(v) for v in row] for row in classes.tolist()]
-    )
+    labels = [[""] * width] * examples if classes is None else [[_text(v) for v in row] for row in classes.tolist()]
     values = [[0.0] * width] * examples if scores is None else scores.tolist()
     return [list(zip(*pair, strict=True)) for pair in zip(labels, values, strict=True)]
 
@@ -271,13 +268,10 @@ def read_regressions(signature: Signature, tensors: Mapping[str, np.ndarray], ex
     array = tensors[signature.definition.outputs["outputs"].name]
     if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
         raise invalid_argument(
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] "
-            f"but got {_shape(array)}"
+            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(array)}"
         )
     if array.shape[0] != examples:
-        raise invalid_argument(
-            f"Input batch size did not match output batch size: {examples} vs. {array.shape[0]}"
-        )
+        raise invalid_argument(f"Input batch size did not match output batch size: {examples} vs. {array.shape[0]}")
     if dtypes.number_of(array) != dtypes.FLOAT:
         raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {_dtype_name(array)}")
     return array.reshape(-1)

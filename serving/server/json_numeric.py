@@ -66,7 +66,7 @@ def flat_strings(values: list[Any]) -> np.ndarray | None:
     """A flat list of JSON strings as an array of bytes."""
     if not all(type(value) is str for value in values):
         return None
-    array = np.empty(len(values), dtype=object)
+    array: np.ndarray = np.empty(len(values), dtype=object)
     array[:] = [value.encode("utf-8", "surrogateescape") for value in values]
     return array
 

@@ -74,9 +74,7 @@ def _finish_large(body: bytes, large: json_numeric.LargeBody, find_inputs: FindI
         ((name, spec),) = specs.items()
         array = large.to_array(spec.dtype)
         if array is not None:
-            return PredictInput(
-                large.signature_name, Format.ROW if large.row else Format.COLUMN, {name: array}
-            )
+            return PredictInput(large.signature_name, Format.ROW if large.row else Format.COLUMN, {name: array})
     return _decode(body, lambda _: specs)
 
 
@@ -114,9 +112,7 @@ def _read_rows(rows: list[Any], specs: Mapping[str, InputSpec], has_bool: bool) 
     return rows_to_arrays(rows, specs) if fast is None else fast
 
 
-def _rows_fast(
-    rows: list[Any], specs: Mapping[str, InputSpec], has_bool: bool
-) -> dict[str, np.ndarray] | None:
+def _rows_fast(rows: list[Any], specs: Mapping[str, InputSpec], has_bool: bool) -> dict[str, np.ndarray] | None:
     """The arrays of regular requests; None sends the request through the exact rules."""
     if not isinstance(rows[0], dict):
         if len(specs) != 1:

@@ -53,15 +53,10 @@ def _encode_rows(outputs: Mapping[str, np.ndarray]) -> bytes:
             return b'{"predictions":' + _dump(array) + b"}"
         rows = nest_inline(_leaves(name, array), array.shape[1:])
     else:
-        columns = [
-            (quote(name), nest_inline(_leaves(name, array), array.shape[1:]))
-            for name, array in outputs.items()
-        ]
+        columns = [(quote(name), nest_inline(_leaves(name, array), array.shape[1:])) for name, array in outputs.items()]
         pad = "\n            "
         rows = [
-            "\n        {"
-            + ",".join(f"{pad}{name}: {column[row]}" for name, column in columns)
-            + "\n        }"
+            "\n        {" + ",".join(f"{pad}{name}: {column[row]}" for name, column in columns) + "\n        }"
             for row in range(batch)
         ]
         return _close("predictions", ",".join(rows))

@@ -57,8 +57,7 @@ def decode_base64(value: Any) -> bytes:
 def type_error(value: Any, dtype: int) -> StatusError:
     """A value that its tensor cannot hold."""
     return invalid_argument(
-        f"JSON Value: {debug_string(value)} Type: {type_name(value)} "
-        f"is not of expected type: {dtypes.name(dtype)}"
+        f"JSON Value: {debug_string(value)} Type: {type_name(value)} is not of expected type: {dtypes.name(dtype)}"
     )
 
 
@@ -98,8 +97,7 @@ def fill(value: Any, level: int, shape: list[int], dtype: int, out: list[Any]) -
         raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {rank}")
     if len(value) != shape[level]:
         raise invalid_argument(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} "
-            f"expected size: {shape[level]}"
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
     for item in value:
         fill(item, level + 1, shape, dtype, out)
@@ -143,14 +141,17 @@ _CHECKS: dict[int, Any] = {
 def to_array(leaves: list[Any], shape: list[int], dtype: int) -> np.ndarray:
     """Checked leaves as an array; small integers wrap, floats round or overflow to infinity, silently."""
     if dtype == dtypes.STRING:
-        array = np.empty(len(leaves), dtype=object)
+        array: np.ndarray = np.empty(len(leaves), dtype=object)
         array[:] = leaves
         return array.reshape(shape)
     if dtype in dtypes.SMALL_INTS:
-        return np.array(leaves, dtype=np.int32).astype(dtypes.NUMPY[dtype]).reshape(shape)
+        small: np.ndarray = np.array(leaves, dtype=np.int32).astype(dtypes.NUMPY[dtype])
+        return small.reshape(shape)
     with np.errstate(over="ignore"):
         wide = np.float64 if dtype == dtypes.FLOAT else dtypes.NUMPY.get(dtype, np.dtype(np.float64))
-        return np.array(leaves, dtype=wide).astype(dtypes.NUMPY.get(dtype, wide), copy=False).reshape(shape)
+        numbers: np.ndarray = np.array(leaves, dtype=wide)
+        array = numbers.astype(dtypes.NUMPY.get(dtype, wide), copy=False)
+        return array.reshape(shape)
 
 
 def column_to_array(value: Any, dtype: int) -> np.ndarray:
@@ -184,9 +185,7 @@ class _Rows:
         elif self.sizes[name] != size:
             raise invalid_argument(f"Expecting tensor size: {self.sizes[name]} but got: {size}")
         elif self.shapes[name] != shape:
-            raise invalid_argument(
-                f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}"
-            )
+            raise invalid_argument(f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}")
 
     def arrays(self, count: int) -> dict[str, np.ndarray]:
         return {
@@ -222,9 +221,7 @@ def rows_to_arrays(instances: list[Any], specs: Mapping[str, InputSpec]) -> dict
         try:
             rows.add(item, only_name)
         except StatusError as error:
-            raise invalid_argument(
-                f"Failed to process element: {number} of 'instances' list. Error: {error}"
-            ) from None
+            raise invalid_argument(f"Failed to process element: {number} of 'instances' list. Error: {error}") from None
     return rows.arrays(len(instances))
 
 

@@ -77,7 +77,7 @@ def _tokens(value: Any) -> Iterator[str]:
     yield from _open(value, stack, "")
     while stack:
         items, is_object, first = stack[-1]
-        item = next(items, stack)
+        item: Any = next(items, stack)
         if item is stack:
             stack.pop()
             closing = "}" if is_object else "]"
@@ -85,9 +85,7 @@ def _tokens(value: Any) -> Iterator[str]:
             continue
         stack[-1] = (items, is_object, False)
         if is_object:
-            prefix = (
-                ("" if first else ",") + "\n" + "    " * len(stack) + quote(item[0])[:MAX_DEBUG_BYTES] + ": "
-            )
+            prefix = ("" if first else ",") + "\n" + "    " * len(stack) + quote(item[0])[:MAX_DEBUG_BYTES] + ": "
             yield from _open(item[1], stack, prefix)
         else:
             yield from _open(item, stack, "" if first else ", ")

@@ -75,6 +75,8 @@ class Lifecycle:
     statuses: dict[str, dict[int, VersionStatus]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
     _settling: Settling = field(default_factory=lambda: Settling({}))
+    seen: set[str] = field(default_factory=set)
+    _logged: set[str] = field(default_factory=set)
     _stop: bool = False
     _polled: bool = False
     _next_poll: float = 0.0
@@ -148,20 +150,20 @@ class Lifecycle:
         except StatusError as error:
             # Storage that cannot be read says nothing about versions: what serves goes on serving.
             self._log_once(error.message)
+            with self.changed:
+                self.seen.add(settings.name)
+                self.changed.notify_all()
             return
         with self.changed:
             known = self.tracked.get(settings.name, {})
         if self.options.poll_seconds > 0:
             found = {
-                version: path
-                for version, path in found.items()
-                if version in known or self._settling.is_settled(path)
+                version: path for version, path in found.items() if version in known or self._settling.is_settled(path)
             }
         with self.changed:
+            self.seen.add(settings.name)
             if self.models.get(settings.name) == settings:
                 self._aspire(settings.name, found)
-
-    _logged: set[str] = field(default_factory=set)
 
     def _log_once(self, message: str) -> None:
         if message not in self._logged:
@@ -179,9 +181,7 @@ class Lifecycle:
         for version, path in found.items():
             entry = tracked.get(version) or Tracked(version, path)
             if entry.phase is Phase.ERROR and entry.failed_as not in (None, fingerprint(path)):
-                logger.info(
-                    "files of %s version %d have changed since it failed: trying again", model, version
-                )
+                logger.info("files of %s version %d have changed since it failed: trying again", model, version)
                 entry = Tracked(version, path)
             if version not in tracked or tracked[version] is not entry:
                 tracked[version] = entry
@@ -282,9 +282,7 @@ class Lifecycle:
         self.unloaded()
         logger.info("model %s version %d is unloaded", model, entry.version)
 
-    def _set_state(
-        self, model: str, version: int, state: State, code: Code = Code.OK, message: str = ""
-    ) -> None:
+    def _set_state(self, model: str, version: int, state: State, code: Code = Code.OK, message: str = "") -> None:
         statuses = self.statuses.setdefault(model, {})
         statuses[version] = VersionStatus(state, code, message)
         ended = [number for number, status in sorted(statuses.items()) if status.state is State.END]

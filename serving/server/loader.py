@@ -108,9 +108,7 @@ def _load(session: Any, tags: Sequence[str], path: str) -> Any:
 def _has_unbounded_ops(graph_def: Any) -> bool:
     if any(node.op in _UNBOUNDED_OPS for node in graph_def.node):
         return True
-    return any(
-        node.op in _UNBOUNDED_OPS for function in graph_def.library.function for node in function.node_def
-    )
+    return any(node.op in _UNBOUNDED_OPS for function in graph_def.library.function for node in function.node_def)
 
 
 def touch_signatures(servable: Servable) -> None:
@@ -134,7 +132,8 @@ def _zeros(info: Any) -> np.ndarray | None:
         return None
     if int(np.prod(shape)) > 1 << 24:
         return None
-    return np.zeros(shape, dtype=dtypes.NUMPY[info.dtype])
+    zeros: np.ndarray = np.zeros(shape, dtype=dtypes.NUMPY[info.dtype])
+    return zeros
 
 
 def return_memory() -> None:

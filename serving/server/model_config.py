@@ -73,8 +73,7 @@ def check_config(config: Any) -> dict[str, ModelSettings]:
     for entry in config.model_config_list.config:
         if not (entry.base_path.startswith("/") or "://" in entry.base_path):
             raise invalid_argument(
-                f"Expected model {entry.name} to have an absolute path or URI; "
-                f"got base_path()={entry.base_path}"
+                f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
             )
     for entry in config.model_config_list.config:
         platform = platform_of(entry)

@@ -1,7 +1,8 @@
 """Text-proto files that `tensorflow-serving-api` has no classes for, and reading of text protos in general.
 
 BatchingParameters, MonitoringConfig and SSLConfig are declared here with the field numbers of
-session_bundle_config.proto, monitoring_config.proto and ssl_config.proto, so that the same files are accepted.
+session_bundle_config.proto, monitoring_config.proto and ssl_config.proto, so that the same files are
+accepted; and the messages of grpc.health.v1, whose enum is a number here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
         ("enable_large_batch_splitting", 8, "BoolValue"),
         ("max_execution_batch_size", 9, "Int64Value"),
     ],
+    "HealthCheckRequest": [("service", 1, "string")],
+    "HealthCheckResponse": [("status", 1, "int32")],
     "PrometheusConfig": [("enable", 1, "bool"), ("path", 2, "string")],
     "MonitoringConfig": [("prometheus_config", 1, "PrometheusConfig")],
     "SSLConfig": [
@@ -39,7 +42,12 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
         ("client_verify", 4, "bool"),
     ],
 }
-_SCALARS = {"bool": _FIELD.TYPE_BOOL, "string": _FIELD.TYPE_STRING, "repeated int64": _FIELD.TYPE_INT64}
+_SCALARS = {
+    "bool": _FIELD.TYPE_BOOL,
+    "int32": _FIELD.TYPE_INT32,
+    "repeated int64": _FIELD.TYPE_INT64,
+    "string": _FIELD.TYPE_STRING,
+}
 
 
 def _declare() -> dict[str, Any]:
@@ -68,13 +76,14 @@ def _declare() -> dict[str, Any]:
     pool.Add(wrappers)
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in _MESSAGES
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES
     }
 
 
 _CLASSES = _declare()
 BatchingParameters = _CLASSES["BatchingParameters"]
+HealthCheckRequest = _CLASSES["HealthCheckRequest"]
+HealthCheckResponse = _CLASSES["HealthCheckResponse"]
 MonitoringConfig = _CLASSES["MonitoringConfig"]
 SSLConfig = _CLASSES["SSLConfig"]
 

@@ -24,9 +24,7 @@ class Routing:
 
     def without_version(self, model: str, version: int) -> Routing:
         """The table with one version less."""
-        rest = {
-            number: servable for number, servable in self.versions.get(model, {}).items() if number != version
-        }
+        rest = {number: servable for number, servable in self.versions.get(model, {}).items() if number != version}
         others = {name: versions for name, versions in self.versions.items() if name != model}
         return Routing({**others, model: rest} if rest else others, self.labels)
 

@@ -36,7 +36,7 @@ def find_versions(settings: ModelSettings) -> dict[int, str]:
     found = index_versions(children)
     chosen = choose_versions(settings.policy, found)
     _warn(settings, chosen)
-    return {version: os.path.join(base, child) for version, child in chosen.items()}  # noqa: PTH118 - may be a URI
+    return {version: os.path.join(base, child) for version, child in chosen.items()}
 
 
 def _list_local(base: str) -> list[str] | None:
@@ -59,7 +59,7 @@ _warned: set[tuple[str, frozenset[int]]] = set()
 
 def _warn(settings: ModelSettings, chosen: Mapping[int, str]) -> None:
     """Say once, not once a second, that something asked for is not there."""
-    missing = (settings.policy.specific or frozenset()) - chosen.keys()
+    missing = frozenset((settings.policy.specific or frozenset()) - chosen.keys())
     key = (settings.name, missing)
     if key in _warned or (chosen and not missing):
         return

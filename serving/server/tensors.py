@@ -59,21 +59,24 @@ def _from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray:
     if proto.tensor_content and proto.dtype != dtypes.STRING:
         if len(proto.tensor_content) != count * numpy_type.itemsize:
             raise TensorError
-        return np.frombuffer(proto.tensor_content, dtype=numpy_type).reshape(shape)
+        array: np.ndarray = np.frombuffer(proto.tensor_content, dtype=numpy_type)
+        return array.reshape(shape)
     return _from_values(proto, count, numpy_type).reshape(shape)
 
 
 def _numpy_type(dtype: int) -> np.dtype:
     if dtype == dtypes.BFLOAT16:
-        import ml_dtypes  # type: ignore[import-untyped]
+        import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16: np.dtype = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
     return dtypes.NUMPY[dtype]
 
 
 def _from_values(proto: tensor_pb2.TensorProto, count: int, numpy_type: np.dtype) -> np.ndarray:
     """Values of the typed field; a short list repeats its last value, an empty one means zeros."""
     field = getattr(proto, _FIELD[proto.dtype])
+    given: np.ndarray
     if proto.dtype in (dtypes.HALF, dtypes.BFLOAT16):
         given = np.array(field, dtype=np.int32).astype(np.uint16).view(numpy_type)
     elif proto.dtype in (dtypes.COMPLEX64, dtypes.COMPLEX128):
@@ -91,7 +94,7 @@ def _from_values(proto: tensor_pb2.TensorProto, count: int, numpy_type: np.dtype
     if len(given) > count:
         raise TensorError
     filler = given[-1] if len(given) else (b"" if proto.dtype == dtypes.STRING else 0)
-    array = np.full(count, filler, dtype=numpy_type)
+    array: np.ndarray = np.full(count, filler, dtype=numpy_type)
     array[: len(given)] = given
     return array
 

@@ -1,0 +1,16 @@
+"""`python -m serving.server`: the server without the rest of the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from serving.cli import serve
+from serving.errors import ServingError
+
+try:
+    serve()
+except ServingError as error:
+    click.echo(f"Error: {error}", err=True)
+    sys.exit(3)

@@ -1,0 +1,347 @@
+"""Dynamic batching: requests for the same tensors are joined along their first dimension and run once.
+
+Parameters are TensorFlow Serving's (batching/README.md). Two things differ, for the client's good: requests are
+joined only if their other dimensions agree, and if a joined run fails each request is run by itself, so that a
+bad request cannot fail its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving.errors import ServingConfigError
+from serving.server.executor import INLINE_ELEMENTS, INLINE_SECONDS, Outputs
+from serving.server.inference import Plan
+from serving.server.metrics import Metrics
+from serving.server.protos import BatchingParameters, read_text_proto
+from serving.server.servable import Run
+from serving.server.status import Code, StatusError, invalid_argument
+
+PER_MODEL_FILE = "batching_params.pbtxt"
+_Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """BatchingParameters with its defaults."""
+
+    max_batch_size: int = 1000
+    timeout_seconds: float = 0.0
+    max_enqueued_batches: int = 10
+    threads: int = os.cpu_count() or 1
+    thread_pool_name: str = "batch_threads"
+    allowed_sizes: tuple[int, ...] = ()
+    pad_variable_length: bool = False
+    split_large: bool = False
+
+
+def read_batch_options(path: str) -> BatchOptions:
+    """Read a BatchingParameters text proto.
+
+    Raises:
+        ServingConfigError: it cannot be read, or its sizes make no sense.
+    """
+    given = read_text_proto(path, BatchingParameters())
+    default = BatchOptions()
+
+    def value(name: str, otherwise: Any) -> Any:
+        return getattr(given, name).value if given.HasField(name) else otherwise
+
+    options = BatchOptions(
+        max_batch_size=value("max_batch_size", default.max_batch_size),
+        timeout_seconds=value("batch_timeout_micros", 0) / 1e6,
+        max_enqueued_batches=value("max_enqueued_batches", default.max_enqueued_batches),
+        threads=value("num_batch_threads", default.threads),
+        thread_pool_name=value("thread_pool_name", default.thread_pool_name),
+        allowed_sizes=tuple(given.allowed_batch_sizes),
+        pad_variable_length=given.pad_variable_length_inputs,
+        split_large=value("enable_large_batch_splitting", False),
+    )
+    _check(options, path)
+    return options
+
+
+def _check(options: BatchOptions, path: str) -> None:
+    sizes = options.allowed_sizes
+    problem = ""
+    if min(options.max_batch_size, options.max_enqueued_batches, options.threads) < 1:
+        problem = "max_batch_size, max_enqueued_batches and num_batch_threads must be positive"
+    elif any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
+        problem = "allowed_batch_sizes entries must be monotonically increasing"
+    elif sizes and sizes[-1] != options.max_batch_size:
+        problem = (
+            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
+            f"{sizes[-1]}; expected {options.max_batch_size}"
+        )
+    if problem:
+        raise ServingConfigError(f"{path}: {problem}. Correct the file.")
+
+
+@dataclass
+class _Task:
+    arrays: list[np.ndarray]
+    rows: int
+    future: asyncio.Future[Outputs]
+    since: float = field(default_factory=time.perf_counter)
+
+
+@dataclass
+class _Queue:
+    run: Run
+    options: BatchOptions
+    model: str
+    version: str
+    tasks: deque[_Task] = field(default_factory=deque)
+    rows: int = 0
+
+
+class Batcher:
+    """Queues of requests, one per set of tensors and version; all of it runs on the event loop.
+
+    Args:
+        loop: the event loop.
+        pool: threads for batches that would hold up the loop.
+        options: parameters for all models.
+        per_model: read `batching_params.pbtxt` beside a version's SavedModel, if there is one.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: ThreadPoolExecutor,
+        options: BatchOptions,
+        metrics: Metrics,
+        per_model: bool = False,
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._options = options
+        self._metrics = metrics
+        self._per_model = per_model
+        self._model_options: dict[str, BatchOptions] = {}
+        self._queues: OrderedDict[_Key, _Queue] = OrderedDict()
+        self._running = 0
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def accepts(self, plan: Plan) -> bool:
+        """True if a plan has rows that can stand beside those of others."""
+        if not plan.batchable:
+            return False
+        rows = {array.shape[0] if array.ndim else 0 for array in plan.arrays}
+        return len(rows) == 1 and rows != {0}
+
+    def submit(self, plan: Plan, run: Run) -> asyncio.Future[Outputs]:
+        """Queue a plan.
+
+        Raises:
+            StatusError: it is larger than a batch may be, or the queue is full.
+        """
+        options = self._options_of(plan)
+        rows = plan.arrays[0].shape[0]
+        if rows > options.max_batch_size:
+            if options.split_large:
+                return self._loop.create_task(self._split(plan, run, options.max_batch_size))
+            raise invalid_argument(f"Task size {rows} is larger than maximum batch size {options.max_batch_size}")
+        queue = self._queue_of(plan, run, options)
+        if queue.rows + rows > options.max_enqueued_batches * options.max_batch_size:
+            raise StatusError(Code.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full")
+        task = _Task(plan.arrays, rows, self._loop.create_future())
+        queue.tasks.append(task)
+        queue.rows += rows
+        self._schedule()
+        return task.future
+
+    async def _split(self, plan: Plan, run: Run, size: int) -> Outputs:
+        """A request larger than a batch, in parts."""
+        rows = plan.arrays[0].shape[0]
+        parts = []
+        for start in range(0, rows, size):
+            part = [array[start : start + size] for array in plan.arrays]
+            piece = Plan(plan.servable, plan.signature, plan.feeds, plan.fetches, part, batchable=True)
+            parts.append(await self.submit(piece, run))
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _options_of(self, plan: Plan) -> BatchOptions:
+        if not self._per_model:
+            return self._options
+        path = plan.servable.path
+        options = self._model_options.get(path)
+        if options is None:
+            file = Path(path, PER_MODEL_FILE)
+            try:
+                options = read_batch_options(str(file)) if file.exists() else self._options
+            except ServingConfigError as error:
+                raise StatusError(Code.INVALID_ARGUMENT, str(error)) from None
+            if len(self._model_options) > 256:
+                self._model_options.clear()
+            self._model_options[path] = options
+        return options
+
+    def _queue_of(self, plan: Plan, run: Run, options: BatchOptions) -> _Queue:
+        if options.pad_variable_length:
+            shapes: _Key = tuple((array.ndim, array.dtype) for array in plan.arrays)
+        else:
+            shapes = tuple((array.shape[1:], array.dtype) for array in plan.arrays)
+        key = (plan.servable.name, plan.servable.version, id(plan.servable), plan.feeds, plan.fetches, shapes)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = _Queue(run, options, plan.servable.name, str(plan.servable.version))
+            self._queues[key] = queue
+        return queue
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            # In the loop's next round: what arrives in this one still joins.
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        soonest: float | None = None
+        for key, queue in list(self._queues.items()):
+            while queue.tasks and self._running < self._options.threads:
+                wait = self._wait_seconds(queue)
+                if wait > 0:
+                    soonest = wait if soonest is None else min(wait, soonest)
+                    break
+                self._execute(queue, self._take(queue))
+            if not queue.tasks:
+                del self._queues[key]
+            else:
+                self._queues.move_to_end(key)
+        if soonest is not None and self._timer is None:
+            self._timer = self._loop.call_later(soonest, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    def _wait_seconds(self, queue: _Queue) -> float:
+        """How long a batch may still grow: not at all if nothing runs anyway."""
+        if self._running == 0 or queue.rows >= queue.options.max_batch_size:
+            return 0.0
+        return queue.options.timeout_seconds - (time.perf_counter() - queue.tasks[0].since)
+
+    def _take(self, queue: _Queue) -> list[_Task]:
+        batch: list[_Task] = []
+        rows = 0
+        while queue.tasks and rows + queue.tasks[0].rows <= queue.options.max_batch_size:
+            task = queue.tasks.popleft()
+            queue.rows -= task.rows
+            if not task.future.done():
+                batch.append(task)
+                rows += task.rows
+        return batch
+
+    def _execute(self, queue: _Queue, batch: list[_Task]) -> None:
+        if not batch:
+            return
+        now = time.perf_counter()
+        name = queue.options.thread_pool_name
+        for task in batch:
+            self._metrics.queuing_latency.add(name, value=(now - task.since) * 1e6)
+        self._metrics.wrapped_runs.add()
+        self._metrics.batch_size.add(queue.model, queue.version, value=sum(task.rows for task in batch))
+        elements = sum(array.size for task in batch for array in task.arrays)
+        if queue.run.bounded and queue.run.cost < INLINE_SECONDS and elements <= INLINE_ELEMENTS:
+            _deliver(batch, run_batch(queue.run, [task.arrays for task in batch], queue.options))
+            return
+        self._running += 1
+        future = self._loop.run_in_executor(
+            self._pool, run_batch, queue.run, [task.arrays for task in batch], queue.options
+        )
+        future.add_done_callback(lambda done: self._finished(batch, done))
+
+    def _finished(self, batch: list[_Task], done: asyncio.Future[list[Outputs | Exception]]) -> None:
+        self._running -= 1
+        error = done.exception()
+        _deliver(batch, [error] * len(batch) if isinstance(error, Exception) else done.result())
+        self._schedule()
+
+
+def _deliver(batch: list[_Task], results: list[Any]) -> None:
+    for task, result in zip(batch, results, strict=True):
+        if task.future.done():
+            continue
+        if isinstance(result, Exception):
+            task.future.set_exception(result)
+        else:
+            task.future.set_result(result)
+
+
+def run_batch(run: Run, tasks: list[list[np.ndarray]], options: BatchOptions) -> list[Outputs | Exception]:
+    """Run several requests as one; if that fails, one by one.
+
+    Returns:
+        For each request its outputs, or its own error.
+    """
+    rows = [arrays[0].shape[0] for arrays in tasks]
+    try:
+        joined = _join(tasks, options)
+        split = _split_outputs(run(joined), joined[0].shape[0], rows)
+        if split is not None:
+            return [*split]
+    except (StatusError, ValueError) as error:
+        if len(tasks) == 1 and isinstance(error, StatusError):
+            return [error]
+    return [_run_alone(run, arrays) for arrays in tasks]
+
+
+def _run_alone(run: Run, arrays: list[np.ndarray]) -> Outputs | Exception:
+    try:
+        return run(arrays)
+    except StatusError as error:
+        return error
+
+
+def _join(tasks: list[list[np.ndarray]], options: BatchOptions) -> list[np.ndarray]:
+    total = sum(arrays[0].shape[0] for arrays in tasks)
+    size = next((allowed for allowed in options.allowed_sizes if allowed >= total), total)
+    if len(tasks) == 1 and size == total:
+        return tasks[0]
+    joined = []
+    for parts in zip(*tasks, strict=True):
+        pieces = _pad_to_widest(parts) if options.pad_variable_length else list(parts)
+        if size > total:
+            # TensorFlow Serving fills up with the first row of the last request.
+            pieces.append(np.repeat(pieces[-1][:1], size - total, axis=0))
+        joined.append(np.concatenate(pieces))
+    return joined
+
+
+def _pad_to_widest(parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    widest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        if list(part.shape[1:]) == widest:
+            padded.append(part)
+            continue
+        if part.size == 0:
+            raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
+        full = np.full((part.shape[0], *widest), part.reshape(-1)[0], dtype=part.dtype)
+        full[tuple(slice(size) for size in part.shape)] = part
+        padded.append(full)
+    return padded
+
+
+def _split_outputs(outputs: Outputs, total: int, rows: list[int]) -> list[Outputs] | None:
+    """Each request's part of the outputs; None if an output does not have the batch's rows."""
+    if any(output.ndim == 0 or output.shape[0] != total for output in outputs):
+        return None
+    split: list[Outputs] = []
+    start = 0
+    for count in rows:
+        split.append([output[start : start + count] for output in outputs])
+        start += count
+    return split

@@ -1,0 +1,103 @@
+"""Replaying a version's warm-up requests before it serves (saved_model_warmup.cc)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from serving.server import grpc_requests
+from serving.server.grpc_requests import Prepared
+from serving.server.metrics import Metrics
+from serving.server.servable import Servable
+from serving.server.status import Code, StatusError, invalid_argument
+
+logger = logging.getLogger(__name__)
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+
+
+@dataclass(frozen=True)
+class _OnlyThis:
+    """Where requests find their servable: not yet in the routing table, and whatever they name."""
+
+    servable: Servable
+
+    def hold(self, _model: str, _version: int | None = None, _label: str | None = None) -> Servable:
+        self.servable.acquire()
+        return self.servable
+
+
+def replay_warmup(servable: Servable, iterations: int, metrics: Metrics) -> int:
+    """Run the records of a version's warm-up file, if it has one.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        StatusError: a record is broken or fails, or there are too many: the load has failed then.
+    """
+    path = f"{servable.path}/{WARMUP_FILE}"
+    if not tf.io.gfile.exists(path):
+        return 0
+    start = time.perf_counter()
+    count = 0
+    for record in _records(path):
+        for _ in range(iterations):
+            _run(servable, record)
+        count += 1
+        if count > MAX_RECORDS:
+            raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}")
+    spent = (time.perf_counter() - start) * 1e6
+    metrics.warmup_latency.add(servable.path, "OK", value=spent)
+    metrics.warmup_records.add(servable.path, "OK", amount=count)
+    logger.info("replayed %d warm-up records of %s in %.0f ms", count, Path(servable.path), spent / 1e3)
+    return count
+
+
+def _records(path: str) -> Iterator[prediction_log_pb2.PredictionLog]:
+    try:
+        for data in tf.compat.v1.io.tf_record_iterator(path):
+            try:
+                yield prediction_log_pb2.PredictionLog.FromString(data)
+            except DecodeError:
+                raise invalid_argument(f"Failed to parse warmup record: {data!r} from {path}") from None
+    except tf.errors.DataLossError as error:
+        raise StatusError(
+            Code.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format."
+        ) from None
+
+
+def _run(servable: Servable, record: prediction_log_pb2.PredictionLog) -> None:
+    prepared = _prepare(servable, record)
+    if prepared is None:
+        return
+    try:
+        run = servable.prepare_run(prepared.plan.feeds, prepared.plan.fetches)
+        prepared.respond(run(prepared.plan.arrays))
+    finally:
+        servable.release()
+
+
+def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Prepared | None:
+    core = _OnlyThis(servable)
+    kind = record.WhichOneof("log_type")
+    match kind:
+        case "predict_log":
+            return grpc_requests.predict(core, record.predict_log.request, False, False)
+        case "classify_log":
+            return grpc_requests.classify(core, record.classify_log.request, False)
+        case "regress_log":
+            return grpc_requests.regress(core, record.regress_log.request, False)
+        case "multi_inference_log":
+            return grpc_requests.multi_inference(core, record.multi_inference_log.request, False)
+        case None:
+            return None
+    number = record.DESCRIPTOR.fields_by_name[kind].number
+    raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
