@@ -14,7 +14,8 @@ def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
     """Returns the figures of a step's outputs; empty for types that have none."""
     figures: dict[str, Any] = {}
     for artifact in outputs.values():
-        reader = _READERS.get(artifact.type)
+        # Our own types are named by their import paths.
+        reader = _READERS.get(artifact.type.rpartition(".")[2])
         if reader is not None:
             figures |= reader(artifact)
     return figures
