@@ -108,6 +108,6 @@ def writable(what: str, path: str) -> Finding:
         folder = folder.parent
     if not folder.is_dir():
         return Finding(shown, f"{folder} is a file", "choose another folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return Finding(shown, f"{folder} is not writable", f"make it writable or choose another {what}")
     return Finding(shown, "writable")

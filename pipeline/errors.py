@@ -5,7 +5,7 @@
     ├── StepFailed        a step of the pipeline stopped the run                                  (exit code 4)
     └── Interrupted       the user stopped it                                                     (exit code 130)
 
-The message of each is the whole text for the user: fact, place, remedy. The exit codes are given in `pipeline.cli.exits`.
+The message of each is the whole text for the user: fact, place, remedy. `pipeline.cli.exits` gives the exit codes.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def find_facts(config: Config) -> Facts:
 
 
 def find_commit() -> str | None:
-    """Returns the commit of the checkout in the working directory, `+` appended where files differ; None without git."""
+    """Returns the commit of the checkout in the working directory, with `+` where files differ; None without git."""
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.settings import EvaluateSettings, Slice, Threshold
 
 
-def make_eval_config(settings: EvaluateSettings, label: str) -> tfma.EvalConfig:
+def make_eval_config(settings: EvaluateSettings, label: str) -> config_pb2.EvalConfig:
     """Returns the configuration of the Evaluator.
 
     The model is called by its signature `examples`, the label comes from its signature `label`.
@@ -19,15 +18,15 @@ def make_eval_config(settings: EvaluateSettings, label: str) -> tfma.EvalConfig:
         settings: metrics, slices and thresholds.
         label: name of the label among the transformed features.
     """
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(signature_name="examples", label_key=label, preprocessing_function_names=["label"])
+            config_pb2.ModelSpec(signature_name="examples", label_key=label, preprocessing_function_names=["label"])
         ],
-        slicing_specs=[tfma.SlicingSpec(), *(_slicing(part) for part in settings.slices.values())],
+        slicing_specs=[config_pb2.SlicingSpec(), *(_slicing(part) for part in settings.slices.values())],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(
                         class_name=metric.metric,
                         config=json.dumps({"name": metric.name} | metric.config),
                         **_bounds(settings, metric.name),
@@ -39,8 +38,8 @@ def make_eval_config(settings: EvaluateSettings, label: str) -> tfma.EvalConfig:
     )
 
 
-def _slicing(part: Slice) -> tfma.SlicingSpec:
-    return tfma.SlicingSpec(
+def _slicing(part: Slice) -> config_pb2.SlicingSpec:
+    return config_pb2.SlicingSpec(
         feature_keys=part.features, feature_values={name: str(value) for name, value in part.values.items()}
     )
 
@@ -53,7 +52,7 @@ def _bounds(settings: EvaluateSettings, metric: str) -> dict[str, object]:
     return {
         "per_slice_thresholds": [
             config_pb2.PerSliceMetricThreshold(
-                slicing_specs=[_slicing(settings.slices[bound.slice]) if bound.slice else tfma.SlicingSpec()],
+                slicing_specs=[_slicing(settings.slices[bound.slice]) if bound.slice else config_pb2.SlicingSpec()],
                 threshold=_threshold(bound),
             )
             for bound in settings.thresholds

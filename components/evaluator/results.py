@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow_model_analysis as tfma
-
+from tensorflow_model_analysis.api import model_eval_lib
 
 # TFMA writes the change against the baseline as further metrics of the candidate.
 _DIFF = "_diff"
@@ -23,13 +22,13 @@ def read_baseline(uri: str) -> dict[str, dict[str, float]]:
 
 
 def _model_names(uri: str) -> list[str]:
-    config = tfma.load_eval_result(uri).config
+    config = model_eval_lib.load_eval_result(uri).config
     return [spec.name for spec in config.model_specs]
 
 
 def _read(uri: str, model: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for slice_key, outputs in tfma.load_eval_result(uri, model_name=model or None).slicing_metrics:
+    for slice_key, outputs in model_eval_lib.load_eval_result(uri, model_name=model or None).slicing_metrics:
         metrics = found.setdefault(name_slice(slice_key), {})
         for by_class in outputs.values():
             for by_metric in by_class.values():
@@ -43,7 +42,7 @@ def _read(uri: str, model: str) -> dict[str, dict[str, float]]:
 
 def read_reasons(uri: str) -> list[str]:
     """Returns one sentence per broken threshold: metric, slice, value against bound; empty where all are kept."""
-    result = tfma.load_validation_result(uri)
+    result = model_eval_lib.load_validation_result(uri)
     reasons = [
         _sentence(name_slice(_key(part.slice_key)), failure)
         for part in result.metric_validations_per_slice
@@ -84,7 +83,10 @@ def _sentence(part: str, failure: Any) -> str:
         change = threshold.change_threshold
         bounds += [f"at least {change.absolute.value:+.4g}"] if change.HasField("absolute") else []
         bounds += [f"at least {change.relative.value:+.2%}"] if change.HasField("relative") else []
-        return f"{name} over {part} changed by {value:+.4f} against the latest blessed model, the bound is {', '.join(bounds)}"
+        return (
+            f"{name} over {part} changed by {value:+.4f} against the latest blessed model, "
+            f"the bound is {', '.join(bounds)}"
+        )
     limits = threshold.value_threshold
     bounds += [f"at least {limits.lower_bound.value:g}"] if limits.HasField("lower_bound") else []
     bounds += [f"at most {limits.upper_bound.value:g}"] if limits.HasField("upper_bound") else []

@@ -18,7 +18,7 @@ class ArrowExampleGen(FileBasedExampleGen):
 def make_example_gen(
     path: str,
     pattern: str,
-    format: str,  # noqa: A002 - the word of the configuration
+    format: str,
     columns: dict[str, str],
     splits: dict[str, int],
 ) -> ArrowExampleGen:
@@ -37,9 +37,10 @@ def make_example_gen(
         )
     )
     inputs = example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)])
-    return ArrowExampleGen(
+    node: ArrowExampleGen = ArrowExampleGen(
         input_base=path,
         input_config=inputs,
         output_config=outputs,
         custom_config=make_options(format, columns),
     ).with_id("ExampleGen")
+    return node

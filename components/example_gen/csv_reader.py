@@ -167,17 +167,19 @@ def _count_numbers(present: pa.StringArray) -> int:
 
 
 def _wrong_value(path: str, name: str, texts: pa.StringArray, kind: str) -> str:
-    for row, text in enumerate(texts.to_pylist(), start=1):
-        if text is None:
-            continue
-        try:
-            pc.cast(pa.array([text]), _ARROW[kind])
-        except pa.ArrowInvalid:
-            break
+    row, text = next((row, text) for row, text in enumerate(texts.to_pylist(), start=1) if not _fits(text, kind))
     return (
         f"{path}: column '{name}', row {row:,} holds '{text}', which is not a number like the column's other values; "
         f"mend the row, or say 'data.columns: {{{name}: string}}' if it is a column of texts"
     )
+
+
+def _fits(text: str | None, kind: str) -> bool:
+    try:
+        pc.cast(pa.array([text], pa.string()), _ARROW[kind])
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _listed(names: list[str]) -> str:

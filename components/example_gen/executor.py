@@ -59,7 +59,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
 
-def make_options(format: str, columns: dict[str, str]) -> example_gen_pb2.CustomConfig:  # noqa: A002
+def make_options(format: str, columns: dict[str, str]) -> example_gen_pb2.CustomConfig:
     """Returns the custom configuration that tells the executor what to read."""
     config = example_gen_pb2.CustomConfig()
     struct = struct_pb2.Struct()

@@ -24,7 +24,7 @@ _EXPECTED = {
 }
 
 
-def describe(error: ValidationError, values: dict[str, Any], layers: Sequence[Layer]) -> list[str]:
+def describe(error: ValidationError, layers: Sequence[Layer]) -> list[str]:
     """Returns one text per fault, in the order of the configuration, without repetitions."""
     faults = []
     for found in error.errors(include_url=False):

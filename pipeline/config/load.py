@@ -68,5 +68,5 @@ def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequen
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(describe(error, values, layers)) from None
+        raise ConfigError(describe(error, layers)) from None
     return LoadedConfig(config, values, tuple(layers))

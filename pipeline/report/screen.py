@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -24,17 +24,20 @@ def reserved(log: Path) -> Iterator[TextIO]:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))
+    stream = os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
-        with os.fdopen(os.dup(real_out), "w", encoding="utf-8", buffering=1) as screen:
+        with (
+            os.fdopen(os.dup(real_out), "w", encoding="utf-8", buffering=1) as screen,
+            redirect_stdout(stream),
+            redirect_stderr(stream),
+        ):
             yield screen
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
         logging.getLogger().removeHandler(handler)
-        handler.stream.close()
+        stream.close()
         os.dup2(real_out, 1)
         os.dup2(real_err, 2)
         os.close(real_out)

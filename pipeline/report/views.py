@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, TextIO
@@ -23,7 +24,7 @@ _MARKS = {
 }
 
 
-def describe_made(made: dict[str, Any]) -> str:
+def describe_made(made: Mapping[str, Any]) -> str:
     """Returns figures as text: `rows 10,052 train, 4,950 eval · epoch 3/5`."""
     return " · ".join(_figure(name, value) for name, value in made.items())
 

@@ -1,0 +1,5 @@
+"""`python -m pipeline.cli` is `hilir`."""
+
+from pipeline.cli import main
+
+main()

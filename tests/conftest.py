@@ -1,0 +1,100 @@
+"""What all tests share: the environment that TensorFlow wants, and runs of whole pipelines made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).resolve().parent.parent
+TAXI_CSV = "tfx/examples/chicago_taxi_pipeline/data/simple/data.csv"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of its own for the artifacts, versions and run folders of a pipeline."""
+
+    root: Path
+
+    @property
+    def settings(self) -> list[str]:
+        """The settings that send everything a run writes below the folder."""
+        return [
+            f"pipeline.root={self.root}/pipelines",
+            f"pipeline.runs={self.root}/runs",
+            f"serving.root={self.root}/models",
+        ]
+
+    @property
+    def models(self) -> Path:
+        """The serving root."""
+        return self.root / "models"
+
+    def command(self, config: str, *arguments: str) -> list[str]:
+        """Returns the command line of a run in this place."""
+        sets = [part for setting in self.settings for part in ("--set", setting)]
+        return [sys.executable, "-m", "pipeline.cli", "run", config, *sets, *arguments]
+
+    def run(self, config: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Runs `hilir run … --json` in a process of its own; returns the object of the last line."""
+        done = subprocess.run(
+            self.command(config, "--json", *arguments),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result | {"stdout": done.stdout, "stderr": done.stderr}
+
+
+@pytest.fixture(scope="session")
+def taxi_rows() -> Path:
+    """The CSV of taxi trips inside the TFX package (found without importing TFX)."""
+    from pipeline.inputs import resolve
+
+    return Path(resolve(f"package:{TAXI_CSV}"))
+
+
+@pytest.fixture(scope="session")
+def make_place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Place]:
+    """Makes places for runs."""
+    return lambda name: Place(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="session")
+def taxi_run(make_place: Callable[[str], Place]) -> tuple[Place, dict[str, Any]]:
+    """A whole run of configs/taxi.yaml, made once by the command line: where, and its JSON."""
+    place = make_place("taxi")
+    return place, place.run("configs/taxi.yaml")
+
+
+@pytest.fixture(scope="session")
+def digits_run(make_place: Callable[[str], Place]) -> tuple[Place, dict[str, Any]]:
+    """A whole run of configs/digits.yaml, made once by the command line: where, and its JSON."""
+    place = make_place("digits")
+    return place, place.run("configs/digits.yaml", "--set", f"data.path={place.root}/data")
+
+
+@pytest.fixture
+def small_taxi(tmp_path: Path, taxi_rows: Path) -> Iterator[Path]:
+    """A folder with the first 2,000 rows of the taxi trips."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with taxi_rows.open() as source, (folder / "data.csv").open("w") as target:
+        target.writelines(line for _, line in zip(range(2001), source, strict=False))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

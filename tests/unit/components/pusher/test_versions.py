@@ -1,0 +1,123 @@
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import PushError
+from components.pusher import versions
+
+
+def fill(folder: str) -> None:
+    Path(folder).mkdir(parents=True)
+    (Path(folder) / "saved_model.pb").write_bytes(b"model")
+
+
+def push(folder, source: str = "a run", filler=fill) -> int:
+    return versions.publish(str(folder), filler, lambda version: {"version": version, "source": source})
+
+
+def test_versions_count_up_and_carry_their_manifest(tmp_path):
+    assert [push(tmp_path / "m"), push(tmp_path / "m")] == [1, 2]
+    assert versions.list_versions(str(tmp_path / "m")) == [1, 2]
+    assert json.loads((tmp_path / "m" / "2" / "manifest.json").read_text()) == {"version": 2, "source": "a run"}
+    assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == b"model"
+
+
+def test_a_gap_is_not_filled(tmp_path):
+    (tmp_path / "m" / "7").mkdir(parents=True)
+    assert push(tmp_path / "m") == 8
+
+
+def test_what_was_pushed_from_the_same_source_is_found(tmp_path):
+    push(tmp_path, "first")
+    push(tmp_path, "second")
+    assert versions.find_pushed(str(tmp_path), "first") == 1
+    assert versions.find_pushed(str(tmp_path), "third") is None
+
+
+def test_a_folder_of_another_tool_is_no_obstacle(tmp_path):
+    (tmp_path / "3").mkdir()
+    assert versions.find_pushed(str(tmp_path), "first") is None
+
+
+def test_a_push_that_fails_leaves_nothing(tmp_path):
+    def break_off(folder: str) -> None:
+        fill(folder)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        push(tmp_path, filler=break_off)
+    assert [name for name in os.listdir(tmp_path) if name != ".push.lock"] == []
+
+
+def _push_many(folder: str, count: int, queue) -> None:
+    queue.put([push(folder) for _ in range(count)])
+
+
+def test_pushes_at_once_never_collide(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    workers = [context.Process(target=_push_many, args=(str(tmp_path), 10, queue)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    numbers = [number for _ in workers for number in queue.get(timeout=120)]
+    for worker in workers:
+        worker.join(timeout=60)
+    assert sorted(numbers) == list(range(1, 31))
+    assert all((tmp_path / str(number) / "manifest.json").exists() for number in numbers)
+
+
+def _push_slowly(folder: str) -> None:
+    def slow(target: str) -> None:
+        fill(target)
+        time.sleep(60)
+
+    push(folder, filler=slow)
+
+
+def test_a_killed_push_leaves_no_version_and_the_next_one_cleans_up(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_push_slowly, args=(str(tmp_path),))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".pushing-*/saved_model.pb")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(timeout=10)
+    assert versions.list_versions(str(tmp_path)) == []
+    assert push(tmp_path) == 1
+    assert sorted(os.listdir(tmp_path)) == [".push.lock", "1"]
+
+
+def test_a_serving_root_that_cannot_be_written_is_named(tmp_path):
+    before = os.geteuid()
+    tmp_path.chmod(0o755)
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PushError) as caught:
+            push("/usr/models/taxi")
+    finally:
+        os.seteuid(before)
+    assert str(caught.value) == (
+        "/usr/models: cannot be written to (Permission denied); make it writable or choose another serving.root"
+    )
+
+
+def test_an_object_store_gets_saved_model_pb_last(monkeypatch):
+    """The order is what a reader of an object store relies on; TFX's file system layer is asked through `ram://`-like URIs
+    only in the cloud, so the copies are recorded here."""
+    copied: list[str] = []
+    monkeypatch.setattr(versions, "_copy", lambda source, target: copied.append(target))
+    monkeypatch.setattr(
+        versions.fileio, "walk", lambda folder: [(folder, [], ["saved_model.pb", "manifest.json", "a"])]
+    )
+    monkeypatch.setattr(versions.fileio, "rmtree", lambda folder: None)
+    monkeypatch.setattr(versions, "_write_manifest", lambda folder, manifest: None)
+    monkeypatch.setattr(versions, "list_versions", lambda folder: [4])
+    assert versions.publish("gs://bucket/m", lambda folder: None, lambda version: {}) == 5
+    assert copied == [f"gs://bucket/m/5/{name}" for name in ("manifest.json", "a", "saved_model.pb")]

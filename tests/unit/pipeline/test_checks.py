@@ -1,0 +1,89 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.checks import require, writable
+from pipeline.config import load
+from pipeline.errors import ConfigError
+
+
+def faults(*settings: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        require(load("configs/taxi.yaml", settings=settings).config)
+    return list(caught.value.faults)
+
+
+def test_the_shipped_configurations_point_to_what_is_there():
+    require(load("configs/taxi.yaml").config)
+    require(load("configs/digits.yaml").config)
+
+
+def test_all_paths_that_are_wrong_are_told_at_once(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert faults(f"data.path={empty}", "schema.path=nowhere.pbtxt", "model.package=models.nobody") == [
+        f"data.path '{empty}': holds no file that matches '*.csv'; mend data.path or data.pattern",
+        "schema.path 'nowhere.pbtxt': does not exist; give a schema file, or null to infer the schema",
+        "model.package 'models.nobody': cannot be imported from here; mend the import path, or type the command in its folder",
+    ]
+
+
+def test_a_data_path_that_does_not_exist():
+    assert faults("data.path=/nowhere/at/all") == [
+        "data.path '/nowhere/at/all': does not exist; give the folder that holds the data"
+    ]
+
+
+def test_a_data_path_that_is_a_file(taxi_rows):
+    assert faults(f"data.path={taxi_rows}") == [
+        f"data.path '{taxi_rows}': is a file; give its folder, and its name as data.pattern: 'data.csv'"
+    ]
+
+
+def test_a_package_that_is_not_installed():
+    assert faults("data.path=package:nobody_has_this/data") == [
+        "data.path 'package:nobody_has_this/data': the package 'nobody_has_this' is not installed; install it or give a folder"
+    ]
+
+
+def test_a_model_package_that_lacks_a_module(tmp_path, monkeypatch):
+    package = tmp_path / "lacking"
+    package.mkdir()
+    for name in ("__init__.py", "features.py", "model.py"):
+        (package / name).write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert faults("model.package=lacking") == [
+        "model.package 'lacking': lacks preprocessing.py; add it; models/taxi is an example that has all of it"
+    ]
+
+
+def test_a_folder_below_a_file_cannot_be_written(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    finding = writable("serving.root", f"{file}/models")
+    assert str(finding) == f"serving.root '{file}/models': {file} is a file; choose another folder"
+
+
+@pytest.fixture
+def nobody():
+    """Takes away root's permission to write everywhere."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_folder_without_permission_cannot_be_written():
+    folder = "/usr"
+    finding = writable("serving.root", str(folder))
+    assert str(finding) == (
+        f"serving.root '{folder}': {folder} is not writable; make it writable or choose another serving.root"
+    )
+
+
+def test_looking_makes_nothing(tmp_path):
+    assert writable("serving.root", str(tmp_path / "a" / "b")).ok
+    assert list(Path(tmp_path).iterdir()) == []

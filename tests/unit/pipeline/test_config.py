@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load
+from pipeline.errors import ConfigError
+
+TAXI = "configs/taxi.yaml"
+
+
+def faults(*settings: str, path: str | Path = TAXI) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path, settings=settings)
+    return list(caught.value.faults)
+
+
+def test_every_fault_is_told_at_once_with_its_place_and_a_suggestion():
+    assert faults("train.epoch=3", "train.batch_size=many", "validation.fail_on=eror", "evaluat.slices={}") == [
+        "--set validation.fail_on: validation.fail_on: must be 'error', 'warning' or 'never', and is 'eror'",
+        "--set train.batch_size: train.batch_size: must be a whole number, and is 'many'",
+        "--set train.epoch: train.epoch: there is no such key; did you mean 'epochs'?",
+        "--set evaluat.slices: evaluat: there is no such key; did you mean 'evaluate'?",
+    ]
+
+
+def test_a_gate_without_a_threshold_is_refused():
+    assert faults("evaluate.thresholds=[]") == [
+        "--set evaluate.thresholds: evaluate: has no thresholds: every model would be pushed. Give at least one, "
+        "for example 'thresholds: [{metric: auc, min: 0.6}]'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "fault"),
+    [
+        ("[{metric: f1, min: 0.5}]", "evaluate: thresholds[0] names the metric 'f1', which is not among the metrics"),
+        ("[{metric: auc, min: 0.5, slice: day}]", "evaluate: thresholds[0] names the slice 'day', which is not among"),
+        ("[{metric: auc}]", "evaluate.thresholds[0]: bounds nothing: give min, max or change"),
+        ("[{metric: auc, min: 0.5}, {metric: auc, max: 1}]", "thresholds name the metric 'auc' twice for all rows"),
+        ("[{metric: auc, change: {}}]", "evaluate.thresholds[0].change: needs 'absolute' or 'relative'"),
+    ],
+)
+def test_a_threshold_that_cannot_work_is_refused(thresholds, fault):
+    (found,) = faults(f"evaluate.thresholds={thresholds}")
+    assert fault in found
+
+
+def test_a_missing_value_is_called_missing(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("evaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.5}]}\n")
+    assert faults(path=path) == [
+        "base.yaml: model.name: is missing; give it a value",
+        "base.yaml: model.package: is missing; give it a value",
+        "base.yaml: data.path: is missing; give it a value",
+    ]
+
+
+def test_a_name_that_vertex_would_refuse_is_refused_everywhere():
+    (found,) = faults("model.name=My_Model")
+    assert found == (
+        "--set model.name: model.name: string should match pattern '^[a-z0-9][a-z0-9-]{0,127}$', and is 'My_Model'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "mine.yaml: there is no such file; give the path of a configuration, for example configs/taxi.yaml"),
+        ("train: [", "mine.yaml, line 2, column 1: is not valid YAML: "),
+        ("- a\n- b\n", "mine.yaml: holds a list, not keys and values; see configs/base.yaml"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content, fault):
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_text(content)
+    (found,) = faults(path=path)
+    assert found.startswith(f"{tmp_path}/{fault}")
+
+
+def test_a_setting_without_a_value_is_refused():
+    assert faults("train.epochs") == [
+        "--set train.epochs: is not of the form key=value, for example --set train.epochs=3"
+    ]
+
+
+def test_the_later_layer_wins_and_is_named_as_the_origin(tmp_path):
+    overlay = tmp_path / "fast.yaml"
+    overlay.write_text("train: {epochs: 2, batch_size: 64}\n")
+    loaded = load(TAXI, [overlay], ["train.epochs=7"])
+    origins = {key: (value, origin) for key, value, origin in loaded.origins()}
+    assert loaded.config.train.epochs == 7
+    assert origins["train.epochs"] == (7, "--set train.epochs")
+    assert origins["train.batch_size"] == (64, str(overlay))
+    assert origins["model.name"] == ("taxi", TAXI)
+    assert origins["pipeline.cache"] == (True, "base.yaml")
+
+
+def test_a_list_is_replaced_and_a_mapping_is_merged():
+    config = load(TAXI, settings=["evaluate.thresholds=[{metric: auc, min: 0.5}]", "data.splits={test: 1}"]).config
+    assert [threshold.min for threshold in config.evaluate.thresholds] == [0.5]
+    assert config.data.splits == {"train": 2, "eval": 1, "test": 1}
+
+
+def test_the_stored_text_loads_to_the_same_configuration(tmp_path):
+    loaded = load(TAXI, settings=["train.seed=9"])
+    path = tmp_path / "config.yaml"
+    path.write_text(loaded.text)
+    assert load(path).config == loaded.config
+
+
+def test_base_yaml_has_every_key():
+    """A key that only the code knows would have no comment and no default to read."""
+    from pipeline.config.load import base_path
+    from pipeline.config.schema import Config
+
+    import yaml
+
+    base = yaml.safe_load(base_path().read_text())
+    for name, field in Config.model_fields.items():
+        section = base[field.alias or name]
+        fields = field.annotation.model_fields  # type: ignore[union-attr]
+        assert set(section) == {inner.alias or key for key, inner in fields.items()}, name
