@@ -16,11 +16,11 @@ from components.errors import DataRefused
 class DataBlessing(artifact.Artifact):
     """Says that the data passed the gate; the custom property `accepted` counts the anomalies that were let pass.
 
-    Vertex AI knows a type that is not TFX's own by its import path, and no declared properties of it
+    Vertex AI takes no declared properties of a type that is not TFX's own
     (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).
     """
 
-    TYPE_NAME = "components.data_gate.component.DataBlessing"
+    TYPE_NAME = "components.DataBlessing"
 
 
 @component
