@@ -10,6 +10,7 @@ from components.evaluator.settings import EvaluateSettings
 from components.settings import Section
 from components.trainer.settings import TrainSettings
 from pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from pipeline.config.vertex import VertexSection
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
@@ -49,3 +50,4 @@ class Config(Section):
     evaluate: EvaluateSettings
     serving: ServingSection
     beam: BeamSection
+    vertex: VertexSection

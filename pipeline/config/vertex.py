@@ -1,0 +1,98 @@
+"""How the pipeline runs on Vertex AI: machines, images, retries, training pools; nothing that a local run needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints, field_validator
+
+from components.settings import Section
+
+# https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
+_LABEL = r"^[a-z][a-z0-9_-]{0,62}$"
+LabelKey = Annotated[str, StringConstraints(pattern=_LABEL)]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
+# https://cloud.google.com/storage/docs/buckets#naming
+Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$")]
+
+
+class Machine(Section):
+    """What a step asks for; Vertex AI picks a machine that has it (without one: 4 cores, 16 GB)."""
+
+    cpu: PositiveFloat | None = None
+    memory_gb: PositiveFloat | None = None
+    accelerator: str | None = None
+    accelerators: PositiveInt = 1
+
+
+class WorkerPool(Section):
+    """Machines of one kind that train."""
+
+    machine_type: str
+    replicas: PositiveInt = 1
+    accelerator: str | None = None
+    accelerators: PositiveInt = 1
+    tpu_topology: str | None = None
+    disk_gb: PositiveInt = 100
+    image: str | None = None
+
+
+class TrainingSection(Section):
+    """Training as a custom job of its own, where one machine is not enough or a machine type is to be chosen."""
+
+    pools: list[WorkerPool]
+    timeout_hours: PositiveFloat
+    restart_on_worker_restart: bool
+    spot: bool
+    launcher: str
+
+    @field_validator("pools")
+    @classmethod
+    def _pools_have_roles(cls, pools: list[WorkerPool]) -> list[WorkerPool]:
+        # https://cloud.google.com/vertex-ai/docs/training/distributed-training: the place says the role.
+        if pools and pools[0].replicas != 1:
+            raise ValueError("the first pool is the chief and has one replica; put the workers into the second pool")
+        if len(pools) > 4:
+            raise ValueError("has more than four pools: chief, workers, parameter servers, evaluators")
+        return pools
+
+
+class DataflowSection(Section):
+    """The steps whose Beam pipelines run on Dataflow, and its workers."""
+
+    steps: list[str]
+    machine_type: str
+    max_workers: PositiveInt
+    disk_gb: PositiveInt
+    subnetwork: str | None
+    public_ips: bool
+
+
+class RetriesSection(Section):
+    """How often a failed step is tried again, and how long is waited."""
+
+    count: NonNegativeInt
+    backoff_seconds: NonNegativeFloat
+    backoff_factor: Annotated[float, Field(ge=1)]
+    max_backoff_seconds: NonNegativeFloat
+    steps: dict[str, NonNegativeInt]
+
+
+class VertexSection(Section):
+    """Vertex AI Pipelines."""
+
+    project: str | None
+    region: str
+    bucket: Bucket | None
+    service_account: str | None
+    network: str | None
+    encryption_key: str | None
+    labels: dict[LabelKey, LabelValue]
+    image: str | None
+    images: dict[str, str]
+    machines: dict[str, Machine]
+    dataflow: DataflowSection
+    training: TrainingSection
+    cache: dict[str, bool]
+    retries: RetriesSection
+    parameters: list[str]
