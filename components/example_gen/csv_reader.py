@@ -6,6 +6,7 @@ import csv as python_csv
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,8 +24,11 @@ _EXAMPLE = {"int": pa.int64(), "float": pa.float32(), "string": pa.binary()}
 _MISTAKES = 0.05
 
 
-def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[bytes]:
-    """Yields each row of the file as a serialized tf.Example; an empty cell is a missing value.
+def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    """Yields each row of the file as its key and a serialized tf.Example; an empty cell is a missing value.
+
+    The key is the row's text, in the order of the columns' names: the same row has the same key in every process, where
+    the serialized example has its features in another order each time.
 
     Args:
         path: a CSV file with a header, plain or gzipped, local or on an object store.
@@ -49,8 +53,16 @@ def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[bytes]:
             arrays.append(typed)
             names.append(name)
     encoder = RecordBatchToExamplesEncoder()
-    for batch in pa.table(arrays, names=names).to_batches(max_chunksize=10_000):
-        yield from encoder.encode(batch)
+    keys = _keys(table)
+    batches = pa.table(arrays, names=names).to_batches(max_chunksize=10_000)
+    examples = chain.from_iterable(encoder.encode(batch) for batch in batches)
+    yield from zip(keys, examples, strict=True)
+
+
+def _keys(table: pa.Table) -> Iterator[bytes]:
+    columns = [pc.fill_null(table[name], "") for name in sorted(table.column_names)]
+    for text in pc.binary_join_element_wise(*columns, "\x1f"):
+        yield text.as_buffer().to_pybytes()
 
 
 def _read_texts(path: str) -> pa.Table:

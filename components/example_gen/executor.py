@@ -88,7 +88,7 @@ def matching(base: str, pattern: str) -> list[str]:
     return files
 
 
-def _examples(files: list[str], options: dict[str, Any]) -> Iterator[bytes]:
+def _examples(files: list[str], options: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     for path in files:
         if options["format"] == "csv":
             yield from csv_reader.read_examples(path, options["columns"])

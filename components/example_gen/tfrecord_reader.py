@@ -9,8 +9,8 @@ import tensorflow as tf
 from components.errors import IngestError
 
 
-def read_examples(path: str) -> Iterator[bytes]:
-    """Yields each record of the file (plain, or gzipped if its name ends in .gz).
+def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yields each record of the file (plain, or gzipped if its name ends in .gz) as its key and itself; both are the same.
 
     Raises:
         IngestError: the file is damaged, holds no records, or its first record is no tf.Example.
@@ -22,7 +22,7 @@ def read_examples(path: str) -> Iterator[bytes]:
             if count == 0:
                 _check_example(path, record)
             count += 1
-            yield record
+            yield record, record
     except tf.errors.DataLossError as error:
         raise IngestError(f"{path}: is damaged after record {count:,} ({error.message}); write the file anew") from None
     if count == 0:

@@ -17,7 +17,7 @@ def write(tmp_path, data: str | bytes, name: str = "data.csv") -> str:
 
 def read(path: str, columns: dict[str, str] | None = None) -> list[dict[str, list]]:
     rows = []
-    for serialized in read_examples(path, columns or {}):
+    for _, serialized in read_examples(path, columns or {}):
         features = tf.train.Example.FromString(serialized).features.feature
         rows.append(
             {n: list(getattr(f, f.WhichOneof("kind")).value) for n, f in features.items() if f.WhichOneof("kind")}
@@ -38,6 +38,13 @@ def test_types_are_decided_by_the_whole_column_and_empty_cells_are_missing(tmp_p
         {"miles": [2.5], "company": [b"Red"]},
         {"seconds": [120]},
     ]
+
+
+def test_a_row_has_the_same_key_wherever_it_stands(tmp_path):
+    first = write(tmp_path, HEADER + "1,60,a\n2,,b\n", "first.csv")
+    second = write(tmp_path, "company,miles,seconds\nb,2,\nc,3,1\n", "second.csv")
+    keys = [[key for key, _ in read_examples(path, {})] for path in (first, second)]
+    assert keys == [[b"a\x1f1\x1f60", b"b\x1f2\x1f"], [b"b\x1f2\x1f", b"c\x1f3\x1f1"]]
 
 
 def test_a_declared_type_wins(tmp_path):
