@@ -7,8 +7,9 @@ import logging
 import os
 import signal
 import ssl
+import sys
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -104,8 +105,9 @@ class ModelServer:
             ServingStartError: a port is taken, or the models do not become available.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stopping.set)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.stopping.set)
         self.lifecycle.start()
         try:
             if not await self._load_models():
@@ -325,11 +327,7 @@ def serve(options: ServeOptions, say: Say = print) -> None:
 
     logging.getLogger("serving").setLevel(logging.INFO)
     # A thread that decodes JSON must not keep the loop from a socket for the default 5 ms.
-    import sys
-
     sys.setswitchinterval(0.001)
-    Path(options.root).mkdir(parents=True, exist_ok=True) if options.serves_project else None
-
     async def main() -> None:
         await ModelServer(options, say).run()
 

@@ -92,6 +92,8 @@ class ConfigSource:
         config.model_config_list.SetInParent()
         try:
             folders = sorted(entry for entry in self._root.iterdir() if entry.is_dir())
+        except FileNotFoundError:
+            return config
         except OSError as error:
             raise ServingConfigError(f"Can't list {self._root}: {error.strerror}.") from None
         for folder in folders:

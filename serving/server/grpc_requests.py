@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -39,6 +40,7 @@ from serving.server.status import Code, StatusError, invalid_argument
 from serving.server.tensors import from_proto, to_proto
 
 _METADATA_FIELD = "signature_def"
+_UNREAD: np.ndarray = np.zeros(())
 
 
 class Servables(Protocol):

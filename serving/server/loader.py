@@ -20,8 +20,6 @@ from serving.server.servable import Servable, Signature
 from serving.server.status import Code, StatusError
 
 logger = logging.getLogger(__name__)
-_INIT_SIGNATURE = "__saved_model_init_op"
-_TRAIN_SIGNATURE = "__saved_model_train_op"
 # Graphs with these may run for as long as their data says, so that they never run on the event loop.
 _UNBOUNDED_OPS = frozenset(
     (
@@ -68,9 +66,7 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
         with graph.as_default():
             meta_graph = _load(session, options.tags, path)
         signatures = {
-            key: Signature.prepare(key, definition)
-            for key, definition in meta_graph.signature_def.items()
-            if key not in (_INIT_SIGNATURE, _TRAIN_SIGNATURE)
+            key: Signature.prepare(key, definition) for key, definition in meta_graph.signature_def.items()
         }
         # Nothing may be added any more: operations added by mistake would be a leak per request.
         graph.finalize()

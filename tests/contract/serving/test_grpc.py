@@ -1,0 +1,366 @@
+"""TensorFlow Serving's gRPC API, case by case (predict_util_test.cc, multi_inference_test.cc and others)."""
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+HALF = "half_plus_two"
+CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+
+
+@pytest.fixture(scope="module")
+def stub(served):
+    with served.channel() as channel:
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def model_stub(served):
+    with served.channel() as channel:
+        yield model_service_pb2_grpc.ModelServiceStub(channel)
+
+
+def predict_request(name=HALF, signature="", version=None, label=None, outputs=(), **inputs):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = name
+    request.model_spec.signature_name = signature
+    if version is not None:
+        request.model_spec.version.value = version
+    if label is not None:
+        request.model_spec.version_label = label
+    request.output_filter.extend(outputs)
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(
+            value if hasattr(value, "dtype") and not isinstance(value, np.ndarray) else tf.make_tensor_proto(value)
+        )
+    return request
+
+
+def fails(call, request, code, message):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=10)
+    assert caught.value.code() is code
+    assert message in caught.value.details()
+
+
+def examples(request, *values, feature="x"):
+    for value in values:
+        example = request.input.example_list.examples.add()
+        example.features.feature[feature].float_list.value.append(value)
+    return request
+
+
+def test_predict(stub):
+    result = stub.Predict(predict_request(x=np.float32([2.0])), 5)
+    assert list(result.outputs) == ["y"]
+    assert list(result.outputs["y"].float_val) == [3.0]
+    assert result.outputs["y"].tensor_content == b""
+    assert result.model_spec.name == HALF
+    assert result.model_spec.version.value == 123
+    assert result.model_spec.signature_name == "serving_default"
+
+
+@pytest.mark.parametrize("choice", [{"version": 123}, {"label": "stable"}])
+def test_predict_by_version_or_label(stub, choice):
+    assert list(stub.Predict(predict_request(x=np.float32([2.0]), **choice), 5).outputs["y"].float_val) == [3.0]
+
+
+def test_predict_takes_any_kind_of_signature(stub):
+    result = stub.Predict(predict_request(signature="regress_x2_to_y3", inputs=np.float32([[1.0]])), 5)
+    assert list(result.outputs["outputs"].float_val) == [3.5]
+    assert result.model_spec.signature_name == "regress_x2_to_y3"
+
+
+def test_tensor_content_and_typed_values_are_the_same(stub):
+    content = tf.make_tensor_proto(np.float32([1, 2]))
+    typed = text_format.Parse(
+        "dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: 1 float_val: 2", type(content)()
+    )
+    one = text_format.Parse("dtype: DT_FLOAT tensor_shape { dim { size: 3 } } float_val: 4", type(content)())
+    assert content.tensor_content
+    assert not typed.tensor_content
+    answers = [list(stub.Predict(predict_request(x=x), 5).outputs["y"].float_val) for x in (content, typed, one)]
+    assert answers == [[2.5, 3.0], [2.5, 3.0], [4.0, 4.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "message"),
+    [
+        (predict_pb2.PredictRequest(), "INVALID_ARGUMENT", "Missing ModelSpec"),
+        (predict_request(name="", version=1), "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+        (predict_request(name="test"), "NOT_FOUND", "Servable not found for request: Latest(test)"),
+        (predict_request(version=9), "NOT_FOUND", "Servable not found for request: Specific(half_plus_two, 9)"),
+        (predict_request(label="nope"), "INVALID_ARGUMENT", "Unrecognized servable version label: nope"),
+        (predict_request(signature="nope"), "FAILED_PRECONDITION", 'Serving signature key "nope" not found.'),
+        (
+            predict_request(),
+            "INVALID_ARGUMENT",
+            "input size does not match signature: 0!=1 len({}) != len({x}). Sent extra: {}. Missing but required: {x}.",
+        ),
+        (
+            predict_request(a=np.float32([1]), b=np.float32([1])),
+            "INVALID_ARGUMENT",
+            "input size does not match signature: 2!=1 len({a,b}) != len({x}). Sent extra: {a,b}. "
+            "Missing but required: {x}.",
+        ),
+        (
+            predict_request(z=np.float32([1])),
+            "INVALID_ARGUMENT",
+            "Signature input alias: x(feed name: x:0) not found in request and no default value provided.",
+        ),
+        (
+            predict_request(x=np.float32([1]), outputs=["z"]),
+            "INVALID_ARGUMENT",
+            "output tensor alias not found in signature: z Outputs expected to be in the set {y}.",
+        ),
+        (
+            predict_request(x=np.float32([1]), outputs=["y", "y"]),
+            "INVALID_ARGUMENT",
+            "duplicate output tensor alias: y",
+        ),
+        (
+            predict_request(x=np.array([b"a"])),
+            "INVALID_ARGUMENT",
+            "Expects arg[0] to be float but string is provided",
+        ),
+        (predict_request(x=np.array([True])), "INVALID_ARGUMENT", "to be float but bool is provided"),
+        (
+            predict_request(
+                x=text_format.Parse(
+                    "dtype: DT_FLOAT tensor_shape { dim { size: 3 } } tensor_content: 'abc'",
+                    tf.make_tensor_proto(0.0).__class__(),
+                )
+            ),
+            "INVALID_ARGUMENT",
+            "tensor parsing error: x",
+        ),
+        (
+            predict_request(
+                x=text_format.Parse(
+                    "dtype: DT_FLOAT tensor_shape { dim { size: 99999999 } dim { size: 99999999 } } float_val: 1",
+                    tf.make_tensor_proto(0.0).__class__(),
+                )
+            ),
+            "INVALID_ARGUMENT",
+            "tensor parsing error: x",
+        ),
+    ],
+)
+def test_predict_errors(stub, request_, code, message):
+    fails(stub.Predict, request_, getattr(grpc.StatusCode, code), message)
+
+
+def test_long_messages_are_cut(stub):
+    inputs = {f"input_{i:03}": np.float32([1]) for i in range(100)}
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Predict(predict_request(**inputs), 5)
+    assert len(caught.value.details()) == 1024 + len("...TRUNCATED")
+    assert caught.value.details().endswith("...TRUNCATED")
+
+
+def test_bytes_that_are_no_message(served):
+    with served.channel() as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        fails(call, b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "Not a tensorflow.serving.PredictRequest")
+
+
+def test_every_dtype_goes_round(stub):
+    for value in (
+        np.float64([0.1]),
+        np.int8([-5]),
+        np.uint8([200]),
+        np.int16([-300]),
+        np.int32([7]),
+        np.int64([2**40]),
+        np.uint32([2**32 - 1]),
+        np.uint64([2**64 - 1]),
+        np.array([True]),
+        np.float16([0.5]),
+    ):
+        result = stub.Predict(predict_request(name="shapes", signature=f"echo_{value.dtype.name}", x=value), 5)
+        back = tf.make_ndarray(result.outputs["x"])
+        assert back.dtype == value.dtype
+        assert back.tolist() == value.tolist()
+
+
+def test_strings_and_scalars(stub):
+    text = stub.Predict(predict_request(name="shapes", signature="strings", text=np.array([[b"\xff", b"a"]])), 5)
+    assert list(text.outputs["text"].string_val) == [b"\xff", b"a"]
+    total = stub.Predict(predict_request(name="shapes", signature="total", x=np.float32([1, 2])), 5)
+    assert tf.make_ndarray(total.outputs["total"]) == 3.0
+
+
+def test_classify(stub):
+    request = classification_pb2.ClassificationRequest()
+    request.model_spec.name = HALF
+    request.model_spec.signature_name = "classify_x_to_y"
+    result = stub.Classify(examples(request, 2.0, 20.0), 5)
+    assert [[(c.label, c.score) for c in row.classes] for row in result.result.classifications] == [
+        [("", 3.0)],
+        [("", 12.0)],
+    ]
+    assert result.model_spec.signature_name == "classify_x_to_y"
+    assert result.model_spec.version.value == 123
+
+
+def test_regress_with_context(stub):
+    request = regression_pb2.RegressionRequest()
+    request.model_spec.name = HALF
+    request.model_spec.signature_name = "regress_x_to_y"
+    both = request.input.example_list_with_context
+    both.context.features.feature["x"].float_list.value.append(10.0)
+    both.examples.add()
+    both.examples.add().features.feature["x"].float_list.value.append(2.0)
+    assert [r.value for r in stub.Regress(request, 5).result.regressions] == [7.0, 3.0]
+
+
+def test_examples_errors(stub):
+    request = regression_pb2.RegressionRequest()
+    fails(stub.Regress, request, grpc.StatusCode.INVALID_ARGUMENT, "Missing ModelSpec")
+    request.model_spec.name = HALF
+    request.model_spec.signature_name = "regress_x_to_y"
+    fails(stub.Regress, request, grpc.StatusCode.INVALID_ARGUMENT, "Input is empty.")
+    request.model_spec.signature_name = "nope"
+    fails(stub.Regress, request, grpc.StatusCode.INVALID_ARGUMENT, "No signature was found with the name: nope")
+    request.model_spec.signature_name = "regress_x2_to_y3"
+    fails(
+        stub.Regress,
+        examples(request, 1.0),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Expects arg[0] to be float but string is provided",
+    )
+    request.model_spec.signature_name = "regress_x_to_y"
+    del request.input.example_list.examples[:]
+    message = "Name: <unknown>, Feature: x (data type: float) is required but could not be found"
+    fails(stub.Regress, examples(request, 1.0, feature="other"), grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def multi_request(*tasks):
+    request = inference_pb2.MultiInferenceRequest()
+    for name, signature, method in tasks:
+        request.tasks.add(method_name=method).model_spec.name = name
+        request.tasks[-1].model_spec.signature_name = signature
+    return examples(request, 2.0)
+
+
+def test_multi_inference(stub):
+    request = multi_request((HALF, "regress_x_to_y", REGRESS), (HALF, "classify_x_to_y", CLASSIFY))
+    results = stub.MultiInference(request, 5).results
+    assert results[0].regression_result.regressions[0].value == 3.0
+    assert results[1].classification_result.classifications[0].classes[0].score == 3.0
+    assert [r.model_spec.signature_name for r in results] == ["regress_x_to_y", "classify_x_to_y"]
+    assert {r.model_spec.version.value for r in results} == {123}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "code", "message"),
+    [
+        ([], "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+        (
+            [(HALF, "regress_x_to_y", REGRESS)] * 2,
+            "INVALID_ARGUMENT",
+            "Duplicate evaluation of signature: regress_x_to_y",
+        ),
+        (
+            [(HALF, "regress_x_to_y", REGRESS), ("half_plus_three", "classify_x_to_y", CLASSIFY)],
+            "INVALID_ARGUMENT",
+            "must access the same model name",
+        ),
+        (
+            [(HALF, "regress_x_to_y", REGRESS), ("", "classify_x_to_y", CLASSIFY)],
+            "INVALID_ARGUMENT",
+            "empty model name",
+        ),
+        ([(HALF, "nope", REGRESS)], "INVALID_ARGUMENT", "Requested signature not found in model graph: nope"),
+        (
+            [(HALF, "serving_default", "tensorflow/serving/predict")],
+            "UNIMPLEMENTED",
+            "Unsupported signature method_name: ",
+        ),
+    ],
+)
+def test_multi_inference_errors(stub, tasks, code, message):
+    fails(stub.MultiInference, multi_request(*tasks), getattr(grpc.StatusCode, code), message)
+
+
+def test_metadata(stub):
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = HALF
+    result = stub.GetModelMetadata(request, 5)
+    assert (result.model_spec.name, result.model_spec.version.value) == (HALF, 123)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    assert result.metadata["signature_def"].Unpack(signatures)
+    assert signatures.signature_def["serving_default"].inputs["x"].name == "x:0"
+
+
+def test_metadata_errors(stub):
+    request = get_model_metadata_pb2.GetModelMetadataRequest()
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    fails(stub.GetModelMetadata, request, code, "Missing ModelSpec")
+    request.model_spec.name = HALF
+    fails(stub.GetModelMetadata, request, code, "GetModelMetadataRequest must specify at least one metadata_field")
+    request.metadata_field.append("some_stuff")
+    fails(stub.GetModelMetadata, request, code, "Metadata field some_stuff is not supported")
+    request.metadata_field[:] = ["signature_def"]
+    request.model_spec.name = ""
+    fails(stub.GetModelMetadata, request, code, "ModelSpec has no name specified.")
+    request.model_spec.name = "foo"
+    fails(stub.GetModelMetadata, request, grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(foo)")
+
+
+def test_status(model_stub):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    fails(model_stub.GetModelStatus, request, grpc.StatusCode.INVALID_ARGUMENT, "Missing ModelSpec")
+    request.model_spec.name = HALF
+    (status,) = model_stub.GetModelStatus(request, 5).model_version_status
+    assert (status.version, status.state, status.status.error_code) == (123, 30, 0)
+    request.model_spec.version.value = 9
+    fails(
+        model_stub.GetModelStatus, request, grpc.StatusCode.NOT_FOUND, "Could not find version 9 of model half_plus_two"
+    )
+    request.model_spec.name = "foo"
+    request.model_spec.ClearField("version")
+    fails(model_stub.GetModelStatus, request, grpc.StatusCode.NOT_FOUND, "Could not find any versions of model foo")
+
+
+def test_reload_refuses_other_configs(model_stub):
+    request = model_management_pb2.ReloadConfigRequest()
+    message = "Only ModelConfigList is currently supported"
+    fails(model_stub.HandleReloadConfigRequest, request, grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def test_health(served):
+    with served.channel() as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert check(b"", timeout=5) == b"\x08\x01"
+        service = b"\x0a\x11PredictionService"
+        assert check(service, timeout=5) == b"\x08\x01"
+        fails(check, b"\x0a\x01x", grpc.StatusCode.NOT_FOUND, "unknown service")
+
+
+def test_metrics_of_grpc(served, stub):
+    stub.Predict(predict_request(x=np.float32([2.0])), 5)
+    page = served.get("/monitoring/prometheus/metrics").text
+    assert (
+        ':tensorflow:serving:request_latency_count{model_name="half_plus_two",API="Predict",entrypoint="GRPC"}' in page
+    )
+
+
+def test_deadline_ends_a_slow_run(stub):
+    request = predict_request(name="shapes", signature="slow", n=np.int64([300]))
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Predict(request, timeout=0.2)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
