@@ -328,6 +328,7 @@ def serve(options: ServeOptions, say: Say = print) -> None:
     logging.getLogger("serving").setLevel(logging.INFO)
     # A thread that decodes JSON must not keep the loop from a socket for the default 5 ms.
     sys.setswitchinterval(0.001)
+
     async def main() -> None:
         await ModelServer(options, say).run()
 

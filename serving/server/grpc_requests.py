@@ -98,10 +98,12 @@ def predict(core: Servables, request: predict_pb2.PredictRequest, as_content: bo
     try:
         signature = find_predict_signature(servable, request.model_spec.signature_name, rest=False)
         check_input_names(signature, request.inputs.keys())
-        known = {
-            alias: from_proto(request.inputs[alias], alias) for alias in signature.inputs if alias in request.inputs
+        # Values of names that the signature does not know are never looked at.
+        given = {
+            alias: from_proto(proto, alias) if alias in signature.inputs else _UNREAD
+            for alias, proto in request.inputs.items()
         }
-        plan = plan_predict(servable, signature, known, list(request.output_filter), check_method)
+        plan = plan_predict(servable, signature, given, list(request.output_filter), check_method)
     except BaseException:
         servable.release()
         raise

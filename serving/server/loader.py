@@ -65,9 +65,7 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
     try:
         with graph.as_default():
             meta_graph = _load(session, options.tags, path)
-        signatures = {
-            key: Signature.prepare(key, definition) for key, definition in meta_graph.signature_def.items()
-        }
+        signatures = {key: Signature.prepare(key, definition) for key, definition in meta_graph.signature_def.items()}
         # Nothing may be added any more: operations added by mistake would be a leak per request.
         graph.finalize()
     except BaseException:
