@@ -1,0 +1,100 @@
+"""What a newcomer sees: the taxi pipeline by the command line, and what it leaves on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+NODES = [
+    "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate",
+    "Transform", "Trainer", "LatestBlessed", "Evaluator", "Pusher",
+]  # fmt: skip
+
+
+def test_a_fresh_run_trains_evaluates_and_pushes(taxi_run):
+    place, result = taxi_run
+    assert result["status"] == "succeeded"
+    assert result["blessed"] is True
+    assert result["reasons"] == []
+    assert result["version"] == 1
+    assert result["version_path"] == f"{place.models}/taxi/1"
+    assert result["metrics"]["auc"] > 0.9
+    assert set(NODES) <= {node["id"] for node in result["nodes"]}
+    assert {node["state"] for node in result["nodes"]} == {"done"}
+    assert sum(node["seconds"] for node in result["nodes"]) <= result["seconds"]
+
+
+def test_the_screen_shows_our_lines_only(taxi_run):
+    _, result = taxi_run
+    assert result["stderr"] == ""
+    lines = result["stdout"].splitlines()
+    assert "ExampleGen running" in lines
+    assert [line for line in lines if line.startswith("ExampleGen done")][0].endswith("train, 4,975 eval") is not None
+    assert any(line.startswith("Trainer running: epoch 1/") for line in lines)
+    assert "next: hilir serve" in lines
+    assert not [line for line in lines if "WARNING" in line or line.startswith(("I0", "W0", "E0"))]
+
+
+def test_the_run_folder_has_log_configuration_and_summary(taxi_run):
+    place, result = taxi_run
+    folder = place.root / "runs" / result["run_id"]
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "log.txt", "summary.json"}
+    assert "Component Trainer is finished." in (folder / "log.txt").read_text()
+    assert json.loads((folder / "summary.json").read_text())["version"] == 1
+
+
+def test_the_manifest_says_what_is_in_the_version(taxi_run):
+    _, result = taxi_run
+    folder = Path(result["version_path"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"manifest.json"}
+    assert set(manifest["files"]) == files
+    for name, facts in manifest["files"].items():
+        data = (folder / name).read_bytes()
+        assert facts == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    assert manifest["run_id"] == result["run_id"]
+    assert manifest["metrics"]["overall"] == pytest.approx(result["metrics"])
+    assert any(name.startswith("trip_start_hour=") for name in manifest["metrics"])
+    assert manifest["thresholds"][0]["metric"] == "auc"
+    assert manifest["data"]["fingerprint"].startswith("split:all,num_files:1,")
+    assert len(manifest["code"]["fingerprint"]) == 64
+    assert {"tensorflow", "tfx"} <= set(manifest["packages"])
+    assert "tips" not in manifest["signatures"]["serving_default"]["inputs"]
+    assert "pickup_census_tract" not in manifest["signatures"]["serving_default"]["inputs"]
+
+
+def test_the_model_never_sees_the_tips(taxi_run):
+    place, _ = taxi_run
+    import tensorflow_transform as tft
+
+    (graph,) = (place.root / "pipelines" / "taxi" / "Transform" / "transform_graph").iterdir()
+    assert "tips" not in tft.TFTransformOutput(str(graph)).transformed_feature_spec()
+
+
+def test_an_unchanged_rerun_executes_nothing_but_the_resolver(taxi_run):
+    place, first = taxi_run
+    again = place.run("configs/taxi.yaml")
+    states = {node["id"]: node["state"] for node in again["nodes"]}
+    assert states.pop("LatestBlessed") == "done"
+    # The first run made a baseline, which the Evaluator compares with from now on; after that nothing is left to do.
+    assert {states[name] for name in states if name not in ("Evaluator", "Pusher")} == {"cached"}
+    assert again["baseline"]["auc"] == pytest.approx(first["metrics"]["auc"])
+    third = place.run("configs/taxi.yaml")
+    states = {node["id"]: node["state"] for node in third["nodes"]}
+    assert states.pop("LatestBlessed") == "done"
+    assert set(states.values()) == {"cached"}
+    assert third["version"] == again["version"]
+
+
+def test_digits_reaches_its_accuracy_and_is_sliced_by_true_class(digits_run):
+    place, result = digits_run
+    assert result["blessed"] is True
+    assert result["metrics"]["accuracy"] >= 0.93
+    assert result["metrics"]["example_count"] > 500
+    manifest = json.loads((place.models / "digits" / "1" / "manifest.json").read_text())
+    assert {f"label={digit}" for digit in range(10)} <= set(manifest["metrics"])
