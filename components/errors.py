@@ -19,3 +19,7 @@ class ModelPackageError(ComponentError):
 
 class PushError(ComponentError):
     """A version could not be written to the serving root."""
+
+
+class TrainingError(ComponentError):
+    """A training cannot be set up as asked, or did not come to its end."""

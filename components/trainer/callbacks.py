@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import tf_keras as keras
 
+from components.trainer.checkpoint import Checkpoints, SaveCheckpoints
+from components.trainer.compression import make_pruning_callbacks
+from components.trainer.early_stopping import EarlyStopping
+from components.trainer.preemption import StopOnRequest
 from components.trainer.settings import TrainSettings
 
 progress = logging.getLogger("hilir.progress")
@@ -24,28 +29,59 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Logs the figures of the epoch (counted from 0)."""
         figures = {name: round(float(value), 4) for name, value in (logs or {}).items()}
-        progress.info(
-            "epoch %d: %s", epoch + 1, figures, extra={"progress": {"epoch": f"{epoch + 1}/{self._epochs}"} | figures}
-        )
+        report_progress({"epoch": f"{epoch + 1}/{self._epochs}"} | figures)
 
 
-def make_callbacks(settings: TrainSettings, run_dir: str) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks; TensorBoard's logs and the checkpoints go below `run_dir`."""
-    callbacks: list[Any] = [Progress(settings.epochs)]
-    if settings.tensorboard:
-        callbacks.append(
-            keras.callbacks.TensorBoard(os.path.join(run_dir, "logs"), write_graph=False, profile_batch=0)
-        )
-    if settings.checkpoints:
-        callbacks.append(keras.callbacks.BackupAndRestore(os.path.join(run_dir, "backup"), delete_checkpoint=True))
-    if settings.early_stopping is not None:
-        stop = settings.early_stopping
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor=stop.monitor,
-                patience=stop.patience,
-                min_delta=stop.min_delta,
-                restore_best_weights=stop.restore_best,
-            )
-        )
+class CountSteps(keras.callbacks.Callback):
+    """Tells a supervisor that steps of training and evaluation are being done."""
+
+    def __init__(self, on_step: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Counts."""
+        self._on_step()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Counts."""
+        self._on_step()
+
+
+def report_progress(figures: dict[str, Any]) -> None:
+    """Tells whoever listens, which may be the live table or the supervisor of this process."""
+    text = ", ".join(f"{name} {value}" for name, value in figures.items())
+    progress.info("%s", text, extra={"progress": figures})
+
+
+def make_callbacks(
+    settings: TrainSettings,
+    run_dir: str,
+    *,
+    is_chief: bool,
+    cluster: bool,
+    stopping: EarlyStopping | None,
+    checkpoints: Checkpoints | None,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order they must come in; TensorBoard's logs go below `run_dir`.
+
+    Args:
+        settings: the configuration.
+        run_dir: the Trainer's `model_run` artifact.
+        is_chief: whether this process writes and reports.
+        cluster: whether other workers train too.
+        stopping: early stopping, if asked for.
+        checkpoints: where the state is saved, if it is.
+    """
+    callbacks: list[Any] = [*make_pruning_callbacks(settings)]
+    if stopping is not None:
+        callbacks.append(stopping)
+    if checkpoints is not None:
+        callbacks.append(SaveCheckpoints(checkpoints, settings.checkpoint_steps))
+    callbacks.append(StopOnRequest(checkpoints, cluster=cluster))
+    if is_chief:
+        callbacks.append(Progress(settings.epochs))
+        if settings.tensorboard:
+            logs = os.path.join(run_dir, "logs")
+            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0))
     return callbacks

@@ -4,37 +4,73 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.settings import LearningRate
 
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 
-def make_schedule(settings: LearningRate) -> keras.optimizers.schedules.LearningRateSchedule | float:
+
+@keras.saving.register_keras_serializable(package="hilir")
+class Warmup(Schedule):  # type: ignore[misc]
+    """Rises linearly from 0 over `steps` steps, then follows `after`, which starts counting there."""
+
+    def __init__(self, after: Schedule | float, steps: int) -> None:
+        super().__init__()
+        self._after = after
+        self._steps = steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the rate at the optimizer's step."""
+        step = tf.cast(step, tf.float32)
+        later = tf.maximum(step - self._steps, 0.0)
+        after = self._after(later) if callable(self._after) else tf.constant(self._after)
+        peak = self._after(0) if callable(self._after) else after
+        return tf.where(step < self._steps, peak * step / self._steps, after)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` needs."""
+        return {"after": self._after, "steps": self._steps}
+
+
+@keras.saving.register_keras_serializable(package="hilir")
+class Scaled(Schedule):  # type: ignore[misc]
+    """Another schedule, times a factor."""
+
+    def __init__(self, schedule: Schedule, factor: float) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self._factor = factor
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the rate at the optimizer's step."""
+        return self._schedule(step) * self._factor
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` needs."""
+        return {"schedule": self._schedule, "factor": self._factor}
+
+
+def make_schedule(settings: LearningRate) -> Schedule | float:
     """Returns the schedule over optimizer steps.
 
-    `cosine` follows Loshchilov and Hutter, SGDR (arXiv:1608.03983), without restarts, with a linear warm-up.
+    `cosine` follows Loshchilov and Hutter, SGDR (arXiv:1608.03983), without restarts; a warm-up precedes any schedule.
     """
-    if settings.schedule == "cosine":
-        warm = settings.warmup_steps > 0
-        return keras.optimizers.schedules.CosineDecay(
-            0.0 if warm else settings.initial,
-            settings.decay_steps,
-            warmup_target=settings.initial if warm else None,
-            warmup_steps=settings.warmup_steps,
-        )
-    if settings.schedule == "exponential":
-        return keras.optimizers.schedules.ExponentialDecay(
-            settings.initial, settings.decay_steps, settings.decay_rate
-        )
-    return settings.initial
+    match settings.schedule:
+        case "cosine":
+            after: Schedule | float = keras.optimizers.schedules.CosineDecay(settings.initial, settings.decay_steps)
+        case "exponential":
+            after = keras.optimizers.schedules.ExponentialDecay(
+                settings.initial, settings.decay_steps, settings.decay_rate
+            )
+        case "constant":
+            after = settings.initial
+    return Warmup(after, settings.warmup_steps) if settings.warmup_steps else after
 
 
-def recompile(model: keras.Model, settings: LearningRate) -> None:
-    """Gives the compiled model the same optimizer with the schedule for its learning rate."""
-    config: dict[str, Any] = model.get_compile_config()
-    optimizer = model.optimizer
-    config["optimizer"] = type(optimizer).from_config(
-        optimizer.get_config() | {"learning_rate": make_schedule(settings)}
-    )
-    config["optimizer"] = keras.saving.serialize_keras_object(config["optimizer"])
-    model.compile_from_config(config)
+def scale_rate(rate: Any, factor: float) -> Any:
+    """Returns a learning rate (a number, a variable or a schedule) times the factor."""
+    if factor == 1.0:
+        return rate
+    return Scaled(rate, factor) if isinstance(rate, Schedule) else float(rate) * factor

@@ -1,0 +1,158 @@
+"""Starts the processes of a training on this machine, and starts them again after a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.errors import ModelPackageError, TrainingError
+from components.trainer.callbacks import report_progress
+from components.trainer.job import Job
+from components.trainer.preemption import Preempted
+from components.trainer.strategy import Kind
+from components.trainer.supervisor import Cluster, Failure, Spec
+
+_LINES = 15
+
+
+def launch(
+    job: Job,
+    kind: Kind,
+    workers: int,
+    gpus: int = 0,
+    *,
+    choose_ports: Callable[[int], list[int]] | None = None,
+    on_start: Callable[[list[int]], None] = lambda _: None,
+) -> None:
+    """Trains in `workers` child processes and returns when the export is complete.
+
+    A worker that dies or hangs ends its whole cluster, which is started again on fresh ports and goes on from the last
+    checkpoint, at most `train.max_restarts` times. No process is left when this returns or raises.
+
+    Args:
+        job: the training.
+        kind: its strategy.
+        workers: number of processes.
+        gpus: number of GPUs of this machine, which are divided among the workers.
+        choose_ports: gives that many free ports; for tests.
+        on_start: is called with the workers' process ids at each start.
+
+    Raises:
+        ModelPackageError: as the worker found.
+        TrainingError: the last attempt failed too; the message holds the failing worker's last lines.
+        Preempted: the workers were asked to stop, and saved a checkpoint.
+    """
+    settings = job.settings
+    folder = Path(tempfile.mkdtemp(prefix="hilir-train-"))
+    try:
+        for attempt in range(settings.max_restarts + 1):
+            ports = (choose_ports or find_ports)(workers)
+            logs = folder / f"attempt-{attempt + 1}"
+            specs = [
+                Spec(
+                    _command(),
+                    _environment(index, workers, gpus),
+                    logs / f"worker-{index}.log",
+                    _work(job, kind, index, ports),
+                )
+                for index in range(workers)
+            ]
+            with Cluster(specs, settings.timeouts) as cluster:
+                on_start(cluster.pids)
+                failure = cluster.watch(report_progress)
+            if failure is None:
+                return
+            _raise_if_final(failure)
+            if attempt < settings.max_restarts:
+                report_progress({"restart": f"{attempt + 1} of {settings.max_restarts}", "because": failure.summary})
+        raise TrainingError(_explain(failure, settings.max_restarts, workers, job.run_dir))
+    finally:
+        _keep_logs(folder, job.run_dir)
+
+
+def find_ports(count: int) -> list[int]:
+    """Returns free ports of the loopback interface; all are held until the last is found, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def divide_gpus(index: int, workers: int, gpus: int) -> str | None:
+    """Returns CUDA_VISIBLE_DEVICES of a worker: an equal part each, none if there are not enough; None: as it is.
+
+    Every worker of a cluster must have the same number of devices.
+    """
+    if gpus == 0:
+        return None
+    each = gpus // workers
+    return ",".join(str(index * each + offset) for offset in range(each))
+
+
+def _environment(index: int, workers: int, gpus: int) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("TF_CONFIG", "CLUSTER_SPEC")}
+    environment["TF_USE_LEGACY_KERAS"] = "1"
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment["PYTHONPATH"] = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
+    environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    if workers > 1:
+        threads = str(max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1)
+        environment.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+        environment.setdefault("TF_NUM_INTEROP_THREADS", threads)
+    visible = divide_gpus(index, workers, gpus)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    return environment
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "components.trainer.worker"]
+
+
+def _work(job: Job, kind: Kind, index: int, ports: list[int]) -> dict[str, object]:
+    return {"job": job.to_json(), "kind": kind, "index": index, "ports": ports}
+
+
+def _raise_if_final(failure: Failure) -> None:
+    """Raises what another attempt could not change."""
+    if failure.kind == "ModelPackageError":
+        raise ModelPackageError(failure.message)
+    if failure.kind == "TrainingError":
+        raise TrainingError(failure.message)
+    if failure.asked_to_stop:
+        raise Preempted
+    if not failure.retry:
+        raise TrainingError(f"{failure.summary}; its last lines:\n{failure.last_lines(_LINES)}")
+
+
+def _explain(failure: Failure, restarts: int, workers: int, run_dir: str) -> str:
+    return (
+        f"the training on {workers} workers was given up after {restarts} restarts (train.max_restarts): "
+        f"{failure.summary}. Its last lines:\n{failure.last_lines(_LINES)}\n"
+        f"All of its lines are below {os.path.join(run_dir, 'workers')}; mend the cause and run again: "
+        f"the training goes on from its last checkpoint"
+    )
+
+
+def _keep_logs(folder: Path, run_dir: str) -> None:
+    """Moves the workers' logs to the run's artifact."""
+    try:
+        for log in sorted(folder.glob("attempt-*/*.log")):
+            target = os.path.join(run_dir, "workers", log.parent.name)
+            tf.io.gfile.makedirs(target)
+            tf.io.gfile.copy(str(log), os.path.join(target, log.name), overwrite=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
