@@ -52,6 +52,7 @@ setup(
             "hypothesis>=6",
             "import-linter>=2",
             "mypy>=1.18",
+            "pip",  # the stock pipeline of the benchmark packages and installs its module file
             "playwright>=1.50",
             "pytest>=8",
             "pytest-timeout>=2",
