@@ -1,0 +1,129 @@
+"""Compares what an exported model says with what the SavedModel says on the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+
+from components.exporter.errors import ExportError
+from components.exporter.settings import Bounds
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """The evaluation's metric that an export may lose a little of: its name, Keras class, configuration, direction."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    better: str = "higher"
+
+    def compute(self, labels: np.ndarray, outputs: np.ndarray) -> float:
+        """Returns the metric of the outputs, [rows, …], against the labels, [rows, …].
+
+        Raises:
+            ExportError: Keras has no metric of that class.
+        """
+        found = getattr(keras.metrics, self.kind, None)
+        if found is None:
+            raise ExportError(
+                f"export.metric: '{self.name}' is of the class {self.kind}, which is not a metric of Keras; "
+                f"name another of evaluate.metrics, for example one of class AUC or SparseCategoricalAccuracy"
+            )
+        metric = found(**self.config)
+        metric.update_state(labels, outputs)
+        return float(metric.result())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the SavedModel says on the examples, and what is true of them."""
+
+    outputs: dict[str, np.ndarray]
+    labels: np.ndarray
+    metric: MetricSpec
+
+    @property
+    def main(self) -> np.ndarray:
+        """The output that the metric looks at: the first by name."""
+        return self.outputs[min(self.outputs)]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an export is from its SavedModel."""
+
+    examples: int
+    difference: float
+    row: int
+    agreement: float
+    metric: str
+    saved_model_metric: float
+    export_metric: float
+    metric_loss: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the figures for the report."""
+        return asdict(self)
+
+    def broken(self, bounds: Bounds) -> list[str]:
+        """Returns one sentence per bound that is not kept."""
+        found = []
+        if not self.difference <= bounds.difference:
+            found.append(f"row {self.row} differs most, by {self.difference:.3g}; the bound is {bounds.difference:g}")
+        if not self.agreement >= bounds.agreement:
+            found.append(
+                f"{self.agreement:.2%} of {self.examples} examples have the same top class "
+                f"(row {self.row} differs most); the bound is {bounds.agreement:.2%}"
+            )
+        if not self.metric_loss <= bounds.metric_loss:
+            found.append(
+                f"{self.metric} is {self.export_metric:.4f} and the SavedModel's {self.saved_model_metric:.4f} "
+                f"(row {self.row} differs most); it may lose {bounds.metric_loss:g}"
+            )
+        return found
+
+
+def compare(reference: Reference, outputs: Mapping[str, np.ndarray]) -> Parity:
+    """Returns how far the outputs are from the reference's; a NaN is as far as can be.
+
+    Raises:
+        ExportError: the export has other outputs than the SavedModel.
+    """
+    for name, expected in reference.outputs.items():
+        if name not in outputs or outputs[name].shape != expected.shape:
+            found = {key: value.shape for key, value in outputs.items()}
+            raise ExportError(
+                f"the export gives {found} where the SavedModel gives '{name}' of shape {expected.shape}; "
+                f"this is a fault of the conversion, convert with another variant"
+            )
+    per_row = np.max([_difference(outputs[name], expected) for name, expected in reference.outputs.items()], axis=0)
+    name = min(reference.outputs)
+    before = reference.metric.compute(reference.labels, reference.main)
+    after = reference.metric.compute(reference.labels, outputs[name])
+    return Parity(
+        examples=len(per_row),
+        difference=float(per_row.max()),
+        row=int(per_row.argmax()),
+        agreement=float(np.mean(_top(outputs[name]) == _top(reference.main))),
+        metric=reference.metric.name,
+        saved_model_metric=before,
+        export_metric=after,
+        metric_loss=before - after if reference.metric.better == "higher" else after - before,
+    )
+
+
+def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    differences = np.abs(found.astype(np.float64) - expected).reshape(len(expected), -1).max(axis=1)
+    distance: np.ndarray = np.nan_to_num(differences, nan=np.inf, posinf=np.inf)
+    return distance
+
+
+def _top(outputs: np.ndarray) -> np.ndarray:
+    flat = outputs.reshape(len(outputs), -1)
+    top: np.ndarray = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0] > 0.5
+    return top

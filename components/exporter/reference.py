@@ -1,0 +1,77 @@
+"""Asks the SavedModel what it says on the examples, and what is true of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from components.exporter.edge_model import EdgeModel
+from components.exporter.errors import ExportError
+from components.exporter.interpreter import transform
+from components.exporter.measure import measure_latencies
+from components.exporter.parity import MetricSpec, Reference
+from components.exporter.rows import Rows
+
+
+def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference:
+    """Returns the outputs of the signature `examples` and the labels of the signature `label`.
+
+    Raises:
+        ExportError: the outputs are not numbers.
+    """
+    signatures = edge.loaded.signatures
+    outputs = {name: value.numpy() for name, value in signatures["examples"](examples=rows.tensor()).items()}
+    for name, value in outputs.items():
+        if value.dtype.kind not in "fiu":
+            raise ExportError(
+                f"the model's output '{name}' is {value.dtype}, not numbers; exports compare numbers only"
+            )
+    (labels,) = signatures["label"](examples=rows.tensor()).values()
+    return Reference(outputs, labels.numpy(), metric)
+
+
+def raw_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
+    """Returns the rows as inputs of the model with raw features, missing values marked."""
+    return rows.arrays(_specs(edge.raw))
+
+
+def network_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
+    """Returns the rows as inputs of the network, transformed by TensorFlow Transform where it takes no raw features."""
+    if edge.raw == edge.network:
+        return raw_inputs(edge, rows)
+    transformed = edge.loaded.signatures["transform_features"](examples=rows.tensor())
+    return {name: transformed[name].numpy() for name in _specs(edge.network)}
+
+
+def check_program(edge: EdgeModel, rows: Rows) -> None:
+    """Compares `preprocessing.json`, computed with NumPy, with TensorFlow Transform on the rows.
+
+    Raises:
+        ExportError: a transformed feature of a row differs; the message names both.
+    """
+    assert edge.program is not None
+    specs = edge.loaded.signatures["serving_default"].structured_input_signature[1]
+    columns = rows.columns({name: specs[name] for name in edge.program.inputs})
+    found = transform(edge.program, columns)
+    for name, expected in network_inputs(edge, rows).items():
+        close = np.isclose(found[name], expected, rtol=1e-6, atol=1e-6, equal_nan=True).reshape(len(expected), -1)
+        if not close.all():
+            row = int(np.argmin(close.all(axis=1)))
+            raise ExportError(
+                f"preprocessing.json gives {found[name][row].tolist()} for '{name}' of row {row} where TensorFlow "
+                f"Transform gives {expected[row].tolist()}; use simpler operations for it in preprocessing_fn"
+            )
+
+
+def measure_saved_model(edge: EdgeModel, rows: Rows) -> dict[str, float]:
+    """Returns the latency of `serving_default` for one row, in milliseconds."""
+    function = edge.loaded.signatures["serving_default"]
+    specs = function.structured_input_signature[1]
+    row = {name: tf.constant(value) for name, value in Rows(rows.serialized[:1]).arrays(specs).items()}
+    return measure_latencies({"serving_default": lambda: function(**row)})["serving_default"]
+
+
+def _specs(path: str | None) -> dict[str, tf.TensorSpec]:
+    assert path is not None
+    specs: dict[str, tf.TensorSpec] = tf.saved_model.load(path).signatures["edge"].structured_input_signature[1]
+    return specs

@@ -1,0 +1,69 @@
+"""Which exports are made of a blessed model, and what each must prove: the configuration's `export` section."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from components.settings import Section
+
+TFLiteVariant = Literal["float32", "dynamic_range", "float16", "int8", "int16x8"]
+TFJSVariant = Literal["float32", "float16", "uint8"]
+
+
+class Bounds(Section):
+    """What a variant must keep against the SavedModel on the same examples."""
+
+    difference: float = Field(ge=0)
+    """Largest absolute difference of any output."""
+
+    agreement: float = Field(ge=0, le=1)
+    """Least share of examples with the same top class (one output: the same side of 0.5)."""
+
+    metric_loss: float = Field(ge=0)
+    """How much worse the metric may be."""
+
+
+class TFLiteSettings(Section):
+    """The exports for TensorFlow Lite."""
+
+    variants: list[TFLiteVariant]
+    allow_select_ops: bool
+    calibration: PositiveInt
+    bounds: dict[TFLiteVariant, Bounds]
+
+    @model_validator(mode="after")
+    def _bounds_are_there(self) -> TFLiteSettings:
+        _check_bounds(list(self.variants), list(self.bounds))
+        return self
+
+
+class TFJSSettings(Section):
+    """The exports for TensorFlow.js."""
+
+    variants: list[TFJSVariant]
+    bounds: dict[TFJSVariant, Bounds]
+
+    @model_validator(mode="after")
+    def _bounds_are_there(self) -> TFJSSettings:
+        _check_bounds(list(self.variants), list(self.bounds))
+        return self
+
+
+class ExportSettings(Section):
+    """All exports."""
+
+    examples: PositiveInt
+    metric: str | None
+    labels: list[str]
+    tflite: TFLiteSettings
+    tfjs: TFJSSettings
+
+
+def _check_bounds(variants: list[str], bounds: list[str]) -> None:
+    for variant in variants:
+        if variant not in bounds:
+            raise ValueError(f"the variant '{variant}' has no bounds, so that nothing would have to be proved of it")
+        if variants.count(variant) > 1:
+            raise ValueError(f"names the variant '{variant}' twice")

@@ -1,0 +1,19 @@
+"""What is exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.exporter.parity import MetricSpec
+from components.exporter.rows import Rows
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: the model's name and SavedModel, its labels, and the examples and the metric that prove it."""
+
+    model: str
+    saved_model: str
+    rows: Rows
+    metric: MetricSpec
+    labels: tuple[str, ...] = ()

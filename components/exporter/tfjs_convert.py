@@ -1,0 +1,56 @@
+"""Converts SavedModels to TensorFlow.js graph models; runs in .venv-tfjs, whose packages do not go with the others'.
+
+Usage: python tfjs_convert.py JOB.json, with {"saved_model", "signature", "shard_bytes", "variants": {name: folder}}.
+All variants are converted in one process, because its start alone takes twelve seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+# The environment has no types, and the project's own has no tensorflowjs.
+from tensorflowjs.converters import tf_saved_model_conversion_v2 as converter  # type: ignore[import-not-found]
+
+
+def main(job_path: str) -> None:
+    """Writes model.json and its shards for each variant."""
+    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    function = tf.saved_model.load(job["saved_model"]).signatures[job["signature"]]
+    for name, folder in job["variants"].items():
+        converter.convert_tf_saved_model(
+            job["saved_model"],
+            folder,
+            signature_def=job["signature"],
+            saved_model_tags="serve",
+            quantization_dtype_map=None if name == "float32" else {name: "*"},
+            weight_shard_size_bytes=job["shard_bytes"],
+        )
+        name_tensors(Path(folder) / "model.json", function)
+
+
+def name_tensors(path: Path, function: Any) -> None:
+    """Gives the inputs and outputs in model.json the names that the signature has for them.
+
+    The converter guesses them from types and shapes, and gives up where two are alike. The order of a signature's
+    tensors is that of their sorted names.
+    """
+    model = json.loads(path.read_text(encoding="utf-8"))
+    names = {
+        "inputs": dict(
+            zip((t.name for t in function.inputs), sorted(function.structured_input_signature[1]), strict=False)
+        ),
+        "outputs": dict(zip((t.name for t in function.outputs), sorted(function.structured_outputs), strict=True)),
+    }
+    for kind, known in names.items():
+        tensors = model["signature"][kind].values()
+        model["signature"][kind] = {known[tensor["name"]]: tensor for tensor in tensors}
+    path.write_text(json.dumps(model), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,130 @@
+"""Converts a model to TensorFlow Lite."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from components.exporter.edge_model import SIGNATURE
+from components.exporter.errors import ExportError
+
+METADATA = "hilir.json"
+"""Name of the metadata entry in the file; a JSON object with `model` and `labels`."""
+
+INTEGER = ("int8", "int16x8")
+"""Variants that are calibrated."""
+
+_SPARSE_FROM = 0.5
+
+
+def convert(
+    saved_model: str,
+    variant: str,
+    calibration: dict[str, np.ndarray] | None = None,
+    allow_select_ops: bool = False,
+    sparse: bool = False,
+) -> bytes:
+    """Returns the TensorFlow Lite file of the signature `edge`.
+
+    Args:
+        saved_model: a SavedModel with that signature.
+        variant: `float32`, `dynamic_range`, `float16`, `int8` or `int16x8`.
+        calibration: for the last two, inputs by name, [rows, …], that show the range of each activation.
+        allow_select_ops: whether TensorFlow's own operators may be used, which make the runtime much larger.
+        sparse: whether weights that are mostly zeros are stored sparsely.
+
+    Raises:
+        ExportError: the converter cannot, or would need TensorFlow's own operators.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=[SIGNATURE])
+    builtins = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    optimizations = [] if variant == "float32" else [tf.lite.Optimize.DEFAULT]
+    match variant:
+        case "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        case "int8":
+            builtins = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        case "int16x8":
+            builtins = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    if variant in INTEGER:
+        assert calibration is not None, f"{variant} needs calibration rows"
+        converter.representative_dataset = lambda: _batches(calibration)
+    converter.optimizations = optimizations + ([tf.lite.Optimize.EXPERIMENTAL_SPARSITY] if sparse else [])
+    converter.target_spec.supported_ops = builtins + ([tf.lite.OpsSet.SELECT_TF_OPS] if allow_select_ops else [])
+    try:
+        with warnings.catch_warnings():
+            # The notice that the interpreter, with which the converter calibrates, moves to a package of its own.
+            warnings.simplefilter("ignore")
+            content: bytes = converter.convert()
+    except Exception as error:  # the converter raises what it likes
+        raise ExportError(_explain(str(error), variant)) from error
+    return content
+
+
+def is_pruned(saved_model: str) -> bool:
+    """Returns whether at least half of the weights in the SavedModel's matrices are zeros."""
+    zeros = total = 0
+    for variable in _matrices(saved_model):
+        zeros += int(np.sum(variable == 0))
+        total += variable.size
+    return total > 0 and zeros / total >= _SPARSE_FROM
+
+
+def add_metadata(content: bytes, entry: dict[str, Any]) -> bytes:
+    """Returns the file with a JSON object as metadata entry `hilir.json`."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(json.dumps(entry, ensure_ascii=False).encode(), np.uint8)
+    model.buffers.append(buffer)
+    metadata = schema.MetadataT()
+    metadata.name = METADATA
+    metadata.buffer = len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), metadata]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_metadata(content: bytes) -> dict[str, Any]:
+    """Returns the JSON object that `add_metadata` wrote, empty where there is none."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for metadata in model.metadata or []:
+        if metadata.name.decode() == METADATA:
+            found: dict[str, Any] = json.loads(bytes(model.buffers[metadata.buffer].data))
+            return found
+    return {}
+
+
+def _batches(calibration: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    rows = len(next(iter(calibration.values())))
+    for row in range(rows):
+        yield {name: values[row : row + 1] for name, values in calibration.items()}
+
+
+def _matrices(saved_model: str) -> Iterator[np.ndarray]:
+    """Yields the network's weights of two or more dimensions; they are constants in its frozen graph."""
+    function = tf.saved_model.load(saved_model).signatures[SIGNATURE]
+    definition = function.graph.as_graph_def()
+    for nodes in (definition.node, *(part.node_def for part in definition.library.function)):
+        for node in nodes:
+            if node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) > 1:
+                yield tf.make_ndarray(node.attr["value"].tensor)
+
+
+def _explain(message: str, variant: str) -> str:
+    if "Select TF ops" in message or "flex" in message.lower():
+        needed = [line.strip() for line in message.splitlines() if line.strip().startswith("tf.")]
+        named = ", ".join(sorted({line.split()[0].partition("(")[0] for line in needed})) or "some operations"
+        return (
+            f"TensorFlow Lite {variant}: its own operators cannot do {named}; use other operations in the model, "
+            f"or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
+        )
+    first = next((line for line in message.splitlines() if line.strip()), "no message")
+    return f"TensorFlow Lite {variant}: the converter failed: {first}; try another variant, or --verbose for all of it"
