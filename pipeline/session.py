@@ -50,7 +50,7 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     _prepare_environment()
     root = Path(config.pipeline.root) / config.model.name
     root.mkdir(parents=True, exist_ok=True)
-    with _alone(root), _stoppable():
+    with _alone(root), stoppable():
         folder = make_run_folder(Path(config.pipeline.runs), config.model.name)
         (folder / "config.yaml").write_text(loaded.text, encoding="utf-8")
         with reserved(folder / "log.txt") as screen:
@@ -108,10 +108,15 @@ def _finish(
 
     run = RunStore(connection(str(root))).find_run(board.run_id) if board.nodes else None
     summary = summarize(board, run, status, reasons)
+    write_summary(summary, folder)
+    finished(summary)
+
+
+def write_summary(summary: Summary, folder: Path) -> None:
+    """Puts the summary into the run's folder, complete when it is there."""
     beside = folder / ".summary.json"
     beside.write_bytes(_json(summary))
     beside.rename(folder / "summary.json")
-    finished(summary)
 
 
 def _json(summary: Summary) -> bytes:
@@ -161,7 +166,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Makes SIGTERM end a run as Ctrl-C does."""
 
     def stop(signum: int, frame: FrameType | None) -> None:

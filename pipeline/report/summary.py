@@ -79,8 +79,8 @@ def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) ->
     )
 
 
-def write_lines(summary: Summary, config: str) -> Iterator[str]:
-    """Yields the summary as lines for a person; `config` is what the user typed."""
+def write_lines(summary: Summary, config: str, command: str = "hilir run") -> Iterator[str]:
+    """Yields the summary as lines for a person; `command` and `config` are what the user typed."""
     yield ""
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
@@ -93,7 +93,7 @@ def write_lines(summary: Summary, config: str) -> Iterator[str]:
     if summary.status == "succeeded" and summary.blessed is False:
         yield "not blessed, not pushed:"
         yield from (f"  {reason}" for reason in summary.reasons)
-        yield f"next: mend the model or the bound, then  hilir run {config}"
+        yield f"next: mend the model or the bound, then  {command} {config}"
     elif summary.version is not None:
         yield f"blessed; version {summary.version} is in {summary.version_path}"
         yield "next: hilir serve"
