@@ -1,0 +1,1 @@
+"""A small network whose training step notes which rows it sees, and can be slowed down."""

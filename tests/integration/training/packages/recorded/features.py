@@ -1,0 +1,3 @@
+LABEL = "label"
+LABEL_COLUMNS = ("label",)
+WIDTH = 6

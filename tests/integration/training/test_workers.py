@@ -1,0 +1,210 @@
+"""Trainings in real worker processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.errors import ModelPackageError, TrainingError
+from components.trainer.launch import find_ports, launch
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Mishaps:
+    """Does one thing to each attempt's workers, each as soon as a worker has begun a given step."""
+
+    def __init__(self, site, *mishaps: tuple[int, int, int]) -> None:
+        """`mishaps`: (optimizer step, worker, signal)."""
+        self._site = site
+        self._waiting = list(mishaps)
+        self.pids: list[int] = []
+        self.struck: list[float] = []
+        self.restarted: list[float] = []
+
+    def on_start(self, pids: list[int]) -> None:
+        if self.pids:
+            self.restarted.append(time.monotonic())
+        self.pids += pids
+        if self._waiting:
+            threading.Thread(target=self._strike, args=(pids, *self._waiting.pop(0)), daemon=True).start()
+
+    def _strike(self, pids: list[int], step: int, worker: int, number: int) -> None:
+        deadline = time.monotonic() + 120
+        while self._site.steps_of(pids[worker]) < step and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(pids[worker], number)
+        self.struck.append(time.monotonic())
+
+
+def _check_each_row_once_per_epoch(site) -> None:
+    steps = site.steps()
+    assert sorted(steps) == list(range(site.epochs * site.steps_per_epoch))
+    for epoch in range(site.epochs):
+        seen: Counter[int] = Counter()
+        for step in range(epoch * site.steps_per_epoch, (epoch + 1) * site.steps_per_epoch):
+            seen.update(steps[step])
+        assert seen == Counter(range(site.rows))
+
+
+def _check_same_weights(first, second) -> None:
+    for one, other in zip(first.weights(), second.weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_one_device_sees_each_row_once_per_epoch(alone):
+    _check_each_row_once_per_epoch(alone)
+
+
+def test_two_workers_do_what_one_does(site, alone):
+    mishaps = Mishaps(site)
+    launch(site.job(), "multi_worker", 2, on_start=mishaps.on_start)
+
+    _check_each_row_once_per_epoch(site)
+    assert site.steps() == alone.steps()
+    _check_same_weights(site, alone)
+    assert {"workers": 2} in site.events
+    assert [event["epoch"] for event in site.events if "epoch" in event] == [f"{n}/5" for n in range(1, 6)]
+    assert not any(_is_alive(pid) for pid in mishaps.pids)
+    files = {path.name for path in (site.root / "Trainer/model/1").rglob("*")}
+    assert {"Format-Serving", "saved_model.pb"} <= files
+    assert [path.name for path in (site.root / "Trainer/model/1").iterdir()] == ["Format-Serving"]
+    assert len(list((site.root / "Trainer/model_run/1/workers/attempt-1").glob("worker-*.log"))) == 2
+    assert not list((site.root / "Trainer/checkpoints").glob("*"))
+
+
+def test_two_mirrored_devices_do_what_one_does(site, alone):
+    launch(site.job("train.strategy=mirrored", "train.devices=2"), "mirrored", 1)
+
+    assert site.steps() == alone.steps()
+    _check_same_weights(site, alone)
+
+
+def test_a_cluster_gets_over_kills_a_hang_and_a_preemption(site, alone):
+    mishaps = Mishaps(
+        site,
+        (9, 1, signal.SIGKILL),
+        (16, 0, signal.SIGKILL),
+        (23, 1, signal.SIGSTOP),
+        (30, 1, signal.SIGTERM),
+    )
+    job = site.job("train.max_restarts=4", "train.hyperparameters.step_seconds=0.2")
+    launch(job, "multi_worker", 2, on_start=mishaps.on_start)
+
+    _check_same_weights(site, alone)
+    reasons = [event["because"] for event in site.events if "because" in event]
+    assert reasons[0] == "worker 1 of 2 was killed by SIGKILL"
+    assert reasons[1] == "worker 0 (the chief) of 2 was killed by SIGKILL"
+    assert reasons[2].startswith("worker 1 of 2 ")
+    assert "no sign of life" in reasons[2]
+    assert reasons[3] == "worker 1 of 2 was asked to stop" or reasons[3].endswith("was asked to stop")
+    noticed = [after - before for before, after in zip(mishaps.struck, mishaps.restarted, strict=True)]
+    assert noticed[0] < 3
+    assert noticed[1] < 3
+    assert noticed[2] < 15
+    resumed = [event["resumed"] for event in site.events if "resumed" in event]
+    assert resumed[:3] == ["epoch 2 step 0", "epoch 3 step 0", "epoch 4 step 0"]
+    # The preempted workers saved in the middle of the epoch, and no step was done twice after that.
+    epoch, step = (int(word) for word in resumed[3].replace("epoch", "").split("step"))
+    assert epoch == 5
+    assert step > 0
+    redone = site.steps()[28 + step - 1]
+    assert sum(redone.values()) == len(redone)
+    assert not any(_is_alive(pid) for pid in mishaps.pids)
+
+
+def test_a_taken_port_costs_one_restart(site, alone):
+    taken = socket.create_server(("127.0.0.1", 0))
+    tries: list[list[int]] = []
+
+    def choose_ports(count: int) -> list[int]:
+        ports = find_ports(count)
+        tries.append([taken.getsockname()[1], *ports[1:]] if not tries else ports)
+        return tries[-1]
+
+    with taken:
+        launch(site.job("train.max_restarts=1", "train.timeouts.start=40"), "multi_worker", 2, choose_ports=choose_ports)
+
+    assert len(tries) == 2
+    assert not set(tries[0]) & set(tries[1])
+    _check_same_weights(site, alone)
+
+
+def test_a_worker_that_never_starts_is_given_up_with_its_last_lines(site):
+    pids: list[int] = []
+
+    def on_start(started: list[int]) -> None:
+        pids.extend(started)
+        os.kill(started[1], signal.SIGSTOP)
+
+    job = site.job("train.max_restarts=1", "train.timeouts.start=2.0")
+    with pytest.raises(TrainingError) as raised:
+        launch(job, "multi_worker", 2, on_start=on_start)
+
+    message = str(raised.value)
+    assert message.startswith("the training on 2 workers was given up after 1 restarts (train.max_restarts): worker ")
+    assert "was not ready 2 s after its start. Its last lines:\n" in message
+    assert "the training goes on from its last checkpoint" in message
+    assert len(pids) == 4
+    assert not any(_is_alive(pid) for pid in pids)
+
+
+def test_a_fault_of_the_package_is_not_tried_again(site):
+    starts: list[list[int]] = []
+    with pytest.raises(TrainingError, match="KeyError: 'no such column'") as raised:
+        launch(
+            site.job("train.hyperparameters.fail=no such column"), "mirrored", 1, on_start=starts.append
+        )
+    assert len(starts) == 1
+    assert "in build_model" in str(raised.value)
+
+
+def test_a_wrong_hyperparameter_is_reported_as_in_the_own_process(site):
+    with pytest.raises(ModelPackageError, match=r"train\.hyperparameters\.learning_rate: Input should be a valid number"):
+        launch(site.job("train.hyperparameters.learning_rate=fast"), "mirrored", 1)
+
+
+_SUPERVISOR = """
+import sys
+from components.trainer.job import Job
+from components.trainer.launch import launch
+def on_start(pids):
+    print(*pids, flush=True)
+launch(Job.from_json(sys.argv[1]), "multi_worker", 2, on_start=on_start)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_is_left_when_the_supervisor_ends(site, number):
+    import subprocess
+    import sys
+
+    with subprocess.Popen([sys.executable, "-c", _SUPERVISOR, site.job().to_json()], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(pids) == 2
+        time.sleep(1)
+        process.send_signal(number)
+        process.wait(timeout=20)
+    _wait_for(lambda: not any(_is_alive(pid) for pid in pids))
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
