@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
@@ -24,6 +25,8 @@ from tfx.types import standard_artifacts
 from components.data_gate.component import DataGate
 from components.evaluator.eval_config import make_eval_config
 from components.example_gen.component import make_example_gen
+from components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
+from components.exporter.parity import choose_metric
 from components.pusher.component import Pusher
 from components.trainer.run import make_custom_config, run_fn
 from pipeline.config.schema import Config
@@ -76,12 +79,14 @@ def build(
         schema=schema_gen.outputs["schema"],
         eval_config=make_eval_config(config.evaluate, facts.label),
     )
-    pusher = _pusher(config, facts, example_gen, trainer, evaluator)
+    exporters = _exporters(config, example_gen, trainer, evaluator)
+    pusher = _pusher(config, facts, example_gen, trainer, evaluator, exporters)
     return Pipeline(
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, validator, gate, transform, trainer, resolver, evaluator, pusher,
+            example_gen, statistics_gen, schema_gen, validator, gate, transform, trainer, resolver, evaluator,
+            *exporters.values(), pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
         metadata_connection_config=metadata,
@@ -123,8 +128,34 @@ def _trainer(config: Config, facts: Facts, transform: Transform, schema_gen: Bas
     )
 
 
-def _pusher(config: Config, facts: Facts, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> Pusher:
+def _exporters(config: Config, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> dict[str, BaseNode]:
+    """Returns the exporters that have variants to make, by the name of their output."""
+    wanted: dict[str, Any] = {}
+    if config.export.tflite.variants:
+        wanted["tflite"] = TFLiteExporter
+    if config.export.tfjs.variants:
+        wanted["tfjs"] = TFJSExporter
+    return {
+        name: exporter(
+            model=trainer.outputs["model"],
+            blessing=evaluator.outputs["blessing"],
+            examples=example_gen.outputs["examples"],
+            settings=make_parameter(config.model.name, config.export, choose_metric(config.export, config.evaluate)),
+        )
+        for name, exporter in wanted.items()
+    }
+
+
+def _pusher(
+    config: Config,
+    facts: Facts,
+    example_gen: BaseNode,
+    trainer: BaseNode,
+    evaluator: BaseNode,
+    exporters: dict[str, BaseNode],
+) -> Pusher:
     return Pusher(
+        **{name: exporter.outputs[name] for name, exporter in exporters.items()},
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
+from components.evaluator.settings import EvaluateSettings
 from components.exporter.errors import ExportError
-from components.exporter.settings import Bounds
+from components.exporter.settings import Bounds, ExportSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class MetricSpec:
         metric = found(**self.config)
         metric.update_state(labels, outputs)
         return float(metric.result())
+
+
+def choose_metric(export: ExportSettings, evaluate: EvaluateSettings) -> MetricSpec:
+    """Returns the metric that `export.metric` names, or that of the first threshold."""
+    name = export.metric or evaluate.thresholds[0].metric
+    metric = next(metric for metric in evaluate.metrics if metric.name == name)
+    better = next((bound.better for bound in evaluate.thresholds if bound.metric == name), "higher")
+    return MetricSpec(name, metric.metric, metric.config, better)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
+from components.exporter.artifact import ModelExport
 from components.pusher.executor import Executor
 
 
@@ -21,6 +22,8 @@ class PusherSpec(component_spec.ComponentSpec):
         "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "tflite": component_spec.ChannelParameter(type=ModelExport, optional=True),
+        "tfjs": component_spec.ChannelParameter(type=ModelExport, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012
         "pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
@@ -40,6 +43,8 @@ class Pusher(base_component.BaseComponent):
         evaluation: types.BaseChannel,
         examples: types.BaseChannel,
         settings: dict[str, Any],
+        tflite: types.BaseChannel | None = None,
+        tfjs: types.BaseChannel | None = None,
     ) -> None:
         """Makes the node.
 
@@ -48,6 +53,8 @@ class Pusher(base_component.BaseComponent):
             model_blessing: the Evaluator's verdict.
             evaluation: the Evaluator's metrics, for the manifest.
             examples: the raw examples, for the golden requests.
+            tflite: the exports for TensorFlow Lite, if any; they get the same version number.
+            tfjs: the exports for TensorFlow.js, if any.
             settings: `root`, `model`, `pipeline`, `thresholds` and `code` (fingerprint and commit).
         """
         super().__init__(
@@ -57,6 +64,8 @@ class Pusher(base_component.BaseComponent):
                 model_blessing=model_blessing,
                 evaluation=evaluation,
                 examples=examples,
+                tflite=tflite,
+                tfjs=tfjs,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

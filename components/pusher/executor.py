@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.evaluator.results import read_metrics
+from components.exporter.report import NAME as EXPORT_REPORT
 from components.pusher import manifest, versions
 from components.pusher.golden import write_golden
 
@@ -61,6 +62,13 @@ class Executor(tfx_pusher.Executor):
             write_golden(target, settings["model"], [os.path.join(split, "*")])
             beside.append(target)
 
+        exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}
+        exports = {name: uri for name, uri in exports.items() if fileio.exists(os.path.join(uri, EXPORT_REPORT))}
+
+        def fill_exports(target: str) -> None:
+            for name, uri in exports.items():
+                io_utils.copy_dir(uri, os.path.join(target, name))
+
         def make_manifest(version: int) -> dict[str, Any]:
             return {
                 "schema": manifest.SCHEMA,
@@ -78,9 +86,10 @@ class Executor(tfx_pusher.Executor):
                 "data": _describe_data(examples),
                 "code": settings["code"],
                 "packages": manifest.installed_packages(),
+                "exports": {name: manifest.describe_export(uri) for name, uri in exports.items()},
             }
 
-        return versions.publish(folder, fill, make_manifest)
+        return versions.publish(folder, fill, make_manifest, fill_exports if exports else None)
 
 
 def _describe_data(examples: types.Artifact) -> dict[str, Any]:
@@ -89,4 +98,5 @@ def _describe_data(examples: types.Artifact) -> dict[str, Any]:
         "span": int(examples.get_custom_property("span") or 0),
         "version": None if version is None else int(version),
         "fingerprint": str(examples.get_custom_property("input_fingerprint") or ""),
+        "examples": examples.uri,
     }

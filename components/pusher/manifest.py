@@ -12,6 +12,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
+from components.exporter.report import read_report
+
 SCHEMA = 1
 NAME = "manifest.json"
 
@@ -33,6 +35,16 @@ def describe_files(folder: str) -> dict[str, dict[str, Any]]:
         relative: {"sha256": digest, "bytes": size}
         for relative, digest, size in sorted(_hashes(folder))
         if relative != NAME
+    }
+
+
+def describe_export(folder: str) -> dict[str, Any]:
+    """Returns the variants of an export, those that were refused and why, and its files as `describe_files` does."""
+    variants = read_report(folder)["variants"]
+    return {
+        "variants": [name for name, figures in variants.items() if figures["kept"]],
+        "refused": {name: figures["reasons"] for name, figures in variants.items() if not figures["kept"]},
+        "files": describe_files(folder),
     }
 
 

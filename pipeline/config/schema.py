@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from components.evaluator.settings import EvaluateSettings
+from components.exporter.settings import ExportSettings
 from components.settings import Section
 from components.trainer.settings import TrainSettings
 from pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
@@ -48,6 +49,16 @@ class Config(Section):
     transform: TransformSection
     train: TrainSettings
     evaluate: EvaluateSettings
+    export: ExportSettings
     serving: ServingSection
     beam: BeamSection
     vertex: VertexSection
+
+    @model_validator(mode="after")
+    def _export_metric_is_evaluated(self) -> Config:
+        metrics = [metric.name for metric in self.evaluate.metrics]
+        if self.export.metric is not None and self.export.metric not in metrics:
+            raise ValueError(
+                f"export.metric names the metric '{self.export.metric}', which is not among evaluate.metrics {metrics}"
+            )
+        return self

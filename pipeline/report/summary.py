@@ -72,11 +72,26 @@ def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) ->
         version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
         metrics=metrics.get("overall", {}),
         baseline=read_baseline(evaluation.uri).get("overall", {}) if evaluation and metrics else {},
+        exports=_read_exports(outputs) if status == "succeeded" else {},
         nodes=[
             {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
         ],
         seconds=board.seconds(),
     )
+
+
+def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the lines about each variant and the names of those kept, by format."""
+    from components.exporter.report import read_report
+    from components.exporter.report import summarize as write_variants
+
+    found = {}
+    for artifact in outputs.values():
+        if artifact.type == "ModelExport" and artifact.properties.get("format"):
+            report = read_report(artifact.uri)
+            kept = [name for name, figures in report["variants"].items() if figures["kept"]]
+            found[report["format"]] = {"kept": kept, "variants": list(write_variants(report))}
+    return dict(sorted(found.items()))
 
 
 def write_lines(summary: Summary, config: str, command: str = "hilir run") -> Iterator[str]:
@@ -95,6 +110,8 @@ def write_lines(summary: Summary, config: str, command: str = "hilir run") -> It
         yield from (f"  {reason}" for reason in summary.reasons)
         yield f"next: mend the model or the bound, then  {command} {config}"
     elif summary.version is not None:
+        for export in summary.exports.values():
+            yield from (f"  {line}" for line in export["variants"])
         yield f"blessed; version {summary.version} is in {summary.version_path}"
         yield "next: hilir serve"
     elif summary.status == "succeeded":
