@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.5
 
 def export(model: keras.Model, transform: tft.TFTransformOutput, package: ModelPackage, folder: str) -> None:
     """Writes the SavedModel of the float32 network; on a local disk `folder` appears by one rename, complete."""
-    module = ExportModule(model, transform, package.label, package.label_columns)
+    module = ExportModule(model, transform, package)
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
         tf.saved_model.save(module, folder, signatures=module.signatures())

@@ -29,6 +29,7 @@ class ModelPackage:
     name: str
     label: str
     label_columns: tuple[str, ...]
+    preprocessing_fn: Callable[[Any], Any]
     build_model: Callable[[Any], Any]
     hyperparameters: type[BaseModel]
 
@@ -67,6 +68,7 @@ def load_package(name: str) -> ModelPackage:
         name=name,
         label=modules["features"].LABEL,
         label_columns=tuple(modules["features"].LABEL_COLUMNS),
+        preprocessing_fn=modules["preprocessing"].preprocessing_fn,
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
     )

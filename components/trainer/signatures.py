@@ -7,6 +7,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.trainer.package import ModelPackage
+
 MISSING_INT = -(2**63)
 """How a caller of `serving_default` says that a whole number is missing; a float says NaN, a text is empty."""
 
@@ -22,37 +24,36 @@ class ExportModule(tf.Module):
     - `edge`: numeric inputs only, for TensorFlow Lite and TensorFlow.js.
     """
 
-    def __init__(
-        self, model: Any, transform: tft.TFTransformOutput, label: str, label_columns: tuple[str, ...]
-    ) -> None:
+    def __init__(self, model: Any, transform: tft.TFTransformOutput, package: ModelPackage) -> None:
         """`model`: the trained network, features by name in, outputs by name out."""
         super().__init__()
         self._model = model
         self.variables_of_model = model.variables
         self.transform_layer = transform.transform_features_layer()
-        self._label = label
+        self._label = package.label
         self._raw_spec = transform.raw_feature_spec()
-        self._served = {name: spec for name, spec in self._raw_spec.items() if name not in label_columns}
-        self._transformed = {name: s for name, s in transform.transformed_feature_spec().items() if name != label}
+        self._served = _served(self._raw_spec, package)
+        spec = transform.transformed_feature_spec()
+        self._transformed = {name: spec[name] for name in spec if name != package.label}
+        # One trace each, which all signatures call: tracing is most of what an export costs.
+        self._predict = tf.function(self._predict_rows, input_signature=[_type_specs(self._served)], autograph=False)
+        self._transform = tf.function(
+            self._transform_rows, input_signature=[_type_specs(self._raw_spec)], autograph=False
+        )
 
     def signatures(self) -> dict[str, Any]:
         """Returns the concrete functions by signature name."""
-        serialized = tf.TensorSpec([None], tf.string)
-        examples = tf.function(self._examples)
+        examples = tf.TensorSpec([None], tf.string, "examples")
         found = {
             "serving_default": tf.function(self._serve).get_concrete_function(
                 **{name: _dense_spec(name, spec) for name, spec in self._served.items()}
             ),
-            "examples": examples.get_concrete_function(examples=tf.TensorSpec([None], tf.string, "examples")),
-            "transform_features": tf.function(self._transform).get_concrete_function(
-                examples=tf.TensorSpec([None], tf.string, "examples")
-            ),
-            "label": tf.function(self._label_of).get_concrete_function(
-                examples=tf.TensorSpec([None], tf.string, "examples")
-            ),
+            "examples": tf.function(self._examples).get_concrete_function(examples=examples),
+            "transform_features": tf.function(self._transform_examples).get_concrete_function(examples=examples),
+            "label": tf.function(self._label_of).get_concrete_function(examples=examples),
             "edge": self._edge(),
         }
-        outputs = examples.get_concrete_function(examples=serialized).structured_outputs
+        outputs = found["examples"].structured_outputs
         if len(outputs) == 1:
             (output,) = outputs.values()
             name = "regress" if output.shape[-1] == 1 else "classify"
@@ -64,7 +65,7 @@ class ExportModule(tf.Module):
             found[name] = tf.function(api).get_concrete_function(tf.TensorSpec([None], tf.string, "inputs"))
         return found
 
-    def _predict(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+    def _predict_rows(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         transformed = self.transform_layer(raw)
         outputs = self._model({name: transformed[name] for name in self._transformed}, training=False)
         return {name: tf.identity(value, name) for name, value in outputs.items()}
@@ -75,12 +76,16 @@ class ExportModule(tf.Module):
     def _examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._predict(tf.io.parse_example(examples, self._served))
 
-    def _transform(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        transformed: dict[str, tf.Tensor] = self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
+    def _transform_rows(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        transformed: dict[str, tf.Tensor] = self.transform_layer(raw)
+        return transformed
+
+    def _transform_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed: dict[str, tf.Tensor] = self._transform(tf.io.parse_example(examples, self._raw_spec))
         return transformed
 
     def _label_of(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {self._label: self._transform(examples)[self._label]}
+        return {self._label: self._transform_examples(examples)[self._label]}
 
     def _edge(self) -> Any:
         """Takes the raw features where all of them are plain numbers, else the transformed ones."""
@@ -99,6 +104,24 @@ class ExportModule(tf.Module):
         return tf.function(predict).get_concrete_function(
             **{name: tf.TensorSpec([None, *spec.shape], spec.dtype, name) for name, spec in self._transformed.items()}
         )
+
+
+def _served(raw_spec: dict[str, Any], package: ModelPackage) -> dict[str, Any]:
+    """Returns the raw features that a caller has to give: those that preprocessing_fn reads, without the label's."""
+    read = tft.get_transform_input_columns(package.preprocessing_fn, _type_specs(raw_spec))
+    return {name: raw_spec[name] for name in raw_spec if name in read and name not in package.label_columns}
+
+
+def _type_specs(feature_spec: dict[str, Any]) -> dict[str, tf.TypeSpec]:
+    return {name: _type_spec(spec) for name, spec in feature_spec.items()}
+
+
+def _type_spec(spec: Any) -> tf.TypeSpec:
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return tf.TensorSpec([None, *spec.shape], spec.dtype)
+    if isinstance(spec, tf.io.VarLenFeature):
+        return tf.SparseTensorSpec([None, None], spec.dtype)
+    return tf.RaggedTensorSpec([None, None], spec.dtype)
 
 
 def _dense_spec(name: str, spec: Any) -> tf.TensorSpec:
