@@ -56,28 +56,35 @@ def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) ->
         status: `succeeded`, `failed` or `interrupted`.
         reasons: why it failed; why a model was not blessed is added.
     """
-    from components.evaluator.results import read_baseline, read_metrics, read_reasons
-
     outputs = {name: artifact for step in (run.steps if run else ()) for name, artifact in step.outputs.items()}
     evaluation, blessing, pushed = (outputs.get(name) for name in ("evaluation", "blessing", "pushed_model"))
     blessing = next((a for a in outputs.values() if a.type == "ModelBlessing"), None)
-    metrics = read_metrics(evaluation.uri) if evaluation and status == "succeeded" else {}
+    metrics, baseline, broken = _read_evaluation(evaluation.uri if evaluation and status == "succeeded" else None)
     is_pushed = pushed is not None and bool(pushed.properties.get("pushed"))
     return Summary(
         run_id=board.run_id,
         status=status,
         blessed=bool(blessing.properties.get("blessed", 0)) if blessing and metrics else None,
-        reasons=reasons + (read_reasons(evaluation.uri) if evaluation and metrics else []),
+        reasons=reasons + broken,
         version=int(pushed.properties["pushed_version"]) if pushed and is_pushed else None,
         version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
-        metrics=metrics.get("overall", {}),
-        baseline=read_baseline(evaluation.uri).get("overall", {}) if evaluation and metrics else {},
+        metrics=metrics,
+        baseline=baseline,
         exports=_read_exports(outputs) if status == "succeeded" else {},
         nodes=[
             {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
         ],
         seconds=board.seconds(),
     )
+
+
+def _read_evaluation(uri: str | None) -> tuple[dict[str, float], dict[str, float], list[str]]:
+    """Returns the metrics over all rows, the baseline's, and why a bound is broken."""
+    if uri is None:
+        return {}, {}, []
+    from components.evaluator.results import read_baseline, read_metrics, read_reasons
+
+    return read_metrics(uri).get("overall", {}), read_baseline(uri).get("overall", {}), read_reasons(uri)
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
