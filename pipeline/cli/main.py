@@ -15,7 +15,11 @@ COMMANDS = {
     "config": ("pipeline.cli.config:config", "Show or check a configuration."),
     "runs": ("pipeline.cli.runs:runs", "List past runs, or show one."),
     "models": ("pipeline.cli.models:models", "List pushed models and their versions."),
+    "export": ("pipeline.cli.export:export", "Export a version for phones, embedded devices and browsers."),
+    "browse": ("pipeline.cli.browse:browse", "Try the newest exports on a page in the browser."),
     "doctor": ("pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
+    "compile": ("pipeline.cli.compile:compile_", "Compile the pipeline for Vertex AI."),
+    "emulate": ("pipeline.cli.emulate:emulate", "Run a compiled pipeline on this machine, as Vertex AI would."),
 }
 
 

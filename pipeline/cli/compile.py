@@ -1,0 +1,32 @@
+"""`hilir compile`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("compile")
+@click.argument("config", default="configs/taxi.yaml")
+@click.option("-o", "--output", metavar="FILE", help="Where to write it; '-' is standard output.")
+@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment.")
+@click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3.")
+def compile_(config: str, output: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Compile the pipeline for Vertex AI; needs neither network nor credentials.
+
+    CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
+    """
+    import os
+    from pathlib import Path
+
+    from pipeline.config import load
+    from pipeline.report.screen import reserved
+    from pipeline.runners.vertex.job import compile_config, write_job
+
+    loaded = load(config, overlays, settings)
+    # TensorFlow greets on standard error.
+    with reserved(Path(os.devnull)):
+        job = compile_config(loaded.config)
+    path = write_job(job, output or f"out/vertex/{loaded.config.model.name}.json")
+    if path is not None:
+        click.echo(f"compiled {loaded.config.model.name} to {path}")
+        click.echo(f"next: hilir emulate {path}")

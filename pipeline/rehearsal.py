@@ -1,0 +1,93 @@
+"""One emulated run from a specification to its summary: folder, screen, emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline.errors import Interrupted, StepFailed
+from pipeline.report.board import Board
+from pipeline.report.screen import reserved
+from pipeline.report.summary import Summary, summarize
+from pipeline.report.views import view
+from pipeline.session import make_run_folder, stoppable, write_summary
+
+if TYPE_CHECKING:
+    from pipeline.runners.vertex.specification import Specification
+    from pipeline.store import Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    path: str
+    parameters: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
+    workdir: str = "out/emulation"
+    fast: bool = False
+    cache: bool = True
+    parallel: int | None = None
+    quiet: bool = False
+
+
+def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
+    """Runs the compiled pipeline; `finished` gets the summary, also that of a failed run.
+
+    Raises:
+        ConfigError: the specification is faulty or has a feature that is not emulated; nothing was started.
+        StepFailed: a step failed.
+        Interrupted: the user or SIGTERM stopped it.
+    """
+    from pipeline.runners.emulator.buckets import read_mappings
+    from pipeline.runners.emulator.plan import make_plan
+    from pipeline.runners.vertex.specification import read
+
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    workdir = Path(options.workdir)
+    job = read(Path(options.path))
+    parsed = make_plan(job, options.parameters, read_mappings(options.mappings), workdir)
+    with stoppable():
+        folder = make_run_folder(workdir / "runs", parsed.name)
+        (folder / "specification.json").write_text(json.dumps(job, indent=2), encoding="utf-8")
+        with reserved(folder / "log.txt") as screen:
+            _run(parsed, options, folder, screen, finished)
+
+
+def _run(
+    parsed: Specification, options: Options, folder: Path, screen: TextIO, finished: Callable[[Summary], None]
+) -> None:
+    from pipeline.runners.emulator import run
+    from pipeline.runners.emulator.plan import notes
+    from pipeline.runners.emulator.store import Store
+
+    board = run.make_board(folder.name, parsed)
+    out = open(os.devnull, "w", encoding="utf-8") if options.quiet else screen  # noqa: SIM115 - closed at exit
+    print(f"run {folder.name} of {options.path} (logs: {folder / 'logs'})", file=out, flush=True)
+    for note in notes(parsed):
+        print(note, file=out, flush=True)
+    try:
+        with view(board, out):
+            store = Store(Path(options.workdir) / "metadata.sqlite")
+            made = run.run(parsed, board, folder, store, run.How(options.fast, options.cache, options.parallel))
+        _finish(board, made, folder, "succeeded", [], finished)
+    except StepFailed as error:
+        _finish(board, None, folder, "failed", [str(error)], finished)
+        raise
+    except KeyboardInterrupt:
+        message = f"interrupted; finished steps are kept, 'hilir emulate {options.path}' goes on where this run stopped"
+        _finish(board, None, folder, "interrupted", [message], finished)
+        raise Interrupted(message) from None
+
+
+def _finish(
+    board: Board, run: Run | None, folder: Path, status: str, reasons: list[str], finished: Callable[[Summary], None]
+) -> None:
+    summary = summarize(board, run, status, reasons)
+    write_summary(summary, folder)
+    finished(summary)

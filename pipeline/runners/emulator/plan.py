@@ -1,0 +1,97 @@
+"""From the text of a specification to one that can be run: checked, parameters set, buckets mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from pipeline.errors import ConfigError
+from pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
+from pipeline.runners.emulator.errors import StepError
+from pipeline.runners.emulator.executor_input import convert
+from pipeline.runners.emulator.features import find_refusals
+from pipeline.runners.vertex.specification import Specification, parse
+from pipeline.runners.vertex.structure import check_structure
+
+
+def make_plan(
+    job: Mapping[str, Any], parameters: Sequence[str], mounts: Sequence[Mount], workdir: Path
+) -> Specification:
+    """Returns the specification to run.
+
+    Args:
+        job: the pipeline job as JSON values.
+        parameters: `name=value` from the command line.
+        mounts: folders of buckets; the bucket of the pipeline root has one below `workdir` without being named.
+        workdir: where artifacts go.
+
+    Raises:
+        ConfigError: with every fault of the specification, every feature that is not emulated, and every parameter that
+            is unknown, has no value or the wrong type.
+    """
+    parsed = parse(job)
+    faults = check_structure(parsed)
+    faults = faults or find_refusals(parsed)
+    if faults:
+        raise ConfigError(faults)
+    values = _values(parsed, parameters)
+    bucket = bucket_of(parsed.output_directory)
+    own = [Mount(bucket, str(workdir.absolute() / "gs" / bucket.removeprefix("gs://")))] if bucket else []
+    runtime = {**(job.get("runtimeConfig") or {}), "parameterValues": values}
+    mapped = parse(map_uris({**job, "runtimeConfig": runtime}, [*mounts, *own]))
+    directory = mapped.output_directory or str(workdir / "root")
+    return replace(mapped, output_directory=str(Path(directory).absolute()))
+
+
+def notes(parsed: Specification) -> list[str]:
+    """Returns what differs on this machine without changing what is run: a line per accelerator asked for."""
+    lines = []
+    for label, executor in parsed.deployment.executors.items():
+        accelerator = executor.container.resources.accelerator
+        kind = accelerator.type or accelerator.resource_type
+        if kind:
+            step = label.removesuffix("_executor")
+            lines.append(f"{step} asks for {accelerator.count or 1} {kind}; here it gets what this machine has")
+    return lines
+
+
+def _values(parsed: Specification, settings: Sequence[str]) -> dict[str, Any]:
+    definitions = parsed.spec.root.input_definitions.parameters
+    values: dict[str, Any] = {}
+    faults = []
+    for name, definition in definitions.items():
+        if definition.HasField("default_value"):
+            values[name] = json_format.MessageToDict(definition.default_value)
+    for name, value in parsed.parameter_values.items():
+        faults += _unknown(f"runtimeConfig.parameterValues: {name}", name, definitions)
+        values[name] = value
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            faults.append(f"--parameter {setting}: is not of the form name=value")
+        elif name not in definitions:
+            faults += _unknown(f"--parameter {name}", name, definitions)
+        else:
+            try:
+                values[name] = convert(text, definitions[name].parameter_type, "the value")
+            except StepError as error:
+                faults.append(f"--parameter {name}: {error}; give another value")
+    for name, definition in definitions.items():
+        if name not in values and not definition.is_optional:
+            faults.append(f"the parameter '{name}' has no value; give one with --parameter {name}=…")
+    if faults:
+        raise ConfigError(faults)
+    return values
+
+
+def _unknown(place: str, name: str, definitions: Mapping[str, Any]) -> list[str]:
+    if name in definitions:
+        return []
+    close = get_close_matches(name.replace(".", "_"), definitions, n=1)
+    known = f"there are {', '.join(sorted(definitions))}" if definitions else "the specification has none"
+    return [f"{place}: there is no such parameter; " + (f"did you mean '{close[0]}'?" if close else known)]

@@ -1,0 +1,109 @@
+"""Runs a plan from its first task to its last."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from pipeline.errors import StepFailed
+from pipeline.report.board import Board
+from pipeline.runners.emulator.dag import DagRunner, describe_failures, show_artifacts
+from pipeline.runners.emulator.errors import Canceled
+from pipeline.runners.emulator.executor_input import Inputs
+from pipeline.runners.emulator.fork_server import ForkServer
+from pipeline.runners.emulator.job import Job, node_labels
+from pipeline.runners.emulator.process import FreshProcesses, Starter
+from pipeline.runners.emulator.store import Store
+from pipeline.runners.vertex.specification import Specification
+from pipeline.store import Run, Step
+
+# Parameters of TFX's components that name a function of the user's.
+_FUNCTIONS = ("run_fn", "preprocessing_fn", "tuner_fn")
+
+
+@dataclass(frozen=True)
+class How:
+    """How to run: `fast` forks preloaded processes, `parallel` steps at once, `cache` reuses earlier executions."""
+
+    fast: bool = False
+    cache: bool = True
+    parallel: int | None = None
+
+
+def make_board(run_id: str, parsed: Specification) -> Board:
+    """Returns the board with a node per task."""
+    return Board(run_id, list(node_labels(parsed).values()))
+
+
+def run(parsed: Specification, board: Board, folder: Path, store: Store, how: How) -> Run:
+    """Runs the pipeline and returns what its steps made.
+
+    Args:
+        parsed: as `plan.make_plan` returns it.
+        board: as `make_board` returns it; its run id is the job's.
+        folder: the run's folder; each step's log goes to `logs` below it.
+        store: earlier runs, for caching and resolvers.
+        how: options.
+
+    Raises:
+        StepFailed: a task failed; the others have ended.
+    """
+    labels = node_labels(parsed)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    starter = _starter(parsed, folder, how)
+    job = Job(
+        parsed=parsed,
+        name=board.run_id,
+        folder=folder,
+        store=store,
+        board=board,
+        starter=starter,
+        slots=BoundedSemaphore(how.parallel or os.cpu_count() or 1),
+        cache=how.cache,
+        patient=not how.fast,
+    )
+    began = time.time()
+    try:
+        results = DagRunner(job, labels).run(parsed.spec.root, Inputs(parsed.parameter_values, {}))
+    except Canceled:
+        raise KeyboardInterrupt from None
+    finally:
+        starter.close()
+    failures = describe_failures(results)
+    if failures:
+        raise StepFailed(failures[0].partition(":")[0], "\n".join(failures))
+    return _report(job, began)
+
+
+def _starter(parsed: Specification, folder: Path, how: How) -> Starter:
+    return ForkServer(find_modules(parsed), folder / "logs" / "preloaded.log") if how.fast else FreshProcesses()
+
+
+def find_modules(parsed: Specification) -> list[str]:
+    """Returns the modules worth loading once: those that the steps run, and those of their executors and functions."""
+    modules: dict[str, None] = {}
+    for executor in parsed.deployment.executors.values():
+        words = [*executor.container.command, *executor.container.args]
+        for flag, value in pairwise(words):
+            if flag == "-m" and value.startswith("tfx."):
+                modules[value] = None
+            elif flag == "--executor_class_path":
+                modules[value.rpartition(".")[0]] = None
+    for component in [parsed.spec.root, *parsed.spec.components.values()]:
+        for task in component.dag.tasks.values():
+            for key, source in task.inputs.parameters.items():
+                if key in _FUNCTIONS:
+                    modules[source.runtime_value.constant.string_value.rpartition(".")[0]] = None
+    return [name for name in modules if name]
+
+
+def _report(job: Job, began: float) -> Run:
+    steps = [
+        Step(label, state, start, end - start, show_artifacts(outputs))
+        for label, state, outputs, start, end in job.store.list_executions(job.name)
+    ]
+    return Run(job.name, began, tuple(steps))
