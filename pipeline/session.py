@@ -54,11 +54,16 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     _prepare_environment()
     root = Path(config.pipeline.root) / config.model.name
     root.mkdir(parents=True, exist_ok=True)
+    summaries: list[Summary] = []
     with _alone(root), stoppable():
         folder = make_run_folder(Path(config.pipeline.runs), config.model.name)
         (folder / "config.yaml").write_text(loaded.text, encoding="utf-8")
-        with reserved(folder / "log.txt") as screen:
-            _run(loaded, options, root, folder, screen, finished)
+        try:
+            with reserved(folder / "log.txt") as screen:
+                _run(loaded, options, root, folder, screen, summaries.append)
+        finally:
+            for summary in summaries:
+                finished(summary)
 
 
 def _run(
@@ -67,7 +72,7 @@ def _run(
     root: Path,
     folder: Path,
     screen: TextIO,
-    finished: Callable[[Summary], None],
+    note: Callable[[Summary], None],
 ) -> None:
     board = Board(folder.name, [])
     out = open(os.devnull, "w", encoding="utf-8") if options.quiet else screen  # noqa: SIM115 - closed at exit
@@ -81,9 +86,9 @@ def _run(
         with view(board, out):
             selection = local.Selection(options.first, options.last)
             local.run(pipeline, folder.name, board, selection, folder / "log.txt")
-        _finish(board, root, folder, "succeeded", [], finished)
+        _finish(board, root, folder, "succeeded", [], note)
     except StepFailed as error:
-        _finish(board, root, folder, "failed", [str(error)], finished)
+        _finish(board, root, folder, "failed", [str(error)], note)
         raise
     except KeyboardInterrupt:
         node = board.running()
@@ -93,7 +98,7 @@ def _run(
         )
         if node:
             board.finish(node, "failed")
-        _finish(board, root, folder, "interrupted", [message], finished)
+        _finish(board, root, folder, "interrupted", [message], note)
         raise Interrupted(message) from None
 
 
@@ -107,14 +112,14 @@ def _build(loaded: LoadedConfig, options: Options, root: Path) -> Pipeline:
 
 
 def _finish(
-    board: Board, root: Path, folder: Path, status: str, reasons: list[str], finished: Callable[[Summary], None]
+    board: Board, root: Path, folder: Path, status: str, reasons: list[str], note: Callable[[Summary], None]
 ) -> None:
     from pipeline.store import RunStore, connection
 
     run = RunStore(connection(str(root))).find_run(board.run_id) if board.nodes else None
     summary = summarize(board, run, status, reasons)
     write_summary(summary, folder)
-    finished(summary)
+    note(summary)
 
 
 def write_summary(summary: Summary, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,9 @@ def test_the_screen_shows_our_lines_only(taxi_run):
     assert result["stderr"] == ""
     lines = result["stdout"].splitlines()
     assert "ExampleGen running" in lines
-    assert [line for line in lines if line.startswith("ExampleGen done")][0].endswith("train, 4,975 eval") is not None
+    (ingest,) = [line for line in lines if line.startswith("ExampleGen done")]
+    rows = re.fullmatch(r"ExampleGen done \([\d.]+ s\): rows ([\d,]+) train, ([\d,]+) eval", ingest)
+    assert sum(int(count.replace(",", "")) for count in rows.groups()) == 15_002
     assert any(line.startswith("Trainer running: epoch 1/") for line in lines)
     assert "next: hilir serve" in lines
     assert not [line for line in lines if "WARNING" in line or line.startswith(("I0", "W0", "E0"))]
