@@ -7,7 +7,10 @@ from typing import Any
 
 # Vertex AI has the import path of an artifact type as `<package>.<Class>` and no longer
 # (tfx/orchestration/kubeflow/v2/compiler_utils.py, _SCHEMA_TITLE_RE); a step imports it by that path.
-_ARTIFACT_TYPES = {"DataBlessing": "components.data_gate.component"}
+_ARTIFACT_TYPES = {
+    "DataBlessing": "components.data_gate.component",
+    "ModelExport": "components.exporter.artifact",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,12 +8,9 @@ from tfx.types import artifact
 class ModelExport(artifact.Artifact):
     """The files of one format, with `export.json`; empty where the model was not blessed.
 
-    `kept` and `refused` name variants, separated by commas.
+    The custom properties are `format`, and `kept` and `refused`, which name variants, separated by commas. Vertex AI
+    takes no declared properties of a type that is not TFX's own, and asks for a name of this form
+    (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).
     """
 
-    TYPE_NAME = "ModelExport"
-    PROPERTIES = {  # noqa: RUF012 - TFX's form
-        "format": artifact.Property(type=artifact.PropertyType.STRING),
-        "kept": artifact.Property(type=artifact.PropertyType.STRING),
-        "refused": artifact.Property(type=artifact.PropertyType.STRING),
-    }
+    TYPE_NAME = "components.ModelExport"

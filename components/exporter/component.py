@@ -95,8 +95,9 @@ def _store(export: Any, folder: str, report: dict[str, Any]) -> None:
         fileio.rmtree(export.uri)
     io_utils.copy_dir(folder, export.uri)
     variants = report["variants"]
-    export.format = report["format"]
-    export.kept = ",".join(name for name, figures in variants.items() if figures["kept"])
-    export.refused = ",".join(name for name, figures in variants.items() if not figures["kept"])
+    export.set_string_custom_property("format", report["format"])
+    kept = [name for name, figures in variants.items() if figures["kept"]]
+    export.set_string_custom_property("kept", ",".join(kept))
+    export.set_string_custom_property("refused", ",".join(name for name in variants if name not in kept))
     for line in summarize(report):
         progress.info("%s", line)

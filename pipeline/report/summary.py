@@ -94,7 +94,7 @@ def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
 
     found = {}
     for artifact in outputs.values():
-        if artifact.type == "ModelExport" and artifact.properties.get("format"):
+        if artifact.type.endswith(".ModelExport") and artifact.properties.get("format"):
             report = read_report(artifact.uri)
             kept = [name for name, figures in report["variants"].items() if figures["kept"]]
             found[report["format"]] = {"kept": kept, "variants": list(write_variants(report))}
