@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +67,13 @@ def build(
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
     transform = _transform(config, facts, example_gen, schema_gen, gate)
-    trainer = _trainer(config, facts, transform, schema_gen)
     resolver = Resolver(
         strategy_class=LatestBlessedModelStrategy,
         model=types.Channel(type=standard_artifacts.Model),
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("LatestBlessed")
+    tuner = _tuner(config, facts, transform, schema_gen)
+    trainer = _trainer(config, facts, transform, schema_gen, resolver, tuner)
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -85,7 +87,7 @@ def build(
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, validator, gate, transform, trainer, resolver, evaluator,
+            example_gen, statistics_gen, schema_gen, validator, gate, transform, *tuner, trainer, resolver, evaluator,
             *exporters.values(), pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
@@ -116,12 +118,42 @@ def _transform(config: Config, facts: Facts, example_gen: BaseNode, schema_gen: 
     return transform
 
 
-def _trainer(config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode) -> Trainer:
+def _tuner(config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode) -> list[BaseNode]:
+    """Returns the search for hyperparameters, if there is to be one."""
+    if not config.train.tune.enabled:
+        return []
+    # KerasTuner is imported only where it is used.
+    from tfx.components.tuner.component import Tuner
+
+    return [
+        Tuner(
+            tuner_fn="components.tuner.search.tuner_fn",
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            schema=schema_gen.outputs["schema"],
+            train_args=trainer_pb2.TrainArgs(splits=["train"]),
+            eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+            custom_config=make_custom_config(config.model.package, config.train, facts.model_code),
+        )
+    ]
+
+
+def _trainer(
+    config: Config,
+    facts: Facts,
+    transform: Transform,
+    schema_gen: BaseNode,
+    resolver: BaseNode,
+    tuner: Sequence[BaseNode],
+) -> Trainer:
+    warm = config.train.warm_start != "never"
     return Trainer(
         run_fn=f"{run_fn.__module__}.{run_fn.__name__}",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
+        base_model=resolver.outputs["model"] if warm else None,
+        hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config=make_custom_config(config.model.package, config.train, facts.model_code),

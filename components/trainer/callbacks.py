@@ -41,10 +41,12 @@ class CountSteps(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts."""
+        del batch, logs
         self._on_step()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts."""
+        del batch, logs
         self._on_step()
 
 

@@ -1,7 +1,7 @@
 """Checkpoints from which an interrupted training goes on, at the step where it was.
 
-A checkpoint is a folder with TensorFlow's checkpoint of the network and its optimizer, the state of early stopping, and the
-epoch and step to go on with. `latest.json` names the one to use; it is written last, so a crash leaves the one before.
+A checkpoint is a folder with TensorFlow's checkpoint of the network and its optimizer, and the state of early stopping.
+`latest.json` names the one to use, with its epoch and step; it is written last, so a crash leaves the one before.
 Every worker takes part in saving (variables that each replica has its own copy of are brought together then), only the
 chief's files stay.
 """
@@ -103,16 +103,19 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Remembers the epoch."""
+        del logs
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves if it is time; `batch` is the last step that was done in this epoch, counted from 0."""
+        del logs
         done = batch + 1
         if self._every is not None and done % self._every == 0 and done < self.params["steps"]:
             self._checkpoints.save(self._epoch, done)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves what the next epoch begins with."""
+        del logs
         self._checkpoints.save(epoch + 1, 0, stopped=bool(self.model.stop_training))
 
 

@@ -54,12 +54,12 @@ def make_optimizer(given: Any, settings: TrainSettings, factor: float) -> keras.
     if isinstance(optimizer, _LossScaled):
         optimizer = optimizer.inner_optimizer
     config = optimizer.get_config()
+    rate: Any = config["learning_rate"]
     if settings.learning_rate is not None:
         rate = make_schedule(settings.learning_rate)
-    else:
-        rate = getattr(optimizer, "_learning_rate", None)
-        if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = config["learning_rate"]
+    elif isinstance(rate, dict):
+        # A schedule of the user's own, which the configuration holds in its serialized form.
+        rate = keras.optimizers.schedules.deserialize(rate)
     config["learning_rate"] = scale_rate(rate, factor)
     if settings.gradient_clipping is not None:
         clip = settings.gradient_clipping

@@ -86,8 +86,8 @@ def order_batches(records: tf.data.Dataset, count: int, order: Order, size: int)
 def make_training(batches: tf.data.Dataset, parse: Parse, batching: Batching, share: Share) -> tf.data.Dataset:
     """Returns (features, label) of the batches, or (features, label, weight) of a share of them.
 
-    With more than one replica each element is the batch of one replica. A smaller batch is filled up with rows of weight 0,
-    and its real rows weigh more in proportion: the mean loss over the batch is that over the real rows.
+    With more than one replica each element is the batch of one replica. A smaller batch is filled up with rows of
+    weight 0, and its real rows weigh more in proportion: the mean loss over the batch is that over the real rows.
     """
     if batching.replicas == 1:
         return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -11,7 +11,7 @@ from components.trainer import settings
 _STATE = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 
 
-class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+class EarlyStopping(keras.callbacks.EarlyStopping):
     """Keras's early stopping, whose state can be read and given."""
 
     _resumed: dict[str, Any] | None = None

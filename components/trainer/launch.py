@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -49,30 +50,22 @@ def launch(
         TrainingError: the last attempt failed too; the message holds the failing worker's last lines.
         Preempted: the workers were asked to stop, and saved a checkpoint.
     """
-    settings = job.settings
+    restarts = job.settings.max_restarts
     folder = Path(tempfile.mkdtemp(prefix="hilir-train-"))
     try:
-        for attempt in range(settings.max_restarts + 1):
+        for attempt in range(restarts + 1):
             ports = (choose_ports or find_ports)(workers)
             logs = folder / f"attempt-{attempt + 1}"
-            specs = [
-                Spec(
-                    _command(),
-                    _environment(index, workers, gpus),
-                    logs / f"worker-{index}.log",
-                    _work(job, kind, index, ports),
-                )
-                for index in range(workers)
-            ]
-            with Cluster(specs, settings.timeouts) as cluster:
+            specs = [_spec(job, kind, index, ports, gpus, logs) for index in range(workers)]
+            with Cluster(specs, job.settings.timeouts) as cluster:
                 on_start(cluster.pids)
                 failure = cluster.watch(report_progress)
             if failure is None:
                 return
             _raise_if_final(failure)
-            if attempt < settings.max_restarts:
-                report_progress({"restart": f"{attempt + 1} of {settings.max_restarts}", "because": failure.summary})
-        raise TrainingError(_explain(failure, settings.max_restarts, workers, job.run_dir))
+            if attempt == restarts:
+                raise TrainingError(_explain(failure, restarts, workers, job.run_dir))
+            report_progress({"restart": f"{attempt + 1} of {restarts}", "because": failure.summary})
     finally:
         _keep_logs(folder, job.run_dir)
 
@@ -89,41 +82,42 @@ def find_ports(count: int) -> list[int]:
             one.close()
 
 
-def divide_gpus(index: int, workers: int, gpus: int) -> str | None:
+def divide_gpus(index: int, workers: int, gpus: int, visible: str | None = None) -> str | None:
     """Returns CUDA_VISIBLE_DEVICES of a worker: an equal part each, none if there are not enough; None: as it is.
 
-    Every worker of a cluster must have the same number of devices.
+    Every worker of a cluster must have the same number of devices. `visible` is the variable's value now.
     """
     if gpus == 0:
         return None
+    names = visible.split(",") if visible else [str(gpu) for gpu in range(gpus)]
     each = gpus // workers
-    return ",".join(str(index * each + offset) for offset in range(each))
+    return ",".join(names[index * each : (index + 1) * each])
+
+
+def _spec(job: Job, kind: Kind, index: int, ports: list[int], gpus: int, logs: Path) -> Spec:
+    return Spec(
+        command=[sys.executable, "-m", "components.trainer.worker"],
+        environment=_environment(index, len(ports), gpus),
+        log=logs / f"worker-{index}.log",
+        work={"job": job.to_json(), "kind": kind, "index": index, "ports": ports},
+    )
 
 
 def _environment(index: int, workers: int, gpus: int) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("TF_CONFIG", "CLUSTER_SPEC")}
     environment["TF_USE_LEGACY_KERAS"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
-    environment["PYTHONPATH"] = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")]).rstrip(
-        os.pathsep
-    )
+    # What is importable here, such as the user's packages in the working directory, must be so there.
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     if workers > 1:
         threads = str(max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1)
         environment.setdefault("TF_NUM_INTRAOP_THREADS", threads)
         environment.setdefault("TF_NUM_INTEROP_THREADS", threads)
-    visible = divide_gpus(index, workers, gpus)
+    visible = divide_gpus(index, workers, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
     return environment
-
-
-def _command() -> list[str]:
-    return [sys.executable, "-m", "components.trainer.worker"]
-
-
-def _work(job: Job, kind: Kind, index: int, ports: list[int]) -> dict[str, object]:
-    return {"job": job.to_json(), "kind": kind, "index": index, "ports": ports}
 
 
 def _raise_if_final(failure: Failure) -> None:
@@ -133,6 +127,9 @@ def _raise_if_final(failure: Failure) -> None:
     if failure.kind == "TrainingError":
         raise TrainingError(failure.message)
     if failure.asked_to_stop:
+        if signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN, None):
+            # Whoever had a handler of its own before the workers were started shall know of it now.
+            signal.raise_signal(signal.SIGTERM)
         raise Preempted
     if not failure.retry:
         raise TrainingError(f"{failure.summary}; its last lines:\n{failure.last_lines(_LINES)}")

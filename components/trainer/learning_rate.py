@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.settings import LearningRate
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 
 @keras.saving.register_keras_serializable(package="hilir")
-class Warmup(Schedule):  # type: ignore[misc]
+class Warmup(Schedule):
     """Rises linearly from 0 over `steps` steps, then follows `after`, which starts counting there."""
 
     def __init__(self, after: Schedule | float, steps: int) -> None:
@@ -35,7 +35,7 @@ class Warmup(Schedule):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="hilir")
-class Scaled(Schedule):  # type: ignore[misc]
+class Scaled(Schedule):
     """Another schedule, times a factor."""
 
     def __init__(self, schedule: Schedule, factor: float) -> None:
@@ -73,4 +73,4 @@ def scale_rate(rate: Any, factor: float) -> Any:
     """Returns a learning rate (a number, a variable or a schedule) times the factor."""
     if factor == 1.0:
         return rate
-    return Scaled(rate, factor) if isinstance(rate, Schedule) else float(rate) * factor
+    return Scaled(rate, factor) if callable(rate) else float(rate) * factor

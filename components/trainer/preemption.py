@@ -48,6 +48,7 @@ class StopOnRequest(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Begins to listen; a handler that someone else has installed keeps its rights."""
+        del logs
         on_main_thread = threading.current_thread() is threading.main_thread()
         if on_main_thread and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
             self._previous = signal.signal(signal.SIGTERM, self._on_signal)
@@ -56,6 +57,7 @@ class StopOnRequest(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Stops listening."""
+        del logs
         self._ended.set()
         if self._previous is not None:
             signal.signal(signal.SIGTERM, self._previous)
@@ -63,10 +65,12 @@ class StopOnRequest(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Remembers the epoch."""
+        del logs
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Publishes a request, and stops where the workers agreed to."""
+        del logs
         self._total += 1
         if self._asked.is_set() and self._stop_at is None:
             self._stop_at = self._total + (2 if self._cluster else 0)

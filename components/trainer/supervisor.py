@@ -1,11 +1,12 @@
 """Watches over the worker processes of one attempt; the supervising process itself never joins a collective.
 
-A worker reports through a pipe, one JSON object per line: `ready`, `beat` (with the steps done so far), `progress`, `error`.
-The end of the pipe is the end of the worker.
+A worker reports through a pipe, one JSON object per line: `ready`, `beat` (with the steps done so far), `progress`,
+`error`. The end of the pipe is the end of the worker.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -141,11 +142,10 @@ class Cluster:
         os.set_blocking(reading, False)
         self._selector.register(reading, selectors.EVENT_READ, worker)
         assert process.stdin is not None
-        try:
+        # If it is dead already, `watch` will see it.
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(spec.work).encode())
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # It is dead already, which `watch` will see.
         return worker
 
     def _read(self, worker: _Worker, report: Callable[[dict[str, Any]], None]) -> None:
@@ -258,10 +258,8 @@ class Cluster:
 
     def _kill(self) -> None:
         for worker in self._workers:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             worker.process.wait()
             if not worker.closed:
                 self._selector.unregister(worker.pipe)

@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from components.errors import ModelPackageError
-from components.trainer.batching import Batching, make_batching, scale_factor
-from components.trainer.callbacks import make_callbacks, report_progress
-from components.trainer.checkpoint import Checkpoints, Position, find_checkpoint
+from components.trainer.callbacks import report_progress
 from components.trainer.cluster import Role
-from components.trainer.compilation import compile_arguments, recompile
-from components.trainer.compression import compress, measure_sparsity, strip
-from components.trainer.dataset import (
-    Order,
-    Share,
-    count_records,
-    make_evaluation,
-    make_parser,
-    make_training,
-    order_batches,
-    read_records,
-)
-from components.trainer.early_stopping import make_early_stopping
+from components.trainer.compression import measure_sparsity
 from components.trainer.export import announce_export, await_export, clear_announcement, export
+from components.trainer.fit import Ready, fit
 from components.trainer.job import Job
-from components.trainer.package import ModelPackage, load_package
-from components.trainer.settings import TrainSettings
-from components.trainer.strategy import Kind, make_strategy
-from components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of, save_weights
-
-Ready = Callable[[], None]
-"""Called once the strategy is made: all workers have found each other."""
-
-CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training came to."""
-
-    network: keras.Model
-    history: dict[str, list[float]]
-    optimizer: list[np.ndarray]
-    checkpoints: Checkpoints | None
+from components.trainer.package import load_package
+from components.trainer.strategy import Kind
+from components.trainer.weights import save_weights
 
 
 def train(
@@ -86,178 +50,3 @@ def train(
     announce_export(job.run_dir)
     if trained.checkpoints is not None:
         trained.checkpoints.delete()
-
-
-def fit(
-    job: Job,
-    package: ModelPackage,
-    transform: tft.TFTransformOutput,
-    kind: Kind,
-    role: Role | None = None,
-    on_ready: Ready = lambda: None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> Trained:
-    """Trains and returns the float32 network without any wrapping, outside of the strategy."""
-    settings = job.settings
-    spec = transform.transformed_feature_spec()
-    if package.label not in spec:
-        raise ModelPackageError(
-            f"{package.name}.features.LABEL is '{package.label}', which preprocessing_fn does not return; "
-            f"it returns {', '.join(sorted(spec))}"
-        )
-    strategy = make_strategy(kind, settings, role)
-    on_ready()
-    _seed(settings.seed)
-    with _precision(settings, kind):
-        session = _Session(job, package, strategy, role)
-        history, optimizer = session.run(make_parser(spec, package.label), callbacks)
-    network = build_network(package, job.hyperparameters)
-    _copy(session.model, network, settings)
-    return Trained(network, history, optimizer, session.checkpoints)
-
-
-def build_network(package: ModelPackage, hyperparameters: dict[str, Any]) -> keras.Model:
-    """Returns the model package's compiled model.
-
-    Raises:
-        ModelPackageError: it is not a compiled tf_keras model.
-    """
-    model = package.build_model(package.make_hyperparameters(hyperparameters))
-    if not isinstance(model, keras.Model) or model.optimizer is None:
-        raise ModelPackageError(
-            f"{package.name}.model.build_model returned {type(model).__name__}, not a compiled tf_keras model; "
-            f"call model.compile(…) and return the model"
-        )
-    return model
-
-
-class _Session:
-    """The parts of one training that belong together: model, data and state."""
-
-    def __init__(self, job: Job, package: ModelPackage, strategy: tf.distribute.Strategy, role: Role | None) -> None:
-        self._job = job
-        self._settings = job.settings
-        self._strategy = strategy
-        self._is_chief = role is None or role.is_chief
-        self._cluster = role is not None
-        self._batching: Batching = make_batching(self._settings, strategy.num_replicas_in_sync)
-        self._stopping = make_early_stopping(self._settings.early_stopping)
-        self.checkpoints: Checkpoints | None = None
-        with strategy.scope():
-            self.model = self._make_model(package)
-
-    def run(
-        self, parse: Callable[..., Any], callbacks: Sequence[keras.callbacks.Callback]
-    ) -> tuple[dict[str, list[float]], list[np.ndarray]]:
-        """Trains; returns each epoch's figures and the optimizer's state."""
-        position = self._restore()
-        settings = self._settings
-        own = make_callbacks(
-            settings,
-            self._job.run_dir,
-            is_chief=self._is_chief,
-            cluster=self._cluster,
-            stopping=self._stopping,
-            checkpoints=self.checkpoints,
-        )
-        train, steps, evaluation, evaluation_steps = self._data(parse, position)
-        self.model._maybe_load_initial_counters_from_ckpt = lambda _, __: (position.epoch, position.step)
-        history = self.model.fit(
-            train,
-            validation_data=evaluation,
-            epochs=settings.epochs,
-            steps_per_epoch=steps,
-            validation_steps=evaluation_steps,
-            callbacks=[*own, *callbacks],
-            verbose=0,
-        )
-        return history.history, read_optimizer(self.model)
-
-    def _make_model(self, package: ModelPackage) -> keras.Model:
-        built = build_network(package, self._job.hyperparameters)
-        base = None
-        if self._settings.warm_start != "never" and self._job.base_model is not None:
-            base = run_dir_of(self._job.base_model)
-            load_weights(base, built)
-        model = compress(built, self._settings)
-        factor = scale_factor(self._settings, self._batching)
-        recompile(model, compile_arguments(built), self._settings, factor, weighted=self._batching.replicas > 1)
-        if base is not None and self._settings.warm_start == "weights_and_optimizer":
-            load_optimizer(base, model, restart_schedule=self._settings.learning_rate is not None)
-        if base is not None and self._is_chief:
-            report_progress({"warm start": self._job.base_model})
-        return model
-
-    def _restore(self) -> Position:
-        """Goes back to the latest checkpoint of the same training, if there is one."""
-        beginning = Position(0, 0, "", stopped=False)
-        if not self._settings.checkpoints or not self._job.run_dir:
-            return beginning
-        directory = checkpoint_directory(self._job)
-        self.checkpoints = Checkpoints(directory, self.model, self._stopping, is_chief=self._is_chief)
-        position = find_checkpoint(directory)
-        if position is None:
-            return beginning
-        with self._strategy.scope():
-            self.checkpoints.restore(position)
-        if self._is_chief:
-            report_progress({"resumed": f"epoch {position.epoch + 1} step {position.step}"})
-        if position.stopped:
-            return Position(self._settings.epochs, 0, position.folder, stopped=True)
-        return position
-
-    def _data(self, parse: Callable[..., Any], position: Position) -> tuple[Any, int, Any, int]:
-        """Returns the training data with the steps of an epoch, and the evaluation data with its steps."""
-        settings, batching = self._settings, self._batching
-        records, held_out = read_records(self._job.train_files), read_records(self._job.eval_files)
-        count, held_out_count = count_records(records), count_records(held_out)
-        order = Order(
-            seed=settings.seed,
-            buffer=settings.shuffle_buffer,
-            epochs=settings.epochs,
-            steps=settings.steps_per_epoch,
-            start=(position.epoch, position.step),
-        )
-        batches = order_batches(records, count, order, batching.size)
-        train = self._distribute(lambda share: make_training(batches, parse, batching, share))
-        evaluation = self._distribute(lambda share: make_evaluation(held_out, held_out_count, parse, batching, share))
-        return train, settings.steps_per_epoch or batching.steps(count), evaluation, batching.steps(held_out_count)
-
-    def _distribute(self, make: Callable[[Share], tf.data.Dataset]) -> Any:
-        if self._batching.replicas == 1:
-            return make(Share())
-        return self._strategy.distribute_datasets_from_function(
-            lambda context: make(Share(context.num_input_pipelines, context.input_pipeline_id))
-        )
-
-
-def checkpoint_directory(job: Job) -> str:
-    """Returns where the checkpoints of a job are: beside the runs' own folders, so that a later run finds them."""
-    return os.path.join(os.path.dirname(os.path.dirname(job.run_dir.rstrip("/"))), CHECKPOINTS, job.key())
-
-
-def _seed(seed: int) -> None:
-    # tf.data takes the pair (0, 0) for "no seed" and cannot compare it with a seed that depends on the epoch.
-    keras.utils.set_random_seed(seed or 2**31 - 1)
-    tf.config.experimental.enable_op_determinism()
-
-
-@contextmanager
-def _precision(settings: TrainSettings, kind: Kind) -> Iterator[None]:
-    """Trains in the configured precision; what is built afterwards is float32 again."""
-    before = keras.mixed_precision.global_policy()
-    name = settings.precision
-    if name == "auto":
-        name = "mixed_bfloat16" if kind == "tpu" else "float32"
-    keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
-
-
-def _copy(trained: keras.Model, network: keras.Model, settings: TrainSettings) -> None:
-    if settings.pruning is not None or settings.quantization_aware:
-        strip(trained, network)
-    else:
-        network.set_weights(trained.get_weights())

@@ -59,7 +59,7 @@ def main() -> None:
     work = json.load(sys.stdin)
     try:
         _train(work, reporter)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to hear of it
         traceback.print_exc()
         reporter.send("error", kind=type(error).__name__, message=str(error) or repr(error), retry=_may_pass(error))
         _end(1)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import tf_keras as keras
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from models.digits import features
 
 
 class Hyperparameters(BaseModel):
-    """What can be tuned; the YAML sets it under `train.hyperparameters`."""
+    """What can be tuned; the YAML sets it under `train.hyperparameters`, `hilir tune` searches where `search` says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden_units: tuple[PositiveInt, ...] = (300, 100)
-    learning_rate: PositiveFloat = 0.05
+    hidden_units: tuple[PositiveInt, ...] = Field(
+        (300, 100), json_schema_extra={"search": {"choices": [[100], [300, 100], [300, 300]]}}
+    )
+    learning_rate: PositiveFloat = Field(
+        0.05, json_schema_extra={"search": {"min": 0.005, "max": 0.5, "sampling": "log"}}
+    )
 
 
 def build_model(hparams: Hyperparameters) -> keras.Model:

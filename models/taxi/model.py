@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import tf_keras as keras
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from models.taxi import features
 
 
 class Hyperparameters(BaseModel):
-    """What can be tuned; the YAML sets it under `train.hyperparameters`."""
+    """What can be tuned; the YAML sets it under `train.hyperparameters`, `hilir tune` searches where `search` says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    embedding_size: PositiveInt = 8
-    hidden_units: tuple[PositiveInt, ...] = (64, 32)
-    learning_rate: PositiveFloat = 0.003
+    embedding_size: PositiveInt = Field(8, json_schema_extra={"search": {"choices": [4, 8, 16]}})
+    hidden_units: tuple[PositiveInt, ...] = Field(
+        (64, 32), json_schema_extra={"search": {"choices": [[32], [64, 32], [128, 64]]}}
+    )
+    learning_rate: PositiveFloat = Field(
+        0.003, json_schema_extra={"search": {"min": 0.0003, "max": 0.03, "sampling": "log"}}
+    )
 
 
 def build_model(hparams: Hyperparameters) -> keras.Model:

@@ -137,7 +137,9 @@ def test_a_taken_port_costs_one_restart(site, alone):
         return tries[-1]
 
     with taken:
-        launch(site.job("train.max_restarts=1", "train.timeouts.start=40"), "multi_worker", 2, choose_ports=choose_ports)
+        launch(
+            site.job("train.max_restarts=1", "train.timeouts.start=40"), "multi_worker", 2, choose_ports=choose_ports
+        )
 
     assert len(tries) == 2
     assert not set(tries[0]) & set(tries[1])
@@ -166,15 +168,15 @@ def test_a_worker_that_never_starts_is_given_up_with_its_last_lines(site):
 def test_a_fault_of_the_package_is_not_tried_again(site):
     starts: list[list[int]] = []
     with pytest.raises(TrainingError, match="KeyError: 'no such column'") as raised:
-        launch(
-            site.job("train.hyperparameters.fail=no such column"), "mirrored", 1, on_start=starts.append
-        )
+        launch(site.job("train.hyperparameters.fail=no such column"), "mirrored", 1, on_start=starts.append)
     assert len(starts) == 1
     assert "in build_model" in str(raised.value)
 
 
 def test_a_wrong_hyperparameter_is_reported_as_in_the_own_process(site):
-    with pytest.raises(ModelPackageError, match=r"train\.hyperparameters\.learning_rate: Input should be a valid number"):
+    with pytest.raises(
+        ModelPackageError, match=r"train\.hyperparameters\.learning_rate: Input should be a valid number"
+    ):
         launch(site.job("train.hyperparameters.learning_rate=fast"), "mirrored", 1)
 
 

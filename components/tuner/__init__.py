@@ -1,0 +1,1 @@
+"""The search for hyperparameters, with KerasTuner, over the space that the model package declares."""

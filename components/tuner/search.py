@@ -1,0 +1,101 @@
+"""The tuner's entry point: TFX's Tuner executor calls `tuner_fn` and writes down the best values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import keras_tuner
+import tensorflow_transform as tft
+import tf_keras as keras
+from keras_tuner.engine import base_tuner
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
+
+from components.errors import TrainingError
+from components.trainer.callbacks import report_progress
+from components.trainer.fit import fit
+from components.trainer.job import Job, read_job, read_tuned
+from components.trainer.package import ModelPackage, load_package
+from components.trainer.settings import Tuning
+from components.trainer.strategy import Kind, look_at_machine
+from components.tuner.space import read_space
+
+
+class Search(base_tuner.BaseTuner):
+    """Trains once per trial, exactly as the Trainer does, on this machine."""
+
+    def run_trial(
+        self, trial: Any, *, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
+    ) -> float:
+        """Returns the best value of the objective over the trial's epochs."""
+        tuning = job.settings.tune
+        tuned = read_tuned({"values": trial.hyperparameters.values})
+        keras.backend.clear_session()
+        history = fit(replace(job, tuned=tuned), package, transform, kind).history
+        if tuning.objective not in history:
+            raise TrainingError(
+                f"train.tune.objective is '{tuning.objective}', which the training does not report; "
+                f"it reports {', '.join(sorted(history))}"
+            )
+        value = float((min if tuning.direction == "min" else max)(history[tuning.objective]))
+        report_progress({"trial": f"{len(self.oracle.trials)}/{tuning.trials}", tuning.objective: round(value, 4)})
+        return value
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """Returns the search; `fn_args.custom_config` as the Trainer gets it.
+
+    Raises:
+        ModelPackageError: the package declares no search space.
+    """
+    job = read_job(fn_args)
+    package = load_package(job.package)
+    job = _make_trial_job(job)
+    search = Search(
+        _make_oracle(job.settings.tune, read_space(package), job.settings.seed),
+        directory=os.environ.get("KERASTUNER_DIRECTORY") or fn_args.working_dir,
+        project_name="search",
+    )
+    # A trial has one machine to itself, whatever the training proper is spread over.
+    kind: Kind = "mirrored" if look_at_machine().gpus > 1 else "one_device"
+    transform = tft.TFTransformOutput(job.transform_output)
+    return TunerFnResult(
+        tuner=search, fit_kwargs={"job": job, "package": package, "transform": transform, "kind": kind}
+    )
+
+
+def _make_trial_job(job: Job) -> Job:
+    """Returns the job of one trial: shorter if so configured, and leaving nothing behind."""
+    train = dict(job.train)
+    train |= {
+        "epochs": job.settings.tune.epochs or job.settings.epochs,
+        "checkpoints": False,
+        "checkpoint_steps": None,
+        "tensorboard": False,
+        "warm_start": "never",
+        "strategy": "auto",
+        "devices": None,
+        "workers": None,
+    }
+    return replace(job, train=train)
+
+
+def _make_oracle(tuning: Tuning, space: keras_tuner.HyperParameters, seed: int) -> Any:
+    objective = keras_tuner.Objective(tuning.objective, direction=tuning.direction)
+    oracles = {
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        "grid": keras_tuner.oracles.GridSearchOracle,
+    }
+    return oracles[tuning.algorithm](
+        objective=objective,
+        max_trials=tuning.trials,
+        seed=seed,
+        hyperparameters=space,
+        allow_new_entries=False,
+        tune_new_entries=False,
+        # A trial that raises ends the search: its cause is in the model package, not in the values.
+        max_consecutive_failed_trials=1,
+    )
