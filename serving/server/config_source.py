@@ -91,7 +91,11 @@ class ConfigSource:
         config = model_server_config_pb2.ModelServerConfig()
         config.model_config_list.SetInParent()
         try:
-            folders = sorted(entry for entry in self._root.iterdir() if entry.is_dir())
+            folders = sorted(
+                entry
+                for entry in self._root.iterdir()
+                if entry.is_dir() and entry.resolve().is_relative_to(self._root)
+            )
         except FileNotFoundError:
             return config
         except OSError as error:

@@ -67,8 +67,9 @@ def name(dtype: int) -> str:
 
 def number_of(array: np.ndarray) -> int:
     """The dtype number of a numpy array; objects and fixed-length strings are DT_STRING."""
-    if array.dtype.kind in "OSU":
+    number = _NUMBER.get(array.dtype)
+    if number is not None:
+        return number
+    if array.dtype.kind in "SU":
         return STRING
-    if array.dtype.name == "bfloat16":
-        return BFLOAT16
-    return _NUMBER.get(array.dtype, 0)
+    return BFLOAT16 if array.dtype.name == "bfloat16" else 0

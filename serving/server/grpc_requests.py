@@ -37,7 +37,7 @@ from serving.server.inference import (
 from serving.server.rest_status import signature_map
 from serving.server.servable import Servable, Signature
 from serving.server.status import Code, StatusError, invalid_argument
-from serving.server.tensors import from_proto, to_proto
+from serving.server.tensors import entry, from_proto, serialize
 
 _METADATA_FIELD = "signature_def"
 _UNREAD: np.ndarray = np.zeros(())
@@ -61,7 +61,7 @@ class Prepared:
 
     api: str
     plan: Plan
-    respond: Callable[[Outputs], Any]
+    respond: Callable[[Outputs], bytes]
 
 
 def hold(core: Servables, spec: model_pb2.ModelSpec) -> Servable:
@@ -108,12 +108,11 @@ def predict(core: Servables, request: predict_pb2.PredictRequest, as_content: bo
         servable.release()
         raise
 
-    def respond(outputs: Outputs) -> predict_pb2.PredictResponse:
-        response = predict_pb2.PredictResponse()
-        response.model_spec.CopyFrom(model_spec(request.model_spec, servable))
-        for alias, array in zip(plan.outputs, outputs, strict=True):
-            response.outputs[alias].CopyFrom(to_proto(array, as_content))
-        return response
+    def respond(outputs: Outputs) -> bytes:
+        # PredictResponse is `map<string, TensorProto> outputs = 1; ModelSpec model_spec = 2`.
+        rest = predict_pb2.PredictResponse(model_spec=model_spec(request.model_spec, servable))
+        parts = [entry(alias, serialize(array, as_content)) for alias, array in zip(plan.outputs, outputs, strict=True)]
+        return b"".join((*parts, rest.SerializeToString()))
 
     return Prepared("Predict", plan, respond)
 
@@ -148,8 +147,9 @@ def _prepare_examples(
         raise
     spec = model_spec(request.model_spec, servable)
 
-    def finish(outputs: Outputs) -> Any:
-        return respond(signature, dict(zip(fetches, outputs, strict=True)), plan.examples, spec)
+    def finish(outputs: Outputs) -> bytes:
+        tensors_by_name = dict(zip(fetches, outputs, strict=True))
+        return bytes(respond(signature, tensors_by_name, plan.examples, spec).SerializeToString())
 
     return Prepared(api, plan, finish)
 
@@ -227,7 +227,7 @@ def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest
         fetches.update(outputs)
     plan = plan_examples(servable, signatures[0].name, sorted(feeds), sorted(fetches), _examples(request.input))
 
-    def respond(outputs: Outputs) -> inference_pb2.MultiInferenceResponse:
+    def respond(outputs: Outputs) -> bytes:
         tensors = dict(zip(plan.fetches, outputs, strict=True))
         response = inference_pb2.MultiInferenceResponse()
         for task, signature in zip(request.tasks, signatures, strict=True):
@@ -237,7 +237,7 @@ def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest
                 _fill_classes(result.classification_result, rows)
             else:
                 _fill_regressions(result.regression_result, read_regressions(signature, tensors, plan.examples))
-        return response
+        return bytes(response.SerializeToString())
 
     return Prepared("MultiInference", plan, respond)
 

@@ -89,14 +89,14 @@ class GrpcApi:
             grpc.method_handlers_generic_handler("tensorflow.serving.ModelService", model),
         ]
 
-    def _rpc(self, kind: Any, method: Callable[[Any, Context], Awaitable[Any]]) -> grpc.RpcMethodHandler:
+    def _rpc(self, kind: Any, method: Callable[[Any, Context], Awaitable[bytes]]) -> grpc.RpcMethodHandler:
         async def call(data: bytes, context: Context) -> bytes:
             try:
                 request = kind.FromString(data)
             except DecodeError:
                 await _abort(context, invalid_argument(f"Not a {kind.DESCRIPTOR.full_name}"))
             try:
-                return bytes((await method(request, context)).SerializeToString())
+                return await method(request, context)
             except StatusError as error:
                 await _abort(context, error)
             except (asyncio.CancelledError, grpc.aio.AbortError):
@@ -109,7 +109,7 @@ class GrpcApi:
         # Raw bytes in and out: what can't be parsed gets an answer in words, not gRPC's INTERNAL.
         return grpc.unary_unary_rpc_method_handler(call)
 
-    async def predict(self, request: predict_pb2.PredictRequest, context: Context) -> Any:
+    async def predict(self, request: predict_pb2.PredictRequest, context: Context) -> bytes:
         """PredictionService.Predict."""
 
         def prepare() -> Prepared:
@@ -118,19 +118,19 @@ class GrpcApi:
         large = request.ByteSize() > _LARGE_REQUEST
         return await self._infer("Predict", request, prepare, context, on_thread=large)
 
-    async def classify(self, request: classification_pb2.ClassificationRequest, context: Context) -> Any:
+    async def classify(self, request: classification_pb2.ClassificationRequest, context: Context) -> bytes:
         """PredictionService.Classify."""
         return await self._infer(
             "Classify", request, lambda: grpc_requests.classify(self.core, request, self.check_method), context
         )
 
-    async def regress(self, request: regression_pb2.RegressionRequest, context: Context) -> Any:
+    async def regress(self, request: regression_pb2.RegressionRequest, context: Context) -> bytes:
         """PredictionService.Regress."""
         return await self._infer(
             "Regress", request, lambda: grpc_requests.regress(self.core, request, self.check_method), context
         )
 
-    async def multi_inference(self, request: inference_pb2.MultiInferenceRequest, context: Context) -> Any:
+    async def multi_inference(self, request: inference_pb2.MultiInferenceRequest, context: Context) -> bytes:
         """PredictionService.MultiInference; it counts in no metric of TensorFlow Serving's but the examples'."""
         prepared = grpc_requests.multi_inference(self.core, request, self.check_method)
         response = await self._run(prepared, context)
@@ -146,7 +146,7 @@ class GrpcApi:
         prepare: Callable[[], Prepared],
         context: Context,
         on_thread: bool = False,
-    ) -> Any:
+    ) -> bytes:
         start = time.perf_counter()
         model = request.model_spec.name
         label = self.metrics.model_label(model, model in self.core.lifecycle.models)
@@ -174,7 +174,7 @@ class GrpcApi:
             self.log.offer(Sample(prepared.plan, outputs, api.lower(), request_id, name, "GRPC", spent))
         return response
 
-    async def _run(self, prepared: Prepared, context: Context) -> tuple[Any, Outputs]:
+    async def _run(self, prepared: Prepared, context: Context) -> tuple[bytes, Outputs]:
         """Run what was prepared, within the client's deadline, and let go of the version afterwards."""
         servable = prepared.plan.servable
         if self.in_flight >= self.max_in_flight:
@@ -202,15 +202,11 @@ class GrpcApi:
                 # A run that nobody waits for any more still uses the version until it ends.
                 future.add_done_callback(partial(_let_go, servable))
 
-    async def get_metadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, _context: Context
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    async def get_metadata(self, request: get_model_metadata_pb2.GetModelMetadataRequest, _context: Context) -> bytes:
         """PredictionService.GetModelMetadata."""
-        return grpc_requests.metadata(self.core, request)
+        return bytes(grpc_requests.metadata(self.core, request).SerializeToString())
 
-    async def get_status(
-        self, request: get_model_status_pb2.GetModelStatusRequest, _context: Context
-    ) -> get_model_status_pb2.GetModelStatusResponse:
+    async def get_status(self, request: get_model_status_pb2.GetModelStatusRequest, _context: Context) -> bytes:
         """ModelService.GetModelStatus."""
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
@@ -221,11 +217,9 @@ class GrpcApi:
             added = response.model_version_status.add(version=number, state=int(entry.state))
             added.status.error_code = int(entry.code)
             added.status.error_message = entry.message
-        return response
+        return bytes(response.SerializeToString())
 
-    async def reload(
-        self, request: model_management_pb2.ReloadConfigRequest, context: Context
-    ) -> model_management_pb2.ReloadConfigResponse:
+    async def reload(self, request: model_management_pb2.ReloadConfigRequest, context: Context) -> bytes:
         """ModelService.HandleReloadConfigRequest: replaces the configuration, waits for new models."""
         before = self._metric_values(request)
         response = model_management_pb2.ReloadConfigResponse()
@@ -239,7 +233,7 @@ class GrpcApi:
         for name, value in self._metric_values(request).items():
             response.metric.add(name=name, int64_value_increase=value - before.get(name, 0))
         response.status.error_code = 0
-        return response
+        return bytes(response.SerializeToString())
 
     def _metric_values(self, request: model_management_pb2.ReloadConfigRequest) -> dict[str, int]:
         values: dict[str, int] = {}

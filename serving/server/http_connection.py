@@ -257,7 +257,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Answer:
     """Carries one request's response to its connection, once."""
 

@@ -25,7 +25,7 @@ class HttpLimits:
     max_buffered: int = 1 << 30
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     """A whole request, its body already inflated."""
 
@@ -36,7 +36,7 @@ class Request:
     peer: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Response:
     """What to send back."""
 

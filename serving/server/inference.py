@@ -23,7 +23,7 @@ PREDICT_METHOD = "tensorflow/serving/predict"
 Classification = list[tuple[str, float]]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Plan:
     """One call of a graph: what to feed, what to fetch."""
 
@@ -63,17 +63,13 @@ def plan_predict(
     if check_method:
         _check_predict_method(signature)
     check_input_names(signature, inputs)
-    feeds: list[str] = []
-    arrays: list[np.ndarray] = []
-    for alias, info in sorted(signature.definition.inputs.items()):
-        feeds.append(info.name)
-        arrays.append(_input_value(signature, alias, info.name, inputs))
+    arrays = [inputs[alias] if alias in inputs else _default_value(signature, alias) for alias in signature.inputs]
     aliases = _select_outputs(signature, output_filter)
     return Plan(
         servable=servable,
         signature=signature.name,
-        feeds=tuple(feeds),
-        fetches=tuple(signature.definition.outputs[alias].name for alias in aliases),
+        feeds=signature.feeds,
+        fetches=tuple([signature.fetches[alias] for alias in aliases]),
         arrays=arrays,
         outputs=aliases,
         batchable=signature.batchable,
@@ -100,6 +96,8 @@ def check_input_names(signature: Signature, inputs: Collection[str]) -> None:
     Raises:
         StatusError: it does not.
     """
+    if len(inputs) == len(signature.inputs):
+        return
     wanted = set(signature.inputs)
     given = set(inputs)
     if len(given) > len(wanted) or (len(given) < len(wanted) and not signature.definition.defaults):
@@ -110,11 +108,10 @@ def check_input_names(signature: Signature, inputs: Collection[str]) -> None:
         )
 
 
-def _input_value(signature: Signature, alias: str, feed: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    if alias in inputs:
-        return inputs[alias]
+def _default_value(signature: Signature, alias: str) -> np.ndarray:
     if alias in signature.definition.defaults:
         return from_proto(signature.definition.defaults[alias], alias)
+    feed = signature.definition.inputs[alias].name
     raise invalid_argument(
         f"Signature input alias: {alias}(feed name: {feed}) not found in request and no default value "
         f"provided. Inputs expected to be in the set {{{_join(signature.inputs)}}}."

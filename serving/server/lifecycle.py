@@ -145,8 +145,15 @@ class Lifecycle:
         self._settling.forget_missing()
 
     def _poll(self, settings: ModelSettings) -> None:
+        with self.changed:
+            known = set(self.tracked.get(settings.name, ()))
+
+        def is_usable(version: int, path: str) -> bool:
+            # A version in the making counts as not there yet; polled once only, it would never be there.
+            return version in known or self.options.poll_seconds <= 0 or self._settling.is_settled(path)
+
         try:
-            found = find_versions(settings)
+            found = find_versions(settings, is_usable)
         except StatusError as error:
             # Storage that cannot be read says nothing about versions: what serves goes on serving.
             self._log_once(error.message)
@@ -154,12 +161,6 @@ class Lifecycle:
                 self.seen.add(settings.name)
                 self.changed.notify_all()
             return
-        with self.changed:
-            known = self.tracked.get(settings.name, {})
-        if self.options.poll_seconds > 0:
-            found = {
-                version: path for version, path in found.items() if version in known or self._settling.is_settled(path)
-            }
         with self.changed:
             self.seen.add(settings.name)
             if self.models.get(settings.name) == settings:

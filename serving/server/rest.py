@@ -73,7 +73,7 @@ class RestOptions:
     check_method: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _Call:
     """One inference request on its way."""
 

@@ -29,6 +29,8 @@ class Signature:
     definition: meta_graph_pb2.SignatureDef
     inputs: Mapping[str, InputSpec]
     outputs: tuple[str, ...]
+    feeds: tuple[str, ...]
+    fetches: Mapping[str, str]
     batchable: bool
 
     @classmethod
@@ -40,6 +42,8 @@ class Signature:
             definition=definition,
             inputs=inputs,
             outputs=tuple(sorted(definition.outputs)),
+            feeds=tuple(definition.inputs[alias].name for alias in inputs),
+            fetches={alias: definition.outputs[alias].name for alias in sorted(definition.outputs)},
             batchable=bool(inputs) and all(_has_batch(info) for info in definition.inputs.values()),
         )
 
@@ -78,8 +82,8 @@ class Run:
             raise StatusError(Code(error.error_code), error.message or "") from None
         finally:
             spent = time.perf_counter() - start
-            # The first call compiles; later ones decide, a slow one at once, fast ones gradually.
-            self.cost = spent if self.calls < 2 else max(spent, 0.9 * self.cost)
+            # The first calls prepare the graph; from then on a moving average decides.
+            self.cost = spent if self.calls < 3 else 0.9 * self.cost + 0.1 * spent
             self.calls += 1
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,14 @@ _SETTLED_SECONDS = 2.0
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
-def find_versions(settings: ModelSettings) -> dict[int, str]:
+def find_versions(
+    settings: ModelSettings, is_usable: Callable[[int, str], bool] = lambda _version, _path: True
+) -> dict[int, str]:
     """The wanted versions of a model: number -> path.
+
+    Args:
+        settings: the model.
+        is_usable: told a version and its path; those it refuses count as not there.
 
     Raises:
         StatusError: the base path is missing, so that nothing is known about versions.
@@ -34,9 +40,15 @@ def find_versions(settings: ModelSettings) -> dict[int, str]:
             f"Could not find base path {base} for servable {settings.name} with error NOT_FOUND: {base} not found"
         )
     found = index_versions(children)
-    chosen = choose_versions(settings.policy, found)
-    _warn(settings, chosen)
-    return {version: os.path.join(base, child) for version, child in chosen.items()}
+    while True:
+        chosen = choose_versions(settings.policy, found)
+        paths = {version: f"{base.rstrip('/')}/{child}" for version, child in chosen.items()}
+        refused = [version for version, path in paths.items() if not is_usable(version, path)]
+        if not refused:
+            _warn(settings, chosen)
+            return paths
+        for version in refused:
+            del found[version]
 
 
 def _list_local(base: str) -> list[str] | None:

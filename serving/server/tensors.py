@@ -26,8 +26,8 @@ _FIELD: dict[int, str] = {
     dtypes.UINT32: "uint32_val",
     dtypes.UINT64: "uint64_val",
 }
-_FLOAT_TAG = bytes([5 << 3 | 2])
-_DOUBLE_TAG = bytes([6 << 3 | 2])
+# dtype -> tag of its packed field (number * 8 + 2), and the numbers' layout
+_PACKED: dict[int, tuple[int, str]] = {dtypes.FLOAT: (5 << 3 | 2, "<f4"), dtypes.DOUBLE: (6 << 3 | 2, "<f8")}
 
 
 class TensorError(ValueError):
@@ -99,8 +99,25 @@ def _from_values(proto: tensor_pb2.TensorProto, count: int, numpy_type: np.dtype
     return array
 
 
+def serialize(array: np.ndarray, as_content: bool = False) -> bytes:
+    """An output as a serialized TensorProto: in its typed field, or in `tensor_content` if wished.
+
+    Floats are written without protobuf's help: a packed field is its numbers' bytes.
+    """
+    dtype = dtypes.number_of(array)
+    if as_content or dtype not in _PACKED:
+        return bytes(to_proto(array, as_content).SerializeToString())
+    dims = b"".join(_nested(0x12, b"\x08" + _varint(size) if size else b"") for size in array.shape)
+    tag, numpy_name = _PACKED[dtype]
+    content = array.astype(numpy_name, copy=False).tobytes()
+    values = _nested(tag, content) if content else b""
+    return b"\x08" + _varint(dtype) + _nested(0x12, dims) + values
+
+
 def to_proto(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorProto:
-    """An output as TensorProto: in its typed field, or in `tensor_content` if wished (strings never are)."""
+    """An output as TensorProto; strings are never put into `tensor_content`."""
+    if not as_content and dtypes.number_of(array) in _PACKED:
+        return tensor_pb2.TensorProto.FromString(serialize(array))
     proto = tensor_pb2.TensorProto(dtype=dtypes.number_of(array))
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
@@ -116,10 +133,6 @@ def to_proto(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorPr
 
 def _add_values(proto: tensor_pb2.TensorProto, flat: np.ndarray) -> None:
     match proto.dtype:
-        case dtypes.FLOAT:
-            _merge_packed(proto, _FLOAT_TAG, flat.astype("<f4", copy=False).tobytes())
-        case dtypes.DOUBLE:
-            _merge_packed(proto, _DOUBLE_TAG, flat.astype("<f8", copy=False).tobytes())
         case dtypes.HALF | dtypes.BFLOAT16:
             proto.half_val.extend(flat.view(np.uint16).tolist())
         case dtypes.COMPLEX64 | dtypes.COMPLEX128:
@@ -129,13 +142,18 @@ def _add_values(proto: tensor_pb2.TensorProto, flat: np.ndarray) -> None:
             getattr(proto, _FIELD[proto.dtype]).extend(flat.tolist())
 
 
-def _merge_packed(proto: tensor_pb2.TensorProto, tag: bytes, content: bytes) -> None:
-    """A packed field is its numbers' bytes: no Python object per number."""
-    if content:
-        proto.MergeFromString(tag + _varint(len(content)) + content)
+def entry(key: str, value: bytes) -> bytes:
+    """An entry of a `map<string, message>` that is field 1."""
+    return _nested(0x0A, _nested(0x0A, key.encode()) + _nested(0x12, value))
+
+
+def _nested(tag: int, content: bytes) -> bytes:
+    return bytes((tag,)) + _varint(len(content)) + content
 
 
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -88,6 +88,9 @@ def _run(servable: Servable, record: prediction_log_pb2.PredictionLog) -> None:
 def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Prepared | None:
     core = _OnlyThis(servable)
     kind = record.WhichOneof("log_type")
+    # Recorded requests need not say for which model they were.
+    if kind in ("predict_log", "classify_log", "regress_log"):
+        getattr(record, kind).request.model_spec.SetInParent()
     match kind:
         case "predict_log":
             return grpc_requests.predict(core, record.predict_log.request, False, False)

@@ -70,7 +70,8 @@ def running(**flags):
 
     thread = threading.Thread(target=work)
     thread.start()
-    started.wait(60)
+    if not started.wait(60):
+        raise AssertionError(f"the server did not start: {said}")
     if failure:
         thread.join()
         raise failure[0]
