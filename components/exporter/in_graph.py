@@ -10,6 +10,8 @@ import tensorflow as tf
 from components.exporter.program import Program
 from components.trainer.signatures import MISSING_INT
 
+_UNKNOWN = -1
+
 _BINARY: dict[str, Callable[..., tf.Tensor]] = {
     "add": tf.add, "subtract": tf.subtract, "multiply": tf.multiply, "divide": tf.divide, "minimum": tf.minimum,
     "maximum": tf.maximum, "equal": tf.equal, "not_equal": tf.not_equal, "less": tf.less,
@@ -34,7 +36,9 @@ class RawFeatures(tf.Module):
         super().__init__()
         self._program = program
         self._network = network
-        self._tables = {name: _make_table(words) for name, words in program.vocabularies.items()}
+        self._tables = {
+            name: _make_table(words) for name, words in program.vocabularies.items() if isinstance(words[0], str)
+        }
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the inputs by name."""
@@ -73,18 +77,27 @@ class RawFeatures(tf.Module):
                 buckets = tf.raw_ops.Bucketize(input=arguments[0], boundaries=step["boundaries"])
                 return tf.cast(buckets, step["dtype"])
             case "lookup":
-                return self._tables[step["vocabulary"]].lookup(arguments[0])
+                return self._look_up(step["vocabulary"], arguments[0], step["otherwise"])
             case "fill_missing":
                 value, other = arguments
                 return tf.where(_is_missing(features[step["feature"]]), other, value)
         raise ValueError(f"no operation '{name}'")
 
+    def _look_up(self, vocabulary: str, values: tf.Tensor, otherwise: int) -> tf.Tensor:
+        if vocabulary in self._tables:
+            found = self._tables[vocabulary].lookup(values)
+            return tf.where(tf.equal(found, _UNKNOWN), tf.constant(otherwise, tf.int64), found)
+        # TensorFlow Lite's tables take text only.
+        words = tf.constant(self._program.vocabularies[vocabulary], tf.int64)
+        matches = tf.equal(tf.expand_dims(values, -1), words)
+        position = tf.argmax(tf.cast(matches, tf.int32), axis=-1, output_type=tf.int64)
+        return tf.where(tf.reduce_any(matches, axis=-1), position, tf.constant(otherwise, tf.int64))
 
-def _make_table(words: tuple[Any, ...]) -> tf.lookup.StaticHashTable:
-    kind = tf.string if isinstance(words[0], str) else tf.int64
+
+def _make_table(words: tuple[str, ...]) -> tf.lookup.StaticHashTable:
     indices = tf.range(len(words), dtype=tf.int64)
-    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(words, kind), indices)
-    return tf.lookup.StaticHashTable(initializer, -1)
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(words, tf.string), indices)
+    return tf.lookup.StaticHashTable(initializer, _UNKNOWN)
 
 
 def _is_missing(values: tf.Tensor) -> tf.Tensor:

@@ -48,10 +48,10 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Table:
-    """A vocabulary: its words in the order of their indices."""
+    """A table that the graph looks values up in."""
 
     name: str
-    words: tuple[Any, ...]
+    handle: tf.Tensor
 
 
 _SHAPE = object()
@@ -86,29 +86,25 @@ def _bind_captures(function: Any) -> dict[str, Any]:
     held = function.graph.inputs[len(function.graph.inputs) - len(function.captured_inputs) :]
     for index, (placeholder, value) in enumerate(zip(held, function.captured_inputs, strict=True)):
         if value.dtype == tf.resource:
-            env[placeholder.name] = _read_table(value, f"vocabulary_{index}")
+            env[placeholder.name] = _Table(f"vocabulary_{index}", value)
         else:
             env[placeholder.name] = value.numpy()
     return env
 
 
-def _read_table(handle: tf.Tensor, name: str) -> _Table:
-    for keys in (tf.string, tf.int64):
-        try:
-            words, indices = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=keys, Tvalues=tf.int64)
-        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
-            continue
-        order = np.argsort(indices.numpy())
-        if not np.array_equal(indices.numpy()[order], np.arange(len(order))):
-            raise PreprocessingError(
-                "the transform graph has a table whose values are not 0, 1, 2, …; "
-                "only vocabularies can leave TensorFlow"
-            )
-        return _Table(name, tuple(_plain(word) for word in words.numpy()[order].tolist()))
-    raise PreprocessingError(
-        "the transform graph has a table that is neither text to whole number nor whole number to whole number; "
-        "only vocabularies can leave TensorFlow"
-    )
+def _read_words(table: _Table, keys: tf.DType, values: tf.DType) -> tuple[Any, ...]:
+    """Returns the words in the order of their indices.
+
+    The types are those of the lookup; any others would abort the process.
+    """
+    words, indices = tf.raw_ops.LookupTableExportV2(table_handle=table.handle, Tkeys=keys, Tvalues=values)
+    order = np.argsort(indices.numpy())
+    if keys not in (tf.string, tf.int64) or not np.array_equal(indices.numpy()[order], np.arange(len(order))):
+        raise PreprocessingError(
+            f"the transform graph has a table from {keys.name} to {values.name} whose values are not 0, 1, 2, …; "
+            f"only vocabularies of text or whole numbers can leave TensorFlow"
+        )
+    return tuple(_plain(word) for word in words.numpy()[order].tolist())
 
 
 def _plain(word: bytes | int) -> str | int:
@@ -178,10 +174,11 @@ class _Reader:
             case "Bucketize":
                 return self._add("bucketize", dtype, op, arguments, boundaries=list(op.get_attr("boundaries")))
             case "LookupTableSizeV2":
-                return np.int64(len(arguments[0].words))
+                return np.int64(tf.raw_ops.LookupTableSizeV2(table_handle=arguments[0].handle).numpy())
             case "LookupTableFindV2":
                 table, value, otherwise = arguments
-                name = self._name_vocabulary(table, value)
+                words = _read_words(table, op.get_attr("Tin"), op.get_attr("Tout"))
+                name = self._name_vocabulary(table, words, value)
                 return self._add("lookup", dtype, op, [value], vocabulary=name, otherwise=int(otherwise))
             case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
                 return np.int64(0)
@@ -197,13 +194,13 @@ class _Reader:
             return compute(step, [np.asarray(value) for value in arguments], self.builder.vocabularies)
         return _Step(self.builder.add(name, dtype, [self.as_step(value, op) for value in arguments], **attributes))
 
-    def _name_vocabulary(self, table: _Table, value: Any) -> str:
+    def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:
         """Keeps the words under the name of the raw feature where they are looked up in it directly."""
         step = self.builder.steps[value.at] if isinstance(value, _Step) else {}
         name: str = step.get("feature", table.name)
-        if self.builder.vocabularies.setdefault(name, table.words) != table.words:
+        if self.builder.vocabularies.setdefault(name, words) != words:
             name = table.name
-            self.builder.vocabularies[name] = table.words
+            self.builder.vocabularies[name] = words
         return name
 
     def _call(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:

@@ -121,3 +121,80 @@ def test_an_object_store_gets_saved_model_pb_last(monkeypatch):
     monkeypatch.setattr(versions, "list_versions", lambda folder: [4])
     assert versions.publish("gs://bucket/m", lambda folder: None, lambda version: {}) == 5
     assert copied == [f"gs://bucket/m/5/{name}" for name in ("manifest.json", "a", "saved_model.pb")]
+
+
+def fill_exports(folder: str) -> None:
+    (Path(folder) / "tflite").mkdir(parents=True)
+    (Path(folder) / "tflite" / "int8.tflite").write_bytes(b"small")
+
+
+def push_exported(folder) -> int:
+    return versions.publish(str(folder), fill, lambda version: {"version": version, "source": "a"}, fill_exports)
+
+
+def test_exports_get_the_number_of_their_version(tmp_path):
+    assert [push(tmp_path / "m"), push_exported(tmp_path / "m")] == [1, 2]
+    assert (tmp_path / "m" / "exports" / "2" / "tflite" / "int8.tflite").read_bytes() == b"small"
+    assert versions.list_versions(str(tmp_path / "m")) == [1, 2]
+    assert not (tmp_path / "m" / "exports" / "1").exists()
+
+
+def test_exports_that_fail_leave_no_version(tmp_path):
+    def break_off(folder: str) -> None:
+        fill_exports(folder)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        versions.publish(str(tmp_path / "m"), fill, lambda version: {"source": ""}, break_off)
+    assert {path.name for path in (tmp_path / "m").iterdir()} <= {".push.lock"}
+
+
+def test_a_push_that_fails_between_the_renames_leaves_neither(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def fail_on_version(source: str, target: str) -> None:
+        if target.endswith("/1") and "exports" not in target:
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail_on_version)
+    with pytest.raises(OSError, match="no"):
+        push_exported(tmp_path / "m")
+    assert list((tmp_path / "m" / "exports").iterdir()) == []
+    assert versions.list_versions(str(tmp_path / "m")) == []
+
+
+def die_between_the_renames(folder: str) -> None:
+    rename = os.rename
+
+    def rename_or_die(source: str, target: str) -> None:
+        if "exports" not in target:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target)
+
+    os.rename = rename_or_die
+    push_exported(folder)
+
+
+def test_what_a_push_killed_between_the_renames_leaves_is_no_version_and_is_removed(tmp_path):
+    process = multiprocessing.get_context("fork").Process(target=die_between_the_renames, args=(str(tmp_path / "m"),))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert versions.list_versions(str(tmp_path / "m")) == []
+    assert push(tmp_path / "m") == 1
+    assert list((tmp_path / "m" / "exports").iterdir()) == []
+
+
+def test_an_export_is_replaced_and_the_manifest_says_so(tmp_path):
+    push_exported(tmp_path / "m")
+    source = tmp_path / "new"
+    source.mkdir()
+    (source / "float16.tflite").write_bytes(b"other")
+    folder = versions.replace_export(str(tmp_path / "m"), 1, "tflite", str(source), {"variants": ["float16"]})
+    assert [path.name for path in Path(folder).iterdir()] == ["float16.tflite"]
+    manifest = json.loads((tmp_path / "m" / "1" / "manifest.json").read_text())
+    assert manifest["exports"] == {"tflite": {"variants": ["float16"]}}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {".push.lock", "1", "exports"}
+    with pytest.raises(PushError, match="no version 7"):
+        versions.replace_export(str(tmp_path / "m"), 7, "tflite", str(source), {})

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.exporter.errors import ExportError
+from components.exporter.settings import Bounds
+
+EXACT = Bounds(difference=0.0, agreement=1.0, metric_loss=0.0)
+
+
+@pytest.fixture
+def reference():
+    from components.exporter.parity import MetricSpec, Reference
+
+    outputs = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], np.float32)
+    metric = MetricSpec("accuracy", "SparseCategoricalAccuracy", {})
+    return Reference({"p": outputs}, np.array([[0], [1], [0], [1]]), metric)
+
+
+def compare(reference, outputs):
+    from components.exporter.parity import compare
+
+    return compare(reference, {"p": outputs})
+
+
+def test_the_same_outputs_break_no_bound(reference):
+    parity = compare(reference, reference.main.copy())
+    assert (parity.difference, parity.agreement, parity.metric_loss) == (0.0, 1.0, 0.0)
+    assert parity.broken(EXACT) == []
+
+
+def test_each_broken_bound_is_named_with_the_row_that_differs_most(reference):
+    outputs = reference.main.copy()
+    outputs[2] = [0.45, 0.55]
+    parity = compare(reference, outputs)
+    assert parity.row == 2
+    assert parity.difference == pytest.approx(0.45)
+    difference, agreement, metric = parity.broken(Bounds(difference=0.4, agreement=0.9, metric_loss=0.1))
+    assert "row 2 differs most, by 0.45; the bound is 0.4" in difference
+    assert "75.00% of 4 examples" in agreement
+    assert "accuracy is 0.7500 and the SavedModel's 1.0000 (row 2 differs most); it may lose 0.1" in metric
+
+
+def test_no_number_is_as_far_as_can_be(reference):
+    outputs = reference.main.copy()
+    outputs[1, 0] = np.nan
+    parity = compare(reference, outputs)
+    assert parity.row == 1
+    assert parity.difference == np.inf
+    assert parity.broken(Bounds(difference=1e9, agreement=0.0, metric_loss=1.0))
+
+
+def test_a_metric_may_be_better_when_lower():
+    from components.exporter.parity import MetricSpec, Reference, compare
+
+    values = np.array([[0.5], [1.0]], np.float32)
+    reference = Reference({"y": values}, values, MetricSpec("error", "MeanAbsoluteError", {}, "lower"))
+    parity = compare(reference, {"y": values + 0.25})
+    assert parity.metric_loss == pytest.approx(0.25)
+
+
+def test_other_outputs_are_an_error(reference):
+    with pytest.raises(ExportError, match="'p' of shape"):
+        compare(reference, reference.main[:2])
+
+
+def test_a_metric_that_keras_lacks_is_an_error():
+    from components.exporter.parity import MetricSpec
+
+    with pytest.raises(ExportError, match="ExampleCount, which is not a metric of Keras"):
+        MetricSpec("example_count", "ExampleCount", {}).compute(np.zeros(1), np.zeros(1))
