@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,9 @@ def find_refusals(place: str, job: Json) -> Iterator[str]:
             yield f"{place}, pool {number}: the reduction server is not emulated; leave the pool out"
 
 
-def run_custom_job(job: Json, starter: Starter, log: Path, cancel: Event) -> None:
+def run_custom_job(
+    job: Json, starter: Starter, log: Path, cancel: Event, look: Callable[[], None] = lambda: None
+) -> None:
     """Runs all replicas of a CustomJob (JSON values of its API, placeholders filled) until they have ended.
 
     A replica that fails ends the job; with `restart_job_on_worker_restart` all are started again, three times at most.
@@ -74,6 +76,7 @@ def run_custom_job(job: Json, starter: Starter, log: Path, cancel: Event) -> Non
         starter: what starts the processes.
         log: what the chief says goes here, what others say beside, `<name>.workerpool1-0.log`.
         cancel: ends the job when set.
+        look: called now and then meanwhile.
 
     Raises:
         StepError: a replica failed, or the job's timeout is over.
@@ -90,7 +93,7 @@ def run_custom_job(job: Json, starter: Starter, log: Path, cancel: Event) -> Non
             starter.start(replica.argv, replica.environment, file) for replica, file in zip(replicas, logs, strict=True)
         ]
         try:
-            codes = wait(children, cancel, seconds)
+            codes = wait(children, cancel, seconds, look)
         except TimeoutError:
             raise StepError(f"the training job's timeout of {seconds:g} s is over; all replicas were ended") from None
         failed = next((number for number, code in enumerate(codes) if code not in (0, -15)), None)

@@ -99,6 +99,8 @@ def _become_step(request: dict[str, Any], inherited: list[int]) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv = [request["module"], *request["arguments"]]
+        # Else runpy warns that the module is there already.
+        sys.modules.pop(request["module"], None)
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as ended:

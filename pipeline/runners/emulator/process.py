@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -74,8 +74,15 @@ def make_environment(container: Mapping[str, str]) -> dict[str, str]:
     return environment | dict(container)
 
 
-def wait(children: Sequence[Child], cancel: Event, seconds: float | None = None) -> list[int]:
+def wait(
+    children: Sequence[Child],
+    cancel: Event,
+    seconds: float | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> list[int]:
     """Waits until all have ended, or one has failed, in which case the others are ended; returns the exit codes.
+
+    `look` is called now and then meanwhile.
 
     Raises:
         Canceled: `cancel` was set; all have been ended.
@@ -95,6 +102,7 @@ def wait(children: Sequence[Child], cancel: Event, seconds: float | None = None)
         if limit is not None and time.monotonic() > limit:
             stop(children)
             raise TimeoutError
+        look()
         cancel.wait(_POLL_SECONDS)
 
 

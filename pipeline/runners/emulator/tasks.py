@@ -27,6 +27,7 @@ from pipeline.runners.emulator.executor_input import (
 from pipeline.runners.emulator.inputs import Result
 from pipeline.runners.emulator.job import Job
 from pipeline.runners.emulator.process import describe_exit, make_environment, wait
+from pipeline.runners.emulator.progress import Follower
 from pipeline.runners.emulator.query import parse_filter
 from pipeline.runners.emulator.step_log import read_reason
 from pipeline.runners.emulator.store import NOTHING, Artifact, Outputs
@@ -111,11 +112,12 @@ def _attempt(task: Task, executor: Any, job: Job, folder: Path, log: Path) -> tu
         cached = job.store.find_cached(key)
         if cached is not None:
             return Result("cached", cached), None
+    look = Follower(log, lambda figures: job.board.report(task.label, figures)).look
     if executor.WhichOneof("spec") == "custom_job":
         payload = _filled(json_format.MessageToDict(executor.custom_job.custom_job), executor_input, task, job, folder)
-        run_custom_job(payload, job.starter, log, job.cancel)
+        run_custom_job(payload, job.starter, log, job.cancel, look)
     elif LAUNCHER in container.command:
-        run_custom_job(_payload(container, executor_input, task, job, folder), job.starter, log, job.cancel)
+        run_custom_job(_payload(container, executor_input, task, job, folder), job.starter, log, job.cancel, look)
     else:
         _execute([*container.command, *container.args], executor_input, task, container, job, folder, log)
     return Result("done", collect_outputs(task.component, executor_input, outputs)), key
@@ -128,7 +130,8 @@ def _execute(
     filled = [placeholders.fill(word, executor_input, values) for word in argv]
     environment = make_environment({variable.name: variable.value for variable in container.env})
     child = job.starter.start(filled, environment, log)
-    (code,) = wait([child], job.cancel)
+    follower = Follower(log, lambda figures: job.board.report(task.label, figures))
+    (code,) = wait([child], job.cancel, look=follower.look)
     if code:
         reason = read_reason(log)
         raise StepError(f"{reason or describe_exit(code)}{'' if not reason else _how(code)} (log: {log})")

@@ -1,0 +1,32 @@
+"""Writes the compiled pipelines that the tests compare with: `make golden`, then look at the difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.config import load
+from pipeline.runners.vertex.job import serialize
+
+FOLDER = Path(__file__).parent
+PIPELINES = ("taxi", "digits")
+# The overlay takes these two from the environment.
+SETTINGS = ("vertex.bucket=my-bucket", "vertex.image=europe-west4-docker.pkg.dev/my-project/hilir/hilir:1.0")
+
+
+def render(name: str) -> str:
+    """Returns the compiled pipeline as text; code fingerprints and the commit, which change every day, are fixed."""
+    from pipeline.graph import build
+    from pipeline.inputs import find_facts
+    from pipeline.runners.vertex.compile import compile_pipeline
+
+    config = load(f"configs/{name}.yaml", ["configs/overlays/vertex.yaml"], SETTINGS).config
+    facts = replace(find_facts(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)
+    return serialize(compile_pipeline(build(config, facts, None), config))
+
+
+if __name__ == "__main__":
+    for pipeline in PIPELINES:
+        path = FOLDER / f"{pipeline}.json"
+        path.write_text(render(pipeline), encoding="utf-8")
+        print(path)
