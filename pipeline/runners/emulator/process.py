@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from pipeline.runners.emulator.errors import Canceled
+from pipeline.runners.emulator.errors import Canceled, StepError
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5
@@ -48,7 +49,13 @@ class FreshProcesses:
     """Starts each command as a new process, as a container does."""
 
     def start(self, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-        """Starts the command; its program is looked for in the PATH of `environment`."""
+        """Starts the command; its program is looked for in the PATH of `environment`.
+
+        Raises:
+            StepError: there is no such program.
+        """
+        if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
+            raise StepError(f"there is no program '{argv[0]}' here, though its image may have one; install it")
         with log.open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOUND_TO_PARENT, *argv],

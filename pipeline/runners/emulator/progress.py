@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# What `report_progress` of components/trainer/callbacks.py logs, in absl's form: `callbacks.py:54] epoch 3/60, loss 0.9`
+# What `report_progress` of components/trainer/callbacks.py logs: `callbacks.py:54] epoch 3/60, loss 0.9`
 _LINE = re.compile(rb"^[IW]\d{4} .* callbacks\.py:\d+\] (.+)$")
 
 

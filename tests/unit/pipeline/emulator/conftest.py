@@ -1,0 +1,69 @@
+"""Runs small specifications in a folder of the test's own."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import StepFailed
+from pipeline.report.board import Board
+from pipeline.runners.emulator import run
+from pipeline.runners.emulator.buckets import Mount
+from pipeline.runners.emulator.plan import make_plan
+from pipeline.runners.emulator.store import Store
+
+
+@dataclass
+class Outcome:
+    """How an emulation ended: states by step, what steps made, the error, and the folder of the logs."""
+
+    board: Board
+    folder: Path
+    error: str = ""
+    steps: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {name: node.state for name, node in self.board.nodes.items()}
+
+    def log(self, step: str) -> str:
+        return (self.folder / "logs" / f"{step}.log").read_text()
+
+    def said(self, step: str) -> list[str]:
+        return [line for line in self.log(step).splitlines() if not line.startswith("--- ")]
+
+
+@dataclass
+class Emulator:
+    """Emulates jobs one after the other, with one store."""
+
+    folder: Path
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def __call__(
+        self,
+        job: dict[str, Any],
+        *parameters: str,
+        mounts: tuple[Mount, ...] = (),
+        how: run.How = run.How(parallel=4),  # noqa: B008 - frozen
+    ) -> Outcome:
+        parsed = make_plan(job, parameters, mounts, self.folder)
+        board = run.make_board(f"{parsed.name}-{next(self.numbers)}", parsed)
+        outcome = Outcome(board, self.folder / "runs" / board.run_id)
+        try:
+            made = run.run(parsed, board, outcome.folder, Store(self.folder / "metadata.sqlite"), how)
+        except StepFailed as error:
+            outcome.error = str(error)
+        else:
+            outcome.steps = {step.node: step for step in made.steps}
+        return outcome
+
+
+@pytest.fixture
+def emulate(tmp_path: Path) -> Emulator:
+    """Returns a function that emulates a job."""
+    return Emulator(tmp_path)

@@ -1,0 +1,373 @@
+"""What an emulated job does, on small specifications with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.runners.emulator import run
+from tests.unit.pipeline.emulator.conftest import Emulator
+from tests.unit.pipeline.emulator.specs import Builder, output
+
+CACHED = {"cachingOptions": {"enableCache": True}}
+
+
+def test_passes_artifacts_metadata_and_parameters(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.parameter("rows", "NUMBER_INTEGER", 3)
+    builder.step(
+        "make",
+        'write("model", "text"); finish({"count": 5}, {"model": {"kind": "small", "size": 7}})',
+        makes={"model": "tfx.Model"},
+        returns={"count": "NUMBER_INTEGER"},
+    )
+    builder.step(
+        "use",
+        "print(json.dumps([read('model'), artifact('model')['metadata'], artifact('model')['type'], "
+        "inputs['parameterValues']], sort_keys=True))",
+        takes={"model": ("make", "model")},
+        parameters={
+            "count": output("make", "count"),
+            "rows": {"componentInputParameter": "rows"},
+            "text": "{{$.inputs.parameters['rows']}} rows",
+        },
+    )
+    outcome = emulate(builder.job(), "rows=4")
+    text, metadata, kind, parameters = json.loads(outcome.said("use")[0])
+    assert (text, metadata) == ("text", {"kind": "small", "size": 7})
+    assert kind == {"instanceSchema": "title: tfx.Model\ntype: object\n"}
+    assert parameters == {"count": 5, "rows": 4, "text": "4 rows"}
+    assert outcome.steps["make"].outputs["model"].properties == {"kind": "small", "size": 7}
+
+
+def test_gives_executor_input_as_vertex_does(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("make", "print(json.dumps(given)); write('model', '')", makes={"model": "tfx.Model"})
+    outcome = emulate(builder.job())
+    given = json.loads(outcome.said("make")[0])
+    (artifact,) = given["outputs"]["artifacts"]["model"]["artifacts"]
+    project, _, store, _, number = artifact["name"].split("/")[1], *artifact["name"].split("/")[2:6]
+    assert (store, len(number) > 0) == ("local", True)
+    folder = Path(given["outputs"]["outputFile"]).parent
+    assert given["outputs"]["outputFile"] == f"{folder}/executor_output.json"
+    assert artifact["uri"] == f"{folder}/model"
+    assert folder.name.startswith("make_")
+    assert folder.parent.name == outcome.board.run_id
+    assert folder.parent.parent.name == project
+    assert folder.parent.parent.parent == emulate.folder / "gs/test-bucket/root"
+
+
+def test_runs_the_command_with_this_python_and_its_own_environment(
+    emulate: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", "of another cluster")
+    builder = Builder()
+    builder.step(
+        "look", "print(sys.executable, os.environ['COLOUR'], 'TF_CONFIG' in os.environ, os.getpgrp() == os.getpid())"
+    )
+    builder.executors["look_executor"]["container"]["env"] = [{"name": "COLOUR", "value": "blue"}]
+    import sys
+
+    assert emulate(builder.job()).said("look") == [f"{Path(sys.executable).parent}/python blue False True"]
+
+
+def test_tries_again_as_the_policy_says(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step(
+        "shaky",
+        "count = len(open(__import__('pathlib').Path(outputs['outputFile']).parent / 'tries', 'a+').read()); "
+        "path = os.path.join(os.path.dirname(outputs['outputFile']), 'tries'); open(path, 'a').write('x'); "
+        "tries = len(open(path).read()); print('try', tries); sys.exit(tries < 3)",
+        task={"retryPolicy": {"maxRetryCount": 2, "backoffDuration": "0.05s", "backoffFactor": 2}},
+    )
+    outcome = emulate(builder.job())
+    assert outcome.states == {"shaky": "done"}
+    assert outcome.said("shaky") == ["try 1", "try 2", "try 3"]
+    assert outcome.board.nodes["shaky"].made == {"retries": 2}
+
+
+def test_a_failure_stops_what_depends_on_it_and_nothing_else(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("bad", "raise ValueError('no such luck')")
+    builder.step("after", "pass", after=["bad"])
+    builder.step("slow", "time.sleep(0.3)")
+    builder.step("later", "print('went on')", after=["slow"])
+    outcome = emulate(builder.job())
+    assert outcome.states == {"bad": "failed", "after": "skipped", "slow": "done", "later": "done"}
+    assert outcome.error == f"bad: ValueError: no such luck (log: {outcome.folder}/logs/bad.log)"
+
+
+def test_fail_fast_begins_nothing_after_a_failure(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("bad", "sys.exit(3)")
+    builder.step("slow", "time.sleep(0.6)")
+    builder.step("later", "pass", after=["slow"])
+    job = builder.job()
+    job["runtimeConfig"]["failurePolicy"] = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+    outcome = emulate(job)
+    assert outcome.states == {"bad": "failed", "slow": "done", "later": "skipped"}
+    assert outcome.error.startswith("bad: ended with exit code 3 (log: ")
+
+
+def test_branches_run_at_the_same_time(emulate: Emulator) -> None:
+    builder = Builder()
+    program = (
+        "folder = os.path.dirname(os.path.dirname(outputs['outputFile'])); "
+        "open(os.path.join(folder, '{own}'), 'w'); "
+        "limit = time.time() + 20\n"
+        "while not os.path.exists(os.path.join(folder, '{other}')):\n"
+        "    assert time.time() < limit\n"
+        "    time.sleep(0.01)\n"
+    )
+    builder.step("left", program.format(own="l", other="r"))
+    builder.step("right", program.format(own="r", other="l"))
+    assert emulate(builder.job()).states == {"left": "done", "right": "done"}
+
+
+@pytest.mark.parametrize(("blessed", "state"), [(1, "done"), (0, "skipped")])
+def test_conditions_on_artifacts(emulate: Emulator, blessed: int, state: str) -> None:
+    builder = Builder()
+    builder.step(
+        "judge", f"write('blessing', ''); finish({{}}, {{'blessing': {{'blessed': {blessed}}}}})",
+        makes={"blessing": "tfx.ModelBlessing"},
+    )  # fmt: skip
+    condition = "(inputs.artifacts['_judge.blessing'].artifacts[0].metadata['blessed'] == 1.0)"
+    builder.step(
+        "push",
+        "pass",
+        takes={"_judge.blessing": ("judge", "blessing")},
+        task={"triggerPolicy": {"condition": condition}},
+    )
+    builder.step("tell", "pass", after=["push"])
+    assert emulate(builder.job()).states == {"judge": "done", "push": state, "tell": state}
+
+
+def test_condition_on_what_is_not_there_fails_the_step(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("judge", "write('blessing', '')", makes={"blessing": "tfx.ModelBlessing"})
+    condition = "inputs.artifacts['b'].artifacts[0].metadata['blessed'] == 1.0"
+    builder.step("push", "pass", takes={"b": ("judge", "blessing")}, task={"triggerPolicy": {"condition": condition}})
+    outcome = emulate(builder.job())
+    assert outcome.states == {"judge": "done", "push": "failed"}
+    assert outcome.error.startswith(f"push: the condition {condition} has no value: KeyError")
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_exit_handler_gets_the_final_status(emulate: Emulator, good: bool) -> None:
+    builder = Builder()
+    builder.step("work", "pass" if good else "sys.exit(1)")
+    inner = dict(builder.tasks)
+    builder.tasks.clear()
+    builder.step(
+        "notify", "print(parameter('status'))",
+        parameters={"status": {"taskFinalStatus": {"producerTask": "tfx-dag"}}}, after=["tfx-dag"],
+        task={"triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}},
+    )  # fmt: skip
+    builder.components["tfx-dag"] = {"dag": {"tasks": inner}}
+    builder.tasks["tfx-dag"] = {"taskInfo": {"name": "tfx-dag"}, "componentRef": {"name": "tfx-dag"}}
+    outcome = emulate(builder.job())
+    status = json.loads(outcome.said("notify")[0])
+    assert outcome.states == {"work": "done" if good else "failed", "notify": "done"}
+    assert (status["state"], status["pipelineTaskName"]) == ("SUCCEEDED" if good else "FAILED", "tfx-dag")
+    assert status["pipelineJobName"] == outcome.board.run_id
+    assert bool(status["error"]) is not good
+    assert outcome.error == ("" if good else f"work: ended with exit code 1 (log: {outcome.folder}/logs/work.log)")
+
+
+def test_an_unchanged_step_is_taken_from_the_run_before(emulate: Emulator) -> None:
+    def job(word: str) -> dict[str, Any]:
+        builder = Builder()
+        builder.step(
+            "make", "write('model', parameter('word')); finish({'n': 2})", makes={"model": "tfx.Model"},
+            returns={"n": "NUMBER_INTEGER"}, parameters={"word": word}, task=CACHED,
+        )  # fmt: skip
+        builder.step(
+            "use", "print(read('model'), parameter('n'))", takes={"model": ("make", "model")},
+            parameters={"n": output("make", "n")}, task=CACHED,
+        )  # fmt: skip
+        builder.step("always", "pass")
+        return builder.job()
+
+    assert emulate(job("a")).states == {"make": "done", "use": "done", "always": "done"}
+    second = emulate(job("a"))
+    assert second.states == {"make": "cached", "use": "cached", "always": "done"}
+    assert emulate(job("b")).states["make"] == "done"
+    assert emulate(job("a"), how=run.How(cache=False)).states["make"] == "done"
+
+
+def test_a_cached_artifact_that_is_gone_is_made_again(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("make", "write('model', '')", makes={"model": "tfx.Model"}, task=CACHED)
+    first = emulate(builder.job())
+    Path(first.steps["make"].outputs["model"].uri).rename(emulate.folder / "moved")
+    assert emulate(builder.job()).states == {"make": "done"}
+
+
+def test_a_failed_step_is_not_cached(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("make", "write('model', ''); sys.exit(1)", makes={"model": "tfx.Model"}, task=CACHED)
+    assert emulate(builder.job()).states == {"make": "failed"}
+    assert emulate(builder.job()).states == {"make": "failed"}
+
+
+def test_driver_changes_parameters_and_artifacts_before_the_step(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step(
+        "ingest",
+        "driven = json.load(open(outputs['outputFile'])); print(parameter('span'), target('examples')['metadata'])\n"
+        "write('examples', ''); finish({}, {'examples': {'rows': 9}})",
+        makes={"examples": "tfx.Examples"}, parameters={"span": 0}, task=CACHED,
+    )  # fmt: skip
+    container = builder.executors["ingest_executor"]["container"]
+    driver = "span = int(open(os.environ['SPAN_FILE']).read()); finish({'span': span}, {'examples': {'span': span}})"
+    from tests.unit.pipeline.emulator.specs import HEAD
+
+    span = emulate.folder / "span"
+    container["env"] = [{"name": "SPAN_FILE", "value": str(span)}]
+    container["lifecycle"] = {"preCacheCheck": {"command": ["python", "-c", HEAD + driver], "args": ["{{$}}"]}}
+    states, said = [], []
+    for value in ("1", "1", "2"):
+        span.write_text(value)
+        outcome = emulate(builder.job())
+        states.append(outcome.states["ingest"])
+        said += outcome.said("ingest")
+        assert outcome.steps["ingest"].outputs["examples"].properties == {"span": int(value), "rows": 9}
+    assert states == ["done", "cached", "done"]
+    assert said == ["1.0 {'span': 1.0}", "2.0 {'span': 2.0}"]
+
+
+def test_importer_registers_a_path_once(emulate: Emulator) -> None:
+    def job(reimport: bool) -> dict[str, Any]:
+        builder = Builder()
+        builder.importer("bring", str(emulate.folder), reimport=reimport, metadata={"by": "hand"})
+        builder.step("use", "print(artifact('m')['name'], artifact('m')['uri'], artifact('m')['metadata'])",
+                     takes={"m": ("bring", "result")})  # fmt: skip
+        return builder.job()
+
+    names = []
+    for reimport in (False, False, True):
+        name, uri, *metadata = emulate(job(reimport)).said("use")[0].split(" ")
+        assert (uri, " ".join(metadata)) == (str(emulate.folder), "{'by': 'hand'}")
+        names.append(name)
+    assert names[0] == names[1] != names[2]
+
+
+def test_resolvers_find_the_latest_blessed_model_of_this_pipeline(emulate: Emulator) -> None:
+    def job(name: str, blessed: int) -> dict[str, Any]:
+        builder = Builder(name)
+        builder.resolver(
+            "blessing",
+            {"b": ("tfx.ModelBlessing",
+                   'schema_title="tfx.ModelBlessing" AND state=LIVE AND metadata.blessed.number_value=1')}, {},
+        )  # fmt: skip
+        by_name = "name=\"{{$.inputs.artifacts['input'].metadata['current_model_id']}}\""
+        builder.resolver(
+            "model", {"m": ("tfx.Model", f'schema_title="tfx.Model" AND state=LIVE AND {by_name}')},
+            {"input": ("blessing", "b")},
+        )  # fmt: skip
+        builder.resolver("latest", {"m": ("tfx.Model", 'schema_title="tfx.Model" AND state=LIVE')}, {})
+        builder.step(
+            "train",
+            "print(*(read(name) if name in inputs['artifacts'] else 'none' for name in ('base', 'last'))); "
+            "write('model', given['outputs']['outputFile'])",
+            takes={"base": ("model", "m"), "last": ("latest", "m")}, makes={"model": "tfx.Model"},
+        )  # fmt: skip
+        builder.step(
+            "judge",
+            f"verdict = {{'blessed': {blessed}, 'current_model_id': artifact('model')['name']}}; "
+            "write('blessing', ''); finish({}, {'blessing': verdict})",
+            takes={"model": ("train", "model")}, makes={"blessing": "tfx.ModelBlessing"},
+        )  # fmt: skip
+        return builder.job()
+
+    first = emulate(job("one", 1))
+    made_first = Path(first.steps["train"].outputs["model"].uri) / "text"
+    assert first.said("train") == ["none none"]
+    second = emulate(job("one", 0))
+    assert second.said("train") == [f"{made_first.read_text()} {made_first.read_text()}"]
+    made_second = (Path(second.steps["train"].outputs["model"].uri) / "text").read_text()
+    assert emulate(job("one", 1)).said("train") == [f"{made_first.read_text()} {made_second}"]
+    assert emulate(job("other", 1)).said("train") == ["none none"]
+
+
+def test_a_step_that_writes_no_output_fails(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("make", "pass", makes={"model": "tfx.Model"})
+    builder.step("count", "finish()", returns={"n": "NUMBER_INTEGER"})
+    builder.step("garble", "open(outputs['outputFile'], 'w').write('{')")
+    builder.step("wrong", "open(outputs['parameters']['n']['outputFile'], 'w').write('many')",
+                 returns={"n": "NUMBER_INTEGER"})  # fmt: skip
+    outcome = emulate(builder.job())
+    errors = dict(line.split(": ", 1) for line in outcome.error.splitlines())
+    assert set(outcome.states.values()) == {"failed"}
+    assert errors["make"].startswith("ended well and wrote neither its output 'model' (")
+    assert errors["count"].startswith("ended well and did not write its output parameter 'n' (")
+    assert "is not an ExecutorOutput" in errors["garble"]
+    assert errors["wrong"] == "the output parameter 'n' is 'many', which is no NUMBER_INTEGER"
+
+
+def test_output_parameters_from_their_own_files(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("count", "open(outputs['parameters']['n']['outputFile'], 'w').write('7')",
+                 returns={"n": "NUMBER_INTEGER"})  # fmt: skip
+    builder.step("use", "print(parameter('n') + 1)", parameters={"n": output("count", "n")})
+    assert emulate(builder.job()).said("use") == ["8"]
+
+
+def test_a_killed_step_says_so(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("victim", "os.kill(os.getpid(), 9)")
+    outcome = emulate(builder.job())
+    assert "victim: was killed by SIGKILL (by the kernel, if memory ran out)" in outcome.error
+
+
+def test_a_command_that_does_not_exist(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("lost", "", command=["no-such-program"])
+    outcome = emulate(builder.job())
+    assert outcome.states == {"lost": "failed"}
+    assert outcome.error == (
+        "lost: there is no program 'no-such-program' here, though its image may have one; install it"
+    )
+
+
+def test_interruption_ends_the_processes(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("long", "import subprocess; child = subprocess.Popen(['sleep', '60']); "
+                 "open(os.environ['PIDS'], 'w').write(f'{os.getpid()} {child.pid}'); time.sleep(60)")  # fmt: skip
+    builder.step("next", "pass", after=["long"])
+    pids = emulate.folder / "pids"
+    builder.executors["long_executor"]["container"]["env"] = [{"name": "PIDS", "value": str(pids)}]
+
+    def interrupt() -> None:
+        limit = time.time() + 30
+        while not (pids.exists() and pids.read_text()) and time.time() < limit:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        emulate(builder.job())
+    own, child = map(int, pids.read_text().split())
+    for pid in (own, child):
+        assert _is_gone(pid)
+
+
+def _is_gone(pid: int) -> bool:
+    limit = time.time() + 5
+    while time.time() < limit:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
