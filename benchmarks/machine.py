@@ -16,4 +16,6 @@ def describe_machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "tfx", "apache-beam"))
     cores = os.cpu_count()
-    return f"{model}, {cores} cores, {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}, {packages}"
+    return (
+        f"{model}, {cores} cores, {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}, {packages}"
+    )

@@ -90,20 +90,29 @@ def find_facts(config: Config) -> Facts:
         label=package.label,
         transform_code=fingerprint(f"{name}.preprocessing", name),
         model_code=fingerprint(f"{name}.model", name),
-        commit=find_commit(),
+        commit=find_commit(name),
     )
 
 
-def find_commit() -> str | None:
-    """Returns the commit of the checkout in the working directory, with `+` where files differ; None without git."""
+def find_commit(package: str) -> str | None:
+    """Returns the commit that last changed the model package, with `+` where files differ from it; None without git.
+
+    An edit elsewhere does not change it, so that it may be part of what the cache looks at.
+    """
+    spec = find_spec(package)
+    folder = next(iter(spec.submodule_search_locations or []), None) if spec is not None else None
+    if folder is None:
+        return None
     try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        commit = _git(folder, "log", "-1", "--format=%H", "--", ".")
+        return commit + ("+" if _git(folder, "status", "--porcelain", "--", ".") else "") if commit else None
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _git(*arguments: str) -> str:
+def _git(folder: str, *arguments: str) -> str:
     environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        ["git", "-C", folder, *arguments], capture_output=True, text=True, check=True, env=environment
+    )
     return done.stdout.strip()

@@ -1,0 +1,120 @@
+"""A run that is killed at any moment, or stopped by Ctrl-C, is completed by the same command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import ROOT, Place
+
+pytestmark = pytest.mark.pipeline
+
+SETTINGS = [
+    part
+    for setting in ("train.epochs=1", "evaluate.slices={}", "evaluate.thresholds=[{metric: auc, min: 0.1}]")
+    for part in ("--set", setting)
+]
+
+
+class Running:
+    """A run in a process of its own, whose lines are read as they come."""
+
+    def __init__(self, place: Place, data) -> None:
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            place.command("configs/taxi.yaml", "--json", "--set", f"data.path={data}", *SETTINGS),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for(self, line: str) -> None:
+        for read in self.process.stdout:
+            self.lines.append(read.rstrip("\n"))
+            if self.lines[-1] == line:
+                return
+        raise AssertionError("\n".join([*self.lines, self.process.stderr.read()]))
+
+    def stop(self, number: int) -> tuple[int, str]:
+        os.killpg(self.process.pid, number)
+        out, err = self.process.communicate(timeout=120)
+        self.lines += out.splitlines()
+        return self.process.returncode, err
+
+    def finish(self) -> dict:
+        out, err = self.process.communicate(timeout=600)
+        assert self.process.returncode == 0, out + err
+        self.lines += out.splitlines()
+        return json.loads(self.lines[-1])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, taxi_rows):
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "data.csv").write_text("".join(taxi_rows.read_text().splitlines(keepends=True)[:2001]))
+    return folder
+
+
+def states(result: dict) -> dict[str, str]:
+    return {node["id"]: node["state"] for node in result["nodes"]}
+
+
+def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
+    place = make_place("interrupted")
+    run = Running(place, data)
+    run.wait_for("Transform running")
+    time.sleep(1)
+    assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+
+    run = Running(place, data)
+    run.wait_for("Trainer running")
+    time.sleep(1)
+    code, err = run.stop(signal.SIGINT)
+    assert code == 130
+    assert err == (
+        "hilir: interrupted in Trainer; finished steps are kept, "
+        "'hilir run configs/taxi.yaml' goes on where this run stopped\n"
+    )
+    stopped = json.loads(run.lines[-1])
+    assert stopped["status"] == "interrupted"
+    assert states(stopped)["Transform"] == "done"
+
+    run = Running(place, data)
+    run.wait_for("Trainer running")
+    time.sleep(2)
+    assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+
+    run = Running(place, data)
+    run.wait_for("Pusher running")
+    run.stop(signal.SIGKILL)
+    versions = place.models / "taxi"
+    assert not versions.exists() or all((version / "manifest.json").exists() for version in versions.glob("[0-9]*"))
+
+    result = Running(place, data).finish()
+    assert result["version"] == 1
+    assert states(result)["Trainer"] == "cached"
+    assert sorted(path.name for path in versions.iterdir() if not path.name.startswith(".push.")) == ["1"]
+
+
+def test_a_second_run_on_the_same_store_waits_and_says_so(make_place, data):
+    place = make_place("two-at-once")
+    first = Running(place, data)
+    first.wait_for("ExampleGen running")
+    second = Running(place, data)
+    line = second.process.stderr.readline()
+    assert line == (
+        f"hilir: another run (process {first.process.pid}) uses {place.root}/pipelines/taxi; "
+        f"waiting until it ends (Ctrl-C: do not wait)\n"
+    )
+    made = first.finish()
+    again = second.finish()
+    assert made["version"] == 1
+    assert states(again)["Trainer"] == "cached"
+    assert again["run_id"] != made["run_id"]
