@@ -38,6 +38,7 @@ from serving.server.warmup import replay_warmup
 
 logger = logging.getLogger(__name__)
 Say = Callable[[str], None]
+_TLS_TIMEOUTS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
 
 
 class ModelServer:
@@ -198,9 +199,12 @@ class ModelServer:
         if not port:
             return listeners
         loop = asyncio.get_running_loop()
+        tls_timeouts = {} if self.ssl_context is None else _TLS_TIMEOUTS
         for host in self.options.hosts:
             try:
-                listener = await loop.create_server(http.factory, host, port, backlog=1024, ssl=self.ssl_context)
+                listener = await loop.create_server(
+                    http.factory, host, port, backlog=1024, ssl=self.ssl_context, **tls_timeouts
+                )
             except OSError as error:
                 if host == "::1" and listeners:
                     continue

@@ -92,9 +92,7 @@ class ConfigSource:
         config.model_config_list.SetInParent()
         try:
             folders = sorted(
-                entry
-                for entry in self._root.iterdir()
-                if entry.is_dir() and entry.resolve().is_relative_to(self._root)
+                entry for entry in self._root.iterdir() if entry.is_dir() and entry.resolve().is_relative_to(self._root)
             )
         except FileNotFoundError:
             return config

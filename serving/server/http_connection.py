@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_PIPELINED = 32
 _MAX_HEADERS = 100
+_LINGER_SECONDS = 2.0
 
 
 class Connection(asyncio.Protocol):
@@ -35,6 +36,7 @@ class Connection(asyncio.Protocol):
         self.reading_since: float | None = None
         self.last_data = time.monotonic()
         self.write_paused_since: float | None = None
+        self.lingering_since: float | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -179,7 +181,6 @@ class Connection(asyncio.Protocol):
         self.body = []
         if self.transport is None:
             return
-        self.transport.pause_reading()
         if not self.busy and not self.waiting:
             self._send(response, keep_alive=False)
         else:
@@ -223,13 +224,25 @@ class Connection(asyncio.Protocol):
         text = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
         self.transport.write(text if head else text + response.body)
         if not keep_alive:
-            self.broken = True
+            self._close()
+
+    def _close(self) -> None:
+        """Close after an answer; one that came early is lost if unread bytes of the request are thrown away."""
+        early = self.broken
+        self.broken = True
+        if early and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.lingering_since = time.monotonic()
+        else:
             self.transport.close()
 
     def check(self, now: float) -> None:
         """Close the connection if the client is too slow in sending, in reading, or idle for too long."""
         limits = self.server.limits
-        if self.write_paused_since is not None and now - self.write_paused_since > limits.write_stall_seconds:
+        if self.lingering_since is not None:
+            if now - self.lingering_since > _LINGER_SECONDS:
+                self.abort()
+        elif self.write_paused_since is not None and now - self.write_paused_since > limits.write_stall_seconds:
             self.abort()
         elif self.reading_since is not None and not self.busy:
             slow_header = not self.in_body and now - self.reading_since > limits.header_seconds
@@ -248,7 +261,8 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """On shutdown: close at once what has no request running or arriving."""
-        if not self.busy and not self.waiting and self.reading_since is None and self.transport is not None:
+        idle = not self.busy and not self.waiting and self.reading_since is None
+        if self.transport is not None and (idle or self.lingering_since is not None):
             self.transport.close()
 
     def abort(self) -> None:

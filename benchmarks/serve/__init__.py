@@ -1,0 +1,1 @@
+"""Benchmarks of the model server: ratios side by side in one run."""

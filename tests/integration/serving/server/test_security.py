@@ -1,0 +1,156 @@
+"""TLS, client certificates and bearer tokens, on both ports."""
+
+import datetime
+import ipaddress
+
+import grpc
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from serving.errors import ServingConfigError
+from tests.integration.serving.server_process import running
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def _certificate(name, issuer=None):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[1].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+    )
+    return key, builder.sign(issuer[0] if issuer else key, hashes.SHA256())
+
+
+def _pem(pair):
+    key = pair[0].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return key.decode(), pair[1].public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pki")
+    ca = _certificate("ca")
+    names = {"ca": ca, "server": _certificate("localhost", ca), "client": _certificate("client", ca)}
+    for name, pair in names.items():
+        key, certificate = _pem(pair)
+        (folder / f"{name}.key").write_text(key)
+        (folder / f"{name}.crt").write_text(certificate)
+    for verify in ("true", "false"):
+        (folder / f"ssl-{verify}.config").write_text(
+            f"server_key: {(folder / 'server.key').read_text()!r} "
+            f"server_cert: {(folder / 'server.crt').read_text()!r} "
+            f"custom_ca: {(folder / 'ca.crt').read_text()!r} client_verify: {verify}"
+        )
+    return folder
+
+
+def predict(port, credentials, metadata=()):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.float32([2.0])))
+    with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        return list(stub.Predict(request, timeout=5, metadata=metadata).outputs["y"].float_val)
+
+
+def test_tls(models, pki):
+    with running(
+        model_base_path=str(models / "half_plus_two"),
+        model_name="m",
+        ssl_config_file=str(pki / "ssl-false.config"),
+        rest_tls=True,
+    ) as client:
+        client.session.trust_env = False
+        client.session.verify = str(pki / "ca.crt")
+        assert client.post("m:predict", {"instances": [2.0]}).json() == {"predictions": [3.0]}
+        ca = (pki / "ca.crt").read_bytes()
+        assert predict(client.port, grpc.ssl_channel_credentials(ca)) == [3.0]
+        with pytest.raises(requests.RequestException):
+            requests.get(client.base.replace("https", "http") + "/healthz", timeout=5)
+
+
+def test_mutual_tls(models, pki):
+    with running(
+        model_base_path=str(models / "half_plus_two"),
+        model_name="m",
+        ssl_config_file=str(pki / "ssl-true.config"),
+        rest_tls=True,
+    ) as client:
+        client.session.trust_env = False
+        client.session.verify = str(pki / "ca.crt")
+        with pytest.raises(requests.RequestException):
+            client.get("/healthz")
+        client.session.cert = (str(pki / "client.crt"), str(pki / "client.key"))
+        assert client.post("m:predict", {"instances": [2.0]}).status_code == 200
+        ca, key, crt = [(pki / name).read_bytes() for name in ("ca.crt", "client.key", "client.crt")]
+        assert predict(client.port, grpc.ssl_channel_credentials(ca, key, crt)) == [3.0]
+        with pytest.raises(grpc.RpcError):
+            predict(client.port, grpc.ssl_channel_credentials(ca))
+
+
+def test_tokens(models, tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text(f"# ours\n{TOKEN}\n")
+    file.chmod(0o600)
+    with running(model_base_path=str(models / "half_plus_two"), model_name="m", tokens_file=str(file)) as client:
+        body = {"instances": [2.0]}
+        for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+            response = client.post("m:predict", body, headers=header)
+            assert response.status_code == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert client.post("m:predict", body, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        with client.channel() as channel:
+            call = channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")
+            spec = b"\x0a\x03\x0a\x01m"
+            with pytest.raises(grpc.RpcError) as caught:
+                call(spec, timeout=5)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert call(spec, timeout=5, metadata=[("authorization", f"Bearer {TOKEN}")])
+
+
+@pytest.mark.parametrize(("text", "mode", "message"), [("short", 0o600, "16 or more"), (TOKEN, 0o644, "chmod 600")])
+def test_weak_token_files(models, tmp_path, text, mode, message):
+    file = tmp_path / "tokens"
+    file.write_text(text)
+    file.chmod(mode)
+    with pytest.raises(ServingConfigError, match=message):
+        with running(model_base_path=str(models / "half_plus_two"), tokens_file=str(file)):
+            pass
+
+
+def test_loopback_unless_told_otherwise(models):
+    from serving.server.options import ServeOptions
+
+    assert ServeOptions().hosts == ("127.0.0.1", "::1")
+    with running(model_base_path=str(models / "half_plus_two"), hosts=("0.0.0.0",)) as client:
+        assert any("Anybody who reaches these ports can connect" in line for line in client.said)
+
+
+def test_broken_tls_files(models, tmp_path):
+    file = tmp_path / "ssl.config"
+    file.write_text('server_key: "x" server_cert: "y"')
+    with pytest.raises(ServingConfigError, match="TLS key or certificate"):
+        with running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True):
+            pass
