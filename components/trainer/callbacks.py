@@ -61,7 +61,7 @@ def make_callbacks(
     run_dir: str,
     *,
     is_chief: bool,
-    cluster: bool,
+    stop: StopOnRequest,
     stopping: EarlyStopping | None,
     checkpoints: Checkpoints | None,
 ) -> list[keras.callbacks.Callback]:
@@ -71,7 +71,7 @@ def make_callbacks(
         settings: the configuration.
         run_dir: the Trainer's `model_run` artifact.
         is_chief: whether this process writes and reports.
-        cluster: whether other workers train too.
+        stop: what listens for SIGTERM.
         stopping: early stopping, if asked for.
         checkpoints: where the state is saved, if it is.
     """
@@ -80,7 +80,7 @@ def make_callbacks(
         callbacks.append(stopping)
     if checkpoints is not None:
         callbacks.append(SaveCheckpoints(checkpoints, settings.checkpoint_steps))
-    callbacks.append(StopOnRequest(checkpoints, cluster=cluster))
+    callbacks.append(stop)
     if is_chief:
         callbacks.append(Progress(settings.epochs))
         if settings.tensorboard:

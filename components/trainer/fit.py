@@ -25,6 +25,7 @@ from components.trainer.early_stopping import make_early_stopping
 from components.trainer.feed import make_feed
 from components.trainer.job import Job
 from components.trainer.package import ModelPackage
+from components.trainer.preemption import StopOnRequest
 from components.trainer.settings import TrainSettings
 from components.trainer.strategy import Kind, make_strategy
 from components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
@@ -109,25 +110,27 @@ class _Session:
         """Trains; returns each epoch's figures and the optimizer's state."""
         position = self._restore()
         settings = self._settings
+        stop = StopOnRequest(self.checkpoints, cluster=self._cluster)
         own = make_callbacks(
             settings,
             self._job.run_dir,
             is_chief=self._is_chief,
-            cluster=self._cluster,
+            stop=stop,
             stopping=self._stopping,
             checkpoints=self.checkpoints,
         )
         feed = make_feed(self._job, self._strategy, self._batching, parse, (position.epoch, position.step))
         self.model._maybe_load_initial_counters_from_ckpt = lambda _, __: (position.epoch, position.step)
-        history = self.model.fit(
-            feed.train,
-            validation_data=feed.evaluation,
-            epochs=settings.epochs,
-            steps_per_epoch=feed.steps,
-            validation_steps=feed.evaluation_steps,
-            callbacks=[*own, *callbacks],
-            verbose=0,
-        )
+        with stop.listening():
+            history = self.model.fit(
+                feed.train,
+                validation_data=feed.evaluation,
+                epochs=settings.epochs,
+                steps_per_epoch=feed.steps,
+                validation_steps=feed.evaluation_steps,
+                callbacks=[*own, *callbacks],
+                verbose=0,
+            )
         return history.history, read_optimizer(self.model)
 
     def _make_model(self, package: ModelPackage) -> keras.Model:

@@ -31,7 +31,12 @@ class Warmup(Schedule):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs."""
-        return {"after": self._after, "steps": self._steps}
+        return {"after": _serialize(self._after), "steps": self._steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Warmup:
+        """Returns the schedule that `get_config` describes."""
+        return cls(_deserialize(config["after"]), config["steps"])
 
 
 @keras.saving.register_keras_serializable(package="hilir")
@@ -49,7 +54,12 @@ class Scaled(Schedule):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs."""
-        return {"schedule": self._schedule, "factor": self._factor}
+        return {"schedule": _serialize(self._schedule), "factor": self._factor}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Scaled:
+        """Returns the schedule that `get_config` describes."""
+        return cls(_deserialize(config["schedule"]), config["factor"])
 
 
 def make_schedule(settings: LearningRate) -> Schedule | float:
@@ -74,3 +84,11 @@ def scale_rate(rate: Any, factor: float) -> Any:
     if factor == 1.0:
         return rate
     return Scaled(rate, factor) if callable(rate) else float(rate) * factor
+
+
+def _serialize(rate: Any) -> Any:
+    return keras.optimizers.schedules.serialize(rate) if callable(rate) else rate
+
+
+def _deserialize(rate: Any) -> Any:
+    return keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -44,24 +45,22 @@ class StopOnRequest(keras.callbacks.Callback):
         self._asked = threading.Event()
         self._ended = threading.Event()
         self._stop_at: int | None = None
-        self._previous: Any = None
 
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Begins to listen; a handler that someone else has installed keeps its rights."""
-        del logs
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listens while the training runs; a handler that someone else has installed keeps its rights."""
         on_main_thread = threading.current_thread() is threading.main_thread()
-        if on_main_thread and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            self._previous = signal.signal(signal.SIGTERM, self._on_signal)
+        ours = on_main_thread and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        if ours:
+            signal.signal(signal.SIGTERM, self._on_signal)
         if self._cluster:
             threading.Thread(target=self._listen, name="stop requests", daemon=True).start()
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Stops listening."""
-        del logs
-        self._ended.set()
-        if self._previous is not None:
-            signal.signal(signal.SIGTERM, self._previous)
-            self._previous = None
+        try:
+            yield
+        finally:
+            self._ended.set()
+            if ours:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Remembers the epoch."""
@@ -80,7 +79,6 @@ class StopOnRequest(keras.callbacks.Callback):
         if self._stop_at is not None and self._total >= self._stop_at and batch + 1 < self.params["steps"]:
             if self._checkpoints is not None:
                 self._checkpoints.save(self._epoch, batch + 1)
-            self.on_train_end()
             raise Preempted
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
