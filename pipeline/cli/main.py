@@ -12,6 +12,7 @@ from pipeline.cli.exits import exit_code
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
     "run": ("pipeline.cli.run:run", "Train, evaluate and push a model on this machine."),
+    "tune": ("pipeline.cli.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("pipeline.cli.config:config", "Show or check a configuration."),
     "runs": ("pipeline.cli.runs:runs", "List past runs, or show one."),
     "models": ("pipeline.cli.models:models", "List pushed models and their versions."),
