@@ -199,7 +199,7 @@ class ModelServer:
         if not port:
             return listeners
         loop = asyncio.get_running_loop()
-        tls_timeouts = {} if self.ssl_context is None else _TLS_TIMEOUTS
+        tls_timeouts: dict[str, Any] = {} if self.ssl_context is None else _TLS_TIMEOUTS
         for host in self.options.hosts:
             try:
                 listener = await loop.create_server(

@@ -51,9 +51,11 @@ def _encode_rows(outputs: Mapping[str, np.ndarray]) -> bytes:
         ((name, array),) = outputs.items()
         if _is_large_numeric(array):
             return b'{"predictions":' + _dump(array) + b"}"
-        rows = nest_inline(_leaves(name, array), array.shape[1:])
+        rows = nest_inline(_leaves(name, array), array.shape[1:], batch)
     else:
-        columns = [(quote(name), nest_inline(_leaves(name, array), array.shape[1:])) for name, array in outputs.items()]
+        columns = [
+            (quote(name), nest_inline(_leaves(name, array), array.shape[1:], batch)) for name, array in outputs.items()
+        ]
         pad = "\n            "
         rows = [
             "\n        {" + ",".join(f"{pad}{name}: {column[row]}" for name, column in columns) + "\n        }"

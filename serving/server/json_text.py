@@ -115,13 +115,13 @@ def _scalar(value: Any) -> str:
     return str(value)
 
 
-def nest_inline(tokens: Sequence[str], shape: Sequence[int]) -> list[str]:
-    """Group flat element texts into one-line lists, innermost dimension first."""
+def nest_inline(tokens: Sequence[str], shape: Sequence[int], count: int) -> list[str]:
+    """Group flat element texts into `count` one-line lists of this shape, innermost dimension first."""
     rows = list(tokens)
     for axis in range(len(shape) - 1, -1, -1):
         width = shape[axis]
         if width == 0:
-            rows = ["[]"] * math.prod(shape[:axis])
+            rows = ["[]"] * (count * math.prod(shape[:axis]))
         else:
             rows = ["[" + ", ".join(rows[i : i + width]) + "]" for i in range(0, len(rows), width)]
     return rows

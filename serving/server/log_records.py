@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.server.inference import Plan, read_classifications, read_regressions
@@ -46,10 +47,29 @@ def json_line(sample: Sample, redact: frozenset[str]) -> bytes:
         "method": sample.method,
         "protocol": sample.protocol,
         "microseconds": round(sample.microseconds, 1),
-        "inputs": _values(_inputs(sample), redact),
+        "inputs": _plain_inputs(sample, redact),
         "outputs": _values(_outputs(sample), redact),
     }
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def _plain_inputs(sample: Sample, redact: frozenset[str]) -> Any:
+    if sample.method == "predict":
+        return _values(_inputs(sample), redact)
+    return [_plain_example(serialized, redact) for serialized in sample.plan.arrays[0].tolist()]
+
+
+def _plain_example(serialized: bytes, redact: frozenset[str]) -> dict[str, Any]:
+    """A serialized tf.Example by feature, so that features can be redacted."""
+    features = example_pb2.Example.FromString(serialized).features.feature
+    plain: dict[str, Any] = {}
+    for name, feature in features.items():
+        kind = feature.WhichOneof("kind")
+        values = (
+            [_text(value) if kind == "bytes_list" else value for value in getattr(feature, kind).value] if kind else []
+        )
+        plain[name] = _REDACTED if name in redact else values
+    return plain
 
 
 def _inputs(sample: Sample) -> dict[str, np.ndarray]:

@@ -14,8 +14,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests.integration.serving import saved_models
-from tests.integration.serving.server_process import ROOT, spawned, wait_until
 from tests.integration.serving.server.test_request_log import lines, records
+from tests.integration.serving.server_process import ROOT, spawned, wait_until
 
 
 def run_server(*flags):
