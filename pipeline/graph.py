@@ -30,6 +30,8 @@ from components.exporter.component import TFJSExporter, TFLiteExporter, make_par
 from components.exporter.parity import choose_metric
 from components.pusher.component import Pusher
 from components.trainer.run import make_custom_config, run_fn
+from components.transform.preprocessing import make_custom_config as make_transform_config
+from components.transform.preprocessing import preprocessing_fn
 from pipeline.config.schema import Config
 
 
@@ -109,10 +111,10 @@ def _transform(config: Config, facts: Facts, example_gen: BaseNode, schema_gen: 
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
-        preprocessing_fn=f"{config.model.package}.preprocessing.preprocessing_fn",
+        preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
         disable_statistics=not config.transform.statistics,
         disable_analyzer_cache=True,
-        custom_config={"code": facts.transform_code},
+        custom_config=make_transform_config(config.model.package, facts.transform_code),
     )
     transform.add_upstream_node(gate)
     return transform

@@ -53,17 +53,21 @@ def read_file(path: Path, name: str | None = None) -> Layer:
 
 
 def read_setting(setting: str) -> Layer:
-    """Returns the layer of one `a.b=c` from the command line; the value is YAML.
+    """Returns the layer of one `a.b=c` from the command line; the value is YAML, or a text where it is not (`*.csv`).
 
     Raises:
-        ConfigError: the setting has no '=' or no key, or its value is not YAML.
+        ConfigError: the setting has no '=' or no key.
     """
-    key, equals, _ = setting.partition("=")
+    key, equals, value = setting.partition("=")
     if not equals or not key.strip("."):
         raise ConfigError(f"--set {setting}: is not of the form key=value, for example --set train.epochs=3")
     try:
         values = OmegaConf.to_container(OmegaConf.from_dotlist([setting]))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
+    except yaml.YAMLError:
+        plain = OmegaConf.create({})
+        OmegaConf.update(plain, key, value)
+        values = OmegaConf.to_container(plain)
+    except OmegaConfBaseException as error:
         raise ConfigError(f"--set {setting}: the value cannot be read: {error}") from None
     assert isinstance(values, dict)
     return Layer(f"--set {key}", values)

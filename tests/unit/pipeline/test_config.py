@@ -84,6 +84,10 @@ def test_a_setting_without_a_value_is_refused():
     ]
 
 
+def test_a_setting_that_is_no_yaml_is_a_text():
+    assert load(TAXI, settings=["data.pattern=*.csv"]).config.data.pattern == "*.csv"
+
+
 def test_the_later_layer_wins_and_is_named_as_the_origin(tmp_path):
     overlay = tmp_path / "fast.yaml"
     overlay.write_text("train: {epochs: 2, batch_size: 64}\n")

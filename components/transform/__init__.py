@@ -1,0 +1,1 @@
+"""The bridge from TFX's Transform to the model package's `preprocessing_fn`."""
