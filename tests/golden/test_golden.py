@@ -16,7 +16,8 @@ from tests.golden.render import FOLDER, PIPELINES, render
 def test_compiles_to_the_reviewed_text(name: str) -> None:
     wanted = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
     compiled = render(name)
-    difference = "\n".join(difflib.unified_diff(wanted.splitlines(), compiled.splitlines(), "reviewed", "compiled", n=2))
+    lines = difflib.unified_diff(wanted.splitlines(), compiled.splitlines(), "reviewed", "compiled", n=2)
+    difference = "\n".join(lines)
     assert compiled == wanted, f"type 'make golden' if this is meant:\n{difference}"
 
 
@@ -29,9 +30,10 @@ def test_reviewed_text_holds_what_tfx_drops(name: str) -> None:
     assert job["runtimeConfig"]["parameterValues"]["train_epochs"] == {"taxi": 5, "digits": 60}[name]
     trainer = spec["root"]["dag"]["tasks"]["Trainer"]
     assert trainer["retryPolicy"]["maxRetryCount"] == 2
-    assert '"epochs": {{$.inputs.parameters[\'train_epochs\']}}' in trainer["inputs"]["parameters"]["custom_config"][
-        "runtimeValue"
-    ]["constant"]
+    assert (
+        "\"epochs\": {{$.inputs.parameters['train_epochs']}}"
+        in trainer["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    )
     assert spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]["resources"]["cpuLimit"] == 8.0
     assert spec["root"]["dag"]["tasks"]["ExampleGen"]["inputs"]["parameters"]["input_base"] == {
         "componentInputParameter": "data_path"

@@ -16,6 +16,11 @@ from pipeline.runners.vertex.training import LAUNCHER
 _POLICIES = ("PIPELINE_FAILURE_POLICY_FAIL_SLOW", "PIPELINE_FAILURE_POLICY_FAIL_FAST")
 _CLOUD_EXECUTORS = "tfx.extensions."
 _Type = pipeline_spec_pb2.ParameterType
+_PARAMETER_TYPES = (
+    _Type.NUMBER_DOUBLE, _Type.NUMBER_INTEGER, _Type.STRING, _Type.BOOLEAN, _Type.LIST, _Type.STRUCT,
+    _Type.TASK_FINAL_STATUS,
+)  # fmt: skip
+_Strategy = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy
 
 
 def find_refusals(parsed: Specification) -> list[str]:
@@ -42,7 +47,7 @@ def _component(place: str, component: Any) -> Iterator[str]:
         if artifact.is_artifact_list:
             yield f"{place}, input {key}: lists of artifacts (isArtifactList) are not emulated"
     for key, parameter in [*inputs.parameters.items(), *component.output_definitions.parameters.items()]:
-        if parameter.parameter_type in (_Type.PARAMETER_TYPE_ENUM_UNSPECIFIED, _Type.TASK_CONFIG):
+        if parameter.parameter_type not in _PARAMETER_TYPES:
             yield f"{place}, parameter {key}: its parameterType is not emulated; give one of schema 2.1"
     for key, output in component.dag.outputs.parameters.items():
         if output.WhichOneof("kind") != "value_from_parameter":
@@ -56,6 +61,8 @@ def _task(place: str, task: Any) -> Iterator[str]:
         yield f"{place}: loops ({task.WhichOneof('iterator')}) are not emulated"
     if task.caching_options.cache_key:
         yield f"{place}: a cacheKey of its own is not emulated"
+    if task.trigger_policy.strategy not in _Strategy.values():
+        yield f"{place}: the trigger strategy {task.trigger_policy.strategy} is not emulated"
     for key, source in task.inputs.parameters.items():
         if source.parameter_expression_selector:
             yield f"{place}, parameter {key}: parameterExpressionSelector is not emulated"

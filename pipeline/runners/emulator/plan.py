@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.errors import ConfigError
 from pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
@@ -17,6 +18,17 @@ from pipeline.runners.emulator.executor_input import convert
 from pipeline.runners.emulator.features import find_refusals
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
+
+_Type = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
+# What JSON has for each type of parameter.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "NUMBER_INTEGER": (int,),
+    "NUMBER_DOUBLE": (int, float),
+    "STRING": (str,),
+    "BOOLEAN": (bool,),
+    "LIST": (list,),
+    "STRUCT": (dict,),
+}
 
 
 def make_plan(
@@ -68,7 +80,11 @@ def _values(parsed: Specification, settings: Sequence[str]) -> dict[str, Any]:
         if definition.HasField("default_value"):
             values[name] = json_format.MessageToDict(definition.default_value)
     for name, value in parsed.parameter_values.items():
-        faults += _unknown(f"runtimeConfig.parameterValues: {name}", name, definitions)
+        place = f"runtimeConfig.parameterValues: {name}"
+        faults += _unknown(place, name, definitions)
+        kind = _Type.Name(definitions[name].parameter_type) if name in definitions else ""
+        if kind in _KINDS and type(value) not in _KINDS[kind]:
+            faults.append(f"{place}: is {value!r}, which is no {kind}; give another value")
         values[name] = value
     for setting in settings:
         name, equals, text = setting.partition("=")

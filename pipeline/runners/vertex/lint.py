@@ -21,7 +21,7 @@ _PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 # A tag stands after the last '/', a digest after '@'.
-_PINNED = re.compile(r".+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
+_PINNED = re.compile(r"[^@]+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
 # Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
 _LOCAL = re.compile(r"(file:)?/(?!gcs/|tmp/|dev/)[\w.+-]+(/[\w.+-]+)+/?")
 

@@ -69,6 +69,9 @@ def parse(job: Mapping[str, Any]) -> Specification:
     runtime = job.get("runtimeConfig") or {}
     _refuse_unknown("the job", job, _JOB_KEYS)
     _refuse_unknown("runtimeConfig", runtime, _RUNTIME_KEYS)
+    values = runtime.get("parameterValues") or {}
+    if not isinstance(values, Mapping):
+        raise ConfigError("runtimeConfig.parameterValues: is not names and values; compile it again")
     version = job["pipelineSpec"].get("schemaVersion") if isinstance(job["pipelineSpec"], dict) else None
     if version != SCHEMA_VERSION:
         raise ConfigError(
@@ -82,7 +85,7 @@ def parse(job: Mapping[str, Any]) -> Specification:
         deployment=_strict(plain, DeploymentConfig(), "pipelineSpec.deploymentSpec"),
         display_name=str(job.get("displayName") or spec.pipeline_info.name),
         output_directory=str(runtime.get("gcsOutputDirectory") or spec.default_pipeline_root),
-        parameter_values=dict(runtime.get("parameterValues") or {}),
+        parameter_values=dict(values),
         failure_policy=str(runtime.get("failurePolicy") or "PIPELINE_FAILURE_POLICY_FAIL_SLOW"),
     )
 
