@@ -40,7 +40,8 @@ class Search(base_tuner.BaseTuner):
                 f"it reports {', '.join(sorted(history))}"
             )
         value = float((min if tuning.direction == "min" else max)(history[tuning.objective]))
-        report_progress({"trial": f"{len(self.oracle.trials)}/{tuning.trials}", tuning.objective: round(value, 4)})
+        figures = {"trial": f"{len(self.oracle.trials)}/{tuning.trials}", f"best {tuning.objective}": round(value, 4)}
+        report_progress(figures)
         return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,15 +42,15 @@ def tune(
     loaded = load(config, overlays, settings)
     root = Path(loaded.config.pipeline.root) / loaded.config.model.name
     options = Options(config, last=("Tuner",), cache=not no_cache)
-    run_locally(
-        loaded, options, lambda summary: _print(summary, root, config, loaded.config.train.tune.objective, as_json)
-    )
+    objective = loaded.config.train.tune.objective
+    again = shlex.join(["hilir", "run", config, *(part for setting in settings for part in ("--set", setting))])
+    run_locally(loaded, options, lambda summary: _print(summary, root, objective, again, as_json))
 
 
-def _print(summary: Summary, root: Path, config: str, objective: str, as_json: bool) -> None:
+def _print(summary: Summary, root: Path, objective: str, again: str, as_json: bool) -> None:
     found = _read(root, summary.run_id) if summary.status == "succeeded" else None
     if found is not None:
-        click.echo("\n".join(_lines(found, objective, config)))
+        click.echo("\n".join(_lines(found, objective, again)))
     if as_json:
         import orjson
 
@@ -71,7 +72,7 @@ def _read(root: Path, run_id: str) -> Found | None:
     return read_found(outputs["best_hyperparameters"].uri, outputs["tuner_results"].uri)
 
 
-def _lines(found: Found, objective: str, config: str) -> list[str]:
+def _lines(found: Found, objective: str, again: str) -> list[str]:
     lines = ["", f"{len(found.trials)} trials, {objective} of each with its values:"]
     for trial in found.trials:
         values = ", ".join(f"{name}={_shown(value)}" for name, value in trial.items() if name != "score")
@@ -79,7 +80,7 @@ def _lines(found: Found, objective: str, config: str) -> list[str]:
     lines.append("best, for your configuration:")
     lines += ["  train:", "    hyperparameters:"]
     lines += [f"      {name}: {_shown(value)}" for name, value in found.values.items()]
-    lines.append(f"next: hilir run {config} --set train.tune.enabled=true   (takes this result from the cache)")
+    lines.append(f"next: {again}   (the search comes from the cache)")
     return lines
 
 
