@@ -88,12 +88,16 @@ def test_metrics_of_batches(batched):
 def test_wrong_parameters(models, tmp_path, text, message):
     file = tmp_path / "batching.config"
     file.write_text(text)
-    with pytest.raises(ServingConfigError, match=message):
-        with running(model_base_path=str(models / "digits"), enable_batching=True, batching_parameters_file=str(file)):
-            pass
+    with (
+        pytest.raises(ServingConfigError, match=message),
+        running(model_base_path=str(models / "digits"), enable_batching=True, batching_parameters_file=str(file)),
+    ):
+        pass
 
 
 def test_parameters_without_batching(models):
-    with pytest.raises(ServingConfigError, match="without --enable_batching"):
-        with running(model_base_path=str(models / "digits"), batching_parameters_file="x"):
-            pass
+    with (
+        pytest.raises(ServingConfigError, match="without --enable_batching"),
+        running(model_base_path=str(models / "digits"), batching_parameters_file="x"),
+    ):
+        pass

@@ -135,9 +135,11 @@ def test_weak_token_files(models, tmp_path, text, mode, message):
     file = tmp_path / "tokens"
     file.write_text(text)
     file.chmod(mode)
-    with pytest.raises(ServingConfigError, match=message):
-        with running(model_base_path=str(models / "half_plus_two"), tokens_file=str(file)):
-            pass
+    with (
+        pytest.raises(ServingConfigError, match=message),
+        running(model_base_path=str(models / "half_plus_two"), tokens_file=str(file)),
+    ):
+        pass
 
 
 def test_loopback_unless_told_otherwise(models):
@@ -151,6 +153,8 @@ def test_loopback_unless_told_otherwise(models):
 def test_broken_tls_files(models, tmp_path):
     file = tmp_path / "ssl.config"
     file.write_text('server_key: "x" server_cert: "y"')
-    with pytest.raises(ServingConfigError, match="TLS key or certificate"):
-        with running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True):
-            pass
+    with (
+        pytest.raises(ServingConfigError, match="TLS key or certificate"),
+        running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True),
+    ):
+        pass

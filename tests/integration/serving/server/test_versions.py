@@ -243,9 +243,11 @@ def test_a_new_model_that_does_not_load_fails_the_call(models, base):
 
 
 def test_a_model_that_does_not_load_at_the_start_ends_the_server(models):
-    with pytest.raises(ServingStartError, match=r"1 servable\(s\) did not become available"):
-        with running(model_base_path=str(models / "broken"), max_num_load_retries=0):
-            pass
+    with (
+        pytest.raises(ServingStartError, match=r"1 servable\(s\) did not become available"),
+        running(model_base_path=str(models / "broken"), max_num_load_retries=0),
+    ):
+        pass
 
 
 def test_without_flags_the_projects_models_are_served(models, tmp_path):
