@@ -69,13 +69,25 @@ def _describe(subject: Subject, edge: EdgeModel) -> dict[str, Any]:
         "examples": len(subject.rows.serialized),
         "labels": list(subject.labels),
         "preprocessing": "preprocessing.json" if edge.program else None,
-        "inputs": {name: {"dtype": s.dtype.name, "shape": list(s.shape[1:])} for name, s in _raw_specs(edge).items()},
+        "inputs": _describe_inputs(edge),
         "outputs": {
             name: {"dtype": s.dtype.name, "shape": list(s.shape[1:])}
             for name, s in edge.loaded.signatures[SIGNATURE].structured_outputs.items()
         },
         "saved_model": describe_saved_model(subject.saved_model, measure_saved_model(edge, subject.rows)),
         "variants": {},
+    }
+
+
+def _describe_inputs(edge: EdgeModel) -> dict[str, dict[str, Any]]:
+    program = edge.program
+    return {
+        name: {
+            "dtype": spec.dtype.name,
+            "shape": list(spec.shape[1:]),
+            "optional": program is not None and program.inputs[name].optional,
+        }
+        for name, spec in _raw_specs(edge).items()
     }
 
 

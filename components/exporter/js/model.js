@@ -11,7 +11,7 @@ import { Preprocessor, flatten } from "./preprocessing.js";
 /** @typedef {import("./preprocessing.js").Value} Value */
 /** @typedef {Record<string, Value>} Example raw features by name */
 /** @typedef {Record<string, number | number[]>} Prediction outputs by name; a number where there is only one */
-/** @typedef {{dtype: string, shape: number[]}} Feature shape without the examples' dimension */
+/** @typedef {{dtype: string, shape: number[], optional?: boolean}} Feature shape without the examples' dimension */
 /** @typedef {{model: string, labels: string[], inputs: Record<string, Feature>, outputs: Record<string, Feature>, variants: Record<string, any>, preprocessing: string | null}} Report */
 
 /**

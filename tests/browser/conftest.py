@@ -1,0 +1,148 @@
+"""The page with both models, exported by the command line, in Debian's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in Path(item.fspath).parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass
+class Visit:
+    """A page and what went wrong on it."""
+
+    page: object
+    url: str
+    errors: list = field(default_factory=list)
+    foreign: list = field(default_factory=list)
+
+    def ready(self):
+        """Waits until both models are loaded or the page says why not."""
+        self.page.wait_for_selector("body[data-backend], #alert:not([hidden])", state="attached", timeout=60_000)
+        return self.page
+
+    def choose(self, backend):
+        self.page.select_option("#backend", backend)
+        self.page.wait_for_selector(
+            f"body[data-backend={backend}], #alert:not([hidden])", state="attached", timeout=60_000
+        )
+        assert self.page.locator("#alert").is_hidden(), self.page.locator("#alert").inner_text()
+
+
+@pytest.fixture(scope="session")
+def models(digits_run, taxi_run, tmp_path_factory):
+    """A serving root with both models, exported to TensorFlow.js on every evaluation row."""
+    root = tmp_path_factory.mktemp("serving")
+    for model, (place, _) in {"digits": digits_run, "taxi": taxi_run}.items():
+        sets = [part for setting in place.settings for part in ("--set", setting)]
+        command = [sys.executable, "-m", "pipeline.cli", "export", "tfjs", "1", f"configs/{model}.yaml"]
+        done = subprocess.run(
+            [*command, "--set", "export.examples=100000", *sets], cwd=ROOT, capture_output=True, text=True, timeout=500
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        (root / model).symlink_to(place.models / model)
+    return root
+
+
+@pytest.fixture(scope="session")
+def rows(digits_run, taxi_run):
+    """Every evaluation row of both models, as columns of plain values, with what the SavedModel says."""
+    import tensorflow as tf
+
+    from components.exporter.rows import read_rows
+
+    found = {}
+    for model, (place, result) in {"digits": digits_run, "taxi": taxi_run}.items():
+        (split,) = (place.root / "pipelines" / model / "ExampleGen" / "examples").glob("*/Split-eval")
+        examples = read_rows([str(split / "*")], 100_000)
+        signatures = tf.saved_model.load(result["version_path"]).signatures
+        specs = signatures["serving_default"].structured_input_signature[1]
+        columns = examples.columns(specs)
+        served = {name: tf.constant(value) for name, value in examples.arrays(specs).items()}
+        found[model] = {
+            "examples": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+            "outputs": {name: value.numpy() for name, value in signatures["serving_default"](**served).items()},
+            "transformed": {
+                name: value.numpy()
+                for name, value in signatures["transform_features"](examples=examples.tensor()).items()
+            },
+        }
+    return found
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Starts servers of the page."""
+    from pipeline.site_server import SiteServer
+
+    servers = []
+
+    def start(root):
+        server = SiteServer(("127.0.0.1", 0), Path(root))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def url(serve, models):
+    return serve(models).url
+
+
+@pytest.fixture(scope="session")
+def playwright():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
+    found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Opens the page in a fresh profile; a console error or a foreign request fails the test at its end."""
+    contexts, visits = [], []
+
+    def open_page(address=url, chromium=browser, **options):
+        context = chromium.new_context(**{"viewport": {"width": 1100, "height": 1000}, **options})
+        contexts.append(context)
+        found = Visit(context.new_page(), address)
+        found.page.on("console", lambda message: message.type == "error" and found.errors.append(message.text))
+        found.page.on("pageerror", lambda error: found.errors.append(str(error)))
+        context.on("request", lambda request: request.url.startswith(address) or found.foreign.append(request.url))
+        found.page.goto(address)
+        visits.append(found)
+        return found
+
+    yield open_page
+    for found in visits:
+        assert found.foreign == []
+        assert found.errors == []
+    for context in contexts:
+        context.close()
