@@ -71,10 +71,14 @@ class ExportModule(tf.Module):
         return {name: tf.identity(value, name) for name, value in outputs.items()}
 
     def _serve(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._predict({name: _to_raw(features[name], spec) for name, spec in self._served.items()})
+        outputs: dict[str, tf.Tensor] = self._predict(
+            {name: _to_raw(features[name], spec) for name, spec in self._served.items()}
+        )
+        return outputs
 
     def _examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._predict(tf.io.parse_example(examples, self._served))
+        outputs: dict[str, tf.Tensor] = self._predict(tf.io.parse_example(examples, self._served))
+        return outputs
 
     def _transform_rows(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
         transformed: dict[str, tf.Tensor] = self.transform_layer(raw)
