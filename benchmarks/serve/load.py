@@ -49,7 +49,7 @@ class HttpClient(asyncio.Protocol):
             if self.waiter is not None and not self.waiter.done():
                 self.waiter.set_result(None)
 
-    def connection_lost(self, exc) -> None:
+    def connection_lost(self, _exc) -> None:
         if self.waiter is not None and not self.waiter.done():
             self.results.add(self.started, False)
             self.waiter.set_result(None)
@@ -185,7 +185,7 @@ class GrpcConnection(asyncio.Protocol):
             for started, future in blocked:
                 self.start(started, future)
 
-    def connection_lost(self, exc) -> None:
+    def connection_lost(self, _exc) -> None:
         for started, future in self.calls.values():
             self.results.add(started, False)
             if not future.done():

@@ -12,15 +12,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import grpc
-
 from serving.errors import ServingConfigError, ServingStartError
 from serving.server.access import Tokens
 from serving.server.batching import Batcher, BatchOptions, read_batch_options
 from serving.server.config_source import ConfigSource
 from serving.server.core import ServerCore
 from serving.server.executor import Executor
-from serving.server.grpc_server import make_grpc_server
+from serving.server.grpc_core import CoreServer
+from serving.server.grpc_server import AioServer, make_grpc_server
 from serving.server.grpc_service import GrpcApi
 from serving.server.http_message import HttpLimits
 from serving.server.http_server import HttpServer
@@ -187,7 +186,7 @@ class ModelServer:
         await asyncio.to_thread(log.close)
         executor.close()
 
-    async def _stop(self, listeners: list[asyncio.Server], http: HttpServer, server: grpc.aio.Server) -> None:
+    async def _stop(self, listeners: list[asyncio.Server], http: HttpServer, server: CoreServer | AioServer) -> None:
         for listener in listeners:
             listener.close()
         seconds = self.options.drain_seconds

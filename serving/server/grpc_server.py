@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from serving.errors import ServingConfigError, ServingStartError
 from serving.server.access import Tokens
-from serving.server.grpc_service import GrpcApi
+from serving.server.grpc_core import CoreServer, is_available
+from serving.server.grpc_service import GrpcApi, Method
 from serving.server.options import ServeOptions
 from serving.server.protos import HealthCheckRequest, HealthCheckResponse
+from serving.server.status import StatusError, invalid_argument, not_found
 from serving.server.tls import TlsConfig, grpc_credentials
 
 _SERVING, _NOT_SERVING = 1, 2
+_HEALTH = "/grpc.health.v1.Health/"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SERVICES = ("", "ModelService", "PredictionService")
 
 
@@ -31,7 +37,7 @@ class _TokenCheck(grpc.aio.ServerInterceptor):
         self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        if handler_call_details.method.startswith("/grpc.health.v1.Health/"):
+        if handler_call_details.method.startswith(_HEALTH):
             return await continuation(handler_call_details)
         for name, value in handler_call_details.invocation_metadata:
             if name == "authorization":
@@ -41,25 +47,71 @@ class _TokenCheck(grpc.aio.ServerInterceptor):
         return self._refusal
 
 
-def health_handler(is_ready: Callable[[], bool]) -> grpc.GenericRpcHandler:
+def health_method(is_ready: Callable[[], bool]) -> Method:
     """grpc.health.v1.Health/Check for the whole server and both services."""
 
-    async def check(request: Any, context: Any) -> Any:
-        if request.service not in _SERVICES:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service {request.service}")
-        return HealthCheckResponse(status=_SERVING if is_ready() else _NOT_SERVING)
+    async def check(data: bytes, _context: Any) -> bytes:
+        try:
+            service = HealthCheckRequest.FromString(data).service
+        except DecodeError:
+            raise invalid_argument("Not a grpc.health.v1.HealthCheckRequest") from None
+        if service not in _SERVICES:
+            raise not_found(f"unknown service {service}")
+        response = HealthCheckResponse(status=_SERVING if is_ready() else _NOT_SERVING)
+        return bytes(response.SerializeToString())
 
-    handler = grpc.unary_unary_rpc_method_handler(
-        check,
-        request_deserializer=HealthCheckRequest.FromString,
-        response_serializer=lambda response: response.SerializeToString(),
-    )
-    return grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler})
+    return check
+
+
+class AioServer:
+    """The same as CoreServer on grpc.aio, for a grpcio without the bindings that CoreServer needs."""
+
+    def __init__(
+        self, methods: Mapping[str, Method], options: Sequence[tuple[str, Any]], tokens: Tokens | None
+    ) -> None:
+        interceptors = [_TokenCheck(tokens)] if tokens is not None else []
+        self._server = grpc.aio.server(options=options, interceptors=interceptors)
+        services: dict[str, dict[str, Any]] = {}
+        for full_name, method in methods.items():
+            _, service, name = full_name.split("/")
+            handler = grpc.unary_unary_rpc_method_handler(partial(_call, method))
+            services.setdefault(service, {})[name] = handler
+        for service, handlers in services.items():
+            generic = grpc.method_handlers_generic_handler(service, handlers)
+            self._server.add_generic_rpc_handlers((generic,))
+
+    def add_port(self, address: str, credentials: grpc.ServerCredentials | None) -> None:
+        """Listen on an address.
+
+        Raises:
+            RuntimeError: it is taken.
+        """
+        if credentials is None:
+            self._server.add_insecure_port(address)
+        else:
+            self._server.add_secure_port(address, credentials)
+
+    async def start(self) -> None:
+        """Accept calls."""
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Let running calls finish within `grace` seconds, then end them."""
+        await self._server.stop(grace)
+
+
+async def _call(method: Method, data: bytes, context: Any) -> bytes:
+    try:
+        return await method(data, context)
+    except StatusError as error:
+        message = error.grpc_message.encode("utf-8", "replace").decode()
+        await context.abort(_CODES[int(error.code)], message)
+    raise AssertionError("abort returned")
 
 
 def make_grpc_server(
     api: GrpcApi, options: ServeOptions, tls: TlsConfig | None, tokens: Tokens | None, health: bool
-) -> tuple[grpc.aio.Server, list[str]]:
+) -> tuple[CoreServer | AioServer, list[str]]:
     """A server that listens, but is not started.
 
     Returns:
@@ -76,20 +128,24 @@ def make_grpc_server(
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
         *_channel_arguments(options.grpc_channel_arguments),
     ]
-    interceptors = [_TokenCheck(tokens)] if tokens is not None else []
-    server = grpc.aio.server(options=arguments, interceptors=interceptors)
-    handlers = api.handlers()
+    methods = api.methods()
     if health:
-        handlers.append(health_handler(api.core.is_ready))
-    server.add_generic_rpc_handlers(tuple(handlers))
-    credentials = grpc_credentials(tls) if tls is not None else None
-    listening = []
+        methods[_HEALTH + "Check"] = health_method(api.core.is_ready)
+    server: CoreServer | AioServer
+    if options.grpc_core and is_available():
+        server = CoreServer(methods, arguments, tokens, _HEALTH)
+    else:
+        server = AioServer(methods, arguments, tokens)
+    return server, _listen(server, options, grpc_credentials(tls) if tls is not None else None)
+
+
+def _listen(
+    server: CoreServer | AioServer, options: ServeOptions, credentials: grpc.ServerCredentials | None
+) -> list[str]:
+    listening: list[str] = []
     for address in _addresses(options):
         try:
-            if credentials is None or address.startswith("unix:"):
-                server.add_insecure_port(address)
-            else:
-                server.add_secure_port(address, credentials)
+            server.add_port(address, None if address.startswith("unix:") else credentials)
             listening.append(address)
         except RuntimeError:
             # Machines without IPv6 have no ::1.
@@ -98,7 +154,7 @@ def make_grpc_server(
             raise ServingStartError(
                 f"Can't listen on {address} for gRPC. Is another server running? Choose another --port."
             ) from None
-    return server, listening
+    return listening
 
 
 def _addresses(options: ServeOptions) -> list[str]:

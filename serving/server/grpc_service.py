@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import secrets
@@ -12,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -36,9 +34,9 @@ from serving.server.servable import Servable
 from serving.server.status import Code, StatusError, invalid_argument
 
 logger = logging.getLogger(__name__)
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _LARGE_REQUEST = 64 << 10
 Context = Any
+Method = Callable[[bytes, Context], Awaitable[bytes]]
 
 
 class GrpcApi:
@@ -71,43 +69,22 @@ class GrpcApi:
         self._ids = itertools.count()
         self._id_prefix = secrets.token_hex(6)
 
-    def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """Both services, to be added to a server."""
-        prediction = {
-            "Predict": self._rpc(predict_pb2.PredictRequest, self.predict),
-            "Classify": self._rpc(classification_pb2.ClassificationRequest, self.classify),
-            "Regress": self._rpc(regression_pb2.RegressionRequest, self.regress),
-            "MultiInference": self._rpc(inference_pb2.MultiInferenceRequest, self.multi_inference),
-            "GetModelMetadata": self._rpc(get_model_metadata_pb2.GetModelMetadataRequest, self.get_metadata),
+    def methods(self) -> dict[str, Method]:
+        """Every method by its full name: bytes in, bytes out."""
+        prediction: dict[str, tuple[Any, Any]] = {
+            "Predict": (predict_pb2.PredictRequest, self.predict),
+            "Classify": (classification_pb2.ClassificationRequest, self.classify),
+            "Regress": (regression_pb2.RegressionRequest, self.regress),
+            "MultiInference": (inference_pb2.MultiInferenceRequest, self.multi_inference),
+            "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, self.get_metadata),
         }
-        model = {
-            "GetModelStatus": self._rpc(get_model_status_pb2.GetModelStatusRequest, self.get_status),
-            "HandleReloadConfigRequest": self._rpc(model_management_pb2.ReloadConfigRequest, self.reload),
+        model: dict[str, tuple[Any, Any]] = {
+            "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, self.get_status),
+            "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, self.reload),
         }
-        return [
-            grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", prediction),
-            grpc.method_handlers_generic_handler("tensorflow.serving.ModelService", model),
-        ]
-
-    def _rpc(self, kind: Any, method: Callable[[Any, Context], Awaitable[bytes]]) -> grpc.RpcMethodHandler:
-        async def call(data: bytes, context: Context) -> bytes:
-            try:
-                request = kind.FromString(data)
-            except DecodeError:
-                await _abort(context, invalid_argument(f"Not a {kind.DESCRIPTOR.full_name}"))
-            try:
-                return await method(request, context)
-            except StatusError as error:
-                await _abort(context, error)
-            except (asyncio.CancelledError, grpc.aio.AbortError):
-                raise
-            except Exception as error:
-                logger.exception("%s failed", method)
-                await _abort(context, StatusError(Code.INTERNAL, f"Internal error: {type(error).__name__}"))
-            raise AssertionError("abort returned")
-
-        # Raw bytes in and out: what can't be parsed gets an answer in words, not gRPC's INTERNAL.
-        return grpc.unary_unary_rpc_method_handler(call)
+        named = {f"/tensorflow.serving.PredictionService/{name}": pair for name, pair in prediction.items()}
+        named |= {f"/tensorflow.serving.ModelService/{name}": pair for name, pair in model.items()}
+        return {name: partial(_invoke, kind, method) for name, (kind, method) in named.items()}
 
     async def predict(self, request: predict_pb2.PredictRequest, context: Context) -> bytes:
         """PredictionService.Predict."""
@@ -260,7 +237,22 @@ async def _within_deadline(future: asyncio.Future[Outputs], context: Context) ->
         raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
 
-async def _abort(context: Context, error: StatusError) -> None:
-    message = error.grpc_message.encode("utf-8", "replace").decode()
-    with contextlib.suppress(asyncio.CancelledError):
-        await context.abort(_CODES[int(error.code)], message)
+async def _invoke(
+    kind: Any, method: Callable[[Any, Context], Awaitable[bytes]], data: bytes, context: Context
+) -> bytes:
+    """Parse, call; what can't be parsed gets an answer in words, not gRPC's INTERNAL.
+
+    Raises:
+        StatusError: the call's status.
+    """
+    try:
+        request = kind.FromString(data)
+    except DecodeError:
+        raise invalid_argument(f"Not a {kind.DESCRIPTOR.full_name}") from None
+    try:
+        return await method(request, context)
+    except StatusError:
+        raise
+    except Exception as error:
+        logger.exception("%s failed", kind.DESCRIPTOR.full_name)
+        raise StatusError(Code.INTERNAL, f"Internal error: {type(error).__name__}") from None

@@ -59,6 +59,7 @@ class ServeOptions:
     max_connections: int = 4096
     drain_seconds: float = 30.0
     model_root: str = ""
+    grpc_core: bool = True
 
     @property
     def serves_project(self) -> bool:

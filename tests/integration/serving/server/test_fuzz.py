@@ -161,14 +161,18 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("check", "strategies"), CASES, ids=[check.__name__ for check, _ in CASES])
-def test_nothing_upsets_the_server(client, check, strategies):
-    @settings(profile, max_examples=60)
+def explore(client, check, strategies, examples):
+    @settings(profile, max_examples=examples)
     @given(st.tuples(*strategies))
     def run(arguments):
         check(client, *arguments)
 
     run()
+
+
+@pytest.mark.parametrize(("check", "strategies"), CASES, ids=[check.__name__ for check, _ in CASES])
+def test_nothing_upsets_the_server(client, check, strategies):
+    explore(client, check, strategies, 60)
 
 
 @pytest.mark.slow
@@ -178,12 +182,6 @@ def test_nothing_upsets_the_server_for_long(client):
     rounds = 0
     while time.monotonic() < end:
         for check, strategies in CASES:
-
-            @settings(profile, max_examples=300)
-            @given(st.tuples(*strategies))
-            def run(arguments, check=check):
-                check(client, *arguments)
-
-            run()
+            explore(client, check, strategies, 300)
         rounds += 1
     assert rounds

@@ -1,0 +1,110 @@
+"""Both gRPC servers, the one on grpcio's core bindings and grpc.aio, behave alike."""
+
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from tests.integration.serving.server_process import running, wait_until
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(params=[True, False], ids=["core", "aio"])
+def engine(request):
+    return request.param
+
+
+def request_of(signature, **inputs):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    request.model_spec.signature_name = signature
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    return request
+
+
+def test_calls_errors_and_unknown_methods(models, engine):
+    with (
+        running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client,
+        client.channel() as channel,
+    ):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        futures = [stub.Predict.future(request_of("same", x=np.float32([n])), timeout=20) for n in range(200)]
+        assert [list(f.result().outputs["x"].float_val) for f in futures] == [[float(n)] for n in range(200)]
+        big = np.zeros(3_000_000, np.float32)
+        unlimited = [("grpc.max_receive_message_length", -1)]
+        with grpc.insecure_channel(f"127.0.0.1:{client.port}", options=unlimited) as wide:
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(wide).Predict(request_of("same", x=big), 20)
+        assert len(answer.outputs["x"].float_val) == big.size
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(request_of("nope"), 5)
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/tensorflow.serving.Nothing/At")(b"", timeout=5)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_cancelled_calls_let_go_of_their_version(models, engine):
+    with running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client:
+        with client.channel() as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            calls = [stub.Predict.future(request_of("slow", n=np.int64([50]))) for _ in range(3)]
+            time.sleep(0.1)
+            for call in calls:
+                call.cancel()
+        (servable,) = client.server.core.table.current.versions["m"].values()
+        wait_until(lambda: servable._held == 0)
+
+
+def test_too_large_a_message(models, engine):
+    with running(
+        model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine, max_request_bytes=1000
+    ) as client:
+        with client.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            stub.Predict(request_of("same", x=np.zeros(1000, np.float32)), 5)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_tokens(models, engine, tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text(TOKEN)
+    file.chmod(0o600)
+    with (
+        running(
+            model_base_path=str(models / "shapes"),
+            model_name="m",
+            grpc_core=engine,
+            tokens_file=str(file),
+            enable_grpc_healthcheck_service=True,
+        ) as client,
+        client.channel() as channel,
+    ):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(request_of("same", x=np.float32([1])), 5)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        metadata = [("authorization", f"Bearer {TOKEN}")]
+        assert stub.Predict(request_of("same", x=np.float32([1])), 5, metadata=metadata).outputs
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+
+
+def test_running_calls_are_finished_on_shutdown(models, engine):
+    answers = []
+    with running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client:
+
+        def ask():
+            with client.channel() as channel:
+                stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+                answers.append(stub.Predict(request_of("slow", n=np.int64([50])), 20))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        time.sleep(0.2)
+    thread.join()
+    assert answers
