@@ -171,6 +171,8 @@ class Cluster:
                 if all(other.ready for other in self._workers):
                     report({"workers": len(self._workers)})
             case "beat":
+                if event["steps"] and not any(other.steps for other in self._workers):
+                    report({"first step": f"{time.monotonic() - self._began:.1f} s after the start"})
                 if event["steps"] > worker.steps:
                     worker.steps = event["steps"]
                     self._moved = time.monotonic()

@@ -1,0 +1,1 @@
+"""What the strategies cost, how workers scale, and how fast a cluster gets over a failure."""

@@ -1,0 +1,103 @@
+"""`python -m benchmarks.train.clusters WHAT DATA`: prints what clusters of local workers take, as JSON.
+
+WHAT is `scale-1` or `scale-2` (workers, each on a core of its own), or `failure-worker`, `failure-chief` or
+`failure-hang`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+from benchmarks.train.job import make_job
+from components.trainer.launch import launch
+
+
+class Times(logging.Handler):
+    """Notes when each progress report came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[tuple[float, dict[str, Any]]] = []
+        logger = logging.getLogger("hilir.progress")
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.events.append((time.monotonic(), record.progress))  # type: ignore[attr-defined]
+
+    def of(self, name: str, after: float = 0.0) -> list[float]:
+        return [at for at, figures in self.events if name in figures and at > after]
+
+
+def measure_scaling(data: Path, workers: int) -> dict[str, Any]:
+    """Returns the start-up time, and the seconds of each epoch but the first; each worker has a batch of 64."""
+    times, cores = Times(), sorted(os.sched_getaffinity(0))
+    job = make_job(
+        data, "train.strategy=multi_worker", f"train.workers={workers}", "train.epochs=6", "train.batch_per=replica"
+    )
+
+    def pin(pids: list[int]) -> None:
+        for pid, core in zip(pids, cores, strict=False):
+            os.sched_setaffinity(pid, {core})
+
+    began = time.monotonic()
+    launch(job, "multi_worker", workers, on_start=pin)
+    ends = times.of("epoch")
+    return {
+        "ready": times.of("workers")[0] - began,
+        "first step": times.of("first step")[0] - began,
+        "epochs": [after - before for before, after in pairwise(ends)],
+    }
+
+
+def measure_failure(data: Path, worker: int, number: int) -> dict[str, float]:
+    """Returns the seconds from the mishap until it is noticed, and until the training goes on."""
+    times = Times()
+    job = make_job(data, "train.strategy=multi_worker", "train.workers=2", "train.epochs=3")
+    struck: list[float] = []
+
+    def strike(pid: int) -> None:
+        while not times.of("epoch"):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.kill(pid, number)
+        struck.append(time.monotonic())
+
+    def on_start(pids: list[int]) -> None:
+        if not struck:
+            threading.Thread(target=strike, args=(pids[worker],), daemon=True).start()
+
+    launch(job, "multi_worker", 2, on_start=on_start)
+    return {
+        "noticed": times.of("because", struck[0])[0] - struck[0],
+        "training again": times.of("first step", struck[0])[0] - struck[0],
+    }
+
+
+def main(what: str, data: Path) -> dict[str, Any]:
+    match what.split("-"):
+        case ["scale", workers]:
+            return measure_scaling(data, int(workers))
+        case ["failure", "worker"]:
+            return measure_failure(data, 1, signal.SIGKILL)
+        case ["failure", "chief"]:
+            return measure_failure(data, 0, signal.SIGKILL)
+        case ["failure", "hang"]:
+            return measure_failure(data, 1, signal.SIGSTOP)
+    raise SystemExit(f"unknown: {what}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]))))

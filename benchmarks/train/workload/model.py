@@ -1,0 +1,28 @@
+"""The network."""
+
+import tf_keras as keras
+from pydantic import BaseModel
+
+from benchmarks.train.workload.features import SIDE
+
+
+class Hyperparameters(BaseModel):
+    filters: int = 64
+
+
+def build_model(hparams):
+    image = keras.Input((SIDE, SIDE, 1), name="image")
+    hidden = image
+    for index in range(3):
+        hidden = keras.layers.Conv2D(
+            hparams.filters, 3, padding="same", activation="relu", name=f"convolution_{index}"
+        )(hidden)
+    hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
+    output = keras.layers.Dense(10, activation="softmax", name="probabilities", dtype="float32")(hidden)
+    model = keras.Model({"image": image}, {"probabilities": output}, name="workload")
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.01),
+        loss={"probabilities": keras.losses.SparseCategoricalCrossentropy()},
+        metrics={"probabilities": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
+    )
+    return model
