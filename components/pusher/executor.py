@@ -40,7 +40,8 @@ class Executor(tfx_pusher.Executor):
             return
         settings = json.loads(exec_properties["custom_config"])
         folder = os.path.join(settings["root"], settings["model"])
-        source = f"{input_dict['model'][0].uri} {input_dict['evaluation'][0].uri}"
+        names = ("model", "evaluation", "tflite", "tfjs")
+        source = " ".join(input_dict[name][0].uri for name in names if input_dict.get(name))
         version = versions.find_pushed(folder, source)
         if version is None:
             version = self._publish(folder, source, settings, input_dict)

@@ -75,6 +75,15 @@ export class DigitsPanel extends Panel {
     this.paintGrid();
   }
 
+  /** Shows on the canvas what was not drawn there. */
+  paintPixels() {
+    const size = this.canvas.width / SIDE;
+    this.pixels.forEach((value, at) => {
+      this.context.fillStyle = `rgba(27, 31, 34, ${value / BRIGHTEST})`;
+      this.context.fillRect((at % SIDE) * size, Math.floor(at / SIDE) * size, size, size);
+    });
+  }
+
   paintGrid() {
     this.cells?.forEach((cell, at) => {
       const value = this.pixels[at];
@@ -166,6 +175,7 @@ export class DigitsPanel extends Panel {
     this.context.lineCap = this.context.lineJoin = "round";
     this.context.strokeStyle = "#1b1f22";
     for (const stroke of strokes) drawPath(this.context, stroke);
+    if (!strokes.length) this.paintPixels();
     this.paintGrid();
     this.update();
   }
