@@ -51,7 +51,7 @@ def make_plan(
     faults = faults or find_refusals(parsed)
     if faults:
         raise ConfigError(faults)
-    values = _values(parsed, parameters)
+    values = set_parameters(parsed, parameters)
     bucket = bucket_of(parsed.output_directory)
     own = [Mount(bucket, str(workdir.absolute() / "gs" / bucket.removeprefix("gs://")))] if bucket else []
     runtime = {**(job.get("runtimeConfig") or {}), "parameterValues": values}
@@ -72,7 +72,12 @@ def notes(parsed: Specification) -> list[str]:
     return lines
 
 
-def _values(parsed: Specification, settings: Sequence[str]) -> dict[str, Any]:
+def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, Any]:
+    """Returns the pipeline's parameters: defaults < the job's own values < `settings` (each `name=value`).
+
+    Raises:
+        ConfigError: with each parameter that is unknown, has no value or the wrong type.
+    """
     definitions = parsed.spec.root.input_definitions.parameters
     values: dict[str, Any] = {}
     faults = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # What `report_progress` of components/trainer/callbacks.py logs: `callbacks.py:54] epoch 3/60, loss 0.9`
-_LINE = re.compile(rb"^[IW]\d{4} .* callbacks\.py:\d+\] (.+)$")
+_LINE = re.compile(rb"^I\d{4} .* callbacks\.py:\d+\] (.+)$")
 
 
 class Follower:

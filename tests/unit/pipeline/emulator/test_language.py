@@ -163,6 +163,7 @@ def test_figures_in_logs(tmp_path: Path) -> None:
     log.write_text("I1122 18:17:31.0 1 callbacks.py:54] epoch 1/3, loss 2.0\n")
     follower = Follower(log, seen.append)
     with log.open("a") as file:
+        file.write("W1122 18:17:32.2 140 callbacks.py:300] Callback method is slow\n")
         file.write("noise\nI1122 18:17:32.2 140 callbacks.py:54] epoch 2/3, loss 0.9288\nI1122 18 callbacks.py:54] ep")
     follower.look()
     follower.look()
