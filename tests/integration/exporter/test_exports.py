@@ -191,3 +191,36 @@ def test_a_device_without_tensorflow_takes_words(taxi_run, edge_python, tmp_path
     subprocess.run([edge_python, "-c", script, *paths], check=True, timeout=120)
     (expected,) = edge.loaded.signatures["examples"](examples=rows.tensor()).values()
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["int8", "float32"])
+def test_a_program_in_c_classifies_the_digits(digits_run, edge_python, tmp_path, variant):
+    import shutil
+
+    import tensorflow as tf
+
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler (Debian, Ubuntu: apt-get install gcc libc6-dev)")
+    place, result = digits_run
+    program = tmp_path / "classify"
+    source = ROOT / "deploy" / "mobile" / "classify.c"
+    subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source, "-ldl", "-lm"], check=True)
+    (library,) = (ROOT / ".venv-edge").glob("lib/python3.*/site-packages/ai_edge_litert/libLiteRt.so")
+    signatures = tf.saved_model.load(result["version_path"]).signatures
+    rows = read_all(place, "digits")
+    images = rows.columns(signatures["serving_default"].structured_input_signature[1])["image"]
+    expected = signatures["examples"](examples=rows.tensor())["probabilities"].numpy()
+    model = place.models / "digits" / "exports" / "1" / "tflite" / f"{variant}.tflite"
+    for image, probabilities in list(zip(images, expected, strict=True))[:20]:
+        text = " ".join(str(pixel) for pixel in image)
+        done = subprocess.run([program, library, model], input=text, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        top, *shares = done.stdout.split()
+        np.testing.assert_allclose(
+            [float(share) for share in shares], probabilities, atol=0.2 if variant == "int8" else 1e-5
+        )
+        assert int(top) == int(np.argmax([float(share) for share in shares]))
+    short = subprocess.run([program, library, model], input="1 2 3", capture_output=True, text=True, timeout=60)
+    assert short.returncode == 1
+    assert "fewer than 64 numbers" in short.stderr

@@ -1,0 +1,1 @@
+"""Size, speed and accuracy of the exported digits model."""
