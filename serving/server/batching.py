@@ -8,8 +8,6 @@ bad request cannot fail its neighbours.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from serving.errors import ServingConfigError
+from serving.server.batch_options import BatchOptions, read_batch_options
+from serving.server.batch_run import run_batch
 from serving.server.executor import INLINE_ELEMENTS, INLINE_SECONDS, Outputs
 from serving.server.inference import Plan
 from serving.server.metrics import Metrics
-from serving.server.protos import BatchingParameters, read_text_proto
 from serving.server.servable import Run
 from serving.server.status import Code, StatusError, invalid_argument
 
@@ -31,62 +30,6 @@ PER_MODEL_FILE = "batching_params.pbtxt"
 # Rounds of the event loop that a batch may grow for; an idle server spends one, about 10 microseconds.
 _MAX_ROUNDS = 16
 _Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """BatchingParameters with its defaults."""
-
-    max_batch_size: int = 1000
-    timeout_seconds: float = 0.0
-    max_enqueued_batches: int = 10
-    threads: int = os.cpu_count() or 1
-    thread_pool_name: str = "batch_threads"
-    allowed_sizes: tuple[int, ...] = ()
-    pad_variable_length: bool = False
-    split_large: bool = False
-
-
-def read_batch_options(path: str) -> BatchOptions:
-    """Read a BatchingParameters text proto.
-
-    Raises:
-        ServingConfigError: it cannot be read, or its sizes make no sense.
-    """
-    given = read_text_proto(path, BatchingParameters())
-    default = BatchOptions()
-
-    def value(name: str, otherwise: Any) -> Any:
-        return getattr(given, name).value if given.HasField(name) else otherwise
-
-    options = BatchOptions(
-        max_batch_size=value("max_batch_size", default.max_batch_size),
-        timeout_seconds=value("batch_timeout_micros", 0) / 1e6,
-        max_enqueued_batches=value("max_enqueued_batches", default.max_enqueued_batches),
-        threads=value("num_batch_threads", default.threads),
-        thread_pool_name=value("thread_pool_name", default.thread_pool_name),
-        allowed_sizes=tuple(given.allowed_batch_sizes),
-        pad_variable_length=given.pad_variable_length_inputs,
-        split_large=value("enable_large_batch_splitting", False),
-    )
-    _check(options, path)
-    return options
-
-
-def _check(options: BatchOptions, path: str) -> None:
-    sizes = options.allowed_sizes
-    problem = ""
-    if min(options.max_batch_size, options.max_enqueued_batches, options.threads) < 1:
-        problem = "max_batch_size, max_enqueued_batches and num_batch_threads must be positive"
-    elif any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
-        problem = "allowed_batch_sizes entries must be monotonically increasing"
-    elif sizes and sizes[-1] != options.max_batch_size:
-        problem = (
-            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
-            f"{sizes[-1]}; expected {options.max_batch_size}"
-        )
-    if problem:
-        raise ServingConfigError(f"{path}: {problem}. Correct the file.")
 
 
 @dataclass
@@ -293,70 +236,3 @@ def _deliver(batch: list[_Task], results: list[Any]) -> None:
             task.future.set_exception(result)
         else:
             task.future.set_result(result)
-
-
-def run_batch(run: Run, tasks: list[list[np.ndarray]], options: BatchOptions) -> list[Outputs | Exception]:
-    """Run several requests as one; if that fails, one by one.
-
-    Returns:
-        For each request its outputs, or its own error.
-    """
-    rows = [arrays[0].shape[0] for arrays in tasks]
-    try:
-        joined = _join(tasks, options)
-        split = _split_outputs(run(joined), joined[0].shape[0], rows)
-        if split is not None:
-            return [*split]
-    except (StatusError, ValueError) as error:
-        if len(tasks) == 1 and isinstance(error, StatusError):
-            return [error]
-    return [_run_alone(run, arrays) for arrays in tasks]
-
-
-def _run_alone(run: Run, arrays: list[np.ndarray]) -> Outputs | Exception:
-    try:
-        return run(arrays)
-    except StatusError as error:
-        return error
-
-
-def _join(tasks: list[list[np.ndarray]], options: BatchOptions) -> list[np.ndarray]:
-    total = sum(arrays[0].shape[0] for arrays in tasks)
-    size = next((allowed for allowed in options.allowed_sizes if allowed >= total), total)
-    if len(tasks) == 1 and size == total:
-        return tasks[0]
-    joined = []
-    for parts in zip(*tasks, strict=True):
-        pieces = _pad_to_widest(parts) if options.pad_variable_length else list(parts)
-        if size > total:
-            # TensorFlow Serving fills up with the first row of the last request.
-            pieces.append(np.repeat(pieces[-1][:1], size - total, axis=0))
-        joined.append(np.concatenate(pieces))
-    return joined
-
-
-def _pad_to_widest(parts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    widest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
-    padded = []
-    for part in parts:
-        if list(part.shape[1:]) == widest:
-            padded.append(part)
-            continue
-        if part.size == 0:
-            raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
-        full = np.full((part.shape[0], *widest), part.reshape(-1)[0], dtype=part.dtype)
-        full[tuple(slice(size) for size in part.shape)] = part
-        padded.append(full)
-    return padded
-
-
-def _split_outputs(outputs: Outputs, total: int, rows: list[int]) -> list[Outputs] | None:
-    """Each request's part of the outputs; None if an output does not have the batch's rows."""
-    if any(output.ndim == 0 or output.shape[0] != total for output in outputs):
-        return None
-    split: list[Outputs] = []
-    start = 0
-    for count in rows:
-        split.append([output[start : start + count] for output in outputs])
-        start += count
-    return split

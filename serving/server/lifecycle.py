@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
 # TensorFlow Serving never forgets; here this many ended versions of a model stay in its status.
 _KEPT_ENDED = 20
+_KEPT_MODELS = 1000
 # Unloading waits for requests; it must not wait behind a load.
 _UNLOAD_THREADS = 2
 
@@ -105,6 +106,9 @@ class Lifecycle:
         with self.changed:
             for name in self.models.keys() - models.keys():
                 self._aspire(name, {})
+            for name in list(self.statuses)[:-_KEPT_MODELS]:
+                if name not in models and name not in self.tracked:
+                    del self.statuses[name]
             self.models = dict(models)
             self._polled = False
             self._next_poll = 0.0

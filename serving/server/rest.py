@@ -12,38 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
 from serving.server import rest_status
 from serving.server.access import Tokens
 from serving.server.core import ServerCore
 from serving.server.executor import Executor, Outputs
 from serving.server.http_message import Request, Respond, Response, error_page
-from serving.server.inference import (
-    Plan,
-    classify_tensors,
-    find_examples_signature,
-    find_predict_signature,
-    plan_examples,
-    plan_predict,
-    read_classifications,
-    read_regressions,
-    regress_tensors,
-)
-from serving.server.json_examples import decode_examples
-from serving.server.json_predict import decode_predict
-from serving.server.json_response import (
-    encode_classifications,
-    encode_error,
-    encode_predictions,
-    encode_regressions,
-)
-from serving.server.json_tensor import InputSpec
+from serving.server.inference import Plan
+from serving.server.json_response import encode_error
 from serving.server.log_records import Sample
 from serving.server.metrics import Metrics
 from serving.server.request_log import NoLog, RequestLog
 from serving.server.rest_path import API, Target, VersionError, parse_target
-from serving.server.servable import Servable, Signature
+from serving.server.rest_plan import plan_request
+from serving.server.servable import Servable
 from serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 
 logger = logging.getLogger(__name__)
@@ -83,7 +64,6 @@ class _Call:
     respond: Respond
     start: float = field(default_factory=time.perf_counter)
     servable: Servable | None = None
-    signature: Signature | None = None
     plan: Plan | None = None
     encode: Callable[[Outputs], bytes] | None = None
     timer: asyncio.TimerHandle | None = None
@@ -242,47 +222,12 @@ class RestApi:
             self._fail(call, error)
 
     def _plan(self, call: _Call) -> Plan:
-        if call.target.action == "predict":
-            self._plan_predict(call)
-        else:
-            self._plan_examples(call)
-        assert call.plan is not None
+        def hold() -> Servable:
+            call.servable = self.core.hold(call.target.model, call.target.version, call.target.label)
+            return call.servable
+
+        call.plan, call.encode = plan_request(call.target.action, call.request.body, hold, self.options.check_method)
         return call.plan
-
-    def _hold(self, call: _Call) -> Servable:
-        call.servable = self.core.hold(call.target.model, call.target.version, call.target.label)
-        return call.servable
-
-    def _plan_predict(self, call: _Call) -> None:
-        def find_inputs(name: str) -> dict[str, InputSpec]:
-            call.signature = find_predict_signature(self._hold(call), name, rest=True)
-            return dict(call.signature.inputs)
-
-        decoded = decode_predict(call.request.body, find_inputs)
-        assert call.servable is not None
-        assert call.signature is not None
-        plan = plan_predict(call.servable, call.signature, decoded.inputs, check_method=self.options.check_method)
-        call.plan = plan
-        call.encode = lambda outputs: encode_predictions(dict(zip(plan.outputs, outputs, strict=True)), decoded.format)
-
-    def _plan_examples(self, call: _Call) -> None:
-        decoded = decode_examples(call.request.body)
-        servable = self._hold(call)
-        signature = find_examples_signature(servable, decoded.signature_name)
-        classify = call.target.action == "classify"
-        tensors = classify_tensors if classify else regress_tensors
-        feed, fetches = tensors(signature, self.options.check_method)
-        call.signature = signature
-        call.plan = plan_examples(servable, signature.name, [feed], fetches, decoded.examples)
-        count = len(decoded.examples)
-
-        def encode(outputs: Outputs) -> bytes:
-            by_name: dict[str, np.ndarray] = dict(zip(fetches, outputs, strict=True))
-            if classify:
-                return encode_classifications(read_classifications(signature, by_name, count))
-            return encode_regressions(read_regressions(signature, by_name, count))
-
-        call.encode = encode
 
     def _finish(self, call: _Call, outputs: Outputs) -> None:
         call.runtime = time.perf_counter() - call.run_started
