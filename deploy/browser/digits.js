@@ -16,6 +16,10 @@ export class DigitsPanel extends Panel {
     this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.sample = 0;
+    /** @type {{row: HTMLElement, bar: HTMLElement, text: HTMLElement}[]} */
+    this.bars = [];
+    /** @type {HTMLElement[]} */
+    this.cells = [];
     if (!listed) return;
     this.makeBars();
     this.makeGrid();
@@ -85,7 +89,7 @@ export class DigitsPanel extends Panel {
   }
 
   paintGrid() {
-    this.cells?.forEach((cell, at) => {
+    this.cells.forEach((cell, at) => {
       const value = this.pixels[at];
       const grey = Math.round(255 * (1 - value / BRIGHTEST));
       cell.style.backgroundColor = `rgb(${grey}, ${grey}, ${grey})`;
@@ -118,8 +122,8 @@ export class DigitsPanel extends Panel {
     };
     if (event.key in moves) {
       const [y, x] = moves[event.key];
-      this.cells?.forEach((cell, other) => (cell.tabIndex = other === y * SIDE + x ? 0 : -1));
-      this.cells?.[y * SIDE + x].focus();
+      this.cells.forEach((cell, other) => (cell.tabIndex = other === y * SIDE + x ? 0 : -1));
+      this.cells[y * SIDE + x].focus();
     } else if (event.key in values) {
       this.pixels[at] = values[event.key];
       this.setPixels(this.pixels, []);

@@ -10,9 +10,12 @@ export class Panel {
    */
   constructor(id, listed, messages) {
     this.section = element(id);
+    this.variants = /** @type {HTMLSelectElement} */ (element(`${id}-variant`));
     this.listed = listed;
     this.messages = messages;
+    /** @type {any} */
     this.model = null;
+    /** @type {any} */
     this.tf = null;
     this.busy = false;
     this.waiting = false;
@@ -27,7 +30,6 @@ export class Panel {
       missing.textContent = `No version of the model "${id}" is exported for browsers yet. Type: hilir run configs/${id}.yaml --overlay configs/overlays/export.yaml`;
       return;
     }
-    this.variants = /** @type {HTMLSelectElement} */ (element(`${id}-variant`));
     for (const [name, figures] of Object.entries(listed.report.variants)) {
       if (/** @type {any} */ (figures).kept) {
         this.variants.add(new Option(`${name} (${kilobytes(/** @type {any} */ (figures).bytes)})`, name));
@@ -82,7 +84,9 @@ export class Panel {
     }
   }
 
-  /** @returns {Record<string, any> | null} the example to predict, or null where there is none */
+  /**
+   * @returns {Record<string, any> | null} the example to predict, or null where there is none
+   */
   read() {
     return null;
   }

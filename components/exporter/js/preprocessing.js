@@ -3,6 +3,7 @@
  * The file holds a list of steps; each takes the values of earlier ones and works element by element.
  */
 
+/** @type {Record<string, (a: any, b: any) => any>} */
 const BINARY = {
   add: (a, b) => a + b,
   subtract: (a, b) => a - b,
@@ -20,6 +21,7 @@ const BINARY = {
   or: (a, b) => a || b,
 };
 
+/** @type {Record<string, (a: any) => any>} */
 const UNARY = {
   not: (a) => !a,
   negative: (a) => -a,
@@ -81,12 +83,10 @@ export class Preprocessor {
     const args = (step.args ?? []).map((at) => values[at]);
     const round = rounding(step.dtype);
     if (step.op in BINARY) {
-      const op = BINARY[/** @type {keyof typeof BINARY} */ (step.op)];
-      return zip(args, (a, b) => round(op(/** @type {never} */ (a), /** @type {never} */ (b))));
+      return zip(args, (a, b) => round(BINARY[step.op](a, b)));
     }
     if (step.op in UNARY) {
-      const op = UNARY[/** @type {keyof typeof UNARY} */ (step.op)];
-      return args[0].map((value) => round(op(/** @type {never} */ (value))));
+      return args[0].map((value) => round(UNARY[step.op](value)));
     }
     switch (step.op) {
       case "input":
