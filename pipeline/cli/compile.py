@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 
 @click.command("compile")
@@ -29,4 +35,12 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     path = write_job(job, output or f"out/vertex/{loaded.config.model.name}.json")
     if path is not None:
         click.echo(f"compiled {loaded.config.model.name} to {path}")
-        click.echo(f"next: hilir emulate {path}")
+        click.echo(f"next: hilir emulate {path}{''.join(_mappings(loaded.config))}")
+
+
+def _mappings(config: Config) -> Iterator[str]:
+    """Yields the options that an emulation needs for what it reads and does not make."""
+    for path in (config.data.path, config.schema_.path):
+        if path is not None and path.startswith("gs://"):
+            folder = path if path == config.data.path else path.rpartition("/")[0]
+            yield f" --map {folder}=FOLDER"

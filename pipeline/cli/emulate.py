@@ -12,7 +12,7 @@ import click
     "--map", "mappings", multiple=True, metavar="gs://BUCKET=DIR", help="The folder that stands for a bucket."
 )
 @click.option("--workdir", default="out/emulation", show_default=True, metavar="DIR", help="Runs, artifacts, metadata.")
-@click.option("--fast", is_flag=True, help="Fork preloaded processes instead of starting fresh ones.")
+@click.option("--fast", is_flag=True, help="Fork preloaded processes, and shorten waits before retries to a second.")
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Steps at a time; as many as cores.")
 @click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
