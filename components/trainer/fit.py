@@ -27,7 +27,7 @@ from components.trainer.job import Job
 from components.trainer.package import ModelPackage
 from components.trainer.preemption import StopOnRequest
 from components.trainer.settings import TrainSettings
-from components.trainer.strategy import Kind, make_strategy
+from components.trainer.strategy import Kind, check_compiler, make_strategy
 from components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
 
 Ready = Callable[[], None]
@@ -65,6 +65,7 @@ def fit(
         )
     strategy = make_strategy(kind, settings, role)
     on_ready()
+    check_compiler(settings, strategy)
     _seed(settings.seed)
     with _precision(settings, kind):
         session = _Session(job, package, strategy, role)

@@ -66,6 +66,20 @@ def needs_own_process(kind: Kind, settings: TrainSettings, role: Role | None, ma
     return kind == "mirrored" and machine.gpus == 0 and (settings.devices or 1) > 1
 
 
+def check_compiler(settings: TrainSettings, strategy: tf.distribute.Strategy) -> None:
+    """Checks that the training step can be compiled where it is to run.
+
+    Raises:
+        TrainingError: XLA has no collectives for CPUs, which several replicas need.
+    """
+    on_cpu = all("CPU" in device.upper() for device in strategy.extended.worker_devices)
+    if settings.jit_compile and strategy.num_replicas_in_sync > 1 and on_cpu:
+        raise TrainingError(
+            f"train.jit_compile is true, and the {strategy.num_replicas_in_sync} replicas are CPUs, between which XLA "
+            f"cannot sum gradients; set train.jit_compile to false, or train on one device or on GPUs"
+        )
+
+
 def make_strategy(kind: Kind, settings: TrainSettings, role: Role | None) -> tf.distribute.Strategy:
     """Returns the strategy; for multi_worker this must be the first thing that the process does with TensorFlow.
 

@@ -211,9 +211,8 @@ class Cluster:
     def _death(self, worker: _Worker, code: int) -> Failure:
         if worker.error is not None:
             error = worker.error
-            first = error["message"].splitlines()[0]
             return Failure(
-                f"{self._name(worker)} failed with {error['kind']}: {first}",
+                f"{self._name(worker)} failed with {error['kind']}: {_gist(error['message'])}",
                 worker.log,
                 error["kind"],
                 error["message"],
@@ -268,3 +267,11 @@ class Cluster:
                 os.close(worker.pipe)
                 worker.closed = True
         self._selector.close()
+
+
+def _gist(message: str) -> str:
+    """Returns the line that says what happened: TensorFlow puts a stack of its graph's making before it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith(("Graph execution error", "in user code")):
+        lines = [line for line in reversed(lines) if not line.startswith("[[")]
+    return lines[0] if lines else ""

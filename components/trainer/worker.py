@@ -92,9 +92,9 @@ def _end(code: int) -> None:
 
 def _may_pass(error: Exception) -> bool:
     """Whether another attempt may end otherwise: failures of machines and connections, not of programs."""
-    from tensorflow.errors import InvalidArgumentError, OpError
+    from tensorflow.errors import InvalidArgumentError, OpError, OutOfRangeError, UnimplementedError
 
-    if isinstance(error, InvalidArgumentError):
+    if isinstance(error, InvalidArgumentError | OutOfRangeError | UnimplementedError):
         return False
     return isinstance(error, OpError | OSError | MemoryError | RuntimeError)
 

@@ -173,6 +173,14 @@ def test_a_fault_of_the_package_is_not_tried_again(site):
     assert "in build_model" in str(raised.value)
 
 
+def test_what_xla_cannot_do_is_told_at_once(site):
+    starts: list[list[int]] = []
+    job = site.job("train.strategy=mirrored", "train.devices=2", "train.jit_compile=true")
+    with pytest.raises(TrainingError, match=r"train\.jit_compile is true, and the 2 replicas are CPUs"):
+        launch(job, "mirrored", 1, on_start=starts.append)
+    assert len(starts) == 1
+
+
 def test_a_wrong_hyperparameter_is_reported_as_in_the_own_process(site):
     with pytest.raises(
         ModelPackageError, match=r"train\.hyperparameters\.learning_rate: Input should be a valid number"

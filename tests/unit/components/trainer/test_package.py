@@ -1,85 +1,100 @@
+"""What a model package must have; the whole message, since it is all that the user sees."""
+
+from __future__ import annotations
+
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.errors import ModelPackageError
+from components.trainer.fit import build_network
 from components.trainer.package import load_package
 
-MODEL = """
-from pydantic import BaseModel
-class Hyperparameters(BaseModel, extra="forbid"):
-    units: int = 3
-def build_model(hparams): return hparams
-"""
-
-
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write_package(**sources: str) -> str:
-        folder = tmp_path / "lacking"
-        folder.mkdir()
-        (folder / "__init__.py").write_text("")
-        for name, source in sources.items():
-            (folder / f"{name}.py").write_text(source)
-        return "lacking"
-
-    yield write_package
-    for name in [name for name in sys.modules if name.partition(".")[0] == "lacking"]:
-        del sys.modules[name]
-
-
-WHOLE = {
-    "features": "LABEL = 'y'\nLABEL_COLUMNS = ('y',)\n",
-    "preprocessing": "def preprocessing_fn(i): return i\n",
-    "model": MODEL,
+FILES = {
+    "features": "LABEL = 'label'\nLABEL_COLUMNS = ('label',)\n",
+    "preprocessing": "def preprocessing_fn(inputs):\n    return inputs\n",
+    "model": (
+        "from pydantic import BaseModel\n"
+        "class Hyperparameters(BaseModel, extra='forbid'):\n    units: int = 3\n"
+        "def build_model(hparams):\n    return hparams\n"
+    ),
 }
 
 
-def fault(name: str) -> str:
-    with pytest.raises(ModelPackageError) as caught:
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Returns a function that writes a package; a file given as None is left out."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"package_{abs(hash(str(tmp_path)))}"
+
+    def make(**changes: str | None) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        for part, content in (FILES | changes).items():
+            if content is not None:
+                (folder / f"{part}.py").write_text(content)
+        return name
+
+    yield make
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def fail(name: str) -> str:
+    with pytest.raises(ModelPackageError) as raised:
         load_package(name)
-    return str(caught.value)
+    return str(raised.value)
 
 
-def test_a_whole_package_is_loaded(write):
-    package = load_package(write(**WHOLE))
-    assert (package.label, package.label_columns) == ("y", ("y",))
-    assert package.make_hyperparameters({"units": 5}).units == 5
-
-
-def test_all_that_is_missing_is_named(write):
-    assert fault(write(**(WHOLE | {"features": "LABEL = 'y'\n", "model": ""}))) == (
-        "lacking.features has no 'LABEL_COLUMNS' (the raw columns that only the label may see); "
-        "lacking.model has no 'build_model' (a function(hparams) that returns the compiled model); "
-        "lacking.model has no 'Hyperparameters' (a frozen pydantic class); models/taxi is an example that has all of it"
+def test_everything_that_is_missing_is_named(write):
+    name = write(features="LABEL = 'label'\n", model="from pydantic import BaseModel\n")
+    assert fail(name) == (
+        f"{name}.features has no 'LABEL_COLUMNS' (the raw columns that only the label may see); "
+        f"{name}.model has no 'build_model' (a function(hparams) that returns the compiled model); "
+        f"{name}.model has no 'Hyperparameters' (a frozen pydantic class); "
+        f"models/taxi is an example that has all of it"
     )
 
 
-def test_a_module_that_is_not_there(write):
-    name = write(features=WHOLE["features"], model=MODEL)
-    assert fault(name) == (
-        "model.package 'lacking': there is no module 'lacking.preprocessing'; "
-        "a model package has features.py, preprocessing.py and model.py"
+def test_a_missing_module(write):
+    name = write(preprocessing=None)
+    assert fail(name) == (
+        f"model.package '{name}': there is no module '{name}.preprocessing'; "
+        f"a model package has features.py, preprocessing.py and model.py"
     )
 
 
-def test_a_package_that_it_imports_and_that_is_not_installed(write):
-    assert fault(write(**(WHOLE | {"model": "import nobody_has_this\n"}))) == (
-        "lacking.model: imports 'nobody_has_this', which is not installed; install it"
-    )
+def test_a_missing_package():
+    assert "there is no module 'no_such_package'" in fail("no_such_package")
 
 
-def test_a_line_that_is_no_python(write):
-    found = fault(write(**(WHOLE | {"model": "def build_model(:\n"})))
-    assert found.endswith("lacking/model.py, line 1: invalid syntax; mend that line")
+def test_an_import_that_is_not_installed(write):
+    name = write(model="import no_such_library\n")
+    assert fail(name) == f"{name}.model: imports 'no_such_library', which is not installed; install it"
+
+
+def test_a_syntax_error(write):
+    assert "model.py, line 1: " in fail(write(model="def build_model(\n"))
 
 
 def test_a_hyperparameter_that_there_is_not(write):
-    package = load_package(write(**WHOLE))
-    with pytest.raises(ModelPackageError) as caught:
-        package.make_hyperparameters({"unit": 3})
-    assert str(caught.value) == (
-        "lacking.model.Hyperparameters: train.hyperparameters.unit: Extra inputs are not permitted; it has units"
+    package = load_package(write())
+    with pytest.raises(ModelPackageError) as raised:
+        package.make_hyperparameters({"unit": 3, "units": "many"})
+    message = str(raised.value)
+    assert "train.hyperparameters.units: Input should be a valid integer" in message
+    assert "train.hyperparameters.unit: Extra inputs are not permitted" in message
+    assert message.endswith("it has units")
+
+
+def test_what_is_not_a_compiled_model(write):
+    package = load_package(write())
+    with pytest.raises(ModelPackageError) as raised:
+        build_network(package, {})
+    assert str(raised.value) == (
+        f"{package.name}.model.build_model returned Hyperparameters, not a compiled tf_keras model; "
+        f"call model.compile(…) and return the model"
     )

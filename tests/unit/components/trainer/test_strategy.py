@@ -31,7 +31,9 @@ def test_auto_takes_what_there_is_and_a_name_is_kept(make_settings, settings, ro
 
 
 def test_a_cluster_needs_its_strategy(make_settings):
-    with pytest.raises(TrainingError, match=r"train\.strategy is mirrored, and this process is worker 0 of a cluster of 2"):
+    with pytest.raises(
+        TrainingError, match=r"train\.strategy is mirrored, and this process is worker 0 of a cluster of 2"
+    ):
         choose(make_settings("train.strategy=mirrored"), ROLE, CPU)
 
 

@@ -58,6 +58,11 @@ def test_good_workers_end_without_a_failure(tmp_path):
             "send('error', kind='ValueError', message='no\\nway', retry=False); sys.exit(1)",
             "worker 1 of 2 failed with ValueError: no",
         ),
+        (
+            "send('error', kind='InternalError', message='Graph execution error:\\n\\n File x\\nno memory\\n\\t [[n]]',"
+            " retry=True); sys.exit(1)",
+            "worker 1 of 2 failed with InternalError: no memory",
+        ),
     ],
 )
 def test_the_failing_worker_is_named(tmp_path, body, summary):
