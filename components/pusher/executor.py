@@ -44,14 +44,14 @@ class Executor(tfx_pusher.Executor):
         source = " ".join(input_dict[name][0].uri for name in names if input_dict.get(name))
         version = versions.find_pushed(folder, source)
         if version is None:
-            version = self._publish(folder, source, settings, input_dict)
+            version = self._publish(folder, source, settings, input_dict, self._run_id(pushed.uri))
         path = os.path.join(folder, str(version))
         self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(version))
         fileio.makedirs(pushed.uri)
         io_utils.copy_file(os.path.join(path, manifest.NAME), os.path.join(pushed.uri, manifest.NAME), overwrite=True)
 
     def _publish(
-        self, folder: str, source: str, settings: dict[str, Any], inputs: dict[str, list[types.Artifact]]
+        self, folder: str, source: str, settings: dict[str, Any], inputs: dict[str, list[types.Artifact]], run_id: str
     ) -> int:
         model = self.GetModelPath(inputs)
         examples = inputs["examples"][0]
@@ -76,7 +76,7 @@ class Executor(tfx_pusher.Executor):
                 "model": settings["model"],
                 "version": version,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "run_id": self._context.pipeline_run_id or "",
+                "run_id": run_id,
                 "pipeline": settings["pipeline"],
                 "blessed": True,
                 "source": source,
@@ -91,6 +91,11 @@ class Executor(tfx_pusher.Executor):
             }
 
         return versions.publish(folder, fill, make_manifest, fill_exports if exports else None)
+
+    def _run_id(self, uri: str) -> str:
+        """Returns the run's id; Vertex AI tells a step none, and has it in `<root>/<project>/<run>/<task>/<output>`."""
+        parts = uri.rstrip("/").split("/")
+        return self._context.pipeline_run_id or (parts[-3] if len(parts) > 3 else "")
 
 
 def _describe_data(examples: types.Artifact) -> dict[str, Any]:

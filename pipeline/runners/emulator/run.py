@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 
 from pipeline.errors import StepFailed
 from pipeline.report.board import Board
 from pipeline.runners.emulator.dag import DagRunner, describe_failures, show_artifacts
-from pipeline.runners.emulator.errors import Canceled
 from pipeline.runners.emulator.executor_input import Inputs
 from pipeline.runners.emulator.fork_server import ForkServer
 from pipeline.runners.emulator.job import Job, node_labels
@@ -39,7 +38,9 @@ def make_board(run_id: str, parsed: Specification) -> Board:
     return Board(run_id, list(node_labels(parsed).values()))
 
 
-def run(parsed: Specification, board: Board, folder: Path, store: Store, how: How) -> Run:
+def run(
+    parsed: Specification, board: Board, folder: Path, store: Store, how: How, cancel: Event | None = None
+) -> Run:
     """Runs the pipeline and returns what its steps made.
 
     Args:
@@ -48,9 +49,11 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
         folder: the run's folder; each step's log goes to `logs` below it.
         store: earlier runs, for caching and resolvers.
         how: options.
+        cancel: ends all processes when another thread sets it; Ctrl-C does so too.
 
     Raises:
         StepFailed: a task failed; the others have ended.
+        Canceled: `cancel` was set.
     """
     labels = node_labels(parsed)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -65,12 +68,11 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
         slots=BoundedSemaphore(how.parallel or os.cpu_count() or 1),
         cache=how.cache,
         patient=not how.fast,
+        cancel=cancel or Event(),
     )
     began = time.time()
     try:
         results = DagRunner(job, labels).run(parsed.spec.root, Inputs(parsed.parameter_values, {}))
-    except Canceled:
-        raise KeyboardInterrupt from None
     finally:
         starter.close()
     failures = describe_failures(results)

@@ -99,6 +99,16 @@ def test_parameters_between_steps_have_the_right_producer(nodes: Any) -> None:
     assert source["taskOutputParameter"]["producerTask"] == "Count"
 
 
+def test_each_step_can_have_its_own_image(nodes: Any) -> None:
+    config = configuration()
+    images = {"images": {"Use": "host/other:2"}}
+    config = config.model_copy(update={"vertex": config.vertex.model_copy(update=images)})
+    job = compiled(config, nodes.Count(), nodes.Use(n=1))
+    executors = job["pipelineSpec"]["deploymentSpec"]["executors"]
+    assert executors["Use_executor"]["container"]["image"] == "host/other:2"
+    assert executors["Count_executor"]["container"]["image"] == config.vertex.image
+
+
 def test_conditions_compile_to_what_the_emulator_understands(nodes: Any) -> None:
     from tfx.dsl.experimental.conditionals import conditional
     from tfx.dsl.placeholder.placeholder import logical_and

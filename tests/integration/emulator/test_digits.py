@@ -81,11 +81,11 @@ def test_same_model_as_a_local_run(
 def test_same_manifest_as_a_local_run(
     emulation: Emulation, first: dict[str, Any], digits_run: tuple[Place, dict[str, Any]]
 ) -> None:
-    del first
     mine = _leaves(json.loads((emulation.models / "1/manifest.json").read_text()))
     theirs = _leaves(json.loads((digits_run[0].models / "digits/1/manifest.json").read_text()))
     different = {key for key in mine.keys() | theirs.keys() if not _same(mine.get(key), theirs.get(key))}
     assert {key for key in different if not key.startswith(tuple(IDS))} == set()
+    assert (mine["run_id"], theirs["run_id"]) == (first["run_id"], digits_run[1]["run_id"])
 
 
 def test_every_step_is_on_the_table(first: dict[str, Any]) -> None:

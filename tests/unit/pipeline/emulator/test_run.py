@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from pipeline.runners.emulator import run
+from pipeline.runners.emulator.errors import Canceled
+from pipeline.runners.emulator.plan import make_plan
+from pipeline.runners.emulator.store import Store
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, output
 
@@ -358,6 +361,18 @@ def test_interruption_ends_the_processes(emulate: Emulator) -> None:
     own, child = map(int, pids.read_text().split())
     for pid in (own, child):
         assert _is_gone(pid)
+
+
+def test_another_thread_can_cancel(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("long", "time.sleep(60)")
+    parsed = make_plan(builder.job(), (), (), emulate.folder)
+    cancel = threading.Event()
+    threading.Timer(0.5, cancel.set).start()
+    board = run.make_board("job", parsed)
+    with pytest.raises(Canceled):
+        run.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), run.How(), cancel)
+    assert board.nodes["long"].state == "failed"
 
 
 def _is_gone(pid: int) -> bool:
