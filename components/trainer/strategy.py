@@ -72,8 +72,9 @@ def check_compiler(settings: TrainSettings, strategy: tf.distribute.Strategy) ->
     Raises:
         TrainingError: XLA has no collectives for CPUs, which several replicas need.
     """
-    on_cpu = all("CPU" in device.upper() for device in strategy.extended.worker_devices)
-    if settings.jit_compile and strategy.num_replicas_in_sync > 1 and on_cpu:
+    if not settings.jit_compile or strategy.num_replicas_in_sync == 1:
+        return
+    if all("CPU" in device.upper() for device in strategy.extended.worker_devices):
         raise TrainingError(
             f"train.jit_compile is true, and the {strategy.num_replicas_in_sync} replicas are CPUs, between which XLA "
             f"cannot sum gradients; set train.jit_compile to false, or train on one device or on GPUs"
