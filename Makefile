@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-browser run test test-slow check format lock bench clean
+.PHONY: help setup setup-tfjs setup-browser run test test-slow check format lock bench bench-train bench-serve bench-export golden clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,18 @@ lock: setup ## renew the lock files
 
 bench: setup ## our pipeline against the stock one, several times (benchmarks/RESULTS.md)
 	@$(PY) -m benchmarks.pipeline $(ARGS)
+
+bench-train: setup ## overhead of the strategies, scaling, recovery (benchmarks/train/RESULTS.md)
+	@$(PY) -m benchmarks.train $(ARGS)
+
+bench-serve: setup ## figures of the model server (benchmarks/serve/RESULTS.md)
+	@$(PY) -m benchmarks.serve $(ARGS)
+
+bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (benchmarks/export/RESULTS.md)
+	@$(PY) -m benchmarks.export $(ARGS)
+
+golden: setup ## renew the compiled pipelines that the tests compare with; look at the difference
+	@$(PY) -m tests.golden.render
 
 clean: ## remove what runs made; environments stay
 	@rm -rf out runs data

