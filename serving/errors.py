@@ -2,7 +2,9 @@
 
 ServingError
 ├── ServingConfigError    a flag, a configuration file or a certificate is wrong
-└── ServingStartError     everything is configured well, and the server cannot start or cannot serve
+├── ServingStartError     everything is configured well, and the server cannot start or cannot serve
+├── ReleaseRefused        a release verb will not do what would be unsafe
+└── TargetError           servers or a gateway do not answer, or do not do what they were told
 """
 
 from __future__ import annotations
@@ -18,3 +20,11 @@ class ServingConfigError(ServingError):
 
 class ServingStartError(ServingError):
     """The server cannot start: a port is taken, or a model does not become available."""
+
+
+class ReleaseRefused(ServingError):
+    """A release verb refuses; nothing that serves has changed for the worse."""
+
+
+class TargetError(ServingError):
+    """Model servers or a gateway do not answer, or do not come to the state that was asked for."""

@@ -1,0 +1,200 @@
+"""`envoy.json`: listeners, filters and clusters; pure functions of the settings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from serving.gateway import filters
+from serving.gateway.routes import LUA_FILTER, ROUTES
+from serving.gateway.script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
+from serving.gateway.settings import GatewaySettings
+
+ROUTES_FILE = "routes.json"
+BOOTSTRAP_FILE = "envoy.json"
+
+_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_REST_CLUSTERS = ("models_stable", "models_candidate", DIRECT_CLUSTER)
+# What may be read through the status listener; everything else of the administration stays on this machine.
+_STATUS_PATHS = ("/stats/prometheus", "/ready")
+
+
+def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
+    """Returns Envoy's bootstrap.
+
+    Args:
+        settings: the gateway's.
+        folder: where Envoy sees its files.
+
+    Raises:
+        ServingConfigError: a file that the settings name cannot be read.
+    """
+    shadow = f"@hilir-shadow-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
+    return {
+        "node": {"id": "hilir-gateway", "cluster": "hilir-gateway"},
+        "admin": {"address": _socket(settings.admin)},
+        "overload_manager": {"resource_monitors": [_connection_limit(settings.max_connections)]},
+        "static_resources": {
+            "listeners": [_ingress(settings, folder), _shadow(settings, shadow), _status(settings)],
+            "clusters": [
+                *(_cluster(name, settings.rest, settings) for name in _REST_CLUSTERS),
+                _cluster("models_grpc", settings.grpc, settings, http2=True),
+                _pipe_cluster(SHADOW_CLUSTER, shadow),
+                _plain_cluster("admin", settings.admin),
+            ],
+        },
+    }
+
+
+def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
+    source = {"path": f"{folder}/{ROUTES_FILE}", "watched_directory": {"path": folder}}
+    return _listener(
+        "models",
+        _socket(settings.listen),
+        stat_prefix="models",
+        rds={
+            "route_config_name": ROUTES,
+            "config_source": {"path_config_source": source, "resource_api_version": "V3"},
+        },
+        access_log=[filters.access_log(settings)],
+        # A request id that a caller brings is kept, and told back.
+        preserve_external_request_id=True,
+        always_set_request_id_in_response=True,
+        normalize_path=True,
+        request_headers_timeout="20s",
+        stream_idle_timeout="300s",
+        use_remote_address=True,
+        http_filters=[
+            *filters.authentication(settings),
+            *filters.rate_limits(settings),
+            filters.body_limit(settings),
+            _lua(request_script(settings)),
+            _router(),
+        ],
+    )
+
+
+def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:
+    """Copies of requests come through here, so that their path can name another version."""
+    route = {
+        "match": {"prefix": "/"},
+        "route": {"cluster": "models_candidate", "timeout": f"{settings.timeout_seconds:g}s"},
+    }
+    return _listener(
+        "shadow",
+        {"pipe": {"path": pipe}},
+        stat_prefix="shadow",
+        route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": [route]}]},
+        access_log=[filters.access_log(settings)],
+        http_filters=[_lua(shadow_script()), _router()],
+    )
+
+
+def _status(settings: GatewaySettings) -> dict[str, Any]:
+    matches: list[dict[str, Any]] = [{"path": path} for path in _STATUS_PATHS]
+    only_routes = {"name": "resource", "string_match": {"exact": "dynamic_route_configs"}}
+    matches.append({"path": "/config_dump", "query_parameters": [only_routes]})
+    get = {"name": ":method", "string_match": {"exact": "GET"}}
+    routes = [{"match": match | {"headers": [get]}, "route": {"cluster": "admin"}} for match in matches]
+    return _listener(
+        "status",
+        _socket(settings.status),
+        stat_prefix="status",
+        route_config={"name": "status", "virtual_hosts": [{"name": "status", "domains": ["*"], "routes": routes}]},
+        http_filters=[_router()],
+    )
+
+
+def _listener(name: str, address: dict[str, Any], **manager: Any) -> dict[str, Any]:
+    manager_filter = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {"@type": _MANAGER} | manager,
+    }
+    return {"name": name, "address": address, "filter_chains": [{"filters": [manager_filter]}]}
+
+
+def _connection_limit(number: int) -> dict[str, Any]:
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    kind = (
+        "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    )
+    return {"name": name, "typed_config": {"@type": kind, "max_active_downstream_connections": number}}
+
+
+def _lua(script: str) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+    return {"name": LUA_FILTER, "typed_config": {"@type": kind, "default_source_code": {"inline_string": script}}}
+
+
+def _router() -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+    return {"name": "envoy.filters.http.router", "typed_config": {"@type": kind}}
+
+
+def _socket(address: str) -> dict[str, Any]:
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+
+
+def _endpoints(name: str, addresses: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}} for address in addresses]}],
+    }
+
+
+def _cluster(name: str, addresses: Sequence[str], settings: GatewaySettings, http2: bool = False) -> dict[str, Any]:
+    """One cluster per label, all with the same servers: each has its own counters and ejects for itself."""
+    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    protocol: dict[str, Any] = {"http2_protocol_options": keepalive} if http2 else {"http_protocol_options": {}}
+    # A server may close an idle connection at any time: let go of it first.
+    options = {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": protocol,
+        "common_http_protocol_options": {"idle_timeout": "60s"},
+    }
+    outliers = settings.outliers
+    return {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "2s",
+        "lb_policy": "LEAST_REQUEST",
+        "load_assignment": _endpoints(name, [_socket(address) for address in addresses]),
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_requests": 4096,
+                    "max_connections": 4096,
+                    "max_pending_requests": 4096,
+                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
+                }
+            ]
+        },
+        "outlier_detection": {
+            "consecutive_5xx": outliers.consecutive_5xx,
+            "base_ejection_time": f"{outliers.ejection_seconds}s",
+            "max_ejection_percent": outliers.max_ejection_percent,
+            "interval": "5s",
+        },
+    }
+
+
+def _plain_cluster(name: str, address: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": _endpoints(name, [_socket(address)]),
+    }
+
+
+def _pipe_cluster(name: str, pipe: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _endpoints(name, [{"pipe": {"path": pipe}}]),
+        "circuit_breakers": {"thresholds": [{"max_requests": 256, "max_pending_requests": 256}]},
+    }

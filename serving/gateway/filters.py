@@ -1,0 +1,119 @@
+"""Envoy's filters that the settings turn on: credentials, limits, and the access log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.gateway.settings import GatewaySettings, read_api_keys
+
+CLIENT_HEADER = "x-client"
+"""Name of the API key's owner; only the gateway sets it."""
+
+_FILTERS = "type.googleapis.com/envoy.extensions.filters.http."
+_LOGGED = {
+    "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%DYNAMIC_METADATA(hilir:path)%",
+    "model": "%DYNAMIC_METADATA(hilir:model)%",
+    "version": "%DYNAMIC_METADATA(hilir:version)%",
+    "label": "%DYNAMIC_METADATA(hilir:label)%",
+    "user": "%DYNAMIC_METADATA(hilir:user)%",
+    "client": f"%REQ({CLIENT_HEADER})%",
+    "status": "%RESPONSE_CODE%",
+    "grpc_status": "%GRPC_STATUS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "latency_ms": "%DURATION%",
+    "upstream_ms": "%RESPONSE_DURATION%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "bytes_in": "%BYTES_RECEIVED%",
+    "bytes_out": "%BYTES_SENT%",
+    "server": "%UPSTREAM_HOST%",
+}
+
+
+def access_log(settings: GatewaySettings) -> dict[str, Any]:
+    """Returns the access log: a JSON line per request with version, label and latency.
+
+    `user` is the hash that the version was chosen by, never the key itself; `latency_ms` counts from the first byte
+    of the request to the last of the answer, `upstream_ms` to the first byte of the server's answer.
+    """
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    config = {"@type": kind, "path": settings.access_log, "log_format": {"json_format": _LOGGED}}
+    return {"name": "envoy.access_loggers.file", "typed_config": config}
+
+
+def authentication(settings: GatewaySettings) -> list[dict[str, Any]]:
+    """Returns the filter for API keys or tokens; nobody but it may say who a client is.
+
+    Raises:
+        ServingConfigError: the file of keys cannot be read.
+    """
+    if settings.api_keys_file:
+        config = {
+            "credentials": [{"key": key, "client": client} for client, key in read_api_keys(settings.api_keys_file)],
+            "key_sources": [{"header": "X-API-Key"}],
+            "forwarding": {"header": CLIENT_HEADER, "hide_credentials": True},
+        }
+        return [_filter("api_key_auth", "ApiKeyAuth", config)]
+    if settings.jwt is None:
+        return [_forget_client()]
+    jwt = settings.jwt
+    claims = [(settings.user_key_header, jwt.user_claim), (CLIENT_HEADER, jwt.user_claim)]
+    provider = {
+        "issuer": jwt.issuer,
+        "audiences": list(jwt.audiences),
+        "local_jwks": {"filename": jwt.jwks_file},
+        "claim_to_headers": [{"header_name": header, "claim_name": claim} for header, claim in claims],
+    }
+    config = {
+        "providers": {"tokens": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}}],
+    }
+    return [_forget_client(settings.user_key_header), _filter("jwt_authn", "JwtAuthentication", config)]
+
+
+def rate_limits(settings: GatewaySettings) -> list[dict[str, Any]]:
+    """Returns the filter that answers 429 where there are more requests per second than allowed.
+
+    Clients are told apart by their credentials, or else by their address.
+    """
+    limits = settings.rate_limit
+    if limits.requests_per_second is None and limits.per_client is None:
+        return []
+    everything = {"numerator": 100, "denominator": "HUNDRED"}
+    config: dict[str, Any] = {
+        "stat_prefix": "rate_limit",
+        # Without a limit of its own the sum is bounded by what nobody reaches.
+        "token_bucket": _bucket(limits.requests_per_second or 1_000_000),
+        "filter_enabled": {"default_value": everything},
+        "filter_enforced": {"default_value": everything},
+    }
+    if limits.per_client is not None:
+        known = settings.api_keys_file or settings.jwt
+        by_header = {"request_headers": {"header_name": CLIENT_HEADER, "descriptor_key": "client"}}
+        config["rate_limits"] = [{"actions": [by_header if known else {"remote_address": {}}]}]
+        entry = {"key": "client" if known else "remote_address"}
+        config["descriptors"] = [{"entries": [entry], "token_bucket": _bucket(limits.per_client)}]
+    return [_filter("local_ratelimit", "LocalRateLimit", config)]
+
+
+def body_limit(settings: GatewaySettings) -> dict[str, Any]:
+    """Returns the filter that takes whole requests, so that they can be retried; larger ones are answered 413."""
+    return _filter("buffer", "Buffer", {"max_request_bytes": settings.max_request_bytes})
+
+
+def _forget_client(*headers: str) -> dict[str, Any]:
+    mutations = [{"remove": header} for header in (CLIENT_HEADER, *headers)]
+    return _filter("header_mutation", "HeaderMutation", {"mutations": {"request_mutations": mutations}})
+
+
+def _bucket(per_second: int) -> dict[str, Any]:
+    return {"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
+
+
+def _filter(name: str, message: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": f"envoy.filters.http.{name}",
+        "typed_config": {"@type": f"{_FILTERS}{name}.v3.{message}"} | config,
+    }

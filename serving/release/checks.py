@@ -1,0 +1,109 @@
+"""What a version on disk must be before anything loads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ReleaseRefused
+from serving.release.state import State
+from serving.release.store import Store, hash_file
+
+MANIFEST = "manifest.json"
+_SCHEMA = 1
+
+
+def check_version(store: Store, model: str, version: int) -> dict[str, Any]:
+    """Proves that a version is whole, what its manifest says, and blessed; returns the manifest.
+
+    Raises:
+        ReleaseRefused: it is not.
+    """
+    folder = store.root / model / str(version)
+    if not folder.is_dir():
+        there = ", ".join(map(str, store.versions(model))) or "none"
+        raise ReleaseRefused(f"{folder}: there is no such version; there are: {there}")
+    manifest = read_manifest(store, model, version)
+    if not (folder / "saved_model.pb").is_file():
+        raise ReleaseRefused(f"{folder}: saved_model.pb is missing, the version is incomplete; push it again")
+    _check_files(folder, manifest["files"])
+    if manifest.get("blessed") is not True:
+        raise ReleaseRefused(
+            f"{folder}: the version is not blessed, evaluation has refused it or has not run; "
+            "push one that passes its thresholds with 'hilir run'"
+        )
+    return manifest
+
+
+def read_manifest(store: Store, model: str, version: int) -> dict[str, Any]:
+    """Returns the manifest of a version.
+
+    Raises:
+        ReleaseRefused: there is none that can be read.
+    """
+    path = store.root / model / str(version) / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        usable = manifest["schema"] == _SCHEMA and manifest["version"] == version and manifest["model"] == model
+        if usable and isinstance(manifest["files"], dict) and isinstance(manifest["signatures"], dict):
+            return manifest
+        fault = f"it is not schema {_SCHEMA} of version {version} of {model}"
+    except FileNotFoundError:
+        fault = "it is missing, so the version may be incomplete"
+    except (ValueError, KeyError, TypeError) as error:
+        fault = f"it cannot be read ({type(error).__name__}: {error})"
+    raise ReleaseRefused(f"{path}: {fault}; push the version again")
+
+
+def manifest_hash(store: Store, model: str, version: int) -> str:
+    """Returns the SHA-256 of a version's manifest, which stands for all of its files."""
+    return hash_file(store.root / model / str(version) / MANIFEST)
+
+
+def check_inputs(store: Store, state: State, version: int, accept: bool) -> bool:
+    """Compares a version's inputs with those of stable; returns whether they differ.
+
+    Raises:
+        ReleaseRefused: they differ, and that was not accepted.
+    """
+    if state.stable is None or state.stable == version:
+        return False
+    old, new = (read_manifest(store, state.model, number)["signatures"] for number in (state.stable, version))
+    differences = _input_differences(old, new)
+    if differences and not accept:
+        raise ReleaseRefused(
+            f"{state.model}: version {version} takes other inputs than stable version {state.stable}: "
+            f"{'; '.join(differences)}; clients must send both, then say --accept-schema-change"
+        )
+    return bool(differences)
+
+
+def _check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    for name in sorted(files.keys() - present):
+        raise ReleaseRefused(f"{folder / name}: the manifest names it, and it is missing; push the version again")
+    for name in sorted(present - files.keys()):
+        raise ReleaseRefused(f"{folder / name}: the manifest does not name it; remove it or push the version again")
+    for name, entry in sorted(files.items()):
+        path = folder / name
+        if path.stat().st_size != entry["bytes"] or hash_file(path) != entry["sha256"]:
+            raise ReleaseRefused(
+                f"{path}: differs from the manifest, it was changed or damaged since it was pushed; "
+                "push the version again"
+            )
+
+
+def _input_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    differences = [f"signature {name} is gone" for name in sorted(old.keys() - new.keys())]
+    for name in sorted(old.keys() & new.keys()):
+        before, after = old[name]["inputs"], new[name]["inputs"]
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key):
+                was, now = (_describe(side.get(key)) for side in (before, after))
+                differences.append(f"{name}.{key} was {was} and is {now}")
+    return differences
+
+
+def _describe(tensor: dict[str, Any] | None) -> str:
+    return f"{tensor['dtype']}{tensor['shape']}" if tensor else "absent"

@@ -1,0 +1,104 @@
+"""Golden requests: what a version answered when it was made, it must answer where it serves."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ReleaseRefused
+from serving.release.store import Store
+from serving.release.targets.rest import RestCaller
+
+GOLDEN_FILE = "assets.extra/golden.jsonl"
+# Other processors and thread counts add up in another order; a wrong model is further away.
+RELATIVE, ABSOLUTE = 1e-3, 1e-5
+
+Ask = Callable[[dict[str, Any]], tuple[int, Any]]
+
+
+def read_golden(store: Store, model: str, version: int) -> list[dict[str, Any]]:
+    """Returns the golden requests of a version, each with signature, inputs and outputs.
+
+    Raises:
+        ReleaseRefused: there are none.
+    """
+    path = store.root / model / str(version) / GOLDEN_FILE
+    cases = _read(path)
+    if not cases:
+        raise ReleaseRefused(
+            f"{path}: no golden requests, so nothing shows that the version serves what it learned; "
+            "push it again with this program's pipeline"
+        )
+    return cases
+
+
+def replay_golden(store: Store, model: str, version: int, replicas: Sequence[str], caller: RestCaller) -> int:
+    """Sends the golden requests of a version to every replica and compares the answers; returns how many were sent.
+
+    Raises:
+        ReleaseRefused: an answer differs, or there is none.
+        TargetError: a replica does not answer at all.
+    """
+    cases = read_golden(store, model, version)
+    for replica in replicas:
+        url = f"{replica}/v1/models/{model}/versions/{version}:predict"
+        for number, case in enumerate(cases, start=1):
+            body = {"signature_name": case["signature"], "inputs": case["inputs"]}
+            status, answer = caller.call("POST", url, body)
+            fault = _compare(case["outputs"], status, answer)
+            if fault:
+                raise ReleaseRefused(
+                    f"{model}: version {version} on {replica} does not answer golden request {number} as it did when "
+                    f"it was made: {fault}; it gets no traffic, see {GOLDEN_FILE} of the version"
+                )
+    return len(cases) * len(replicas)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text().splitlines()
+        cases: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ReleaseRefused(f"{path}: not JSON lines ({error}); push the version again") from None
+    for case in cases:
+        if not {"signature", "inputs", "outputs"} <= case.keys():
+            raise ReleaseRefused(f"{path}: a line lacks signature, inputs or outputs; push the version again")
+    return cases
+
+
+def _compare(expected: dict[str, Any], status: int, answer: Any) -> str | None:
+    if status != 200 or not isinstance(answer, dict) or "outputs" not in answer:
+        return f"status {status} with {str(answer)[:300]}"
+    outputs = answer["outputs"]
+    # One output comes bare (http_rest_api_util.cc, FillPredictResponse in columnar format).
+    found = {next(iter(expected)): outputs} if len(expected) == 1 else outputs
+    for name, value in expected.items():
+        if name not in found:
+            return f"output {name} is missing"
+        fault = compare_values(value, found[name], name)
+        if fault:
+            return fault
+    return None
+
+
+def compare_values(expected: Any, found: Any, place: str) -> str | None:
+    """Returns the first difference between two nested lists, or None; floats may differ in their last digits."""
+    if isinstance(expected, list):
+        if not isinstance(found, list) or len(found) != len(expected):
+            return f"{place} has another shape"
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            fault = compare_values(one, other, f"{place}[{index}]")
+            if fault:
+                return fault
+        return None
+    if isinstance(expected, float) and isinstance(found, int | float) and not isinstance(found, bool):
+        same = math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+        same = same or (math.isnan(expected) and math.isnan(found))
+    else:
+        same = expected == found
+    return None if same else f"{place} was {expected!r} and is {found!r}"

@@ -1,0 +1,75 @@
+"""Gateways that follow `routes.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.errors import TargetError
+from serving.gateway.files import write_routes
+from serving.gateway.routes import LUA_FILTER
+from serving.gateway.settings import GatewaySettings
+from serving.release.split import BUCKETS, CANDIDATE, STABLE
+from serving.release.state import State
+from serving.release.store import Store
+from serving.release.targets import Observation
+from serving.release.targets.rest import RestCaller, find_replicas
+
+
+class EnvoyGateway:
+    """All replicas of the gateway.
+
+    Args:
+        store: where the states are, and the gateway's folder.
+        model: the model that is observed.
+        settings: the gateway's.
+        caller: makes the calls.
+    """
+
+    name = "gateway"
+
+    def __init__(self, store: Store, model: str, settings: GatewaySettings, caller: RestCaller) -> None:
+        self._store = store
+        self._model = model
+        self._settings = settings
+        self._caller = caller
+
+    def observe(self) -> Observation:
+        """Asks every replica for the routes that are in force; a split counts if all have it."""
+        splits: list[dict[int, float]] = []
+        silent: list[str] = []
+        replicas = find_replicas(self._settings.status)
+        for replica in replicas:
+            try:
+                splits.append(self._split(replica))
+            except TargetError as error:
+                silent.append(str(error))
+        agreed = splits[0] if splits and all(split == splits[0] for split in splits) else {}
+        return Observation(split=agreed, replicas=len(replicas), silent=tuple(silent))
+
+    def apply(self, state: State) -> None:
+        """Writes the routes, which Envoy watches."""
+        write_routes(self._store, state)
+
+    def _split(self, replica: str) -> dict[int, float]:
+        status, body = self._caller.call("GET", f"{replica}/config_dump?resource=dynamic_route_configs")
+        if status != 200 or not isinstance(body, dict):
+            raise TargetError(f"{replica}: answered {status} when asked for its routes")
+        for entry in body.get("configs", []):
+            for host in entry.get("route_config", {}).get("virtual_hosts", []):
+                for route in host.get("routes", []):
+                    release = _release_of(route)
+                    if release.get("model") == self._model:
+                        return _split_of(release)
+        return {}
+
+
+def _release_of(route: dict[str, Any]) -> dict[str, Any]:
+    metadata: dict[str, Any] = route.get("metadata", {}).get("filter_metadata", {}).get(LUA_FILTER, {})
+    release: dict[str, Any] = metadata.get("release", {})
+    return release
+
+
+def _split_of(release: dict[str, Any]) -> dict[int, float]:
+    candidate = round(release["buckets"] * 100 / BUCKETS, 2)
+    shares = {STABLE: 100 - candidate, CANDIDATE: candidate}
+    return {int(release[label]): share for label, share in shares.items() if share > 0}

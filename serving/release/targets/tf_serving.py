@@ -1,0 +1,99 @@
+"""Model servers that follow `models.config`: TensorFlow Serving and ours alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from serving.errors import TargetError
+from serving.release.model_config import write_model_config
+from serving.release.split import CANDIDATE, STABLE
+from serving.release.state import State
+from serving.release.store import Store
+from serving.release.targets import Observation
+from serving.release.targets.rest import RestCaller, find_replicas
+
+# From best to worst: a version is what it is on the worst replica.
+_STATES = ("AVAILABLE", "LOADING", "START", "UNLOADING", "END", "unknown")
+# Of one replica: version states, load errors, labels.
+Seen = tuple[dict[int, str], dict[int, str], dict[str, int]]
+
+
+class TfServing:
+    """All replicas of the model servers.
+
+    Args:
+        store: where the states are, and where the configuration goes.
+        model: the model that is observed.
+        servers: REST addresses; each name may stand for several replicas.
+        caller: makes the calls.
+    """
+
+    name = "model servers"
+
+    def __init__(self, store: Store, model: str, servers: Sequence[str], caller: RestCaller) -> None:
+        self._store = store
+        self._model = model
+        self._servers = tuple(servers)
+        self._caller = caller
+
+    def replicas(self) -> list[str]:
+        """Returns the REST address of each replica."""
+        return [replica for server in self._servers for replica in find_replicas(server)]
+
+    def observe(self) -> Observation:
+        """Asks every replica for the model's versions and what its labels point to.
+
+        TensorFlow Serving has no call for labels: the metadata under a label name the version it stands for.
+        """
+        seen: list[Seen] = []
+        silent = []
+        for replica in self.replicas():
+            try:
+                seen.append((*self._versions(replica), self._labels(replica)))
+            except TargetError as error:
+                silent.append(str(error))
+        return _combine(seen, tuple(silent))
+
+    def apply(self, state: State) -> None:
+        """Writes the configuration, which the servers poll."""
+        write_model_config(self._store, state)
+
+    def _versions(self, replica: str) -> tuple[dict[int, str], dict[int, str]]:
+        status, body = self._caller.call("GET", f"{replica}/v1/models/{self._model}")
+        if status == 404:
+            return {}, {}
+        if status != 200 or not isinstance(body, dict):
+            raise TargetError(f"{replica}: answered {status} to a status request, with {str(body)[:200]}")
+        states, errors = {}, {}
+        for entry in body["model_version_status"]:
+            number = int(entry["version"])
+            states[number] = str(entry["state"])
+            if entry["status"]["error_code"] != "OK":
+                errors[number] = str(entry["status"]["error_message"])
+        return states, errors
+
+    def _labels(self, replica: str) -> dict[str, int]:
+        found = {}
+        for label in (STABLE, CANDIDATE):
+            status, body = self._caller.call("GET", f"{replica}/v1/models/{self._model}/labels/{label}/metadata")
+            if status == 200 and isinstance(body, dict):
+                found[label] = int(body["model_spec"]["version"])
+        return found
+
+
+def _combine(seen: list[Seen], silent: tuple[str, ...]) -> Observation:
+    numbers = {number for states, _, _ in seen for number in states}
+    versions = {
+        number: max((states.get(number, "unknown") for states, _, _ in seen), key=_badness) for number in numbers
+    }
+    errors = {number: message for _, messages, _ in seen for number, message in messages.items()}
+    labels: dict[str, int] = {}
+    if seen:
+        agreed: Any = set.intersection(*(set(found.items()) for _, _, found in seen))
+        labels = dict(agreed)
+    return Observation(versions, errors, labels, replicas=len(seen) + len(silent), silent=silent)
+
+
+def _badness(state: str) -> int:
+    return _STATES.index(state) if state in _STATES else len(_STATES)
