@@ -18,6 +18,8 @@ COMMANDS = {
     "models": ("pipeline.cli.models:models", "List pushed models and their versions."),
     "export": ("pipeline.cli.export:export", "Export a version for phones, embedded devices and browsers."),
     "browse": ("pipeline.cli.browse:browse", "Try the newest exports on a page in the browser."),
+    "release": ("serving.cli_release:release", "Decide which version gets which traffic; roll back."),
+    "gateway": ("serving.cli_gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
     "compile": ("pipeline.cli.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": ("pipeline.cli.emulate:emulate", "Run a compiled pipeline on this machine, as Vertex AI would."),
