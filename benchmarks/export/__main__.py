@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -128,7 +129,8 @@ def write_results(dense: Pushed, pruned: Pushed) -> list[Target]:
     targets = list(measure_targets(dense, pruned))
     lines = [
         "# Exports of the digits model\n",
-        f"`python -m benchmarks.export`, {datetime.now(UTC):%Y-%m-%d}, {describe_machine()}.\n",
+        f"`python -m benchmarks.export`, {datetime.now(UTC):%Y-%m-%d}, {describe_machine()}, "
+        f"load average {os.getloadavg()[0]:.1f}.\n",
         "tflite: TensorFlow Lite's interpreter with XNNPACK, one thread. tfjs: TensorFlow.js on its CPU backend in "
         "Node.js; its memory is that of tensors. The variants of a format took turns in one process, 200 calls each "
         "for one row. Difference and accuracy are against the SavedModel on all evaluation rows.\n",

@@ -186,3 +186,22 @@ def test_the_policy_lets_in_nothing_from_elsewhere(visit, url):
     assert any("violates" in error for error in found.errors)
     found.errors.clear()
     found.foreign.clear()
+
+
+def test_any_web_server_will_do_for_the_page(visit, models, tmp_path):
+    import functools
+    import subprocess
+    import sys
+    import threading
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    command = [sys.executable, "-m", "pipeline.cli", "browse", "--set", f"serving.root={models}"]
+    done = subprocess.run([*command, "--write", tmp_path], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = visit(f"http://127.0.0.1:{server.server_address[1]}/").ready()
+        draw(page, ZERO)
+        expect_digit(page, "0")
+        server.shutdown()
