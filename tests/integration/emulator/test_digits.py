@@ -45,20 +45,29 @@ class Emulation:
         return result | {"stdout": done.stdout}
 
 
-@pytest.fixture(scope="module")
-def emulation(tmp_path_factory: pytest.TempPathFactory, digits_run: tuple[Place, dict[str, Any]]) -> Emulation:
-    folder = tmp_path_factory.mktemp("emulation")
+def compile_digits(folder: Path, *settings: str) -> Path:
+    """Compiles by the command line, without network and credentials; returns the file."""
     environment = os.environ | {"HILIR_BUCKET": "my-bucket", "HILIR_IMAGE": "local/hilir:1"}
-    command = ["compile", "configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", "-o", f"{folder}/d.json"]
-    # Neither network nor credentials: a proxy that is not there would stop any request.
+    # A proxy that is not there would stop any request.
     environment |= {"HTTPS_PROXY": "http://127.0.0.1:1", "GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent"}
+    command = ["compile", "configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", "-o", f"{folder}/d.json"]
+    command += [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *command],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == f"compiled digits to {folder}/d.json"
-    return Emulation(folder, folder / "d.json", digits_run[0].root / "data")
+    assert done.stdout.splitlines() == [
+        f"compiled digits to {folder}/d.json",
+        f"next: hilir emulate {folder}/d.json --map gs://my-bucket/data/digits=FOLDER --map gs://my-bucket/schemas=FOLDER",
+    ]
+    return folder / "d.json"
+
+
+@pytest.fixture(scope="module")
+def emulation(tmp_path_factory: pytest.TempPathFactory, digits_run: tuple[Place, dict[str, Any]]) -> Emulation:
+    folder = tmp_path_factory.mktemp("emulation")
+    return Emulation(folder, compile_digits(folder), digits_run[0].root / "data")
 
 
 @pytest.fixture(scope="module")
