@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": ("pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
     "compile": ("pipeline.cli.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": ("pipeline.cli.emulate:emulate", "Run a compiled pipeline on this machine, as Vertex AI would."),
+    "watch": ("pipeline.cli.watch:watch", "Train again when a schedule, new data, age or a call says so."),
 }
 
 

@@ -12,6 +12,7 @@ from components.settings import Section
 from components.trainer.settings import TrainSettings
 from pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
 from pipeline.config.vertex import VertexSection
+from pipeline.config.watch import WatchSection
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
@@ -52,6 +53,7 @@ class Config(Section):
     export: ExportSettings
     serving: ServingSection
     beam: BeamSection
+    watch: WatchSection
     vertex: VertexSection
 
     @model_validator(mode="after")

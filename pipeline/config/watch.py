@@ -1,0 +1,59 @@
+"""When a model is trained again on this machine, and how often at most."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints, field_validator
+
+from components.settings import Section
+
+
+class DataWatchSection(Section):
+    """How new data is noticed: a marker file, or files that stay as they are."""
+
+    every_seconds: PositiveFloat = 30.0
+    marker: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/]+$")] | None = None
+    stable_seconds: NonNegativeFloat = 60.0
+
+
+class HttpWatchSection(Section):
+    """Where calls for a run are taken; `token` is the name of the environment variable that holds the token."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8600
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "HILIR_WATCH_TOKEN"  # noqa: S105 - a name
+
+
+class BackoffSection(Section):
+    """How long failures keep the next run waiting, and how often a run is tried."""
+
+    seconds: NonNegativeFloat
+    factor: Annotated[float, Field(ge=1)]
+    max_seconds: NonNegativeFloat
+    attempts: PositiveInt
+
+
+class WatchSection(Section):
+    """`hilir watch`."""
+
+    state: str
+    program: list[str]
+    cron: str | None
+    data: DataWatchSection | None
+    max_age_hours: PositiveFloat | None
+    http: HttpWatchSection | None
+    queue: Literal["merge", "each", "skip"]
+    debounce_seconds: NonNegativeFloat
+    runs_a_day: PositiveInt
+    backoff: BackoffSection
+
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_a_schedule(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            # Only who has a schedule pays for APScheduler.
+            from pipeline.triggers.cron import parse_cron
+
+            parse_cron(cron)
+        return cron

@@ -1,0 +1,7 @@
+"""Reasons to run a pipeline again on this machine, and the daemon that follows them (`hilir watch`).
+
+    triggers (cron, data, age, call) ─► firings ─► policy ─► one run at once ─► `hilir run … --json`, a child process
+
+Every arrow is a transaction of the SQLite state, so that the daemon may be killed at any moment. A trigger is one class
+with the two methods of `pipeline.triggers.payload.Trigger`; `pipeline.triggers.build` chooses those of a configuration.
+"""
