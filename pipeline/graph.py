@@ -85,12 +85,13 @@ def build(
     )
     exporters = _exporters(config, example_gen, trainer, evaluator)
     pusher = _pusher(config, facts, example_gen, trainer, evaluator, exporters)
+    vertex_pusher = _vertex_pusher(config, pusher)
     return Pipeline(
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
             example_gen, statistics_gen, schema_gen, validator, gate, transform, *tuner, trainer, resolver, evaluator,
-            *exporters.values(), pusher,
+            *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
         metadata_connection_config=metadata,
@@ -202,3 +203,13 @@ def _pusher(
             "code": {"fingerprint": facts.model_code, "commit": facts.commit},
         },
     )
+
+
+def _vertex_pusher(config: Config, pusher: Pusher) -> list[BaseNode]:
+    """Returns the push to Vertex AI, if there is to be one."""
+    if not config.vertex.push.enabled:
+        return []
+    from components.vertex_pusher.component import VertexPusher
+    from pipeline.config.target import make_target
+
+    return [VertexPusher(version=pusher.outputs["pushed_model"], target=make_target(config))]

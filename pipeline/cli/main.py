@@ -18,11 +18,19 @@ COMMANDS = {
     "models": ("pipeline.cli.models:models", "List pushed models and their versions."),
     "export": ("pipeline.cli.export:export", "Export a version for phones, embedded devices and browsers."),
     "browse": ("pipeline.cli.browse:browse", "Try the newest exports on a page in the browser."),
+    "serve": ("serving.cli:serve", "Serve the pushed models by REST and gRPC, as TensorFlow Serving does."),
     "release": ("serving.cli_release:release", "Decide which version gets which traffic; roll back."),
     "gateway": ("serving.cli_gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
     "compile": ("pipeline.cli.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": ("pipeline.cli.emulate:emulate", "Run a compiled pipeline on this machine, as Vertex AI would."),
+    "submit": ("pipeline.cli.submit:submit", "Run a pipeline on Vertex AI."),
+    "jobs": ("pipeline.cli.jobs:jobs", "List, show or cancel pipeline jobs on Vertex AI."),
+    "schedule": ("pipeline.cli.schedule:schedule", "Run a pipeline on Vertex AI again and again."),
+    "vertex": (
+        "pipeline.cli.vertex:vertex",
+        "The model on Vertex AI: endpoint, traffic, predictions, monitoring.",
+    ),
     "watch": ("pipeline.cli.watch:watch", "Train again when a schedule, new data, age or a call says so."),
 }
 

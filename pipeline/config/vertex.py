@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -12,9 +12,12 @@ from pydantic import (
     PositiveInt,
     StringConstraints,
     field_validator,
+    model_validator,
 )
 
 from components.settings import Section
+from components.vertex_pusher.connection import check_address
+from components.vertex_pusher.settings import PushSettings
 
 # https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
 _LABEL = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -86,11 +89,57 @@ class RetriesSection(Section):
     steps: dict[str, NonNegativeInt]
 
 
+# https://cloud.google.com/vertex-ai/docs/predictions/get-batch-predictions: formats for TensorFlow models.
+BatchFormat = Literal["jsonl", "csv", "tf-record", "bigquery"]
+
+
+class BatchSection(Section):
+    """A batch prediction of the model's default version."""
+
+    source: list[str]
+    source_format: BatchFormat
+    destination: str | None
+    destination_format: Literal["jsonl", "csv", "bigquery"]
+    machine_type: str
+    replicas: PositiveInt
+    max_replicas: PositiveInt
+    accelerator: str | None
+    accelerators: PositiveInt
+    batch_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _places_fit_formats(self) -> BatchSection:
+        for place, kind in [*((source, self.source_format) for source in self.source), *self._destination()]:
+            prefix = "bq://" if kind == "bigquery" else "gs://"
+            if not place.startswith(prefix):
+                raise ValueError(f"'{place}' is not the {prefix}… path that the format {kind} needs")
+        return self
+
+    def _destination(self) -> list[tuple[str, str]]:
+        return [(self.destination, self.destination_format)] if self.destination else []
+
+
+class MonitoringSection(Section):
+    """Monitoring of the model's inputs and outputs on Vertex AI (version 2, a preview)."""
+
+    cron: str | None
+    window_hours: PositiveInt
+    baseline: str | None
+    baseline_format: Literal["csv", "jsonl", "tf-record", "bigquery"]
+    numeric_threshold: PositiveFloat
+    categorical_threshold: PositiveFloat
+    features: list[str]
+    emails: list[str]
+    output: str | None
+
+
 class VertexSection(Section):
     """Vertex AI Pipelines."""
 
     project: str | None
     region: str
+    endpoint: str | None
+    patience: PositiveFloat
     bucket: Bucket | None
     service_account: str | None
     network: str | None
@@ -104,3 +153,20 @@ class VertexSection(Section):
     cache: dict[str, bool]
     retries: RetriesSection
     parameters: list[str]
+    push: PushSettings
+    batch: BatchSection
+    monitoring: MonitoringSection
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint_gets_credentials_or_is_here(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None:
+            check_address(endpoint)
+        return endpoint
+
+    @model_validator(mode="after")
+    def _push_knows_its_project(self) -> VertexSection:
+        # A step on Vertex AI runs in a project of Google's, so it cannot find out the user's by itself.
+        if self.push.enabled and self.project is None:
+            raise ValueError("project is not given, and the step that pushes needs it; give the project's id")
+        return self

@@ -1,0 +1,1 @@
+"""Pushes a version to Vertex AI: the model registry, an endpoint, its traffic."""

@@ -1,0 +1,222 @@
+"""One endpoint on Vertex AI: which versions are deployed on it, and which share of the requests each gets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.vertex_pusher import traffic
+from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
+from components.vertex_pusher.connection import Connection
+from components.vertex_pusher.errors import NotFound, Outdated, VertexError
+from components.vertex_pusher.registry import Version
+from components.vertex_pusher.settings import Target
+
+LAST = "hilir-version"
+"""Label of the endpoint: the last version that a push gave traffic. It is set in the request that gives the traffic,
+so that a repeated push does not undo a rollback."""
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What an endpoint is like: ids of our deployed versions by number, and the whole split by id."""
+
+    name: str
+    etag: str
+    labels: Mapping[str, str]
+    deployed: Mapping[int, str]
+    split: Mapping[str, int]
+
+    @property
+    def newest_first(self) -> list[int]:
+        """Our deployed versions, descending."""
+        return sorted(self.deployed, reverse=True)
+
+    @property
+    def shares(self) -> dict[int, int]:
+        """Percent by version; what is not ours is left out."""
+        return {number: self.split[key] for number, key in self.deployed.items() if self.split.get(key)}
+
+
+def deployed_id(target: Target, number: int) -> str:
+    """Returns the id of a deployed version, always the same, so that it cannot be deployed twice.
+
+    DeployedModel.id (google/cloud/aiplatform/v1/endpoint.proto): one to ten digits.
+    """
+    digest = hashlib.sha256(f"{target.endpoint}/{target.model}/{number}".encode()).digest()
+    return str(10**9 + int.from_bytes(digest[:8]) % (9 * 10**9))
+
+
+def read(connection: Connection, target: Target) -> Endpoint | None:
+    """Returns the endpoint, or None where there is none of that name."""
+    client, name = connection.client("endpoints"), connection.name("endpoints", target.endpoint)
+    what = f"read the endpoint {target.endpoint}"
+    found = lookup(
+        connection, what, lambda: client.get_endpoint(request={"name": name}, retry=None, timeout=ANSWER_SECONDS)
+    )
+    return None if found is None else _endpoint(found, target)
+
+
+def require(connection: Connection, target: Target) -> Endpoint:
+    """Returns the endpoint.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    found = read(connection, target)
+    if found is None:
+        raise NotFound(
+            f"there is no endpoint {target.endpoint} in {connection.region} of {connection.project}; a run with "
+            f"vertex.push.enabled makes it, or vertex.push.endpoint names another"
+        )
+    return found
+
+
+def ensure(connection: Connection, target: Target) -> Endpoint:
+    """Returns the endpoint; makes it if there is none."""
+    found = read(connection, target)
+    if found is not None:
+        return found
+    if target.endpoint.isdigit():
+        return require(connection, target)
+    client = connection.client("endpoints")
+    body: dict[str, Any] = {"display_name": target.endpoint, "labels": target.labels}
+    if target.encryption_key:
+        body["encryption_spec"] = {"kms_key_name": target.encryption_key}
+    if target.push.request_log:
+        body["predict_request_response_logging_config"] = {
+            "enabled": True,
+            "sampling_rate": target.push.request_log.sampling,
+            "bigquery_destination": {"output_uri": target.push.request_log.table},
+        }
+    what = f"make the endpoint {target.endpoint}"
+    request = {"parent": connection.parent, "endpoint": body, "endpoint_id": target.endpoint}
+    started = call(
+        connection,
+        what,
+        lambda: client.create_endpoint(request=request, retry=None, timeout=ANSWER_SECONDS),
+        find=lambda: read(connection, target),
+    )
+    if not isinstance(started, Endpoint):
+        wait_for(connection, "endpoints", what, started)
+    return require(connection, target)
+
+
+def deploy(connection: Connection, target: Target, version: Version) -> Endpoint:
+    """Returns the endpoint with the version deployed; a version that was not there yet gets no traffic so far."""
+    endpoint = ensure(connection, target)
+    if version.number in endpoint.deployed:
+        return endpoint
+    client = connection.client("endpoints")
+    what = f"deploy v{version.number} of {target.model} on the endpoint {target.endpoint}"
+
+    def find() -> Endpoint | None:
+        now = read(connection, target)
+        return now if now is not None and version.number in now.deployed else None
+
+    started = call(
+        connection,
+        what,
+        lambda: client.deploy_model(
+            request={"endpoint": endpoint.name, "deployed_model": _describe(connection, target, version)},
+            retry=None,
+            timeout=ANSWER_SECONDS,
+        ),
+        find=find,
+    )
+    if not isinstance(started, Endpoint):
+        wait_for(connection, "endpoints", what, started)
+    return require(connection, target)
+
+
+def set_traffic(
+    connection: Connection,
+    target: Target,
+    change: Callable[[Endpoint], Mapping[str, int] | None],
+    labels: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """Gives the endpoint the split that `change` makes of its present state; None leaves it as it is.
+
+    The request carries the etag of the state that was read, so that of two changes at a time one is made anew.
+
+    Raises:
+        ValueError: the split does not sum to 100; nothing was sent.
+        VertexError: it was refused.
+    """
+    client = connection.client("endpoints")
+    for _ in range(_TRIES):
+        endpoint = require(connection, target)
+        wanted = change(endpoint)
+        if wanted is None:
+            return endpoint
+        split = traffic.check(wanted)
+        merged = {**endpoint.labels, **(labels or {})}
+        present = {key: share for key, share in endpoint.split.items() if share}
+        if split == present and merged == dict(endpoint.labels):
+            return endpoint
+        request = {
+            "endpoint": {"name": endpoint.name, "traffic_split": split, "labels": merged, "etag": endpoint.etag},
+            "update_mask": "trafficSplit,labels",
+        }
+        try:
+            _update(connection, client, target, request)
+        except Outdated:
+            continue
+        return require(connection, target)
+    raise VertexError(
+        f"could not change the traffic of {target.endpoint}: someone else changes it all the time; repeat the command"
+    )
+
+
+def _update(connection: Connection, client: Any, target: Target, request: dict[str, Any]) -> None:
+    what = f"change the traffic of the endpoint {target.endpoint}"
+    call(connection, what, lambda: client.update_endpoint(request=request, retry=None, timeout=ANSWER_SECONDS))
+
+
+def undeploy(connection: Connection, target: Target, number: int) -> None:
+    """Takes a version without traffic off the endpoint."""
+    client, endpoint = connection.client("endpoints"), require(connection, target)
+    if number not in endpoint.deployed:
+        return
+    what = f"take v{number} of {target.model} off the endpoint {target.endpoint}"
+    request = {"endpoint": endpoint.name, "deployed_model_id": endpoint.deployed[number]}
+    operation = lookup(
+        connection, what, lambda: client.undeploy_model(request=request, retry=None, timeout=ANSWER_SECONDS)
+    )
+    if operation is not None:
+        wait_for(connection, "endpoints", what, operation)
+
+
+def _describe(connection: Connection, target: Target, version: Version) -> dict[str, Any]:
+    push = target.push
+    machine: dict[str, Any] = {"machine_type": push.machine_type}
+    if push.accelerator:
+        machine |= {"accelerator_type": push.accelerator, "accelerator_count": push.accelerators}
+    described: dict[str, Any] = {
+        "id": deployed_id(target, version.number),
+        "model": f"{connection.name('models', target.model)}@{version.id}",
+        "display_name": f"{target.model}-v{version.number}",
+        "dedicated_resources": {
+            "machine_spec": machine,
+            "min_replica_count": push.min_replicas,
+            "max_replica_count": push.max_replicas,
+        },
+    }
+    if target.service_account:
+        described["service_account"] = target.service_account
+    return described
+
+
+def _endpoint(found: Any, target: Target) -> Endpoint:
+    """Reads which deployed models are ours: those of our model, named `<model>-v<number>`."""
+    deployed = {}
+    for model in found.deployed_models:
+        name = re.fullmatch(rf"{re.escape(target.model)}-v([1-9]\d*)", model.display_name)
+        if name and model.model.rpartition("/")[2].partition("@")[0] == target.model:
+            deployed[int(name.group(1))] = str(model.id)
+    return Endpoint(found.name, found.etag, dict(found.labels), deployed, dict(found.traffic_split))

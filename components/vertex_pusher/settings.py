@@ -1,0 +1,65 @@
+"""What the push to Vertex AI is told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+
+from components.settings import Section
+
+# UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
+# Vertex AI or Terraform made may have a number instead.
+ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,62}$")]
+EndpointId = Annotated[str, StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,18})$")]
+BigQueryTable = Annotated[str, StringConstraints(pattern=r"^bq://[^.]+(\.[^.]+){0,2}$")]
+
+
+class RequestLog(Section):
+    """Where an endpoint that is made here logs a share of its requests, for monitoring."""
+
+    table: BigQueryTable
+    sampling: Annotated[float, Field(gt=0, le=1)]
+
+
+class PushSettings(Section):
+    """How a version is served on Vertex AI."""
+
+    enabled: bool
+    model: ModelId | None
+    endpoint: EndpointId | None
+    image: str
+    args: list[str]
+    predict_route: str | None
+    health_route: str | None
+    port: PositiveInt | None
+    environment: dict[str, str]
+    machine_type: str
+    min_replicas: PositiveInt
+    max_replicas: PositiveInt
+    accelerator: str | None
+    accelerators: PositiveInt
+    traffic: Annotated[int, Field(ge=0, le=100)]
+    keep_versions: Annotated[int, Field(ge=2)]
+    request_log: RequestLog | None
+
+    @model_validator(mode="after")
+    def _replicas_are_a_range(self) -> PushSettings:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is less than min_replicas {self.min_replicas}")
+        return self
+
+
+class Target(Section):
+    """A place on Vertex AI, complete: what the step that pushes gets as its parameter."""
+
+    project: str
+    region: str
+    address: str | None = None
+    patience: float = 300
+    model: ModelId
+    endpoint: EndpointId
+    service_account: str | None = None
+    encryption_key: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    push: PushSettings

@@ -1,0 +1,163 @@
+"""An upper bound of the machines and hours that a job asks for, from its specification alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any
+
+from pipeline.runners.vertex.specification import Specification
+from pipeline.runners.vertex.structure import upstream_tasks
+from pipeline.runners.vertex.training import LAUNCHER
+
+# https://cloud.google.com/vertex-ai/docs/pipelines/machine-types: what a step gets that asks for nothing.
+DEFAULT_MACHINE = "e2-standard-4"
+# Scheduling.timeout (google/cloud/aiplatform/v1/custom_job.proto): seven days where nothing else is said.
+DEFAULT_HOURS = 168.0
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Machines of one kind that a step asks for: how many, how often it may be tried, hours per attempt at most."""
+
+    step: str
+    machine: str
+    count: int
+    attempts: int
+    hours: float
+
+    @property
+    def machine_hours(self) -> float:
+        """The most machine-hours there can be."""
+        return self.count * self.attempts * self.hours
+
+
+@dataclass(frozen=True)
+class Bound:
+    """All demands of a job, and the most machines that can run at one time."""
+
+    demands: tuple[Demand, ...]
+    at_a_time: int
+
+    @property
+    def machine_hours(self) -> float:
+        """The most machine-hours there can be."""
+        return sum(demand.machine_hours for demand in self.demands)
+
+    @property
+    def lines(self) -> list[str]:
+        """A table for the screen."""
+        rows = [("step", "machines", "attempts", "hours each", "machine-hours")]
+        rows += [
+            (d.step, f"{d.count} x {d.machine}", str(d.attempts), f"{d.hours:g}", f"{d.machine_hours:g}")
+            for d in self.demands
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return [
+            *table,
+            f"at most {self.at_a_time} machines at a time and {self.machine_hours:,.0f} machine-hours",
+            f"(a step without a limit of its own is ended after {DEFAULT_HOURS:g} h; one that asks for no machine gets "
+            f"{DEFAULT_MACHINE})",
+        ]
+
+
+def find_bound(parsed: Specification) -> Bound:
+    """Returns the bound; steps that wait for each other never run at one time."""
+    return Bound(tuple(_demands(parsed, parsed.spec.root)), _widest(parsed, parsed.spec.root))
+
+
+def _demands(parsed: Specification, component: Any) -> Iterator[Demand]:
+    tasks = component.dag.tasks
+    order = TopologicalSorter({name: sorted(upstream_tasks(tasks[name])) for name in sorted(tasks)})
+    for name in order.static_order():
+        task = tasks[name]
+        inner = parsed.spec.components[task.component_ref.name]
+        if inner.HasField("dag"):
+            yield from _demands(parsed, inner)
+        else:
+            yield from _of_task(parsed, name, task, inner)
+
+
+def _of_task(parsed: Specification, name: str, task: Any, component: Any) -> Iterator[Demand]:
+    executor = parsed.deployment.executors[component.executor_label]
+    attempts = task.retry_policy.max_retry_count + 1
+    container = executor.container
+    match executor.WhichOneof("spec"):
+        case "container":
+            yield Demand(name, _machine(container.resources), 1, attempts, DEFAULT_HOURS)
+            if LAUNCHER in container.command:
+                args = list(container.args)
+                payload = json.loads(args[args.index("--payload") + 1])
+                yield from _pools(name, payload["job_spec"], attempts)
+            yield from _workers(name, list(container.args), attempts)
+        case "custom_job":
+            job = dict(executor.custom_job.custom_job)
+            yield from _pools(name, job.get("jobSpec") or job.get("job_spec") or job, attempts)
+
+
+def _pools(name: str, spec: Mapping[str, Any], attempts: int) -> Iterator[Demand]:
+    scheduling = spec.get("scheduling") or {}
+    hours = float(str(scheduling.get("timeout") or f"{DEFAULT_HOURS * 3600}s").rstrip("s")) / 3600
+    for pool in spec.get("worker_pool_specs") or spec.get("workerPoolSpecs") or []:
+        machine = pool.get("machine_spec") or pool.get("machineSpec") or {}
+        kind = machine.get("machine_type") or machine.get("machineType") or DEFAULT_MACHINE
+        accelerator = machine.get("accelerator_type") or machine.get("acceleratorType")
+        if accelerator:
+            count = machine.get("accelerator_count") or machine.get("acceleratorCount") or 1
+            kind += f" with {int(count)} {accelerator}"
+        replicas = int(pool.get("replica_count") or pool.get("replicaCount") or 1)
+        yield Demand(f"{name} (training)", kind, replicas, attempts, hours)
+
+
+def _workers(name: str, args: list[str], attempts: int) -> Iterator[Demand]:
+    options = dict(arg.removeprefix("--").split("=", 1) for arg in args if arg.startswith("--") and "=" in arg)
+    if options.get("runner") == "DataflowRunner":
+        workers = int(options.get("max_num_workers", 1))
+        yield Demand(
+            f"{name} (Dataflow)", options.get("worker_machine_type", "n1-standard-1"), workers, attempts, DEFAULT_HOURS
+        )
+
+
+def _machine(resources: Any) -> str:
+    asked = [f"{resources.cpu_limit:g} cores"] if resources.cpu_limit else []
+    asked += [f"{resources.memory_limit:g} GB"] if resources.memory_limit else []
+    accelerator = resources.accelerator
+    kind = accelerator.type or accelerator.resource_type
+    if kind:
+        asked.append(f"{accelerator.count or accelerator.resource_count or 1} {kind}")
+    return f"({', '.join(asked)})" if asked else DEFAULT_MACHINE
+
+
+def _widest(parsed: Specification, component: Any) -> int:
+    """Returns the most machines that tasks of this dag use at one time: its heaviest antichain."""
+    tasks = component.dag.tasks
+    weights = {}
+    for name, task in tasks.items():
+        inner = parsed.spec.components[task.component_ref.name]
+        if inner.HasField("dag"):
+            weights[name] = _widest(parsed, inner)
+        else:
+            weights[name] = sum(demand.count for demand in _of_task(parsed, name, task, inner))
+    before = _all_before({name: set(upstream_tasks(task)) for name, task in tasks.items()})
+
+    @cache
+    def heaviest(left: frozenset[str]) -> int:
+        if not left:
+            return 0
+        name = min(left)
+        ordered = before[name] | {other for other in left if name in before[other]}
+        return max(heaviest(left - {name}), weights[name] + heaviest(left - ordered - {name}))
+
+    return heaviest(frozenset(name for name, weight in weights.items() if weight))
+
+
+def _all_before(direct: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    @cache
+    def of(name: str) -> frozenset[str]:
+        return frozenset(direct[name]).union(*(of(other) for other in direct[name]))
+
+    return {name: of(name) for name in direct}

@@ -1,0 +1,73 @@
+"""What a submission starts from: a configuration, compiled now, or a compiled specification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config.vertex import VertexSection
+from pipeline.errors import ConfigError
+
+Json = dict[str, Any]
+
+_MARKS = ("pipelineSpec", "deploymentSpec")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pipeline job as JSON values, and where it is to run."""
+
+    job: Json
+    vertex: VertexSection
+
+
+def load_source(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
+    """Returns the job of a configuration or a specification, checked; no network is needed.
+
+    Raises:
+        ConfigError: the file is neither, or something of it cannot run on Vertex AI.
+    """
+    if not is_specification(path):
+        return _compile(path, overlays, settings)
+    from pipeline.runners.vertex.connect import load_vertex
+    from pipeline.runners.vertex.lint import check_job
+    from pipeline.runners.vertex.specification import read
+
+    job = read(Path(path))
+    faults = check_job(job)
+    if faults:
+        raise ConfigError(faults)
+    return Source(job, load_vertex(None, overlays, settings))
+
+
+def is_specification(path: str) -> bool:
+    """Says whether the file holds a compiled pipeline; other files are configurations or will be refused as such."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    if Path(path).suffix == ".json":
+        return True
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(content, dict) and any(mark in content for mark in _MARKS)
+
+
+def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
+    import os
+
+    from pipeline.config import load
+    from pipeline.report.screen import reserved
+    from pipeline.runners.vertex.job import compile_config
+
+    loaded = load(path, overlays, settings)
+    # TensorFlow greets on standard error.
+    with reserved(Path(os.devnull)):
+        job = compile_config(loaded.config)
+    return Source(job, loaded.config.vertex)
