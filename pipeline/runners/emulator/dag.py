@@ -71,8 +71,7 @@ class DagRunner:
             return False
         if task.trigger_policy.strategy == _ALWAYS:
             return True
-        failed = any(result.state == "failed" for result in results.values())
-        if failed and self._job.parsed.failure_policy == _FAST:
+        if self._job.failed.is_set() and self._job.parsed.failure_policy == _FAST:
             return False
         return all(results[name].ok for name in upstream_tasks(task))
 
@@ -106,10 +105,13 @@ class DagRunner:
             except BaseException:
                 self._job.board.finish(label, "failed")
                 raise
+        if not result.ok:
+            self._job.failed.set()
         self._job.board.finish(label, result.state, _figures(result.outputs) if result.ok else {})
         return result
 
     def _fail(self, name: str, task: Any, path: Path, message: str) -> Result:
+        self._job.failed.set()
         self._skip(name, task, path)
         if (*path, name) in self._labels:
             self._job.board.finish(self._labels[(*path, name)], "failed")

@@ -23,7 +23,8 @@ LOCATION = "local"
 class Job:
     """One emulated pipeline job.
 
-    `cache`: whether earlier executions are reused; `patient`: whether the waiting times of retry policies are kept.
+    `cache`: whether earlier executions are reused; `patient`: whether the waiting times of retry policies are kept;
+    `failed`: set by the first task that fails, in whatever dag.
     """
 
     parsed: Specification
@@ -36,6 +37,7 @@ class Job:
     cache: bool = True
     patient: bool = True
     cancel: Event = field(default_factory=Event)
+    failed: Event = field(default_factory=Event)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     uuid: int = field(default_factory=lambda: random.SystemRandom().randrange(10**17, 10**18))
 

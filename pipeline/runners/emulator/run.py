@@ -38,9 +38,7 @@ def make_board(run_id: str, parsed: Specification) -> Board:
     return Board(run_id, list(node_labels(parsed).values()))
 
 
-def run(
-    parsed: Specification, board: Board, folder: Path, store: Store, how: How, cancel: Event | None = None
-) -> Run:
+def run(parsed: Specification, board: Board, folder: Path, store: Store, how: How, cancel: Event | None = None) -> Run:
     """Runs the pipeline and returns what its steps made.
 
     Args:

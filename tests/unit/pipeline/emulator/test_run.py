@@ -17,7 +17,7 @@ from pipeline.runners.emulator.errors import Canceled
 from pipeline.runners.emulator.plan import make_plan
 from pipeline.runners.emulator.store import Store
 from tests.unit.pipeline.emulator.conftest import Emulator
-from tests.unit.pipeline.emulator.specs import Builder, output
+from tests.unit.pipeline.emulator.specs import Builder, artifact_type, output
 
 CACHED = {"cachingOptions": {"enableCache": True}}
 
@@ -117,6 +117,60 @@ def test_fail_fast_begins_nothing_after_a_failure(emulate: Emulator) -> None:
     outcome = emulate(job)
     assert outcome.states == {"bad": "failed", "slow": "done", "later": "skipped"}
     assert outcome.error.startswith("bad: ended with exit code 3 (log: ")
+
+
+def test_fail_fast_reaches_inner_dags(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("slow", "time.sleep(0.6)")
+    builder.step("later", "pass", after=["slow"])
+    inner = dict(builder.tasks)
+    builder.tasks.clear()
+    builder.step("bad", "sys.exit(3)")
+    builder.components["group"] = {"dag": {"tasks": inner}}
+    builder.tasks["group"] = {"taskInfo": {"name": "group"}, "componentRef": {"name": "group"}}
+    job = builder.job()
+    assert emulate(job).states == {"bad": "failed", "slow": "done", "later": "done"}
+    job["runtimeConfig"]["failurePolicy"] = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+    assert emulate(job).states == {"bad": "failed", "slow": "done", "later": "skipped"}
+
+
+def test_inner_dags_pass_values_in_and_out(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step("double", "finish({'n': parameter('n') * 2})", returns={"n": "NUMBER_INTEGER"},
+                 parameters={"n": {"componentInputParameter": "start"}})  # fmt: skip
+    builder.step("copy", "write('out', read('model') + '!')", takes={"model": ("make", "model")},
+                 makes={"out": "tfx.Model"})  # fmt: skip
+    inner = {name: builder.tasks.pop(name) for name in ("double", "copy")}
+    inner["copy"]["inputs"]["artifacts"]["model"] = {"componentInputArtifact": "given"}
+    builder.step("make", "write('model', 'text')", makes={"model": "tfx.Model"})
+    selector = {"producerSubtask": "copy", "outputArtifactKey": "out"}
+    builder.components["group"] = {
+        "dag": {
+            "tasks": inner,
+            "outputs": {
+                "artifacts": {"out": {"artifactSelectors": [selector]}},
+                "parameters": {
+                    "n": {"valueFromParameter": {"producerSubtask": "double", "outputParameterKey": "n"}}
+                },
+            },
+        },
+        "inputDefinitions": {
+            "parameters": {"start": {"parameterType": "NUMBER_INTEGER"}}, "artifacts": {"given": artifact_type()},
+        },
+        "outputDefinitions": {
+            "parameters": {"n": {"parameterType": "NUMBER_INTEGER"}}, "artifacts": {"out": artifact_type()},
+        },
+    }  # fmt: skip
+    builder.tasks["group"] = {
+        "taskInfo": {"name": "group"}, "componentRef": {"name": "group"},
+        "inputs": {
+            "parameters": {"start": {"runtimeValue": {"constant": 4}}},
+            "artifacts": {"given": {"taskOutputArtifact": {"producerTask": "make", "outputArtifactKey": "model"}}},
+        },
+    }  # fmt: skip
+    builder.step("use", "print(read('text'), parameter('n'))", takes={"text": ("group", "out")},
+                 parameters={"n": output("group", "n")})  # fmt: skip
+    assert emulate(builder.job()).said("use") == ["text! 8.0"]
 
 
 def test_branches_run_at_the_same_time(emulate: Emulator) -> None:
