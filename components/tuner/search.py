@@ -10,10 +10,11 @@ import keras_tuner
 import tensorflow_transform as tft
 import tf_keras as keras
 from keras_tuner.engine import base_tuner
+from keras_tuner.errors import FatalError
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.errors import TrainingError
+from components.errors import ComponentError, TrainingError
 from components.trainer.callbacks import report_progress
 from components.trainer.fit import fit
 from components.trainer.job import Job, read_job, read_tuned
@@ -30,6 +31,13 @@ class Search(base_tuner.BaseTuner):
         self, trial: Any, *, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
     ) -> float:
         """Returns the best value of the objective over the trial's epochs."""
+        try:
+            return self._run(trial, job, package, transform, kind)
+        except ComponentError as error:
+            # KerasTuner turns any other error into one of its own that does not name the cause.
+            raise FatalError(str(error)) from error
+
+    def _run(self, trial: Any, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind) -> float:
         tuning = job.settings.tune
         tuned = read_tuned({"values": trial.hyperparameters.values})
         keras.backend.clear_session()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 import tf_keras as keras
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from recorded import features
 
@@ -13,7 +13,7 @@ class Hyperparameters(BaseModel):
     folder: str | None = None
     step_seconds: float = 0.0
     fail: str | None = None
-    learning_rate: float = 0.1
+    learning_rate: float = Field(0.1, json_schema_extra={"search": {"choices": [1e-6, 0.1]}})
 
 
 class Recorded(keras.Model):
