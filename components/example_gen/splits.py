@@ -28,7 +28,9 @@ def split_of(key: bytes, bounds: Sequence[int]) -> int:
     return bisect(bounds, int.from_bytes(hashlib.sha256(key).digest(), "big") % bounds[-1])
 
 
-def write_splits(rows: Iterable[tuple[bytes, bytes]], shares: Mapping[str, int], folders: Mapping[str, str]) -> dict[str, int]:
+def write_splits(
+    rows: Iterable[tuple[bytes, bytes]], shares: Mapping[str, int], folders: Mapping[str, str]
+) -> dict[str, int]:
     """Writes each row (key and serialized tf.Example) to its split's folder as gzipped TFRecords; returns the counts."""
     names = list(shares)
     bounds = [sum(list(shares.values())[: index + 1]) for index in range(len(names))]

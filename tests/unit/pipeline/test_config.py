@@ -115,10 +115,10 @@ def test_the_stored_text_loads_to_the_same_configuration(tmp_path):
 
 def test_base_yaml_has_every_key():
     """A key that only the code knows would have no comment and no default to read."""
+    import yaml
+
     from pipeline.config.load import base_path
     from pipeline.config.schema import Config
-
-    import yaml
 
     base = yaml.safe_load(base_path().read_text())
     for name, field in Config.model_fields.items():
