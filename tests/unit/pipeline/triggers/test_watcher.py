@@ -205,6 +205,19 @@ def test_a_run_that_died_with_its_launcher_is_begun_again_at_once(bench):
     assert bench.attempts() == [(1, 1, "lost"), (1, 2, "succeeded")]
 
 
+def test_a_launcher_that_was_killed_before_it_started_the_program_is_made_up_for(bench):
+    bench.fire("a")
+    bench.now += 10
+    ledger.start_next(bench.state, LIMITS, bench.now)
+    (bench.state.folder / "runs").mkdir()
+    assert ledger.claim(bench.state, 1, 1, 4_194_305)
+    bench.tick()
+    bench.wait_begun(1)
+    bench.go()
+    bench.wait_ended()
+    assert bench.attempts() == [(1, 1, "lost"), (1, 2, "succeeded")]
+
+
 def test_a_stop_signal_reaches_the_run(bench):
     bench.fire("a")
     bench.tick(10)

@@ -1,0 +1,76 @@
+"""What a configuration turns into, and what is wrong with one, all at once."""
+
+import sys
+
+import pytest
+
+from pipeline.config import load
+from pipeline.errors import ConfigError
+from pipeline.triggers.build import make_program, make_triggers, require_watchable, state_folder
+from pipeline.triggers.state import State
+
+
+def config(*settings):
+    return load("configs/digits.yaml", settings=settings).config
+
+
+def test_every_trigger(tmp_path, monkeypatch):
+    monkeypatch.setenv("HILIR_WATCH_TOKEN", "0123456789abcdef")
+    found = config(
+        "watch.cron='0 3 * * *'",
+        "watch.data={marker: _SUCCESS}",
+        "data.pattern=day-{SPAN}/*.tfrecord",
+        "watch.max_age_hours=168",
+        "watch.http={port: 0}",
+    )
+    require_watchable(found)
+    assert [trigger.name for trigger in make_triggers(found, State(tmp_path))] == ["cron", "data", "age", "call"]
+    assert str(state_folder(found)) == "out/watch/digits"
+
+
+def test_all_faults_at_once(monkeypatch):
+    monkeypatch.delenv("HILIR_WATCH_TOKEN", raising=False)
+    settings = ["watch.data={}", "data.path=gs://b/d", "serving.root=gs://b/m", "watch.http={}"]
+    with pytest.raises(ConfigError) as error:
+        require_watchable(config(*settings))
+    keys = [fault.split(" ")[0].rstrip(":") for fault in error.value.faults]
+    assert keys == ["data.path", "data.pattern", "serving.root", "watch.http.token"]
+
+
+def test_no_trigger_is_a_fault():
+    with pytest.raises(ConfigError, match="has no trigger"):
+        require_watchable(config())
+
+
+def test_a_marker_that_is_data_is_a_fault():
+    with pytest.raises(ConfigError, match="is '_SUCCESS', which data"):
+        require_watchable(config("watch.data={marker: _SUCCESS}", "data.pattern=day-{SPAN}/*"))
+
+
+def test_a_state_on_an_object_store_is_refused():
+    with pytest.raises(ConfigError, match="needs a folder of this machine"):
+        state_folder(config("watch.state=gs://b/w"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("watch.cron='0 25 * * *'", "watch.cron: is '0 25 * * *'"),
+        ("watch.queue=latest", "watch.queue"),
+        ("watch.runs_a_day=0", "watch.runs_a_day"),
+        ("watch.backoff.factor=0.5", "watch.backoff.factor"),
+        ("watch.data={markers: x}", "watch.data.markers: there is no such key; did you mean 'marker'?"),
+    ],
+)
+def test_wrong_values(setting, message):
+    with pytest.raises(ConfigError) as error:
+        config(setting)
+    assert message in str(error.value)
+
+
+def test_a_run_is_what_the_watcher_was_given():
+    run = make_program(config(), "configs/digits.yaml", ["a.yaml"], ["train.epochs=1"])
+    assert run[:4] == [sys.executable, "-m", "pipeline.cli", "run"]
+    assert run[4:] == ["configs/digits.yaml", "--overlay", "a.yaml", "--set", "train.epochs=1", "--json"]
+    submit = config("watch.program=[hilir, submit, configs/digits.yaml]")
+    assert make_program(submit, "configs/digits.yaml", [], []) == ["hilir", "submit", "configs/digits.yaml"]
