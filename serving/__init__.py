@@ -1,0 +1,1 @@
+"""What runs beside the traffic: model server, release, gateway, client."""

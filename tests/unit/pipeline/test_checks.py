@@ -25,7 +25,8 @@ def test_all_paths_that_are_wrong_are_told_at_once(tmp_path):
     assert faults(f"data.path={empty}", "schema.path=nowhere.pbtxt", "model.package=models.nobody") == [
         f"data.path '{empty}': holds no file that matches '*.csv'; mend data.path or data.pattern",
         "schema.path 'nowhere.pbtxt': does not exist; give a schema file, or null to infer the schema",
-        "model.package 'models.nobody': cannot be imported from here; mend the import path, or type the command in its folder",
+        "model.package 'models.nobody': cannot be imported from here; "
+        "mend the import path, or type the command in its folder",
     ]
 
 
@@ -43,7 +44,8 @@ def test_a_data_path_that_is_a_file(taxi_rows):
 
 def test_a_package_that_is_not_installed():
     assert faults("data.path=package:nobody_has_this/data") == [
-        "data.path 'package:nobody_has_this/data': the package 'nobody_has_this' is not installed; install it or give a folder"
+        "data.path 'package:nobody_has_this/data': the package 'nobody_has_this' is not installed; "
+        "install it or give a folder"
     ]
 
 

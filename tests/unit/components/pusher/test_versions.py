@@ -109,8 +109,7 @@ def test_a_serving_root_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_an_object_store_gets_saved_model_pb_last(monkeypatch):
-    """The order is what a reader of an object store relies on; TFX's file system layer is asked through `ram://`-like URIs
-    only in the cloud, so the copies are recorded here."""
+    """A reader of an object store relies on the order; there is none here, so the copies are recorded."""
     copied: list[str] = []
     monkeypatch.setattr(versions, "_copy", lambda source, target: copied.append(target))
     monkeypatch.setattr(
