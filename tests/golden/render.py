@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ SETTINGS = ("vertex.bucket=my-bucket", "vertex.image=europe-west4-docker.pkg.dev
 
 def render(name: str) -> str:
     """Returns the compiled pipeline as text; code fingerprints and the commit, which change every day, are fixed."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     from pipeline.graph import build
     from pipeline.inputs import find_facts
     from pipeline.runners.vertex.compile import compile_pipeline
