@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-browser run test test-slow check format lock bench bench-train bench-serve bench-export golden clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser test-browser run test test-slow check format lock bench bench-train bench-serve bench-export golden clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -13,14 +13,22 @@ setup: ## make the environment .venv (does nothing when it is complete)
 setup-tfjs: ## make the environment of the TensorFlow.js converter
 	@scripts/setup.sh tfjs
 
-setup-browser: ## install Chromium for the browser tests (as root, on Debian and Ubuntu)
+setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
+	@scripts/setup.sh edge
+
+setup-browser: ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -qq --yes nodejs npm >/dev/null; }
+	@scripts/setup.sh node
 
 run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml --json" for others
 	@.venv/bin/hilir run $(ARGS)
 
 test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS="-k name" selects
 	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+
+test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian's Chromium
+	@$(PY) -m pytest tests/browser -m browser $(ARGS)
 
 test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)

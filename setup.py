@@ -9,7 +9,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["pipeline*", "components*", "models*", "serving*"]), "configs"],
-    package_data={"configs": ["*.yaml"], "pipeline": ["py.typed"]},
+    package_data={
+        "configs": ["*.yaml", "*/*.yaml", "*/*.pbtxt"],
+        "pipeline": ["py.typed"],
+        "components": ["exporter/js/*.js", "exporter/js/*.mjs"],
+    },
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "apscheduler>=3.10,<4",

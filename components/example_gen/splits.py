@@ -31,7 +31,7 @@ def split_of(key: bytes, bounds: Sequence[int]) -> int:
 def write_splits(
     rows: Iterable[tuple[bytes, bytes]], shares: Mapping[str, int], folders: Mapping[str, str]
 ) -> dict[str, int]:
-    """Writes each row (key and serialized tf.Example) to its split's folder as gzipped TFRecords; returns the counts."""
+    """Writes each row (key and serialized tf.Example) to its split's folder as gzipped TFRecords; returns counts."""
     names = list(shares)
     bounds = [sum(list(shares.values())[: index + 1]) for index in range(len(names))]
     counts = dict.fromkeys(names, 0)

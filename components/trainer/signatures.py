@@ -19,7 +19,7 @@ class ExportModule(tf.Module):
     - `serving_default`: raw features by name, shape [rows] or [rows, …]; missing values as NaN, "" or MISSING_INT;
     - `examples`: serialized tf.Examples, [rows];
     - `classify` or `regress`: the same under the names that the Classify and Regress APIs of TensorFlow Serving want;
-    - `transform_features`: serialized tf.Examples to the transformed features, the label too where its columns are there;
+    - `transform_features`: serialized tf.Examples to the transformed features, also the label where its columns are;
     - `label`: serialized tf.Examples to the label alone, which the Evaluator compares with;
     - `edge`: numeric inputs only, for TensorFlow Lite and TensorFlow.js.
     """

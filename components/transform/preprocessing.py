@@ -9,7 +9,7 @@ from components.errors import ModelPackageError
 
 
 def make_custom_config(package: str, code: str) -> dict[str, str]:
-    """Returns the Transform's `custom_config`; `code` is the fingerprint of the preprocessing, hashed by TFX's cache."""
+    """Returns the Transform's `custom_config`; `code` is the fingerprint of the preprocessing, for TFX's cache."""
     return {"package": package, "code": code}
 
 
