@@ -10,7 +10,7 @@ from components.errors import IngestError
 
 
 def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yields each record of the file (plain, or gzipped if its name ends in .gz) as its key and itself, which are the same.
+    """Yields each record of the file (plain, or gzipped if its name ends in .gz) as its key and itself, both the same.
 
     Raises:
         IngestError: the file is damaged, holds no records, or its first record is no tf.Example.
