@@ -72,6 +72,9 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
 fi
 if [ "$what" = main ]; then scripts/glibc.sh "$venv"; fi
 
+# Where the system keeps certificates of its own (a company's proxy), they count.
+if [ -s /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=true; fi
+
 # Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set every start would
 # otherwise compile TensorFlow and TFX anew (twice the start-up time).
 .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock"
