@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pipeline.report.board import Board, State
@@ -37,11 +38,12 @@ def update_board(board: Board, job: Any) -> bool:
         if node is None or state is None or state == node.state:
             continue
         changed = True
-        if state == "running" or (state == "done" and node.state == "waiting"):
+        if state == "running":
             board.start(node.id)
         if state in _ENDED:
+            # The board counts from when the step began here; Vertex AI knows when it did there.
+            node.started = time.monotonic() - _seconds(task)
             board.finish(node.id, state)
-            node.seconds = _seconds(task) if state in ("done", "failed") else 0.0
     return changed
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from typing import Any
 
-from google.cloud.aiplatform_v1 import PipelineJob
+from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 from google.protobuf import json_format
 
 from pipeline.report.board import Node
@@ -22,7 +22,16 @@ from pipeline.runners.emulator.process import FreshProcesses
 from pipeline.runners.emulator.store import Store as Metadata
 
 State = PipelineJob.pb(PipelineJob()).DESCRIPTOR.fields_by_name["state"].enum_type.values_by_name
-_TASK_STATES = {"waiting": 1, "running": 2, "done": 3, "cached": 6, "failed": 7, "skipped": 8}
+TaskState = PipelineTaskDetail.State
+# A cached execution is SKIPPED, a task whose condition did not hold is NOT_TRIGGERED (pipeline_job.proto).
+_TASK_STATES = {
+    "waiting": TaskState.PENDING,
+    "running": TaskState.RUNNING,
+    "done": TaskState.SUCCEEDED,
+    "cached": TaskState.SKIPPED,
+    "failed": TaskState.FAILED,
+    "skipped": TaskState.NOT_TRIGGERED,
+}
 
 
 def whole(value: Any) -> Any:
@@ -124,6 +133,5 @@ class Running:
 
 
 def _root_state(state: int) -> int:
-    names = {"SUCCEEDED": 3, "FAILED": 7, "CANCELLED": 5}
     name = next(key for key, value in State.items() if value.number == state).removeprefix("PIPELINE_STATE_")
-    return names.get(name, 2)
+    return TaskState[name] if name in ("SUCCEEDED", "FAILED", "CANCELLED") else TaskState.RUNNING

@@ -49,6 +49,7 @@ class Models:
         def finish() -> Any:
             versions = self.store.all("models").setdefault(name, [])
             model.name = name
+            model.supported_deployment_resources_types.append(v1.Model.DeploymentResourcesType.DEDICATED_RESOURCES)
             model.version_id = str(max((int(version.version_id) for version in versions), default=0) + 1)
             aliases = [*model.version_aliases, *([] if versions else ["default"])]
             self._free(versions, aliases)
