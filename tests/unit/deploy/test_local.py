@@ -1,0 +1,100 @@
+"""The systemd unit and the Kubernetes files: every key exists, and they do what they say."""
+
+import configparser
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from pipeline.cli.main import _run
+from tests.conftest import ROOT
+
+UNIT = ROOT / "deploy/local/hilir-watch@.service"
+
+
+def read_unit() -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    unit.optionxform = str
+    unit.read(UNIT)
+    return unit
+
+
+def test_the_service_lets_a_run_go_on_and_gives_up_on_a_wrong_configuration():
+    service = read_unit()["Service"]
+    assert service["ExecStart"] == "/opt/hilir/.venv/bin/hilir watch configs/%i.yaml"
+    assert (service["KillMode"], service["Restart"]) == ("process", "on-failure")
+    assert service["RestartPreventExitStatus"].split() == ["2", "3"]
+    assert service["User"] == "hilir"
+    # What a run writes below the project has to be writable, and nothing else.
+    assert service["ProtectSystem"] == "strict"
+    assert service["ReadWritePaths"].split() == ["/opt/hilir/out", "/opt/hilir/runs", "/opt/hilir/data"]
+
+
+def test_a_wrong_configuration_ends_with_the_code_that_the_service_gives_up_on(capsys):
+    assert _run(["watch", "configs/taxi.yaml"]) == 3
+    assert "has no trigger" in capsys.readouterr().err
+
+
+def test_systemd_accepts_the_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not on this machine")
+    copy = tmp_path / "hilir-watch@taxi.service"
+    # Its own check wants the program to exist.
+    copy.write_text(UNIT.read_text().replace("/opt/hilir/.venv/bin/hilir", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
+    assert copy.name not in done.stderr, done.stderr
+
+
+DOCUMENTS = list(yaml.safe_load_all((ROOT / "deploy/local/cronjob.yaml").read_text()))
+VOLUME, CRONJOB = DOCUMENTS
+
+
+def check(value, kind: str, place: str) -> None:
+    """Checks a value against the models of the Kubernetes client, which name every field there is."""
+    from kubernetes.client import models
+
+    if kind.startswith("list["):
+        for number, item in enumerate(value):
+            check(item, kind[5:-1], f"{place}[{number}]")
+    elif kind.startswith("dict("):
+        assert isinstance(value, dict), place
+        for name, item in value.items():
+            check(item, kind[5:-1].partition(", ")[2], f"{place}.{name}")
+    elif hasattr(models, kind):
+        model = getattr(models, kind)
+        types = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
+        assert set(value) <= set(types), (place, set(value) - set(types))
+        for name, item in value.items():
+            check(item, types[name], f"{place}.{name}")
+    elif kind in ("str", "int", "bool"):
+        assert type(value).__name__ == kind, (place, value)
+
+
+def test_every_field_is_one_of_kubernetes():
+    assert (VOLUME["kind"], CRONJOB["kind"]) == ("PersistentVolumeClaim", "CronJob")
+    check(VOLUME, "V1PersistentVolumeClaim", "volume")
+    check(CRONJOB, "V1CronJob", "cronjob")
+    with pytest.raises(AssertionError):
+        check(CRONJOB | {"specs": {}}, "V1CronJob", "cronjob")
+
+
+def test_the_job_runs_alone_as_nobody_special_where_it_may_write():
+    spec = CRONJOB["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"--uid {pod['securityContext']['runAsUser']}" in dockerfile
+    assert f"hilir:{dockerfile.split('ARG VERSION=')[1].split()[0]}" == container["image"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {"/opt/hilir/out", "/opt/hilir/runs", "/opt/hilir/data", "/tmp"} <= mounts
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    assert VOLUME["metadata"]["name"] in {
+        volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume
+    }
+    rules = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert rules[0]["onExitCodes"] == {"containerName": container["name"], "operator": "In", "values": [2, 3]}
+    assert _run([container["command"][1], "--help"]) == 0
