@@ -96,7 +96,9 @@ def compare_values(expected: Any, found: Any, place: str) -> str | None:
             if fault:
                 return fault
         return None
-    if isinstance(expected, float) and isinstance(found, int | float) and not isinstance(found, bool):
+    if isinstance(expected, bool) or isinstance(found, bool):
+        same = expected is found
+    elif isinstance(expected, float) and isinstance(found, int | float):
         same = math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
         same = same or (math.isnan(expected) and math.isnan(found))
     else:

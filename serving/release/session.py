@@ -24,10 +24,11 @@ class Session:
     Attributes:
         store: the states.
         model: whose release it is.
-        servers: what loads versions; None where no server runs yet (`--offline`).
+        servers: what loads versions.
         gateway: what splits the traffic; None where there is none.
         prove: replays the golden requests of a version; returns how many.
         say: prints a line.
+        offline: no server runs yet, so that nothing can be proved.
         dry_run: say what would be done, and change nothing.
         timeout: seconds to wait for a target.
         why: goes into the history.
@@ -35,10 +36,11 @@ class Session:
 
     store: Store
     model: str
-    servers: Target | None
+    servers: Target
     gateway: Target | None
     prove: Callable[[int], int]
     say: Say
+    offline: bool = False
     dry_run: bool = False
     timeout: float = 300.0
     why: str = ""

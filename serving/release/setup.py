@@ -12,7 +12,7 @@ from serving.release.session import Session
 from serving.release.store import Store
 from serving.release.targets.gateway import EnvoyGateway
 from serving.release.targets.rest import RestCaller
-from serving.release.targets.tf_serving import TfServing
+from serving.release.targets.tf_serving import TfServing, UnstartedServers
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
 
@@ -42,10 +42,11 @@ def open_session(
     return Session(
         store=store,
         model=name,
-        servers=None if offline else target,
+        servers=UnstartedServers(store) if offline else target,
         gateway=None if settings is None or offline else EnvoyGateway(store, name, settings, RestCaller()),
         prove=lambda version: replay_golden(store, name, version, target.replicas(), caller),
         say=say,
+        offline=offline,
         dry_run=dry_run,
         timeout=timeout,
         why=why,

@@ -146,7 +146,7 @@ def _prepare(session: Session, before: State, version: int, accept_schema_change
     known = before.versions.get(version)
     accepted = known is not None and known.other_inputs and known.manifest == manifest
     other = check_inputs(session.store, before, version, accept_schema_change or accepted)
-    if session.servers is None and before.stable is not None:
+    if session.offline and before.stable is not None:
         raise ReleaseRefused(
             f"{session.model}: version {before.stable} is stable, so the next one has to be proved on a server; "
             "start the servers and leave out --offline"
@@ -157,7 +157,7 @@ def _prepare(session: Session, before: State, version: int, accept_schema_change
 
 def _adopt(session: Session, before: State) -> State:
     """What servers have loaded before the first release stays loaded: somebody may use it."""
-    seen = (session.servers.observe().versions if session.servers is not None else None) or {}
+    seen = session.servers.observe().versions or {}
     state = before
     for number in sorted(number for number, condition in seen.items() if condition == "AVAILABLE"):
         with suppress(OSError):
@@ -173,7 +173,7 @@ def _load(session: Session, before: State, prepared: State, version: int) -> Sta
         session.settle(state, session.servers)
         session.say(f"would replay the golden requests of version {version}")
         return _verified(state, version)
-    if session.servers is None:
+    if session.offline:
         return session.save(state, _verified(state, version), "offline", version)
     try:
         session.settle(state, session.servers)
@@ -192,8 +192,7 @@ def _unload_failed(session: Session, state: State, version: int) -> None:
         return
     with suppress(ServingError):
         state = session.save(state, transitions.retire(state, (version,)), "unload", version)
-        if session.servers is not None:
-            session.servers.apply(state)
+        session.servers.apply(state)
 
 
 def _check_unchanged(session: Session, state: State, version: int) -> None:
@@ -206,8 +205,6 @@ def _check_unchanged(session: Session, state: State, version: int) -> None:
 
 
 def _require_available(session: Session, version: int) -> None:
-    if session.servers is None:
-        return
     seen = session.servers.observe()
     state = (seen.versions or {}).get(version, "unknown")
     if len(seen.silent) == seen.replicas:

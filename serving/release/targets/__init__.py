@@ -54,6 +54,12 @@ def find_missing(state: State, seen: Observation) -> list[str]:
             for number in state.loaded
             if seen.versions.get(number) != "AVAILABLE"
         ]
+        # A model with nothing to load is not released: it is served at its latest.
+        missing += [
+            f"version {number} is still {condition}"
+            for number, condition in sorted(seen.versions.items())
+            if state.loaded and number not in state.loaded and condition in ("AVAILABLE", "UNLOADING")
+        ]
     if seen.labels is not None:
         missing += [
             f"label {label} is at {seen.labels.get(label, 'nothing')}, not at {number}"

@@ -82,6 +82,27 @@ class TfServing:
         return found
 
 
+class UnstartedServers:
+    """Servers that nobody has started yet: there is nothing to see, and they will find their configuration.
+
+    Args:
+        store: where the states are, and where the configuration goes.
+    """
+
+    name = "model servers"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def observe(self) -> Observation:
+        """Sees nothing."""
+        return Observation()
+
+    def apply(self, state: State) -> None:
+        """Writes the configuration that the servers will start with."""
+        write_model_config(self._store, state)
+
+
 def _combine(seen: list[Seen], silent: tuple[str, ...]) -> Observation:
     numbers = {number for states, _, _ in seen for number in states}
     versions = {
