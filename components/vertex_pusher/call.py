@@ -139,7 +139,7 @@ def translate(what: str, error: Exception) -> VertexError:
             )
         case api.TooManyRequests():
             return _quota(what, message)
-        case api.Conflict():
+        case api.Conflict() | api.BadRequest() if isinstance(error, api.Conflict) or "etag" in message:
             return Outdated(f"could not {what}: {_sentence(message)}; look at its present state and repeat the command")
         case api.GoogleAPICallError():
             return VertexError(f"could not {what}: Vertex AI refuses it: {_sentence(message)}; mend it and repeat")

@@ -18,7 +18,8 @@ class VertexPusherSpec(component_spec.ComponentSpec):
         "version": component_spec.ChannelParameter(type=standard_artifacts.PushedModel),
     }
     OUTPUTS = {  # noqa: RUF012
-        "pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
+        # Another name than the Pusher's output, by which reports find the version on the serving root.
+        "deployed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
     }
 
 
@@ -39,6 +40,6 @@ class VertexPusher(base_component.BaseComponent):
             spec=VertexPusherSpec(
                 settings=target.model_dump_json(),
                 version=version,
-                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+                deployed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

@@ -35,7 +35,7 @@ class Executor(base_executor.BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         version = artifact_utils.get_single_instance(input_dict["version"])
-        deployed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        deployed = artifact_utils.get_single_instance(output_dict["deployed_model"])
         if not version.get_int_custom_property("pushed"):
             deployed.set_int_custom_property("pushed", 0)
             return

@@ -36,13 +36,13 @@ class ScheduleLine:
 def check_cron(cron: str) -> None:
     """Raises ConfigError unless it is five fields of cron, with `TZ=Area/City ` before them if wanted."""
     fields = cron.split()
-    zone = ""
+    zone: str | None = None
     if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
         zone = fields.pop(0).partition("=")[2]
     example = '"TZ=Asia/Jakarta 0 3 * * *" is three o\'clock every night'
     if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields):
         raise ConfigError(f"--cron '{cron}': is not minute, hour, day, month and weekday; {example}")
-    if zone:
+    if zone is not None:
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):

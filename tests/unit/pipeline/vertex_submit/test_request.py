@@ -1,0 +1,112 @@
+"""What a submission asks for: its upper bound, its source, its spans, its schedule."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
+from pipeline.runners.vertex.schedules import check_cron
+from pipeline.runners.vertex.source import is_specification, load_source
+from pipeline.runners.vertex.spans import find_fixed_data
+from pipeline.runners.vertex.specification import parse
+from pipeline.runners.vertex.training import LAUNCHER
+from tests.unit.pipeline.emulator.specs import Builder, dump
+
+
+def diamond() -> Builder:
+    """First, then Left and Right, then Last."""
+    builder = Builder()
+    builder.step("First", "")
+    builder.step("Left", "", after=["First"])
+    builder.step("Right", "", after=["First"])
+    builder.step("Last", "", after=["Left", "Right"])
+    return builder
+
+
+def test_steps_that_wait_for_each_other_share_no_time():
+    bound = find_bound(parse(diamond().job()))
+    assert bound.at_a_time == 2
+    assert bound.machine_hours == 4 * DEFAULT_HOURS
+    assert [demand.step for demand in bound.demands] == ["First", "Left", "Right", "Last"]
+
+
+def test_attempts_and_machines_count():
+    builder = diamond()
+    builder.tasks["Left"]["retryPolicy"] = {"maxRetryCount": 2}
+    resources = {"cpuLimit": 8.0, "memoryLimit": 32.0, "accelerator": {"type": "NVIDIA_L4", "count": "2"}}
+    builder.executors["Left_executor"]["container"]["resources"] = resources
+    left = next(demand for demand in find_bound(parse(builder.job())).demands if demand.step == "Left")
+    assert (left.attempts, left.machine) == (3, "(8 cores, 32 GB, 2 NVIDIA_L4)")
+
+
+def test_training_pools_and_dataflow_workers_count():
+    builder = diamond()
+    pools = [
+        {"machine_spec": {"machine_type": "a2-highgpu-1g", "accelerator_type": "A100"}, "replica_count": 1},
+        {"machine_spec": {"machine_type": "n1-standard-8"}, "replica_count": 3},
+    ]
+    payload = {"job_spec": {"worker_pool_specs": pools, "scheduling": {"timeout": "7200s"}}}
+    container = builder.executors["Left_executor"]["container"]
+    container |= {"command": ["python3", "-m", LAUNCHER], "args": ["--payload", json.dumps(payload)]}
+    container = builder.executors["Right_executor"]["container"]
+    container["args"] = ["--runner=DataflowRunner", "--max_num_workers=10", "--worker_machine_type=n2-standard-4"]
+    bound = find_bound(parse(builder.job()))
+    demands = {(demand.step, demand.machine): (demand.count, demand.hours) for demand in bound.demands}
+    assert demands["Left (training)", "a2-highgpu-1g with 1 A100"] == (1, 2)
+    assert demands["Left (training)", "n1-standard-8"] == (3, 2)
+    assert demands["Right (Dataflow)", "n2-standard-4"] == (10, DEFAULT_HOURS)
+    assert bound.at_a_time == 1 + 4 + 1 + 10
+
+
+def test_specifications_and_configurations_are_told_apart(tmp_path):
+    spec = tmp_path / "pipeline.yaml"
+    spec.write_text(dump(diamond().job()))
+    assert is_specification(str(spec))
+    assert is_specification("tests/golden/taxi.json")
+    assert not is_specification("configs/taxi.yaml")
+    assert not is_specification("nowhere.yaml")
+
+
+def test_faulty_specification_is_refused_before_anything_is_sent(tmp_path):
+    builder = diamond()
+    builder.executors["Left_executor"]["container"]["image"] = "hilir"
+    path = tmp_path / "pipeline.json"
+    path.write_text(dump(builder.job()))
+    with pytest.raises(ConfigError, match="hilir"):
+        load_source(str(path), [], [])
+
+
+def test_schedule_of_data_without_spans_is_noted():
+    job = json.loads(Path("tests/golden/digits.json").read_text())
+    values = job["runtimeConfig"]["parameterValues"]
+    note = find_fixed_data(job, values)
+    assert note is not None
+    assert "each run reads gs://my-bucket/data/digits/*.tfrecord, which names no span" in note
+    assert find_fixed_data(job, {**values, "data_path": "gs://b/day-{SPAN}"}) is None
+    assert find_fixed_data(diamond().job(), {}) is None
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * *", "TZ=Asia/Jakarta */5 1-3 * * MON,FRI", "CRON_TZ=UTC 0 0 L * *"])
+def test_cron_that_is_right(cron):
+    check_cron(cron)
+
+
+@pytest.mark.parametrize(
+    "cron", ["", "0 3 * *", "0 3 * * * *", "TZ= 0 3 * * *", "TZ=Nowhere/City 0 3 * * *", "a;b 1 1 1 1"]
+)
+def test_cron_that_is_wrong(cron):
+    with pytest.raises(ConfigError, match="--cron"):
+        check_cron(cron)
+
+
+def test_push_is_a_step_of_the_compiled_pipeline(monkeypatch):
+    monkeypatch.setenv("HILIR_BUCKET", "my-bucket")
+    monkeypatch.setenv("HILIR_IMAGE", "i:1")
+    settings = ["vertex.push.enabled=true", "vertex.project=p", "vertex.push.traffic=10", "export.tflite.variants=[]"]
+    source = load_source("configs/digits.yaml", ["configs/overlays/vertex.yaml"], settings)
+    task = source.job["pipelineSpec"]["root"]["dag"]["tasks"]["VertexPusher"]
+    assert task["inputs"]["artifacts"]["version"]["taskOutputArtifact"]["producerTask"] == "Pusher"
+    target = json.loads(task["inputs"]["parameters"]["settings"]["runtimeValue"]["constant"])
+    assert (target["project"], target["model"], target["push"]["traffic"]) == ("p", "digits", 10)
