@@ -68,6 +68,7 @@ def asking():
 def settle(daemon: Daemon, keys: list[str]) -> None:
     """Lets a last daemon finish everything, and stops it politely."""
     daemon.start()
+    daemon.wait_watching()
     daemon.wait(lambda: len(daemon.rows("SELECT 1 FROM run WHERE state = 'succeeded'")) == len(keys), 120)
     time.sleep(1)
     assert daemon.stop(signal.SIGTERM) == 0
