@@ -130,7 +130,7 @@ class RestClient:
             PredictionFailed: no answer in time, or an error.
         """
         body = json.dumps({"signature_name": signature, "inputs": _plain_inputs(inputs)})
-        headers = self._headers | ({self._user_key_header: user_key} if user_key is not None else {})
+        headers = self._headers | ({self._user_key_header: _header_value(user_key)} if user_key else {})
         response = self._send(f"{self._url}/v1/models/{model}{_selector(version, label)}:predict", body, headers)
         outputs = json.loads(response.data)["outputs"]
         named = outputs if isinstance(outputs, dict) else {self._output_name(model, signature): outputs}
@@ -154,13 +154,13 @@ class RestClient:
                 self._output_names[key] = next(iter(outputs), "output")
         return self._output_names[key]
 
-    def _send(self, url: str, body: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _send(self, url: str, body: str, headers: Mapping[str, Any]) -> urllib3.BaseHTTPResponse:
         failure = PredictionFailed(f"{url}: no answer within {self._retry.deadline:g} s")
         for pause, left in self._retry.pauses():
             time.sleep(pause)
             timeout = urllib3.Timeout(total=left)
             try:
-                response = self._pool.request("POST", url, body=body.encode(), headers=dict(headers), timeout=timeout)
+                response = self._pool.request("POST", url, body=body.encode(), headers=headers, timeout=timeout)
             except urllib3.exceptions.HTTPError as error:
                 # Predictions change nothing on the server, so that asking twice does no harm.
                 failure = PredictionFailed(f"{url}: {type(error).__name__}: {error}")
@@ -224,6 +224,8 @@ class GrpcClient:
     ) -> Prediction:
         """Asks for a prediction; arguments as for `RestClient.predict`, but inputs always by name.
 
+        Arrays are sent in their own type, plain Python floats as float32.
+
         Raises:
             PredictionFailed: no answer in time, or an error.
         """
@@ -242,7 +244,7 @@ class GrpcClient:
         elif label is not None:
             request.model_spec.version_label = label
         for name, value in inputs.items():
-            request.inputs[name].CopyFrom(to_proto(np.asarray(value), as_content=True))
+            request.inputs[name].CopyFrom(to_proto(_tensor(value), as_content=True))
         response = self._send(request, label)
         outputs = {name: from_proto(tensor, name) for name, tensor in response.outputs.items()}
         return Prediction(outputs, response.model_spec.version.value, label)
@@ -271,6 +273,19 @@ def _selector(version: int | None, label: str | None) -> str:
     if version is not None:
         return f"/versions/{version}"
     return f"/labels/{label}" if label is not None else ""
+
+
+def _header_value(user_key: str) -> bytes:
+    if not user_key.isprintable():
+        raise PredictionFailed(f"user_key {user_key!r} cannot be sent in a header; use printable characters")
+    return user_key.encode()
+
+
+def _tensor(value: Any) -> np.ndarray:
+    array: np.ndarray = np.asarray(value)
+    if not isinstance(value, np.ndarray | np.generic) and array.dtype == np.float64:
+        return array.astype(np.float32)
+    return array
 
 
 def _plain_inputs(inputs: Inputs) -> Any:

@@ -160,6 +160,8 @@ def _cluster(name: str, addresses: Sequence[str], settings: GatewaySettings, htt
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
         "lb_policy": "LEAST_REQUEST",
+        # An ejection counts at once, not after the second for which Envoy would gather more of them.
+        "common_lb_config": {"update_merge_window": "0s"},
         "load_assignment": _endpoints(name, [_socket(address) for address in addresses]),
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
         "circuit_breakers": {

@@ -150,7 +150,7 @@ def _retries(on: str, settings: GatewaySettings) -> dict[str, Any]:
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 10,
     }
 
 

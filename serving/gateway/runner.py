@@ -78,6 +78,7 @@ class Gateway:
         command = [str(find_envoy()), "-c", str(self._folder / BOOTSTRAP_FILE), "-l", "warning"]
         # Two gateways of one machine must not meet in Envoy's shared memory.
         command += ["--use-dynamic-base-id", "--drain-time-s", str(round(self._settings.drain_seconds) or 1)]
+        command += ["--file-flush-interval-msec", "1000"]
         if self._threads is not None:
             command += ["--concurrency", str(self._threads)]
         # A signal for the group of processes reaches this one alone, which then stops Envoy in good order.

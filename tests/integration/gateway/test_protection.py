@@ -1,0 +1,198 @@
+"""What protects servers and clients: credentials, limits, retries, ejection, shadow traffic, stopping."""
+
+import base64
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+
+from serving.errors import ServingConfigError
+from tests.integration.gateway.conftest import MODEL
+from tests.integration.serving.server_process import ROOT, free_port, wait_until
+
+
+def test_calls_need_an_api_key_and_the_log_knows_whose(another, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("# who may call\nshop 0123456789abcdef\napp fedcba9876543210\n")
+    with another(api_keys_file=str(keys), rate_limit={"per_client": 3}) as place:
+        assert place.ask().status_code == 401
+        assert place.ask(X_API_Key="wrong-wrong-wrong").status_code == 401
+        assert requests.get(f"{place.url}/hilir/releases/{MODEL}").status_code == 401
+        assert requests.get(f"{place.url}/healthz").text == "ok\n"
+        assert place.ask(X_API_Key="0123456789abcdef", X_Client="app", X_Request_Id="mine").status_code == 200
+        codes = [place.ask(X_API_Key="fedcba9876543210").status_code for _ in range(6)]
+        assert codes[0] == 200
+        assert 429 in codes
+        (line,) = place.wait_for_log(request_id="mine")
+        assert line["client"] == "shop"
+        assert (place.root / "gateway/envoy.json").stat().st_mode & 0o077 == 0
+
+
+def test_calls_need_a_token_and_its_subject_is_the_user(another, tmp_path):
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    numbers = key.public_key().public_numbers()
+    jwk = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1"}
+    jwk |= {"n": _base64(numbers.n.to_bytes(256)), "e": _base64(numbers.e.to_bytes(3))}
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
+    jwt = {"issuer": "https://issuer.example", "audiences": ["models"], "jwks_file": str(tmp_path / "jwks.json")}
+    claims = {"iss": "https://issuer.example", "aud": "models", "sub": "carol", "exp": int(time.time()) + 600}
+    with another(jwt=jwt) as place:
+        assert place.ask().status_code == 401
+        for wrong in ({"exp": 1}, {"iss": "https://other.example"}):
+            assert place.ask(Authorization=f"Bearer {_token(key, claims | wrong)}").status_code == 401
+        assert place.ask(Authorization=f"Bearer {_token(key, claims | {'aud': 'other'})}").status_code == 403
+        good = f"Bearer {_token(key, claims)}"
+        labels = {place.ask(Authorization=good, X_User_Key=f"user-{n}").headers["X-Model-Label"] for n in range(20)}
+        assert len(labels) == 1, "a caller cannot choose to be somebody else"
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _token(key, claims: dict) -> str:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    parts = [_base64(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "1"}, claims)]
+    signed = key.sign(".".join(parts).encode(), padding.PKCS1v15(), hashes.SHA256())
+    return ".".join([*parts, _base64(signed)])
+
+
+def test_more_requests_than_allowed_are_answered_429(another):
+    with another(rate_limit={"requests_per_second": 5}, max_request_bytes=1000) as place:
+        codes = [place.ask().status_code for _ in range(15)]
+        assert 3 <= codes.count(200) <= 12
+        assert set(codes) == {200, 429}
+        time.sleep(1.1)
+        assert requests.post(f"{place.url}/v1/models/{MODEL}:predict", data=b"x" * 2000).status_code == 413
+
+
+class Faulty(http.server.BaseHTTPRequestHandler):
+    """Another replica, which answers 503 or 500 to everything."""
+
+    protocol_version = "HTTP/1.1"
+    status, calls = 503, 0
+
+    def do_POST(self):
+        type(self).calls += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def faulty():
+    Faulty.calls = 0
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_request_that_a_replica_refuses_is_answered_by_another(place, another, faulty, dead_port):
+    Faulty.status = 503
+    outliers = {"consecutive_5xx": 10_000}
+    with another([place.server.rest_port, faulty, dead_port], outliers=outliers, retries=3) as found:
+        assert [found.ask().status_code for _ in range(30)] == [200] * 30
+        assert Faulty.calls > 0
+        assert len(found.wait_for_log(30, status=200)) == 30
+        assert {line["attempts"] for line in found.log_lines(status=200)} > {1}
+
+
+def test_a_replica_that_fails_again_and_again_is_left_out(place, another, faulty):
+    Faulty.status = 500
+    with another([place.server.rest_port, faulty], outliers={"consecutive_5xx": 3, "ejection_seconds": 60}) as found:
+        codes = [found.ask(path="/labels/stable").status_code for _ in range(10)]
+        assert 500 in codes
+        # Envoy's main thread ejects, its workers learn of it a moment later.
+        wait_until(lambda: f'envoy_cluster_name="models_stable"}} {1}' in _ejections(found), what="an ejection")
+        time.sleep(0.5)
+        assert [found.ask(path="/labels/stable").status_code for _ in range(20)] == [200] * 20
+
+
+def _ejections(place) -> str:
+    page = requests.get(f"http://{place.settings.status}/stats/prometheus", timeout=10).text
+    return "\n".join(line for line in page.splitlines() if "outlier_detection_ejections_active{" in line)
+
+
+def test_shadow_traffic_reaches_the_candidate_and_its_answers_nobody(place):
+    """Last of what changes the release here: it puts the trial back as it was."""
+    place.release("canary", 2, "--percent", 0, "--shadow", 100)
+    try:
+        for number in range(20):
+            assert place.answering(X_Request_Id=f"shadowed-{number}") == 1
+        copies = place.wait_for_log(20, label="shadow")
+        assert {line["version"] for line in copies} == {"2"}
+        assert {line["status"] for line in copies} == {200}
+    finally:
+        place.release("canary", 2, "--percent", 30, "--shadow", 0)
+
+
+def test_a_configuration_that_envoy_would_refuse_is_told_before(tmp_path):
+    from serving.gateway.settings import read_api_keys, read_settings
+
+    (tmp_path / "settings.yaml").write_text("listn: 127.0.0.1:80\nrest: []\ntimeout_seconds: -1\n")
+    with pytest.raises(ServingConfigError, match=r"(?s)rest.*timeout_seconds.*listn"):
+        read_settings(tmp_path / "settings.yaml")
+    with pytest.raises(ServingConfigError, match="choose one"):
+        read_settings(None, api_keys_file="keys", jwt={"issuer": "i", "jwks_file": "f"})
+    (tmp_path / "keys").write_text("shop short\n")
+    with pytest.raises(ServingConfigError, match="keys:1: write CLIENT KEY"):
+        read_api_keys(str(tmp_path / "keys"))
+
+
+def test_the_command_runs_envoy_and_lets_requests_finish_when_stopped(place, tmp_path):
+    (tmp_path / MODEL).mkdir()
+    (tmp_path / MODEL / "release.json").write_text((place.root / MODEL / "release.json").read_text())
+    listen, status, admin = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    words = ["--root", str(tmp_path), "--listen", listen, "--status", status, "--admin", admin, "--threads", "1"]
+    words += ["--rest", f"127.0.0.1:{place.server.rest_port}"]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pipeline.cli",
+            "gateway",
+            "run",
+            *words,
+            "--rest",
+            f"127.0.0.1:{place.server.rest_port}",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert f"Gateway on http://{listen}" in process.stdout.readline()
+        body = {"instances": [[2.0]]}
+        assert requests.post(f"http://{listen}/v1/models/{MODEL}:predict", json=body, timeout=10).status_code == 200
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert "finishing the requests in progress" in process.stdout.read()
+        wait_until(lambda: not _answers(admin), what="Envoy has ended")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(f"http://{address}/ready", timeout=1).ok
+    except requests.ConnectionError:
+        return False
