@@ -117,6 +117,25 @@ def wait_for(connection: Connection, service: str, what: str, operation: Any, se
     return started
 
 
+def settle(connection: Connection, service: str, name: str, seconds: float = 3600) -> None:
+    """Waits for what still goes on at a resource: a request whose answer was lost may have begun it."""
+    client = connection.client(service)
+    listed = lookup(
+        connection,
+        f"list what goes on at {name}",
+        lambda: client.list_operations({"name": name}, retry=None, timeout=ANSWER_SECONDS),
+    )
+    for operation in listed.operations if listed is not None else ():
+        if not operation.done:
+            try:
+                wait_for(connection, service, f"wait for {operation.name}", operation, seconds)
+            except (Unreachable, NotFound):
+                raise
+            except VertexError:
+                # It has failed, and the request that is made again will say why.
+                continue
+
+
 def translate(what: str, error: Exception) -> VertexError:
     """Returns the error for the user."""
     from google.api_core import exceptions as api

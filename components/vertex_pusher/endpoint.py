@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.vertex_pusher import traffic
-from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
+from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.errors import NotFound, Outdated, VertexError
 from components.vertex_pusher.registry import Version
@@ -96,11 +96,16 @@ def ensure(connection: Connection, target: Target) -> Endpoint:
         }
     what = f"make the endpoint {target.endpoint}"
     request = {"parent": connection.parent, "endpoint": body, "endpoint_id": target.endpoint}
+
+    def find() -> Endpoint | None:
+        settle(connection, "endpoints", connection.name("endpoints", target.endpoint))
+        return read(connection, target)
+
     started = call(
         connection,
         what,
         lambda: client.create_endpoint(request=request, retry=None, timeout=ANSWER_SECONDS),
-        find=lambda: read(connection, target),
+        find=find,
     )
     if not isinstance(started, Endpoint):
         wait_for(connection, "endpoints", what, started)
@@ -116,6 +121,7 @@ def deploy(connection: Connection, target: Target, version: Version) -> Endpoint
     what = f"deploy v{version.number} of {target.model} on the endpoint {target.endpoint}"
 
     def find() -> Endpoint | None:
+        settle(connection, "endpoints", endpoint.name)
         now = read(connection, target)
         return now if now is not None and version.number in now.deployed else None
 

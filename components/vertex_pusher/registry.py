@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
+from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.settings import Target
 
@@ -108,11 +108,16 @@ def _upload(connection: Connection, target: Target, number: int, uri: str, descr
         "model": _describe(target, number, uri, description),
         **({"model_id": target.model} if known is None else {"parent_model": name}),
     }
+
+    def find() -> Version | None:
+        settle(connection, "models", name)
+        return _find(connection, target, number)
+
     started = call(
         connection,
         what,
         lambda: client.upload_model(request=request, retry=None, timeout=ANSWER_SECONDS),
-        find=lambda: _find(connection, target, number),
+        find=find,
     )
     if not isinstance(started, Version):
         wait_for(connection, "models", what, started)

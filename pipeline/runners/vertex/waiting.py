@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.errors import Unreachable
@@ -27,9 +27,7 @@ class Patience:
     ask: Callable[[str], bool] | None = None
 
 
-def wait_for_job(
-    connection: Connection, name: str, parsed: Specification, patience: Patience, screen: TextIO | None = None
-) -> Any:
+def wait_for_job(connection: Connection, name: str, parsed: Specification, patience: Patience) -> Any:
     """Shows the job until it has succeeded and returns it.
 
     Raises:
@@ -38,7 +36,7 @@ def wait_for_job(
         Interrupted: the user pressed Ctrl-C; the message says what became of the job.
     """
     try:
-        job = _follow(connection, name, parsed, patience, screen or sys.stdout)
+        job = _follow(connection, name, parsed, patience)
     except KeyboardInterrupt:
         raise _interrupt(connection, name, patience) from None
     require_success(job)
@@ -55,16 +53,17 @@ def require_success(job: Any) -> None:
         raise StepFailed(step, f"the job {short} failed:\n{reasons}\nsee {console_url(job.name)}")
 
 
-def _follow(connection: Connection, name: str, parsed: Specification, patience: Patience, screen: TextIO) -> Any:
+def _follow(connection: Connection, name: str, parsed: Specification, patience: Patience) -> Any:
     short = name.rpartition("/")[2]
     board = make_board(short, parsed)
     limit = time.monotonic() + patience.hours * 3600
     delay = _FIRST_SECONDS
 
     def note(line: str) -> None:
-        print(line, file=screen, flush=True)
+        # The live table has put itself in the place of standard output, and so stays whole.
+        print(line, flush=True)
 
-    with view(board, screen):
+    with view(board, sys.stdout):
         while True:
             job = read_job(connection, name, note)
             delay = _FIRST_SECONDS if update_board(board, job) else min(delay * 1.3, _LONGEST_SECONDS)

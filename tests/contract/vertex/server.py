@@ -92,6 +92,7 @@ class Vertex:
             ("GET", rf"/v1beta1/({PARENT[1:-1]}/modelMonitors/[^/:]+/modelMonitoringJobs/[^/:]+)", o.get_analysis),
             # Over REST the client asks for operations below /ui, the first of the method's bindings.
             ("GET", r"/(?:v1|v1beta1|ui)/(projects/.+/operations/[^/:]+)", self._operation),
+            ("GET", r"/(?:v1|v1beta1|ui)/(projects/.+)/operations", self._operations),
             ("GET", r"/storage/v1/b/([^/]+)", self._bucket),
             ("POST", r"/storage/v1/(b)", self._make_bucket),
             ("GET", r"/storage/v1/b/([^/]+)/iam", lambda name, query, body: {"bindings": []}),
@@ -117,6 +118,11 @@ class Vertex:
         if operation is None:
             raise not_found(name)
         return operation.look()
+
+    def _operations(self, name: str, query: Any, body: Any) -> Any:
+        start = f"{canonical(name)}/operations/"
+        found = [operation for key, operation in self.store.operations.items() if key.startswith(start)]
+        return {"operations": [operation.answer or {"name": operation.name} for operation in found]}
 
     def _bucket(self, name: str, query: Any, body: Any) -> Any:
         if not (self.store.buckets / name).is_dir():

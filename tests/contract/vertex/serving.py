@@ -57,7 +57,7 @@ class Models:
             versions.append(model)
             return _response(v1.UploadModelResponse, model=name, model_version_id=model.version_id)
 
-        return self.store.operate(parent, finish, *_ending(fault))
+        return self.store.operate(name, finish, *_ending(fault))
 
     def _free(self, versions: Any, aliases: Any) -> None:
         """An alias belongs to one version: others lose it."""
@@ -135,7 +135,7 @@ class Endpoints:
             self._touch(self.store.add("endpoints", name, endpoint))
             return endpoint
 
-        return self.store.operate(parent, finish, *_ending(fault))
+        return self.store.operate(name, finish, *_ending(fault))
 
     def get(self, name: str, query: JSON, body: Any) -> JSON:
         return dump(self.store.get("endpoints", name))

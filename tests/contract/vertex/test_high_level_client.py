@@ -20,8 +20,7 @@ def client(vertex, monkeypatch):
         project=PROJECT, location=REGION, api_endpoint=vertex.address, api_transport="rest",
         credentials=AnonymousCredentials(),
     )  # fmt: skip
-    yield aiplatform
-    aiplatform.initializer.global_config._reset() if hasattr(aiplatform.initializer.global_config, "_reset") else None
+    return aiplatform
 
 
 def test_their_job_is_our_job(client, vertex, hilir, spec) -> None:

@@ -122,6 +122,17 @@ def test_bad_network_makes_nothing_twice(vertex, pushed, request_, kind) -> None
     assert [aliases for aliases in versions(vertex).values() if "v2" in aliases] == [["default", "v2"]]
 
 
+@pytest.mark.parametrize("request_", [UPLOAD, "POST .*/endpoints$", DEPLOY])
+def test_operation_whose_start_was_not_answered_is_waited_for(vertex, pushed, request_) -> None:
+    pushed(1) if "endpoints$" not in request_ else None
+    vertex.store.faults.add(request_, "drop after", polls=3)
+    pushed(2)
+    assert shares(vertex) == {"taxi-v2": 100}
+    assert len([aliases for aliases in versions(vertex).values() if "v1" not in aliases]) == 1
+    paths = [path for method, path, _ in vertex.store.requests if path.endswith((":upload", ":deployModel"))]
+    assert len(paths) == (2 if "endpoints$" in request_ else 4), "nothing was sent a second time"
+
+
 @pytest.mark.parametrize("request_", [UPLOAD, DEPLOY, UPDATE, "mergeVersionAliases", "undeployModel", "deleteVersion"])
 def test_push_goes_on_where_it_stopped(vertex, pushed, request_) -> None:
     pushed(1)

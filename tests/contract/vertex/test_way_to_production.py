@@ -52,7 +52,7 @@ def test_from_a_configuration_to_a_rollback(hilir, vertex, bucket, tmp_path) -> 
     assert served.keys() == {"1"}, "the first version gets all requests"
 
     # The second training differs in a parameter of the submission alone; the steps before it are not run again.
-    second = hilir("submit", spec, "--wait", "--parameter", "train_epochs=2")
+    second = hilir("submit", "configs/digits.yaml", "--wait", "--parameter", "train_epochs=2", *options)
     assert "Transform cached" in second.out
     assert "Trainer done" in second.out
     shown = hilir("vertex", "show", "configs/digits.yaml", *options).out
