@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 
 from components.settings import Section
 
 # UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
 # Vertex AI or Terraform made may have a number instead.
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,62}$")]
-EndpointId = Annotated[str, StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,18})$")]
+EndpointId = Annotated[
+    str,
+    # YAML reads the number of an endpoint as one.
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,18})$"),
+]
 BigQueryTable = Annotated[str, StringConstraints(pattern=r"^bq://[^.]+(\.[^.]+){0,2}$")]
 
 

@@ -111,6 +111,13 @@ def test_rolled_back_version_stays_so_when_pushed_again(vertex, pushed, make_tar
         roll_back(connect(target), target)
 
 
+def test_endpoint_with_a_number_is_not_made_here(vertex, pushed, make_target) -> None:
+    target = make_target().model_copy(update={"endpoint": "4711"})
+    with pytest.raises(VertexError, match="there is no endpoint 4711 in europe-west4 of test-project"):
+        endpoints.ensure(connect(target), target)
+    assert vertex.store.all("endpoints") == {}
+
+
 @pytest.mark.parametrize("kind", ["drop after", "drop before"])
 @pytest.mark.parametrize("request_", [UPLOAD, "POST .*/endpoints$", DEPLOY, UPDATE, "mergeVersionAliases"])
 def test_bad_network_makes_nothing_twice(vertex, pushed, request_, kind) -> None:

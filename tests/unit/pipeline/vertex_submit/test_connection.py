@@ -103,6 +103,11 @@ def test_settings_that_vertex_would_refuse_are_refused_here(setting, message):
         load("configs/taxi.yaml", settings=[setting])
 
 
+def test_endpoint_may_be_a_number():
+    config = load("configs/taxi.yaml", settings=["vertex.push.endpoint=1234567890", "vertex.project=p"]).config
+    assert make_target(config).endpoint == "1234567890"
+
+
 def test_name_of_a_model_that_cannot_be_an_id():
     config = load("configs/taxi.yaml", settings=["model.name=3d", "vertex.project=p"]).config
     with pytest.raises(ConfigError, match=r"vertex\.push\.model: the name of the model, '3d', cannot be its id"):
