@@ -17,15 +17,19 @@ WORKDIR /opt/hilir
 COPY requirements/tools.txt requirements/
 RUN python -m venv /opt/tools \
  && /opt/tools/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/tools.txt
-# TensorFlow's headers are for building its extensions, which nobody does here: 430 MB in each environment.
+COPY deploy/image/slim.sh /opt/
 COPY requirements/runtime.txt requirements/
 RUN python -m venv --without-pip .venv \
  && /opt/tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements/runtime.txt \
- && rm -rf .venv/lib/python3.11/site-packages/tensorflow/include
-COPY requirements/tfjs.txt requirements/
+ && /opt/slim.sh .venv
+# What the converter of TensorFlow.js brings along for training, and no conversion imports, goes; check.py converts.
+COPY requirements/tfjs.txt deploy/image/tensorflow-cpu.txt requirements/
 RUN python -m venv --without-pip .venv-tfjs \
  && /opt/tools/bin/uv pip sync --quiet --python .venv-tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
- && rm -rf .venv-tfjs/lib/python3.11/site-packages/tensorflow/include
+ && /opt/tools/bin/uv pip uninstall --quiet --python .venv-tfjs/bin/python tensorflow \
+ && /opt/tools/bin/uv pip install --quiet --python .venv-tfjs/bin/python --no-deps --require-hashes --compile-bytecode \
+      -r requirements/tensorflow-cpu.txt \
+ && /opt/slim.sh .venv-tfjs flax optax orbax-checkpoint tensorstore ydf uvloop tensorboard tensorboard-data-server
 
 FROM environments AS code
 COPY setup.py pyproject.toml ./
@@ -64,6 +68,7 @@ COPY --from=beam /opt/apache/beam/boot /opt/apache/beam/boot
 COPY --from=environments /opt/hilir/.venv-tfjs .venv-tfjs
 COPY --from=environments /opt/hilir/.venv .venv
 COPY --from=code /overlay/ ./
+COPY deploy/image/check.py ./
 COPY --chmod=755 deploy/image/entrypoint.sh /usr/local/bin/hilir-entrypoint
 RUN chown hilir:hilir out runs data
 # Beam would otherwise make an empty environment of its own in each worker.
@@ -74,6 +79,6 @@ ENV PATH=/opt/hilir/.venv/bin:$PATH \
     TF_USE_LEGACY_KERAS=1
 USER hilir
 # The build fails unless the image is healthy.
-RUN hilir doctor && .venv-tfjs/bin/python -c 'import tensorflowjs' && test -x /opt/apache/beam/boot
+RUN hilir doctor && python check.py
 ENTRYPOINT ["hilir-entrypoint"]
 CMD ["hilir", "--help"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from pipeline.triggers.policy import Limits
 from pipeline.triggers.state import State
 
 _TICK_SECONDS = 1.0
+# So often is written that all is as before: each write waits for the disk.
+_BEAT_SECONDS = 10.0
 _LAUNCHES = 5
 _KEPT_RUNS = 200
 
@@ -57,6 +60,7 @@ class Watcher:
         self._program, self._say, self._clock = list(program), say, clock
         self._launcher: subprocess.Popen[bytes] | None = None
         self._launched, self._launches = "", 0
+        self._beaten = 0.0
         self._fault: BaseException | None = None
         self._stop = threading.Event()
         self.address: str | None = None
@@ -95,13 +99,20 @@ class Watcher:
             if before is None or before.note != f"cannot look: {error}":
                 self._say(f"{trigger.name}: cannot look: {error}")
             return
+        if before is not None and not look.firings and abs(now - before.looked) < _BEAT_SECONDS:
+            # As it comes back from the state: without tuples.
+            memory = json.loads(json.dumps(dict(look.memory)))
+            if (memory, look.note, look.hold) == (before.values, before.note, before.hold):
+                return
         for firing in ledger.record_look(self._state, trigger.name, look, self._limits, now):
             self._say(f"{trigger.name}: {firing.payload.why}")
 
     def tick(self) -> None:
         """Writes down runs that ended unseen, decides about ended ones, begins the next."""
         now = self._clock()
-        self._state.beat(os.getpid(), self.began, now, self.address)
+        if abs(now - self._beaten) >= _BEAT_SECONDS:
+            self._state.beat(os.getpid(), self.began, now, self.address)
+            self._beaten = now
         attempt = ledger.find_open(self._state)
         if attempt is not None:
             self._attend(attempt, now)

@@ -35,7 +35,13 @@ def test_the_last_stage_runs_as_nobody_special_and_builds_nothing():
     assert not re.search(r"apt-get|g\+\+|pip install|uv pip", last)
     assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in last
     assert "--compile-bytecode" in STAGES[1]
-    assert DOCKERFILE.count("--require-hashes") == 3
+    assert DOCKERFILE.count("--require-hashes") == 4
+    assert "python check.py" in last
+
+
+def test_the_converters_tensorflow_is_that_of_its_lock_file():
+    version = re.search(r"^tensorflow==(\S+)", (ROOT / "requirements/tfjs.txt").read_text(), re.MULTILINE)[1]
+    assert f"\ntensorflow-cpu=={version} " in (ROOT / "deploy/image/tensorflow-cpu.txt").read_text()
 
 
 def test_what_is_copied_exists_and_is_sent_to_the_builder():
