@@ -22,6 +22,13 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         metavar="URL",
         help="REST address of the model servers; a name may stand for several. [http://127.0.0.1:8501]",
     ),
+    click.option(
+        "--gateway",
+        "gateways",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="Status of the gateways. [as written]",
+    ),
     click.option("--token-file", metavar="FILE", help="Bearer token that the servers want."),
     click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
 ]
@@ -95,6 +102,7 @@ def show(as_json: bool, **options: Any) -> None:
 @_with(_OPTIONS, _CHANGES)
 @_schema_option
 @_offline_option
+@click.option("--served-root", metavar="PATH", help="The serving root as the servers see it, for containers.")
 def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
     """Load VERSION on the servers, prove it, and make it the candidate without traffic."""
     from serving.release import verbs

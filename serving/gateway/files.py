@@ -13,8 +13,8 @@ from serving.release.state import State
 from serving.release.store import Store, write_atomically
 
 SETTINGS_FILE = "settings.json"
-# The bootstrap may hold API keys.
-_SECRET = 0o600
+# A bootstrap with API keys is for its owner alone.
+_SECRET, _OPEN = 0o600, 0o644
 
 
 def gateway_folder(store: Store) -> Path:
@@ -34,12 +34,13 @@ def write_gateway(store: Store, settings: GatewaySettings, served_root: str | No
         ServingConfigError: the folder cannot be written to, or a file of the settings cannot be read.
     """
     folder = gateway_folder(store)
+    mode = _SECRET if settings.api_keys_file else _OPEN
     bootstrap = render_bootstrap(settings, f"{served_root}/{folder.name}" if served_root else str(folder))
     try:
         folder.mkdir(exist_ok=True)
         write_atomically(folder / SETTINGS_FILE, json.dumps(settings.model_dump(mode="json"), indent=2) + "\n")
         write_routes(store)
-        write_atomically(folder / BOOTSTRAP_FILE, json.dumps(bootstrap, indent=2) + "\n", _SECRET)
+        write_atomically(folder / BOOTSTRAP_FILE, json.dumps(bootstrap, indent=2) + "\n", mode)
     except PermissionError as error:
         raise ServingConfigError(
             f"{error.filename or folder}: cannot be written to ({error.strerror}); make it writable"

@@ -32,6 +32,7 @@ class Session:
         dry_run: say what would be done, and change nothing.
         timeout: seconds to wait for a target.
         why: goes into the history.
+        served_root: the serving root as the servers see it; None leaves that as it is.
     """
 
     store: Store
@@ -44,6 +45,7 @@ class Session:
     dry_run: bool = False
     timeout: float = 300.0
     why: str = ""
+    served_root: str | None = None
 
     def read(self) -> State:
         """Returns the state as it is stored."""

@@ -23,6 +23,8 @@ def open_session(
     *,
     say: Callable[[str], None],
     servers: Sequence[str] = (),
+    gateways: Sequence[str] = (),
+    served_root: str | None = None,
     token_file: str | None = None,
     offline: bool = False,
     dry_run: bool = False,
@@ -43,14 +45,19 @@ def open_session(
         store=store,
         model=name,
         servers=UnstartedServers(store) if offline else target,
-        gateway=None if settings is None or offline else EnvoyGateway(store, name, settings, RestCaller()),
+        gateway=None if settings is None or offline else _gateway(store, name, gateways or (settings.status,)),
         prove=lambda version: replay_golden(store, name, version, target.replicas(), caller),
         say=say,
         offline=offline,
         dry_run=dry_run,
         timeout=timeout,
         why=why,
+        served_root=served_root,
     )
+
+
+def _gateway(store: Store, model: str, addresses: Sequence[str]) -> EnvoyGateway:
+    return EnvoyGateway(store, model, addresses, RestCaller())
 
 
 def choose_model(store: Store, model: str | None) -> str:

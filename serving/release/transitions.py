@@ -26,6 +26,11 @@ def add_loaded(state: State, number: int, manifest: str, other_inputs: bool = Fa
     return _change(state, versions={**state.versions, number: version})
 
 
+def serve_from(state: State, served_root: str) -> State:
+    """Notes where the servers see the serving root."""
+    return _change(state, served_root=served_root.rstrip("/"))
+
+
 def verify(state: State, number: int) -> State:
     """Notes that a loaded version answered its golden requests.
 

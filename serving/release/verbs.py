@@ -152,6 +152,8 @@ def _prepare(session: Session, before: State, version: int, accept_schema_change
             "start the servers and leave out --offline"
         )
     state = _adopt(session, before) if before.revision == 0 else before
+    if session.served_root is not None:
+        state = transitions.serve_from(state, session.served_root)
     return transitions.add_loaded(state, version, manifest, other)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from serving.errors import TargetError
 from serving.gateway.files import write_routes
 from serving.gateway.routes import LUA_FILTER
-from serving.gateway.settings import GatewaySettings
 from serving.release.split import BUCKETS, CANDIDATE, STABLE
 from serving.release.state import State
 from serving.release.store import Store
@@ -21,23 +21,23 @@ class EnvoyGateway:
     Args:
         store: where the states are, and the gateway's folder.
         model: the model that is observed.
-        settings: the gateway's.
+        addresses: where the gateways tell their status; each name may stand for several replicas.
         caller: makes the calls.
     """
 
     name = "gateway"
 
-    def __init__(self, store: Store, model: str, settings: GatewaySettings, caller: RestCaller) -> None:
+    def __init__(self, store: Store, model: str, addresses: Sequence[str], caller: RestCaller) -> None:
         self._store = store
         self._model = model
-        self._settings = settings
+        self._addresses = tuple(addresses)
         self._caller = caller
 
     def observe(self) -> Observation:
         """Asks every replica for the routes that are in force; a split counts if all have it."""
         splits: list[dict[int, float]] = []
         silent: list[str] = []
-        replicas = find_replicas(self._settings.status)
+        replicas = [replica for address in self._addresses for replica in find_replicas(address)]
         for replica in replicas:
             try:
                 splits.append(self._split(replica))
