@@ -1,5 +1,7 @@
 """The Kubernetes files: their types, and what they promise."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from tests.contract.deploy.kubernetes_schema import faults
+from tests.integration.serving.server_process import wait_until
 
 FOLDER = Path(__file__).parents[3] / "deploy/serving"
 FILES = sorted(path for path in (FOLDER / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
@@ -53,7 +56,7 @@ def test_no_container_is_root_or_writes_to_its_image(name, pod):
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
-    for container in pod["containers"]:
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
         security = container["securityContext"]
         assert security["readOnlyRootFilesystem"] is True
         assert security["allowPrivilegeEscalation"] is False
@@ -61,7 +64,30 @@ def test_no_container_is_root_or_writes_to_its_image(name, pod):
         assert container["resources"]["limits"]["memory"]
         assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in pod["volumes"]}
         if name.startswith("Deployment"):
-            assert all(mount.get("readOnly") for mount in container["volumeMounts"] if mount["name"] != "tmp")
+            assert all(mount.get("readOnly") for mount in container["volumeMounts"] if mount["name"] == "models")
+
+
+def test_the_gateways_pods_follow_a_volume_that_tells_of_no_changes(tmp_path):
+    (pod,) = [pod for name, pod in PODS if name == "Deployment gateway.yaml"]
+    script = next(container for container in pod["containers"] if container["name"] == "follow")
+    assert pod["initContainers"][0]["args"] == script["args"]
+    places = {name: tmp_path / name.lower() for name in ("FROM", "TO")}
+    for place in places.values():
+        place.mkdir()
+    for name in ("envoy.json", "routes.json"):
+        (places["FROM"] / name).write_text("1")
+    environment = {**os.environ, **{name: str(place) for name, place in places.items()}}
+    words = [*script["command"], *script["args"]]
+    subprocess.run(words, env=environment | {"ONCE": "yes"}, check=True, timeout=10)
+    assert (places["TO"] / "envoy.json").read_text() == "1"
+    process = subprocess.Popen(words, env=environment)
+    try:
+        (places["FROM"] / "routes.json").write_text("2")
+        wait_until(lambda: (places["TO"] / "routes.json").read_text() == "2", 10)
+    finally:
+        process.kill()
+        process.wait()
+    assert sorted(path.name for path in places["TO"].iterdir()) == ["envoy.json", "routes.json"]
 
 
 def test_selectors_policies_and_budgets_mean_pods_that_exist():

@@ -163,10 +163,12 @@ def test_the_first_release_can_be_written_before_any_server_runs(place, model, t
     from serving.cli_release import release
 
     shutil.copytree(place.root / model, tmp_path / model)
-    for words in (["stage", "1"], ["promote"]):
+    for words in (["stage", "1", "--served-root", "/models"], ["promote"]):
         result = CliRunner().invoke(release, [*words, "--offline", "--root", str(tmp_path)])
         assert result.exit_code == 0, result.output + str(result.exception)
-    assert 'version_labels { key: "stable" value: 1 }' in (tmp_path / "models.config").read_text()
+    config = (tmp_path / "models.config").read_text()
+    assert 'version_labels { key: "stable" value: 1 }' in config
+    assert f'base_path: "/models/{model}"' in config
     result = CliRunner().invoke(release, ["stage", "2", "--offline", "--root", str(tmp_path)])
     assert "leave out --offline" in str(result.exception)
 

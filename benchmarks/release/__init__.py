@@ -1,0 +1,1 @@
+"""How soon a rollback takes effect, measured with the program itself."""
