@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser test-browser run test test-slow check format lock bench bench-train bench-serve bench-export golden clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,6 +15,9 @@ setup-tfjs: ## make the environment of the TensorFlow.js converter
 
 setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 	@scripts/setup.sh edge
+
+setup-tools: ## install Prometheus and Alertmanager for the tests of the rules (as root, on Debian and Ubuntu)
+	@command -v promtool >/dev/null && command -v amtool >/dev/null || { apt-get update -qq && apt-get install -qq --yes prometheus prometheus-alertmanager >/dev/null; }
 
 setup-browser: ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }
@@ -53,6 +56,9 @@ bench-train: setup ## overhead of the strategies, scaling, recovery (benchmarks/
 
 bench-serve: setup ## figures of the model server (benchmarks/serve/RESULTS.md)
 	@$(PY) -m benchmarks.serve $(ARGS)
+
+bench-release: setup ## rollback under 200 requests per second (benchmarks/release/RESULTS.md)
+	@$(PY) -m benchmarks.release $(ARGS)
 
 bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (benchmarks/export/RESULTS.md)
 	@$(PY) -m benchmarks.export $(ARGS)

@@ -47,6 +47,7 @@ setup(
             "httptools>=0.6",
             "pysimdjson>=7",
             "tensorflow-serving-api>=2.19,<2.22",
+            "urllib3>=2",
             "uvloop>=0.21",
         ],
         # The example models: scikit-learn brings the handwritten digits.
@@ -58,6 +59,7 @@ setup(
             "fastapi",
             "hypothesis>=6",
             "import-linter>=2",
+            "kubernetes>=26",  # its types check the manifests of deploy/serving
             "mypy>=1.18",
             "pip",  # the stock pipeline of the benchmark packages and installs its module file
             "playwright>=1.50",
