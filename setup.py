@@ -66,6 +66,7 @@ setup(
             "psutil",
             "pytest>=8",
             "pytest-timeout>=2",
+            "python-hcl2>=7",  # reads deploy/vertex in its tests
             "requests",
             "ruff>=0.14",
             "types-PyYAML",
