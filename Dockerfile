@@ -8,7 +8,7 @@ ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
 
 FROM ${BEAM_IMAGE} AS beam
 
-FROM ${PYTHON_IMAGE} AS environments
+FROM ${PYTHON_IMAGE} AS tools
 # Bytecode that is not compared with its source stays valid when a builder changes modification times.
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 # A few packages (pyfarmhash, which TFX's transformations need) have no wheel; the compiler stays in this stage.
@@ -18,27 +18,29 @@ COPY requirements/tools.txt requirements/
 RUN python -m venv /opt/tools \
  && /opt/tools/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/tools.txt
 COPY deploy/image/slim.sh /opt/
+
+FROM tools AS environment
 COPY requirements/runtime.txt requirements/
 RUN python -m venv --without-pip .venv \
  && /opt/tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements/runtime.txt \
  && /opt/slim.sh .venv
+
+FROM tools AS tfjs-environment
 # What the converter of TensorFlow.js brings along for training, and no conversion imports, goes; check.py converts.
-COPY requirements/tfjs.txt deploy/image/tensorflow-cpu.txt requirements/
+# (tensorflow-cpu in place of tensorflow would be 640 MB less, but TensorFlow Decision Forests, which the converter
+# imports, does not load with it.)
+COPY requirements/tfjs.txt requirements/
 RUN python -m venv --without-pip .venv-tfjs \
  && /opt/tools/bin/uv pip sync --quiet --python .venv-tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
- && /opt/tools/bin/uv pip uninstall --quiet --python .venv-tfjs/bin/python tensorflow \
- && /opt/tools/bin/uv pip install --quiet --python .venv-tfjs/bin/python --no-deps --require-hashes --compile-bytecode \
-      -r requirements/tensorflow-cpu.txt \
- && /opt/slim.sh .venv-tfjs flax optax orbax-checkpoint tensorstore ydf uvloop tensorboard tensorboard-data-server
+ && /opt/slim.sh .venv-tfjs flax optax orbax-checkpoint tensorstore uvloop tensorboard tensorboard-data-server
 
-FROM environments AS code
+FROM environment AS code
 COPY setup.py pyproject.toml ./
 COPY configs configs
 COPY components components
 COPY models models
 COPY pipeline pipeline
 COPY serving serving
-COPY deploy/image/sbom.py /opt/sbom.py
 # What the project adds to the environment goes into a folder of its own, so that a change of code does not renew the
 # layer with the packages.
 RUN touch /opt/before \
@@ -47,10 +49,10 @@ RUN touch /opt/before \
  && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash configs components models pipeline serving \
  && mkdir -p /overlay/out /overlay/runs /overlay/data \
  && cp -a setup.py pyproject.toml configs components models pipeline serving /overlay/ \
- && find .venv -newer /opt/before ! -type d -exec cp -a --parents -t /overlay/ '{}' + \
- && .venv/bin/python /opt/sbom.py .venv .venv-tfjs > /overlay/sbom.cdx.json
+ && find .venv -newer /opt/before ! -type d -exec cp -a --parents -t /overlay/ '{}' +
 
-FROM ${PYTHON_IMAGE} AS image
+# Without the TensorFlow.js converter: enough for every step of a pipeline whose export.tfjs.variants is empty.
+FROM ${PYTHON_IMAGE} AS steps
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -63,22 +65,28 @@ LABEL org.opencontainers.image.title="hilir" \
       org.opencontainers.image.base.name="python:3.11-slim-trixie" \
       hilir.sbom="/opt/hilir/sbom.cdx.json"
 RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin hilir
-WORKDIR /opt/hilir
-COPY --from=beam /opt/apache/beam/boot /opt/apache/beam/boot
-COPY --from=environments /opt/hilir/.venv-tfjs .venv-tfjs
-COPY --from=environments /opt/hilir/.venv .venv
-COPY --from=code /overlay/ ./
-COPY deploy/image/check.py ./
-COPY --chmod=755 deploy/image/entrypoint.sh /usr/local/bin/hilir-entrypoint
-RUN chown hilir:hilir out runs data
 # Beam would otherwise make an empty environment of its own in each worker.
 ENV PATH=/opt/hilir/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \
     TF_USE_LEGACY_KERAS=1
+WORKDIR /opt/hilir
+COPY --from=beam /opt/apache/beam/boot /opt/apache/beam/boot
+COPY --from=environment /opt/hilir/.venv .venv
+COPY --from=code /overlay/ ./
+COPY --chmod=755 deploy/image/entrypoint.sh /usr/local/bin/hilir-entrypoint
+COPY deploy/image/check.py deploy/image/sbom.py image/
+RUN chown hilir:hilir out runs data && python image/sbom.py .venv > sbom.cdx.json
 USER hilir
 # The build fails unless the image is healthy.
-RUN hilir doctor && python check.py
+RUN hilir doctor && python image/check.py
 ENTRYPOINT ["hilir-entrypoint"]
 CMD ["hilir", "--help"]
+
+FROM steps AS image
+USER root
+COPY --from=tfjs-environment /opt/hilir/.venv-tfjs .venv-tfjs
+RUN python image/sbom.py .venv .venv-tfjs > sbom.cdx.json
+USER hilir
+RUN python image/check.py

