@@ -34,6 +34,12 @@ RUN python -m venv --without-pip .venv-tfjs \
  && /opt/tools/bin/uv pip sync --quiet --python .venv-tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
  && /opt/slim.sh .venv-tfjs flax optax orbax-checkpoint tensorstore uvloop tensorboard tensorboard-data-server
 
+FROM tools AS node-modules
+# TensorFlow.js itself, with which an export is run to prove it.
+RUN apt-get install -qq --yes --no-install-recommends nodejs npm >/dev/null
+COPY deploy/browser/package.json deploy/browser/package-lock.json deploy/browser/
+RUN cd deploy/browser && npm ci --omit=dev --ignore-scripts --silent && find node_modules -name '*.map' -delete
+
 FROM environment AS code
 COPY setup.py pyproject.toml ./
 COPY configs configs
@@ -86,6 +92,8 @@ CMD ["hilir", "--help"]
 
 FROM steps AS image
 USER root
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs >/dev/null && rm -rf /var/lib/apt/lists/*
+COPY --from=node-modules /opt/hilir/deploy/browser/node_modules deploy/browser/node_modules
 COPY --from=tfjs-environment /opt/hilir/.venv-tfjs .venv-tfjs
 RUN python image/sbom.py .venv .venv-tfjs > sbom.cdx.json
 USER hilir

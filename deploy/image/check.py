@@ -37,6 +37,8 @@ def convert() -> None:
         Path(folder, "job.json").write_text(json.dumps(job))
         script = str(HOME / "components/exporter/tfjs_convert.py")
         subprocess.run([str(CONVERTER), script, f"{folder}/job.json"], check=True)
+        modules = HOME / "deploy/browser"
+        subprocess.run(["node", "-e", "import('@tensorflow/tfjs').then((tf) => tf.ready())"], cwd=modules, check=True)
         assert all(Path(each, "model.json").exists() for each in variants.values())
         assert tf.lite.TFLiteConverter.from_saved_model(f"{folder}/model", signature_keys=["edge"]).convert()
 
