@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (ben
 
 golden: setup ## renew the compiled pipelines that the tests compare with; look at the difference
 	@$(PY) -m tests.golden.render
+
+image: ## build the container image (Docker, Podman or Buildah); ARGS="--target steps" without TensorFlow.js
+	@scripts/image.sh $(ARGS)
 
 clean: ## remove what runs made; environments stay
 	@rm -rf out runs data
