@@ -18,54 +18,42 @@ def export() -> None:
     """Export pushed versions for phones, embedded devices and browsers."""
 
 
-@export.command("tflite")
-@click.argument("version", type=click.IntRange(1))
-@config_argument
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    type=click.Choice(["float32", "dynamic_range", "float16", "int8", "int16x8"]),
-    help="Make this variant instead of the configured ones; may be repeated.",
-)
-@examples_option
-@overlay_option
-@set_option
-def export_tflite(
-    version: int,
-    config: str,
-    variants: tuple[str, ...],
-    examples: str | None,
-    overlays: tuple[str, ...],
-    settings: tuple[str, ...],
-) -> None:
-    """Convert VERSION of the model of CONFIG to TensorFlow Lite and prove the result."""
-    _export("tflite", version, config, variants, examples, overlays, settings)
+def _command(name: str, runtime: str, variants: tuple[str, ...]) -> None:
+    """Adds the command that exports to one runtime."""
+
+    @export.command(name, help=f"Convert VERSION of the model of CONFIG to {runtime} and prove the result.")
+    @click.argument("version", type=click.IntRange(1))
+    @config_argument
+    @click.option(
+        "--variant",
+        "variants",
+        multiple=True,
+        type=click.Choice(variants),
+        help="Make this variant instead of the configured ones; may be repeated.",
+    )
+    @examples_option
+    @overlay_option
+    @set_option
+    def export_to(
+        version: int,
+        config: str,
+        variants: tuple[str, ...],
+        examples: str | None,
+        overlays: tuple[str, ...],
+        settings: tuple[str, ...],
+    ) -> None:
+        from pipeline.config import load
+        from pipeline.exports import export_version, read_exports, write_table
+
+        found = load(config, overlays, settings).config
+        folder = export_version(found, version, name, variants, examples)
+        for line in write_table({name: read_exports(found, version)[name]}):
+            click.echo(line)
+        click.echo(f"version {version} is exported to {folder}")
 
 
-@export.command("tfjs")
-@click.argument("version", type=click.IntRange(1))
-@config_argument
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    type=click.Choice(["float32", "float16", "uint8"]),
-    help="Make this variant instead of the configured ones; may be repeated.",
-)
-@examples_option
-@overlay_option
-@set_option
-def export_tfjs(
-    version: int,
-    config: str,
-    variants: tuple[str, ...],
-    examples: str | None,
-    overlays: tuple[str, ...],
-    settings: tuple[str, ...],
-) -> None:
-    """Convert VERSION of the model of CONFIG to TensorFlow.js and prove the result."""
-    _export("tfjs", version, config, variants, examples, overlays, settings)
+_command("tflite", "TensorFlow Lite", ("float32", "dynamic_range", "float16", "int8", "int16x8"))
+_command("tfjs", "TensorFlow.js", ("float32", "float16", "uint8"))
 
 
 @export.command("bench")
@@ -80,22 +68,3 @@ def bench(version: int, config: str, overlays: tuple[str, ...], settings: tuple[
 
     for line in write_table(read_exports(load(config, overlays, settings).config, version)):
         click.echo(line)
-
-
-def _export(
-    name: str,
-    version: int,
-    config: str,
-    variants: tuple[str, ...],
-    examples: str | None,
-    overlays: tuple[str, ...],
-    settings: tuple[str, ...],
-) -> None:
-    from pipeline.config import load
-    from pipeline.exports import export_version, read_exports, write_table
-
-    found = load(config, overlays, settings).config
-    folder = export_version(found, version, name, variants, examples)
-    for line in write_table({name: read_exports(found, version)[name]}):
-        click.echo(line)
-    click.echo(f"version {version} is exported to {folder}")

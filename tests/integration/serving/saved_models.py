@@ -201,3 +201,15 @@ def broken(path: Path) -> None:
     """A directory that is no SavedModel."""
     path.mkdir(parents=True)
     (path / "saved_model.pb").write_bytes(b"not a model")
+
+
+def write_all(root):
+    """Writes one model of each kind below `root`, each at a base path of its own; returns `root`."""
+    half_plus(root / "half_plus_two" / "00000123", 2.0)
+    half_plus(root / "half_plus_two_2_versions" / "00000123", 2.0)
+    half_plus(root / "half_plus_two_2_versions" / "00000124", 2.0)
+    half_plus(root / "half_plus_three" / "00000123", 3.0)
+    shapes(root / "shapes" / "1")
+    digits(root / "digits" / "1")
+    broken(root / "broken" / "1")
+    return root
