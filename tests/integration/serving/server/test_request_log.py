@@ -55,14 +55,14 @@ def test_redaction_and_sampling(models, tmp_path):
         redact=frozenset({"x"}),
     ) as client:
         for _ in range(200):
-            client.post("m:predict", {"instances": [41.5]})
-        client.post("m:regress", {"signature_name": "regress_x_to_y", "examples": [{"x": 41.5}]})
+            client.post("m:predict", {"instances": [20.40625]})
+        client.post("m:regress", {"signature_name": "regress_x_to_y", "examples": [{"x": 20.40625}]})
     logged = lines(prefix.with_suffix(".jsonl"))
     assert 60 < len(logged) < 140
     assert {str(entry["inputs"]) for entry in logged if entry["method"] == "predict"} == {"{'x': 'REDACTED'}"}
     assert logged[-1]["inputs"] == [{"x": "REDACTED"}] or logged[-1]["method"] == "predict"
-    assert "41.5" not in prefix.with_suffix(".jsonl").read_text()
-    assert np.float32(41.5).tobytes() not in prefix.with_suffix(".tfrecord").read_bytes()
+    assert "20.40625" not in prefix.with_suffix(".jsonl").read_text()
+    assert np.float32(20.40625).tobytes() not in prefix.with_suffix(".tfrecord").read_bytes()
 
 
 def test_a_models_own_logging_config(models, tmp_path):
