@@ -22,8 +22,10 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import La
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel
 
 from components.data_gate.component import DataGate
+from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.evaluator.eval_config import make_eval_config
 from components.example_gen.component import make_example_gen
 from components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
@@ -69,13 +71,12 @@ def build(
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
     transform = _transform(config, facts, example_gen, schema_gen, gate)
-    resolver = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=types.Channel(type=standard_artifacts.Model),
-        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("LatestBlessed")
     tuner = _tuner(config, facts, transform, schema_gen)
-    trainer = _trainer(config, facts, transform, schema_gen, resolver, tuner)
+    warm = config.train.warm_start != "never"
+    # A warm start needs the model before there is a candidate, and Vertex AI has no resolver but TFX's own.
+    resolver = _latest_blessed() if warm or metadata is None else None
+    trainer = _trainer(config, facts, transform, schema_gen, resolver if warm else None, tuner)
+    resolver = resolver or _latest_blessed(candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -121,6 +122,16 @@ def _transform(config: Config, facts: Facts, example_gen: BaseNode, schema_gen: 
     return transform
 
 
+def _latest_blessed(**candidate: BaseChannel) -> Resolver:
+    """Returns the node that finds the latest blessed model; the one that is not the `candidate`, if one is given."""
+    return Resolver(
+        strategy_class=LatestOtherBlessedModelStrategy if candidate else LatestBlessedModelStrategy,
+        model=types.Channel(type=standard_artifacts.Model),
+        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        **candidate,
+    ).with_id("LatestBlessed")
+
+
 def _tuner(config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode) -> list[BaseNode]:
     """Returns the search for hyperparameters, if there is to be one."""
     if not config.train.tune.enabled:
@@ -146,16 +157,15 @@ def _trainer(
     facts: Facts,
     transform: Transform,
     schema_gen: BaseNode,
-    resolver: BaseNode,
+    warm_start_from: BaseNode | None,
     tuner: Sequence[BaseNode],
 ) -> Trainer:
-    warm = config.train.warm_start != "never"
     return Trainer(
         run_fn=f"{run_fn.__module__}.{run_fn.__name__}",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
-        base_model=resolver.outputs["model"] if warm else None,
+        base_model=warm_start_from.outputs["model"] if warm_start_from else None,
         hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),

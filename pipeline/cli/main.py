@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -84,6 +85,8 @@ def cli(ctx: click.Context, verbose: bool) -> None:
 
 def main() -> None:
     """Runs the program; every error ends as one message and an exit code."""
+    # pydantic looks through all installed packages for plugins, of which there are none for us.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(_run(sys.argv[1:]))
 
 

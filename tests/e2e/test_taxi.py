@@ -84,14 +84,9 @@ def test_an_unchanged_rerun_executes_nothing_but_the_resolver(taxi_run):
     again = place.run("configs/taxi.yaml")
     states = {node["id"]: node["state"] for node in again["nodes"]}
     assert states.pop("LatestBlessed") == "done"
-    # The first run made a baseline, which the Evaluator compares with from now on; after that nothing is left to do.
-    assert {states[name] for name in states if name not in ("Evaluator", "Pusher")} == {"cached"}
-    assert again["baseline"]["auc"] == pytest.approx(first["metrics"]["auc"])
-    third = place.run("configs/taxi.yaml")
-    states = {node["id"]: node["state"] for node in third["nodes"]}
-    assert states.pop("LatestBlessed") == "done"
     assert set(states.values()) == {"cached"}
-    assert third["version"] == again["version"]
+    assert again["version"] == first["version"]
+    assert again["metrics"] == first["metrics"]
 
 
 def test_digits_reaches_its_accuracy_and_is_sliced_by_true_class(digits_run):
