@@ -11,8 +11,8 @@ FROM ${BEAM_IMAGE} AS beam
 FROM ${PYTHON_IMAGE} AS tools
 # Bytecode that is not compared with its source stays valid when a builder changes modification times.
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
-# A few packages (pyfarmhash, which TFX's transformations need) have no wheel; the compiler stays in this stage.
-RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends g++ >/dev/null
+# binutils for `strip`; it stays in this stage.
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils >/dev/null
 WORKDIR /opt/hilir
 COPY requirements/tools.txt requirements/
 RUN python -m venv /opt/tools \
@@ -26,13 +26,11 @@ RUN python -m venv --without-pip .venv \
  && /opt/slim.sh .venv
 
 FROM tools AS tfjs-environment
-# What the converter of TensorFlow.js brings along for training, and no conversion imports, goes; check.py converts.
-# (tensorflow-cpu in place of tensorflow would be 640 MB less, but TensorFlow Decision Forests, which the converter
-# imports, does not load with it.)
+# What TensorFlow brings along for training, and no conversion imports, goes; check.py converts.
 COPY requirements/tfjs.txt requirements/
 RUN python -m venv --without-pip .venv-tfjs \
  && /opt/tools/bin/uv pip sync --quiet --python .venv-tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
- && /opt/slim.sh .venv-tfjs flax optax orbax-checkpoint tensorstore uvloop tensorboard tensorboard-data-server
+ && /opt/slim.sh .venv-tfjs tensorboard tensorboard-data-server
 
 FROM tools AS node-modules
 # TensorFlow.js itself, with which an export is run to prove it.

@@ -55,6 +55,7 @@ setup(
         # CUDA libraries for NVIDIA GPUs; the plain install is for CPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "dev": [
+            'atheris>=3; sys_platform == "linux"',
             "cryptography",
             "fastapi",
             "hypothesis>=6",

@@ -8,7 +8,8 @@ compile() {
     --custom-compile-command "make lock" "$@"
 }
 compile requirements/tools.in --output-file requirements/tools.txt
-compile requirements/tfjs.in --output-file requirements/tfjs.txt
+compile requirements/tfjs.in --overrides requirements/tfjs-overrides.txt --excludes requirements/tfjs-excludes.txt \
+  --output-file requirements/tfjs.txt
 compile requirements/edge.in --output-file requirements/edge.txt
 compile setup.py --extra serving --extra examples --overrides requirements/overrides.txt --output-file requirements/runtime.txt
 compile setup.py --extra serving --extra examples --extra dev --overrides requirements/overrides.txt --constraint requirements/runtime.txt --output-file requirements/dev.txt

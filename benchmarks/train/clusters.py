@@ -45,7 +45,7 @@ def measure_scaling(data: Path, workers: int) -> dict[str, Any]:
     """Returns the start-up time, and the seconds of each epoch but the first; each worker has a batch of 64."""
     times, cores = Times(), sorted(os.sched_getaffinity(0))
     job = make_job(
-        data, "train.strategy=multi_worker", f"train.workers={workers}", "train.epochs=6", "train.batch_per=replica"
+        data, "train.strategy=multi_worker", f"train.workers={workers}", "train.epochs=4", "train.batch_per=replica"
     )
 
     def pin(pids: list[int]) -> None:

@@ -1,7 +1,7 @@
 """Converts SavedModels to TensorFlow.js graph models; runs in .venv-tfjs, whose packages do not go with the others'.
 
 Usage: python tfjs_convert.py JOB.json, with {"saved_model", "signature", "shard_bytes", "variants": {name: folder}}.
-All variants are converted in one process, because its start alone takes twelve seconds.
+All variants are converted in one process, because its start alone takes seconds.
 """
 
 from __future__ import annotations
@@ -9,12 +9,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
 
+# The converter imports these on its way, for models of JAX and of decision forests; the environment is made without.
+for _absent in ("tensorflow_decision_forests", "jax", "jax.experimental", "jax.experimental.jax2tf"):
+    _module = sys.modules[_absent] = ModuleType(_absent)
+    if "." in _absent:
+        setattr(sys.modules[_absent.rpartition(".")[0]], _absent.rpartition(".")[2], _module)
+
 # The environment has no types, and the project's own has no tensorflowjs.
-from tensorflowjs.converters import tf_saved_model_conversion_v2 as converter  # type: ignore[import-not-found]
+from tensorflowjs.converters import tf_saved_model_conversion_v2 as converter  # type: ignore[import-not-found]  # noqa: E402
 
 
 def main(job_path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +84,20 @@ def merge(layers: Sequence[Layer]) -> dict[str, Any]:
         merged = OmegaConf.merge(*(OmegaConf.create(layer.values) for layer in layers))
         values = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None)
-        raise ConfigError(f"{layers[-1].name}: {key or 'a value'}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(_explain(error, layers)) from None
     assert isinstance(values, dict)
     return _without_unset(values)
+
+
+def _explain(error: OmegaConfBaseException, layers: Sequence[Layer]) -> str:
+    """Returns where a reference leads nowhere, and what to do."""
+    key = getattr(error, "full_key", None)
+    place = f"{origin_of(layers, key)}: {key}" if key else f"{layers[-1].name}: a value"
+    fact = str(error).splitlines()[0]
+    missing = re.search(r"Environment variable '(\w+)' not found", fact)
+    if missing is None:
+        return f"{place}: {fact}"
+    return f"{place}: the environment variable {missing[1]} is not set; type 'export {missing[1]}=…'"
 
 
 def _without_unset(values: dict[Any, Any]) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def _transform_graph(artifact: Artifact) -> dict[str, Any]:
         return {"transformed features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
 
 
+def _tuner_results(artifact: Artifact) -> dict[str, Any]:
+    trials = json.loads(_first_file(artifact, "tuner_results.json") or "[]")
+    return {"trials": len(trials)} | ({"best score": float(trials[0]["score"])} if trials else {})
+
+
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
     from components.evaluator.results import read_metrics, read_reasons
 
@@ -100,6 +105,7 @@ _READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
     "ExampleAnomalies": _anomalies,
     "DataBlessing": _data_blessing,
     "TransformGraph": _transform_graph,
+    "TunerResults": _tuner_results,
     "ModelEvaluation": _evaluation,
     "ModelBlessing": _blessing,
     "PushedModel": _pushed,

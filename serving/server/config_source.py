@@ -75,10 +75,19 @@ class ConfigSource:
             return read_config_file(options.model_config_file)
         if options.model_base_path:
             return single_model(options.model_name, options.model_base_path)
+        return self._project()
+
+    def _project(self) -> Any:
+        """What the release verbs wrote, and every model pushed since; all models where nothing was released yet."""
+        pushed = self._scan()
         file = self._root / CONFIG_FILE
-        if file.exists():
-            return self._with_absolute_paths(read_config_file(str(file)))
-        return self._scan()
+        if not file.exists():
+            return pushed
+        config = self._with_absolute_paths(read_config_file(str(file)))
+        named = {entry.name for entry in config.model_config_list.config}
+        new = [entry for entry in pushed.model_config_list.config if entry.name not in named]
+        config.model_config_list.config.extend(new)
+        return config
 
     def _with_absolute_paths(self, config: Any) -> Any:
         for entry in config.model_config_list.config:

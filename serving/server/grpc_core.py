@@ -1,4 +1,4 @@
-"""A gRPC server for unary calls on grpcio's own core bindings, driven by the asyncio event loop.
+"""A gRPC server on grpcio's own core bindings, driven by the asyncio event loop; requests are single messages.
 
 `grpc.aio` spends four times as long per call (0.25 ms) as these bindings do, more than a small model's run. They
 are private to grpcio, so that `is_available` checks for them, and `grpc_server` falls back to `grpc.aio`.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ from serving.server.access import Tokens
 from serving.server.status import Code, StatusError
 
 Method = Callable[[bytes, Any], Awaitable[bytes]]
+Stream = Callable[[bytes, Any], AsyncIterator[bytes]]
+"""A method that answers one message with many; it has to end when the server stops."""
 _NEW_CALL, _SHUT_DOWN = object(), object()
 _EVENTS_PER_ROUND = 64
 # Rounds of the loop to look again, while calls are open, before a thread has to wait: some 0.2 ms.
@@ -56,10 +58,11 @@ class CallContext:
 
 
 class CoreServer:
-    """Serves unary methods by full name, such as `/tensorflow.serving.PredictionService/Predict`.
+    """Serves methods by full name, such as `/tensorflow.serving.PredictionService/Predict`.
 
     Args:
         methods: bytes in, bytes out; a StatusError becomes the call's status.
+        streams: the same, with several messages out.
         options: channel arguments.
         tokens: bearer tokens, one of which calls must carry; None asks for none.
         open_prefix: methods whose names begin with this need no token.
@@ -68,11 +71,14 @@ class CoreServer:
     def __init__(
         self,
         methods: Mapping[str, Method],
+        streams: Mapping[str, Stream],
         options: Sequence[tuple[str, Any]],
         tokens: Tokens | None,
         open_prefix: str,
     ) -> None:
-        self._methods = {name.encode(): method for name, method in methods.items()}
+        runs = [(name, partial(_Call.run, method=method)) for name, method in methods.items()]
+        runs += [(name, partial(_Call.stream, method=method)) for name, method in streams.items()]
+        self._runs = {name.encode(): run for name, run in runs}
         self._tokens = tokens
         self._open_prefix = open_prefix.encode()
         self._server = cygrpc.Server(tuple(options), False)
@@ -81,7 +87,7 @@ class CoreServer:
         self._calls: set[asyncio.Task[None]] = set()
         self._quiet = 0
         self._resume = threading.Event()
-        self._stopping = False
+        self.stopping = False
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._watch, name="grpc", daemon=True)
 
@@ -107,7 +113,7 @@ class CoreServer:
 
     async def stop(self, grace: float) -> None:
         """Accept no more calls, let the running ones finish within `grace` seconds, then end them."""
-        self._stopping = True
+        self.stopping = True
         self._server.shutdown(self._queue, _SHUT_DOWN)
         try:
             async with asyncio.timeout(grace):
@@ -155,7 +161,7 @@ class CoreServer:
         elif event.tag is _NEW_CALL:
             if event.success:
                 self._accept(event)
-            if not self._stopping:
+            if not self.stopping:
                 self._server.request_call(self._queue, self._queue, _NEW_CALL)
         else:
             event.tag(event)
@@ -163,7 +169,7 @@ class CoreServer:
     def _accept(self, event: Any) -> None:
         name = event.call_details.method
         problem = None
-        if name not in self._methods:
+        if name not in self._runs:
             problem = StatusError(Code.UNIMPLEMENTED, "Method not found!")
         elif not self._is_allowed(name, event.invocation_metadata):
             problem = StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token")
@@ -173,7 +179,7 @@ class CoreServer:
             call.finish(None, problem)
             return
         receive = (cygrpc.ReceiveMessageOperation(0),)
-        event.call.start_server_batch(receive, partial(call.received, self._methods[name]))
+        event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
 
     def _is_allowed(self, name: bytes, metadata: Any) -> bool:
         if self._tokens is None or name.startswith(self._open_prefix):
@@ -183,9 +189,9 @@ class CoreServer:
                 return self._tokens.allows(value if isinstance(value, bytes) else value.encode())
         return False
 
-    def run(self, call: _Call, method: Method, data: bytes) -> None:
-        """Run a method as a task."""
-        call.task = self._loop.create_task(call.run(method, data))
+    def run(self, call: _Call, run: Callable[..., Coroutine[Any, Any, None]], data: bytes) -> None:
+        """Run a call as a task."""
+        call.task = self._loop.create_task(run(call, data))
         self._calls.add(call.task)
         call.task.add_done_callback(self._calls.discard)
 
@@ -198,15 +204,16 @@ class _Call:
         self.call = call
         self.context = CallContext(deadline)
         self.task: asyncio.Task[None] | None = None
+        self.begun = False
         self.done = False
 
-    def received(self, method: Method, event: Any) -> None:
+    def received(self, run: Callable[..., Coroutine[Any, Any, None]], event: Any) -> None:
         """The request is there, or never will be."""
         data = event.batch_operations[0].message()
         if data is None:
             self.finish(None, StatusError(Code.UNIMPLEMENTED, "Exactly one request message is required"))
         else:
-            self.server.run(self, method, data)
+            self.server.run(self, run, data)
 
     def closed(self, event: Any) -> None:
         """The call is over for the client: finished, or given up."""
@@ -215,12 +222,31 @@ class _Call:
             if self.task is not None:
                 self.task.cancel()
 
-    async def run(self, method: Method, data: bytes) -> None:
+    async def run(self, data: bytes, method: Method) -> None:
         """Run the method, and send what comes of it."""
         try:
             self.finish(await method(data, self.context), None)
         except StatusError as error:
             self.finish(None, error)
+
+    async def stream(self, data: bytes, method: Stream) -> None:
+        """Run the method, and send each message that it gives, the next one when the last has been taken."""
+        try:
+            async for response in method(data, self.context):
+                sent = asyncio.get_running_loop().create_future()
+                operations = [*self._begin(), cygrpc.SendMessageOperation(response, 0)]
+                self.call.start_server_batch(tuple(operations), partial(_note, sent))
+                await sent
+            self.finish(None, None)
+        except StatusError as error:
+            self.finish(None, error)
+
+    def _begin(self) -> list[Any]:
+        """What has to go before the first message or the status."""
+        if self.begun:
+            return []
+        self.begun = True
+        return [cygrpc.SendInitialMetadataOperation(None, 0)]
 
     def finish(self, response: bytes | None, error: StatusError | None) -> None:
         """Send the response and the status; once, and not to clients that have left."""
@@ -228,13 +254,17 @@ class _Call:
             return
         self.done = True
         code, message = (Code.OK, b"") if error is None else (error.code, error.grpc_message.encode("utf-8", "replace"))
-        operations = [
-            cygrpc.SendInitialMetadataOperation(None, 0),
-            cygrpc.SendStatusFromServerOperation((), int(code), message, 0),
-        ]
+        operations = self._begin()
         if response is not None:
-            operations.insert(1, cygrpc.SendMessageOperation(response, 0))
+            operations.append(cygrpc.SendMessageOperation(response, 0))
+        operations.append(cygrpc.SendStatusFromServerOperation((), int(code), message, 0))
         self.call.start_server_batch(tuple(operations), _sent)
+
+
+def _note(sent: asyncio.Future[None], _event: Any) -> None:
+    """The message is on its way, or the client has gone and the call's task is cancelled."""
+    if not sent.done():
+        sent.set_result(None)
 
 
 def _sent(_event: Any) -> None:

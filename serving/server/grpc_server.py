@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,14 +12,15 @@ from google.protobuf.message import DecodeError
 
 from serving.errors import ServingConfigError, ServingStartError
 from serving.server.access import Tokens
-from serving.server.grpc_core import CoreServer, is_available
+from serving.server.grpc_core import CoreServer, Stream, is_available
 from serving.server.grpc_service import GrpcApi, Method
 from serving.server.options import ServeOptions
 from serving.server.protos import HealthCheckRequest, HealthCheckResponse
-from serving.server.status import StatusError, invalid_argument, not_found
+from serving.server.status import Code, StatusError, invalid_argument, not_found
 from serving.server.tls import TlsConfig, grpc_credentials
 
-_SERVING, _NOT_SERVING = 1, 2
+_SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3
+_WATCH_SECONDS = 0.2
 _HEALTH = "/grpc.health.v1.Health/"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SERVICES = ("", "ModelService", "PredictionService")
@@ -47,37 +49,73 @@ class _TokenCheck(grpc.aio.ServerInterceptor):
         return self._refusal
 
 
-def health_method(is_ready: Callable[[], bool]) -> Method:
+def _service_of(data: bytes) -> str:
+    try:
+        return str(HealthCheckRequest.FromString(data).service)
+    except DecodeError:
+        raise invalid_argument("Not a grpc.health.v1.HealthCheckRequest") from None
+
+
+def _health(status: int) -> bytes:
+    return bytes(HealthCheckResponse(status=status).SerializeToString())
+
+
+def health_check(is_ready: Callable[[], bool]) -> Method:
     """grpc.health.v1.Health/Check for the whole server and both services."""
 
     async def check(data: bytes, _context: Any) -> bytes:
-        try:
-            service = HealthCheckRequest.FromString(data).service
-        except DecodeError:
-            raise invalid_argument("Not a grpc.health.v1.HealthCheckRequest") from None
+        service = _service_of(data)
         if service not in _SERVICES:
             raise not_found(f"unknown service {service}")
-        response = HealthCheckResponse(status=_SERVING if is_ready() else _NOT_SERVING)
-        return bytes(response.SerializeToString())
+        return _health(_SERVING if is_ready() else _NOT_SERVING)
 
     return check
+
+
+def health_watch(is_ready: Callable[[], bool], is_stopping: Callable[[], bool]) -> Stream:
+    """grpc.health.v1.Health/Watch: the state now, and each time it changes, until the server stops."""
+
+    async def watch(data: bytes, _context: Any) -> AsyncIterator[bytes]:
+        known = _service_of(data) in _SERVICES
+        told = None
+        while not is_stopping():
+            status = _SERVICE_UNKNOWN if not known else _SERVING if is_ready() else _NOT_SERVING
+            if status != told:
+                yield _health(status)
+                told = status
+            await asyncio.sleep(_WATCH_SECONDS)
+        if told == _SERVING:
+            yield _health(_NOT_SERVING)
+        raise StatusError(Code.CANCELLED, "The server is shutting down")
+
+    return watch
 
 
 class AioServer:
     """The same as CoreServer on grpc.aio, for a grpcio without the bindings that CoreServer needs."""
 
     def __init__(
-        self, methods: Mapping[str, Method], options: Sequence[tuple[str, Any]], tokens: Tokens | None
+        self,
+        methods: Mapping[str, Method],
+        streams: Mapping[str, Stream],
+        options: Sequence[tuple[str, Any]],
+        tokens: Tokens | None,
     ) -> None:
+        self.stopping = False
         interceptors = [_TokenCheck(tokens)] if tokens is not None else []
         self._server = grpc.aio.server(options=options, interceptors=interceptors)
+        handlers = [
+            (name, grpc.unary_unary_rpc_method_handler(partial(_call, method))) for name, method in methods.items()
+        ]
+        handlers += [
+            (name, grpc.unary_stream_rpc_method_handler(partial(_stream, each))) for name, each in streams.items()
+        ]
         services: dict[str, dict[str, Any]] = {}
-        for full_name, method in methods.items():
+        for full_name, handler in handlers:
             _, service, name = full_name.split("/")
-            handler = grpc.unary_unary_rpc_method_handler(partial(_call, method))
             services.setdefault(service, {})[name] = handler
-        for service, handlers in services.items():
-            generic = grpc.method_handlers_generic_handler(service, handlers)
+        for service, of_service in services.items():
+            generic = grpc.method_handlers_generic_handler(service, of_service)
             self._server.add_generic_rpc_handlers((generic,))
 
     def add_port(self, address: str, credentials: grpc.ServerCredentials | None) -> None:
@@ -97,6 +135,7 @@ class AioServer:
 
     async def stop(self, grace: float) -> None:
         """Let running calls finish within `grace` seconds, then end them."""
+        self.stopping = True
         await self._server.stop(grace)
 
 
@@ -104,9 +143,20 @@ async def _call(method: Method, data: bytes, context: Any) -> bytes:
     try:
         return await method(data, context)
     except StatusError as error:
-        message = error.grpc_message.encode("utf-8", "replace").decode()
-        await context.abort(_CODES[int(error.code)], message)
+        await _abort(context, error)
     raise AssertionError("abort returned")
+
+
+async def _stream(method: Stream, data: bytes, context: Any) -> AsyncIterator[bytes]:
+    try:
+        async for response in method(data, context):
+            yield response
+    except StatusError as error:
+        await _abort(context, error)
+
+
+async def _abort(context: Any, error: StatusError) -> None:
+    await context.abort(_CODES[int(error.code)], error.grpc_message.encode("utf-8", "replace").decode())
 
 
 def make_grpc_server(
@@ -128,14 +178,15 @@ def make_grpc_server(
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
         *_channel_arguments(options.grpc_channel_arguments),
     ]
-    methods = api.methods()
+    methods, streams = api.methods(), {}
     if health:
-        methods[_HEALTH + "Check"] = health_method(api.core.is_ready)
+        methods[_HEALTH + "Check"] = health_check(api.core.is_ready)
+        streams[_HEALTH + "Watch"] = health_watch(api.core.is_ready, lambda: server.stopping)
     server: CoreServer | AioServer
     if options.grpc_core and is_available():
-        server = CoreServer(methods, arguments, tokens, _HEALTH)
+        server = CoreServer(methods, streams, arguments, tokens, _HEALTH)
     else:
-        server = AioServer(methods, arguments, tokens)
+        server = AioServer(methods, streams, arguments, tokens)
     return server, _listen(server, options, grpc_credentials(tls) if tls is not None else None)
 
 

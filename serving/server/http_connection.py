@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         self.waiting: deque[tuple[Request, int, bool]] = deque()
         self.busy = False
         self.broken = False
+        self.ended = False
         self.reading_since: float | None = None
         self.last_data = time.monotonic()
         self.write_paused_since: float | None = None
@@ -70,6 +71,11 @@ class Connection(asyncio.Protocol):
         self.server.buffered -= sum(size for _, size, _ in self.waiting)
         self.waiting.clear()
         self.transport = None
+
+    def eof_received(self) -> bool:
+        """The client sends no more; what it has sent whole is still answered. (TLS cannot be closed by halves.)"""
+        self.ended = True
+        return (self.busy or bool(self.waiting)) and self.transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
         """The client reads slower than we answer."""
@@ -206,7 +212,8 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if self.transport is None:
             return
-        self._send(response, keep_alive and not response.close and not self.server.draining, head)
+        last = response.close or self.server.draining or (self.ended and not self.waiting)
+        self._send(response, keep_alive and not last, head)
         self.last_data = time.monotonic()
         if self.waiting or self.broken:
             # Not from here: a client that pipelines would otherwise deepen the stack with each request.

@@ -3,4 +3,4 @@
 LABEL = "label"
 LABEL_COLUMNS = ("label",)
 SIDE = 16
-ROWS, HELD_OUT = 2048, 256
+ROWS, HELD_OUT = 6144, 256

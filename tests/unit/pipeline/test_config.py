@@ -88,6 +88,16 @@ def test_a_setting_that_is_no_yaml_is_a_text():
     assert load(TAXI, settings=["data.pattern=*.csv"]).config.data.pattern == "*.csv"
 
 
+def test_a_missing_environment_variable_is_told_with_its_remedy(monkeypatch):
+    monkeypatch.delenv("HILIR_BUCKET", raising=False)
+    with pytest.raises(ConfigError) as caught:
+        load("configs/digits.yaml", ["configs/overlays/vertex.yaml"])
+    assert str(caught.value) == (
+        "configs/overlays/vertex.yaml: pipeline.root: the environment variable HILIR_BUCKET is not set; "
+        "type 'export HILIR_BUCKET=…'"
+    )
+
+
 def test_the_later_layer_wins_and_is_named_as_the_origin(tmp_path):
     overlay = tmp_path / "fast.yaml"
     overlay.write_text("train: {epochs: 2, batch_size: 64}\n")

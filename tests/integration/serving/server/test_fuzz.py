@@ -2,7 +2,9 @@
 
 import json
 import os
-import socket
+import re
+import subprocess
+import sys
 import time
 
 import grpc
@@ -12,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
-from tests.integration.serving.server_process import running
+from tests.integration.serving.raw_http import ALLOWED, exchange, post, statuses
+from tests.integration.serving.server_process import ROOT, running
 
 SECONDS = float(os.environ.get("HILIR_FUZZ_SECONDS", "600"))
 SIGNATURES = ["serving_default", "strings", "same", "total", "uneven", "half", "classes", "matrix", "add", "nope"]
@@ -50,7 +53,6 @@ paths = st.one_of(
     st.sampled_from(["/v1/models/shapes", "/v1/models", "/metrics", "/healthz", "/v1/models/shapes/metadata"]),
     st.text(alphabet="/v1models:predict%2Fshapes?=&.\x00é", max_size=30),
 )
-ALLOWED = {200, 400, 401, 404, 408, 413, 414, 429, 431, 501, 503, 504}
 profile = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
@@ -67,31 +69,10 @@ def client(models, request):
         assert client.post("shapes:predict", {"signature_name": "same", "instances": [1]}).status_code == 200
 
 
-def raw_request(client, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", client.rest_port), timeout=5) as sock:
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        answer = b""
-        try:
-            while chunk := sock.recv(65536):
-                answer += chunk
-        except ConnectionResetError:
-            pass
-        return answer
-
-
-def statuses(answer: bytes) -> list[int]:
-    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
-
-
 def send(client, path: str, body: bytes) -> int:
     path = path if path.startswith("/") else f"/v1/models/{path}"
     target = path.encode("utf-8", "replace").replace(b" ", b"%20")
-    head = b"POST %b HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (target, len(body))
-    found = statuses(raw_request(client, head + body))
+    found = statuses(exchange(client.rest_port, post(target, body)))
     assert found, (path, body)
     assert set(found) <= ALLOWED, (found, path, body)
     return found[0]
@@ -107,7 +88,7 @@ def check_bytes(client, path, body):
 
 
 def check_http(client, data):
-    assert set(statuses(raw_request(client, data))) <= ALLOWED
+    assert set(statuses(exchange(client.rest_port, data))) <= ALLOWED
 
 
 METHODS = ["Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata"]
@@ -185,3 +166,15 @@ def test_nothing_upsets_the_server_for_long(client):
             explore(client, check, strategies, 300)
         rounds += 1
     assert rounds
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 300)
+def test_nothing_new_upsets_the_server(models, tmp_path):
+    command = [sys.executable, "-m", "tests.integration.serving.server.http_fuzzer", models / "shapes", tmp_path]
+    done = subprocess.run(
+        [*command, f"{SECONDS:.0f}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    (requests,) = re.findall(r"Done (\d+) runs", done.stdout)
+    assert int(requests) > 20 * SECONDS

@@ -108,3 +108,50 @@ def test_running_calls_are_finished_on_shutdown(models, engine):
         time.sleep(0.2)
     thread.join()
     assert answers
+
+
+def test_the_health_of_the_server_is_watched_until_it_stops(models, engine):
+    told, unknown = [], []
+
+    def watch(channel, service, into):
+        call = channel.unary_stream("/grpc.health.v1.Health/Watch")(service, timeout=30)
+        try:
+            for message in call:
+                into.append(message)
+        except grpc.RpcError as error:
+            into.append(error.code())
+
+    with running(
+        model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine, enable_grpc_healthcheck_service=True
+    ) as client:
+        channel = client.channel()
+        threads = [
+            threading.Thread(target=watch, args=(channel, service, into))
+            for service, into in ((b"", told), (b"\x0a\x01x", unknown))
+        ]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: told and unknown)
+        assert (told, unknown) == ([b"\x08\x01"], [b"\x08\x03"])
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        assert stub.Predict(request_of("same", x=np.float32([1])), 5).outputs
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 5
+    for thread in threads:
+        thread.join()
+    assert told == [b"\x08\x01", b"\x08\x02", grpc.StatusCode.CANCELLED]
+    assert unknown == [b"\x08\x03", grpc.StatusCode.CANCELLED]
+    channel.close()
+
+
+def test_a_watcher_that_leaves_is_forgotten(models, engine):
+    with running(
+        model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine, enable_grpc_healthcheck_service=True
+    ) as client:
+        for _ in range(20):
+            with client.channel() as channel:
+                call = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=30)
+                assert next(call) == b"\x08\x01"
+                call.cancel()
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 5

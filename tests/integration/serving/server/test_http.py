@@ -84,6 +84,18 @@ def test_http_1_0_and_head(half):
     assert (response.status_code, response.content) == (400, b"")
 
 
+def test_a_client_that_sends_no_more_gets_its_answers(client):
+    slow = b'{"signature_name": "slow", "instances": [20]}'
+    requests = b"".join(
+        b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(slow), slow) for _ in range(3)
+    )
+    for rest in (b"", b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{"):
+        with connect(client) as sock:
+            sock.sendall(requests + rest)
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock).count(b"HTTP/1.1 200") == 3
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -1,0 +1,33 @@
+"""Bytes to the server's REST port and status codes back, with no HTTP library between that would mend them."""
+
+import socket
+
+# What a request may be answered with, however malformed it is.
+ALLOWED = {100, 200, 400, 401, 404, 408, 413, 414, 429, 431, 501, 503, 504}
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """Send the bytes, say that no more will come, and return all that is answered within five seconds."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        answer = b""
+        try:
+            while chunk := sock.recv(65536):
+                answer += chunk
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    """The status code of each response."""
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+def post(target: bytes, body: bytes) -> bytes:
+    """A request with this target and body, whose connection ends with it."""
+    return b"POST %b HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (target, len(body), body)
