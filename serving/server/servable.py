@@ -57,7 +57,7 @@ def _has_batch(info: meta_graph_pb2.TensorInfo) -> bool:
 class Run:
     """A prepared call of some feeds and fetches, and what it lately cost in seconds."""
 
-    function: Callable[..., list[np.ndarray]]
+    function: Callable[..., list[Any]]
     dtypes: tuple[int, ...]
     cost: float = 1.0
     bounded: bool = True
@@ -77,7 +77,13 @@ class Run:
                 )
         start = time.perf_counter()
         try:
-            return self.function(*arrays)
+            # A scalar string comes as bytes.
+            return [
+                output
+                if isinstance(output, np.ndarray)
+                else np.asarray(output, object if type(output) is bytes else None)
+                for output in self.function(*arrays)
+            ]
         except tf.errors.OpError as error:
             raise StatusError(Code(error.error_code), error.message or "") from None
         finally:

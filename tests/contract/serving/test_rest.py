@@ -183,6 +183,12 @@ def test_several_inputs_and_outputs(served):
     assert error_of(floats) == "JSON Value: 1.0 Type: Number is not of expected type: int32"
 
 
+def test_a_scalar_string(served):
+    answer = served.post("shapes:predict", {"signature_name": "strings", "inputs": "foo"})
+    assert answer.status_code == 200
+    assert answer.json()["outputs"] == {"text": "foo", "text_bytes": {"b64": "Zm9v"}}
+
+
 def test_strings_and_bytes(served):
     body = {"signature_name": "strings", "instances": ["foo", {"b64": "aGVsbG8="}]}
     assert served.post("shapes:predict", body).json() == {

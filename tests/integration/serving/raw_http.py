@@ -1,5 +1,6 @@
 """Bytes to the server's REST port and status codes back, with no HTTP library between that would mend them."""
 
+import re
 import socket
 
 # What a request may be answered with, however malformed it is.
@@ -25,7 +26,17 @@ def exchange(port: int, data: bytes) -> bytes:
 
 def statuses(answer: bytes) -> list[int]:
     """The status code of each response."""
-    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+    found = []
+    while answer:
+        head, _, answer = answer.partition(b"\r\n\r\n")
+        version, status = head.split(b" ")[:2]
+        assert version == b"HTTP/1.1", head
+        found.append(int(status))
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        # The answer to HEAD tells a length and has no body.
+        if length and not answer.startswith(b"HTTP/1.1 "):
+            answer = answer[int(length[1]) :]
+    return found
 
 
 def post(target: bytes, body: bytes) -> bytes:
