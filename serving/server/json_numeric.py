@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,10 @@ _LIMITS: dict[int, tuple[int, int]] = {
 # Everything but the characters that give a JSON text its structure.
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{},"'))
 _MAX_RANK = 8
+_KEYS = (["instances"], ["instances", "signature_name"], ["inputs"], ["inputs", "signature_name"])
+# A parser keeps some ten times as much memory as its largest document had.
+_MAX_KEPT = 8 << 20
+_thread = threading.local()
 _WIDE: dict[int, tuple[str, str]] = {
     dtypes.FLOAT: ("d", "f8"),
     dtypes.DOUBLE: ("d", "f8"),
@@ -100,24 +105,37 @@ def read_large(body: bytes) -> LargeBody | None:
     Its buffer of numbers has lost the lists that they were in, so that the text's own structure is compared
     with the one that the shape demands.
     """
-    if any(body.count(key) > 1 for key in (b'"instances"', b'"inputs"', b'"signature_name"')):
-        return None
     try:
-        document = simdjson.Parser().parse(body)
-        if not isinstance(document, simdjson.Object) or ("instances" in document) == ("inputs" in document):
+        document = _parse(body)
+        if not isinstance(document, simdjson.Object):
             return None
-        row = "instances" in document
-        key = "instances" if row else "inputs"
+        keys = sorted(document.keys())
+        if keys not in _KEYS:
+            return None
+        key = keys[0]
         name = document.get("signature_name", "")
         array = document[key]
     except (ValueError, KeyError, RuntimeError):
         return None
-    if not isinstance(name, str) or not isinstance(array, simdjson.Array):
+    # With these keys, the first bracket that is not in the name is the array's.
+    if not isinstance(name, str) or "[" in name or not isinstance(array, simdjson.Array):
         return None
     shape = _shape(array)
-    if shape is None or not _is_regular(body, key, shape):
+    if shape is None or not _is_regular(body, shape):
         return None
-    return LargeBody(name, row, shape, array)
+    return LargeBody(name, key == "instances", shape, array)
+
+
+def _parse(body: bytes) -> Any:
+    """A document of this thread's parser, whose memory is used again, unless that is a lot or still in use."""
+    if len(body) > _MAX_KEPT:
+        return simdjson.Parser().parse(body)
+    if not hasattr(_thread, "parser"):
+        _thread.parser = simdjson.Parser()
+    try:
+        return _thread.parser.parse(body)
+    except RuntimeError:
+        return simdjson.Parser().parse(body)
 
 
 def _shape(array: Any) -> tuple[int, ...] | None:
@@ -131,9 +149,10 @@ def _shape(array: Any) -> tuple[int, ...] | None:
     return tuple(shape)
 
 
-def _is_regular(body: bytes, key: str, shape: tuple[int, ...]) -> bool:
-    start = body.index(b"[", body.index(f'"{key}"'.encode()))
+def _is_regular(body: bytes, shape: tuple[int, ...]) -> bool:
     expected = b"".join([b"[", b"," * (shape[-1] - 1), b"]"])
     for width in reversed(shape[:-1]):
         expected = b"".join([b"[", b",".join([expected] * width), b"]"])
-    return body[start:].translate(None, _NOT_STRUCTURE).startswith(expected)
+    structure = body.translate(None, _NOT_STRUCTURE)
+    start = len(body[: body.index(b"[")].translate(None, _NOT_STRUCTURE))
+    return structure.startswith(expected, start)

@@ -205,6 +205,35 @@ def test_large_ragged_bodies_are_refused(spoil):
     fails(body, "Expecting ", x=dtypes.FLOAT)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        '"inst\\u0061nces": ',
+        '"signature_name": "[1]", "instances": ',
+        '"signature_name": "\\"instances\\"", "instances": ',
+        '"more": [[1], 2], "instances": ',
+    ],
+)
+def test_large_bodies_with_odd_keys_are_read_as_small_ones_are(head):
+    rows = [[float(i)] * 1000 for i in range(10)]
+    body = f"{{{head}{json.dumps(rows)}}}".encode()
+    np.testing.assert_array_equal(read(body, x=dtypes.FLOAT).inputs["x"], np.float32(rows))
+
+
+def test_large_bodies_with_a_key_twice_are_read_as_small_ones_are():
+    rows = [[1.0] * 1000 for _ in range(10)]
+    body = f'{{"instances": {json.dumps(rows)}, "instances": [[2.0]]}}'.encode()
+    np.testing.assert_array_equal(read(body, x=dtypes.FLOAT).inputs["x"], np.float32(rows))
+
+
+def test_large_bodies_do_not_share_a_parser():
+    first, second = (np.full((10, 1000), number) for number in (1.0, 2.0))
+    held = json_numeric.read_large(json.dumps({"instances": first.tolist()}).encode())
+    other = json_numeric.read_large(json.dumps({"instances": second.tolist()}).encode())
+    np.testing.assert_array_equal(held.to_array(dtypes.DOUBLE), first)
+    np.testing.assert_array_equal(other.to_array(dtypes.DOUBLE), second)
+
+
 def test_layout_of_rows_and_columns():
     outputs = {"a": np.float32([[1], [2]]), "s_bytes": np.array([b"x", b"y"], dtype=object)}
     assert json.loads(encode_predictions(outputs, Format.ROW)) == {
