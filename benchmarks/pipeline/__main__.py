@@ -150,6 +150,8 @@ def main() -> None:
         ratio = min(cost.wall for cost in large["ours"]) / min(cost.wall for cost in large["stock"])
         lines.append(f"Ours / stock on 300,040 rows: {ratio:.2f}.")
     lines.append("All cached: target at most 12 s. `hilir --help`: target at most 0.3 s.")
+    others = "train", "serve", "release", "export"
+    lines += ["", "Other figures: " + ", ".join(f"[{name}]({name}/RESULTS.md)" for name in others) + "."]
     RESULTS.write_text("\n".join(lines) + "\n")
     print(json.dumps({"ratio": statistics.median(walls)}))
 

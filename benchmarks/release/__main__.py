@@ -1,19 +1,20 @@
 """Rolls back under load, several times: `python -m benchmarks.release [--rate 200] [--times 5]`.
 
 A real model server and a real Envoy on this machine; the load comes from another process. For each rollback the whole
-command `hilir release rollback` is run as a user would. Printed per rollback: seconds from the start of the command to
-the last request that the bad version answered, the same from the start of the verb (the command without Python's
-start), and failed requests.
+command `hilir release rollback` is run as a user would. Writes benchmarks/release/RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
@@ -22,6 +23,7 @@ from tests.integration.serving.server_process import ROOT
 
 MODEL = "half"
 SECONDS = 10
+RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def measure(place: Place, rate: int) -> dict[str, float]:
@@ -47,13 +49,40 @@ def measure(place: Place, rate: int) -> dict[str, float]:
     }
 
 
+def write(rate: int, found: list[dict[str, float]], load: float) -> str:
+    """Returns the text of RESULTS.md."""
+
+    def row(label: str, name: str, aim: str) -> str:
+        values = [one[name] for one in found]
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        return f"| {label} | {statistics.median(values):.2f} s | {spread} | {aim} |"
+
+    failed, requests = (int(sum(one[name] for one in found)) for name in ("failed", "requests"))
+    return f"""# Rollback under load
+
+`python -m benchmarks.release`, {datetime.now(UTC):%Y-%m-%d}, {describe_machine()},
+load average {load:.1f} when it began.
+
+{len(found)} rollbacks by `hilir release rollback`, a process of its own, under {rate} requests per second through
+Envoy.
+
+| from … until the last answer of the version that is left | median | spread | aim |
+| --- | --- | --- | --- |
+{row("the command's start", "from the command", "under 2 s")}
+{row("the new state on disk", "from the stored state", "")}
+{row("the command's start until its end, which waits for the servers", "whole command", "")}
+
+Failed requests: {failed} of {requests:,} (aim: 0).
+"""
+
+
 def main() -> None:
-    """Prints a table."""
+    """Measures, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=200, help="requests per second")
     parser.add_argument("--times", type=int, default=5)
     given = parser.parse_args()
-    print(describe_machine())
+    load, found = os.getloadavg()[0], []
     with (
         tempfile.TemporaryDirectory() as folder,
         place_running(Path(folder), (MODEL, 1), (MODEL, 2)) as place,
@@ -62,7 +91,9 @@ def main() -> None:
             place.release("stage", version, model=MODEL)
             place.release("promote", model=MODEL)
         for _ in range(given.times):
-            print("  ".join(f"{name} {value:.3f}" for name, value in measure(place, given.rate).items()), flush=True)
+            found.append(measure(place, given.rate))
+            print(found[-1], flush=True)
+    RESULTS.write_text(write(given.rate, found, load))
 
 
 if __name__ == "__main__":
