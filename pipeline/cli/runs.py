@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from pathlib import Path
+
 import click
 
 from pipeline.cli.options import config_argument, overlay_option, set_option
@@ -35,12 +39,30 @@ def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...])
 @set_option
 def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Show what each step of a run did and made."""
+    # Half of the time goes into importing what reads the artifacts, and half of that into the cycle collector.
+    gc.disable()
     from pipeline.config import load
     from pipeline.history import show_run
+    from pipeline.report.screen import reserved
     from pipeline.report.views import describe_made
 
-    loaded = load(config or f"configs/{run_id.rsplit('-', 2)[0]}.yaml", overlays, settings)
-    for step in show_run(loaded.config, run_id):
+    loaded = load(config or _config_of(run_id), overlays, settings)
+    with reserved(Path(os.devnull)):
+        steps = show_run(loaded.config, run_id)
+    for step in steps:
         click.echo(f"{step.node:<18} {step.state:<8} {step.seconds:>7.1f} s  {describe_made(step.made)}")
         for name, uri in step.outputs.items():
             click.echo(f"{'':<18} {name}: {uri}")
+
+
+def _config_of(run_id: str) -> str:
+    """Returns the configuration whose model the run's name begins with."""
+    from pipeline.errors import ConfigError
+
+    path = f"configs/{run_id.rsplit('-', 2)[0]}.yaml"
+    if not Path(path).exists():
+        raise ConfigError(
+            f"no configuration is known for the run '{run_id}' ({path} is not there); "
+            f"give it with --config, or see 'hilir runs list CONFIG' for the runs there are"
+        )
+    return path

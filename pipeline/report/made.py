@@ -13,7 +13,8 @@ from pipeline.store import Artifact
 def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
     """Returns the figures of a step's outputs; empty for types that have none."""
     figures: dict[str, Any] = {}
-    for artifact in outputs.values():
+    # The store gives them in any order.
+    for _, artifact in sorted(outputs.items()):
         # Our own types are named by their import paths.
         reader = _READERS.get(artifact.type.rpartition(".")[2])
         if reader is not None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.pipeline
 
@@ -49,6 +53,30 @@ def test_the_run_folder_has_log_configuration_and_summary(taxi_run):
     assert {path.name for path in folder.iterdir()} == {"config.yaml", "log.txt", "summary.json"}
     assert "Component Trainer is finished." in (folder / "log.txt").read_text()
     assert json.loads((folder / "summary.json").read_text())["version"] == 1
+
+
+def test_the_run_can_be_listed_and_shown(taxi_run):
+    place, result = taxi_run
+
+    def hilir(*words):
+        sets = [part for setting in place.settings for part in ("--set", setting)]
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", *words, *sets], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    (line,) = [line for line in hilir("runs", "list", "configs/taxi.yaml") if line.startswith(result["run_id"])]
+    assert line.endswith("succeeded   version 1")
+    shown = hilir("runs", "show", result["run_id"])
+    steps = {line.split()[0]: line for line in shown if not line.startswith(" ")}
+    assert list(steps) == [node["id"] for node in result["nodes"]]
+    assert "rows " in steps["ExampleGen"]
+    assert "blessed · slices 26" in steps["Evaluator"]
+    assert steps["Pusher"].endswith("version 1")
+    (line,) = hilir("models", "list", "configs/taxi.yaml")
+    assert line.split()[:2] == ["taxi", "1"]
+    assert result["run_id"] in line
 
 
 def test_the_manifest_says_what_is_in_the_version(taxi_run):

@@ -62,3 +62,11 @@ def test_config_show_names_the_origin_of_each_value(capsys):
         "--set train.epochs"
     ]
     assert any(line.startswith("model.name: digits ") and line.endswith("# configs/digits.yaml") for line in lines)
+
+
+def test_a_run_of_an_unknown_configuration_is_told(capsys):
+    assert _run(["runs", "show", "nope-20260101-000000"]) == 3
+    assert capsys.readouterr().err == (
+        "hilir: no configuration is known for the run 'nope-20260101-000000' (configs/nope.yaml is not there); "
+        "give it with --config, or see 'hilir runs list CONFIG' for the runs there are\n"
+    )
