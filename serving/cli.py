@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -132,13 +135,32 @@ def serve(show_version: bool, **given: Any) -> None:
     _run(values)
 
 
-def _run(values: dict[str, Any]) -> None:
-    import os
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what TensorFlow's libraries write while they are loaded, whatever the log level, unless that fails."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(real, kept.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
 
+
+def _run(values: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    from serving.server.app import serve as run_server
-    from serving.server.options import ServeOptions
+    with _quiet():
+        from serving.server.app import serve as run_server
+        from serving.server.options import ServeOptions
+    # The server knows which of TensorFlow's functions are deprecated, and who runs it cannot change that.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     if "redact" in values:
         values["redact"] = frozenset(values["redact"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pipeline.cli.options import config_argument, overlay_option, set_option
@@ -44,9 +46,14 @@ def _command(name: str, runtime: str, variants: tuple[str, ...]) -> None:
     ) -> None:
         from pipeline.config import load
         from pipeline.exports import export_version, read_exports, write_table
+        from pipeline.report.screen import reserved
 
         found = load(config, overlays, settings).config
-        folder = export_version(found, version, name, variants, examples)
+        log = Path(found.pipeline.runs) / f"export-{found.model.name}-{version}-{name}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        click.echo(f"exporting version {version} of {found.model.name} (log: {log})")
+        with reserved(log):
+            folder = export_version(found, version, name, variants, examples)
         for line in write_table({name: read_exports(found, version)[name]}):
             click.echo(line)
         click.echo(f"version {version} is exported to {folder}")
