@@ -78,28 +78,31 @@ def shown(values: list[float]) -> str:
 
 def write(found: dict[str, list[float]], repetitions: int, load: float) -> str:
     """Returns the text of RESULTS.md."""
-    # The least is what other work on the machine has disturbed least.
-    least = {name: min(values) for name, values in found.items()}
-    scaling = least["workers-1"] / least["workers-2"]
+
+    def ratio(name: str, other: str, text: str) -> str:
+        # The least is what other work on the machine has disturbed least; the medians are told beside it.
+        least, median = (pick(found[name]) / pick(found[other]) for pick in (min, statistics.median))
+        return f"{least:.2f} {text} (medians: {median:.2f})"
+
     rows = [
         ("bare `model.fit` on tensors in memory, an epoch", shown(found["bare"]), "", ""),
         (
             "`one_device`, an epoch",
             shown(found["one_device"]),
-            f"{least['one_device'] / least['bare']:.2f} × bare",
+            ratio("one_device", "bare", "× bare"),
             "≤ 1.05",
         ),
         (
             "`mirrored`, 2 logical CPU devices, an epoch",
             shown(found["mirrored"]),
-            f"{least['mirrored'] / least['bare']:.2f} × bare",
+            ratio("mirrored", "bare", "× bare"),
             "reported",
         ),
         ("`multi_worker`, 1 worker on 1 core, an epoch", shown(found["workers-1"]), "", ""),
         (
             "`multi_worker`, 2 workers on 2 cores, an epoch",
             shown(found["workers-2"]),
-            f"{scaling:.2f} × as fast, efficiency {scaling / 2:.0%}",
+            ratio("workers-1", "workers-2", "× as fast with twice the cores"),
             "≥ 1.6 ×",
         ),
         ("import of one worker, alone", shown(found["import"]), "", ""),
@@ -107,7 +110,7 @@ def write(found: dict[str, list[float]], repetitions: int, load: float) -> str:
         (
             "start of 2 workers until both are ready",
             shown(found["ready-2"]),
-            f"{least['ready-2'] / least['import']:.2f} × import",
+            ratio("ready-2", "import", "× import"),
             "≤ 2 × import",
         ),
         ("start of 2 workers until the first step is done", shown(found["first-2"]), "", "reported"),
@@ -119,7 +122,7 @@ def write(found: dict[str, list[float]], repetitions: int, load: float) -> str:
     return f"""# Distributed training
 
 `python -m benchmarks.train --repetitions {repetitions}`, {datetime.now(UTC):%Y-%m-%d}; median
-(least to most), ratios of the least.
+(least to most), ratios of the least and of the medians.
 {describe_machine()}.
 Other work on the machine meanwhile: load average {load:.1f} when it began.
 
