@@ -45,10 +45,18 @@ class Place:
         """The serving root."""
         return self.root / "models"
 
+    @property
+    def _sets(self) -> list[str]:
+        return [part for setting in self.settings for part in ("--set", setting)]
+
     def command(self, config: str, *arguments: str) -> list[str]:
         """Returns the command line of a run in this place."""
-        sets = [part for setting in self.settings for part in ("--set", setting)]
-        return [sys.executable, "-m", "pipeline.cli", "run", config, *sets, *arguments]
+        return [sys.executable, "-m", "pipeline.cli", "run", config, *self._sets, *arguments]
+
+    def hilir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs any other command of `hilir` on what is in this place."""
+        command = [sys.executable, "-m", "pipeline.cli", *arguments, *self._sets]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
     def run(self, config: str, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Runs `hilir run … --json` in a process of its own; returns the object of the last line."""

@@ -16,9 +16,7 @@ import tensorflow as tf
 
 # The converter imports these on its way, for models of JAX and of decision forests; the environment is made without.
 for _absent in ("tensorflow_decision_forests", "jax", "jax.experimental", "jax.experimental.jax2tf"):
-    _module = sys.modules[_absent] = ModuleType(_absent)
-    if "." in _absent:
-        setattr(sys.modules[_absent.rpartition(".")[0]], _absent.rpartition(".")[2], _module)
+    sys.modules[_absent] = ModuleType(_absent)
 
 # The environment has no types, and the project's own has no tensorflowjs.
 from tensorflowjs.converters import tf_saved_model_conversion_v2 as converter  # type: ignore[import-not-found]  # noqa: E402

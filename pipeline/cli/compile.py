@@ -21,8 +21,6 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
     CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
     """
-    import os
-    from pathlib import Path
 
     from pipeline.config import load
     from pipeline.report.screen import reserved
@@ -30,7 +28,7 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
     loaded = load(config, overlays, settings)
     # TensorFlow greets on standard error.
-    with reserved(Path(os.devnull)):
+    with reserved():
         job = compile_config(loaded.config)
     path = write_job(job, output or f"out/vertex/{loaded.config.model.name}.json")
     if path is not None:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 
 @contextmanager
-def reserved(log: Path) -> Iterator[TextIO]:
+def reserved(log: Path = Path(os.devnull)) -> Iterator[TextIO]:
     """Sends standard output and standard error to the file, C++ code's too; yields a stream to the real output.
 
     TensorFlow's and Beam's native code writes to the file descriptors, so these are what is redirected.

@@ -5,13 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import ROOT
 
 pytestmark = pytest.mark.pipeline
 
@@ -59,10 +55,7 @@ def test_the_run_can_be_listed_and_shown(taxi_run):
     place, result = taxi_run
 
     def hilir(*words):
-        sets = [part for setting in place.settings for part in ("--set", setting)]
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", *words, *sets], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = place.hilir(*words)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.splitlines()
 

@@ -60,7 +60,6 @@ def is_specification(path: str) -> bool:
 
 
 def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
-    import os
 
     from pipeline.config import load
     from pipeline.report.screen import reserved
@@ -68,6 +67,6 @@ def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Sou
 
     loaded = load(path, overlays, settings)
     # TensorFlow greets on standard error.
-    with reserved(Path(os.devnull)):
+    with reserved():
         job = compile_config(loaded.config)
     return Source(job, loaded.config.vertex)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +20,6 @@ def read_all(place, model):
 
     (split,) = (place.root / "pipelines" / model / "ExampleGen" / "examples").glob("*/Split-eval")
     return read_rows([str(split / "*")], 100_000)
-
-
-def hilir(place, *arguments):
-    sets = [part for setting in place.settings for part in ("--set", setting)]
-    command = [sys.executable, "-m", "pipeline.cli", *arguments, *sets]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_run_pushes_exports_with_the_number_of_the_version(digits_run):
@@ -97,7 +90,7 @@ def test_preprocessing_json_gives_every_evaluation_row_what_transform_gives(taxi
 
 def test_a_pushed_version_is_exported_by_a_command(taxi_run):
     place, _ = taxi_run
-    done = hilir(place, "export", "tflite", "1", "configs/taxi.yaml", "--variant", "float32", "--variant", "int8")
+    done = place.hilir("export", "tflite", "1", "configs/taxi.yaml", "--variant", "float32", "--variant", "int8")
     assert done.returncode == 0, done.stderr
     folder = place.models / "taxi" / "exports" / "1" / "tflite"
     assert {path.name for path in folder.iterdir()} == {
@@ -105,10 +98,10 @@ def test_a_pushed_version_is_exported_by_a_command(taxi_run):
     }  # fmt: skip
     manifest = json.loads((place.models / "taxi" / "1" / "manifest.json").read_text())
     assert manifest["exports"]["tflite"]["variants"] == ["float32", "int8"]
-    table = hilir(place, "export", "bench", "1", "configs/taxi.yaml").stdout
+    table = place.hilir("export", "bench", "1", "configs/taxi.yaml").stdout
     assert "tflite float32" in table
     assert "tflite int8" in table
-    missing = hilir(place, "export", "bench", "99", "configs/taxi.yaml")
+    missing = place.hilir("export", "bench", "99", "configs/taxi.yaml")
     assert missing.returncode == 3
     assert "there is no version 99" in missing.stderr
 
