@@ -41,6 +41,7 @@ def recompile(
     model.compile(**arguments)
     if weighted:
         _count_real_rows(model)
+        _combine_metrics_last(model)
     if settings.gradient_accumulation > 1:
         accumulate_gradients(model, settings.gradient_accumulation)
 
@@ -77,3 +78,29 @@ def _count_real_rows(model: keras.Model) -> None:
         return figures
 
     model.compute_metrics = compute_metrics
+
+
+def _combine_metrics_last(model: keras.Model) -> None:
+    """Has the replicas bring their metrics together at the end of an epoch or an evaluation, not at each step.
+
+    Keras has each step return every metric's result, for which workers send each other all variables of all metrics,
+    and then the sum of these results over the workers, which is none. Nobody reads either: at the end, `fit` and
+    `evaluate` ask the metrics again, outside of the replicas.
+    """
+    combined = model.get_metrics_result
+
+    def get_metrics_result() -> dict[str, tf.Tensor]:
+        if tf.distribute.in_cross_replica_context() or not tf.distribute.has_strategy():
+            figures: dict[str, tf.Tensor] = combined()
+            return figures
+        figures = {}
+        for metric in model.metrics:
+            # Without the wrapping of the instance's own `result`, which combines the replicas' variables.
+            result = tf.__internal__.autograph.tf_convert(
+                type(metric).result, tf.__internal__.autograph.control_status_ctx()
+            )(metric)
+            figures.update(result if isinstance(result, dict) else {metric.name: result})
+        return figures
+
+    model.get_metrics_result = get_metrics_result
+    model.distribute_reduction_method = "first"

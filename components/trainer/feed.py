@@ -61,8 +61,10 @@ def make_feed(
     def spread(make: Callable[[Share], tf.data.Dataset]) -> Any:
         if batching.replicas == 1:
             return make(Share())
+        # Endless, as `fit` counts the steps: workers with data that may end ask each other before each step whether
+        # anybody has rows left.
         return strategy.distribute_datasets_from_function(
-            lambda context: make(Share(context.num_input_pipelines, context.input_pipeline_id))
+            lambda context: make(Share(context.num_input_pipelines, context.input_pipeline_id)).repeat()
         )
 
     return Feed(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,15 @@ class Site:
                 found.setdefault(int(step), Counter()).update(map(int, ids.split()))
         return found
 
+    def figures(self) -> list[dict[str, float]]:
+        """Returns the metrics of each epoch that was reported."""
+        epochs = [event for event in self.events if "epoch" in event]
+        return [{name: value for name, value in event.items() if name != "epoch"} for event in epochs]
+
+    def collectives(self) -> list[dict[str, int]]:
+        """Returns, for each process that trained to the end, how many collectives a step of either kind has."""
+        return [json.loads(path.read_text()) for path in self.ids.glob("*.collectives")]
+
     def steps_of(self, pid: int) -> int:
         """Returns the last optimizer step that the process began, -1 before the first."""
         path = self.ids / f"{pid}.txt"
@@ -93,6 +105,20 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.events.append(record.progress)
+
+
+@contextmanager
+def _listening() -> Iterator[list[dict[str, Any]]]:
+    """Collects what a live table would show."""
+    listener, logger = _Listener(), logging.getLogger("hilir.progress")
+    logger.addHandler(listener)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        yield listener.events
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,13 +140,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, _packages: None) -> Path:
 @pytest.fixture
 def site(tmp_path: Path, data: Path):
     """Returns a place for one training; its `events` are what a live table would show."""
-    listener, logger = _Listener(), logging.getLogger("hilir.progress")
-    logger.addHandler(listener)
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    yield Site(tmp_path, data, listener.events)
-    logger.removeHandler(listener)
-    logger.setLevel(level)
+    with _listening() as events:
+        yield Site(tmp_path, data, events)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +149,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Site:
     """Returns the site of an uninterrupted training on one device, which the others are compared with."""
     from components.trainer.train import train
 
-    site = Site(tmp_path_factory.mktemp("alone"), data)
-    train(site.job(), "one_device")
+    with _listening() as events:
+        site = Site(tmp_path_factory.mktemp("alone"), data, events)
+        train(site.job(), "one_device")
     return site

@@ -84,6 +84,15 @@ def test_one_device_sees_each_row_once_per_epoch(alone):
     _check_each_row_once_per_epoch(alone)
 
 
+def _check_same_figures(first, second) -> None:
+    assert len(first.figures()) == len(second.figures())
+    for one, other in zip(first.figures(), second.figures(), strict=True):
+        # In this mean over the epoch several replicas count the smaller last batch as a whole one.
+        assert one.pop("loss") == pytest.approx(other.pop("loss"), abs=0.06)
+        # Reports are rounded to four places.
+        assert one == pytest.approx(other, abs=2e-4)
+
+
 def test_two_workers_do_what_one_does(site, alone):
     mishaps = Mishaps(site)
     launch(site.job(), "multi_worker", 2, on_start=mishaps.on_start)
@@ -91,6 +100,9 @@ def test_two_workers_do_what_one_does(site, alone):
     _check_each_row_once_per_epoch(site)
     assert site.steps() == alone.steps()
     _check_same_weights(site, alone)
+    _check_same_figures(site, alone)
+    # The sum of the gradients; an evaluation's step needs nothing of the other worker.
+    assert site.collectives() == [{"train": 1, "evaluation": 0}] * 2
     assert {"workers": 2} in site.events
     assert [event["epoch"] for event in site.events if "epoch" in event] == [f"{n}/5" for n in range(1, 6)]
     assert not any(_is_alive(pid) for pid in mishaps.pids)
@@ -106,6 +118,7 @@ def test_two_mirrored_devices_do_what_one_does(site, alone):
 
     assert site.steps() == alone.steps()
     _check_same_weights(site, alone)
+    _check_same_figures(site, alone)
 
 
 def test_a_cluster_gets_over_a_taken_port_two_kills_a_hang_and_a_preemption(site, alone):

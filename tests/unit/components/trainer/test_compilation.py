@@ -90,6 +90,41 @@ def test_metrics_count_only_real_rows_with_weights(make_settings):
     )
 
 
+class Extremes(keras.metrics.Metric):
+    """Two figures in one, the way to which depends on a tensor."""
+
+    def __init__(self):
+        super().__init__(name="extremes")
+        self.largest = self.add_weight("largest", aggregation=tf.VariableAggregation.MEAN)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        del y_true, sample_weight
+        self.largest.assign(tf.maximum(self.largest, tf.reduce_max(y_pred)))
+
+    def result(self):
+        certain = tf.constant(0.0)
+        if self.largest > 0.5:
+            certain = tf.constant(1.0)
+        return {"largest": tf.identity(self.largest), "certain": certain}
+
+
+def test_metrics_that_replicas_combine_last_are_those_of_each_step(make_settings):
+    weights = np.ones(len(Y))
+    histories = []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0"])):
+        keras.utils.set_random_seed(3)
+        with strategy.scope():
+            model = build_model(Hyperparameters(hidden_units=(8,)))
+            arguments = compile_arguments(model)
+            arguments["metrics"] = [*arguments["metrics"]["probabilities"], Extremes()]
+            recompile(model, arguments, make_settings(), 1.0, weighted=True)
+        fitted = model.fit({"image": X}, Y, sample_weight=weights, batch_size=25, epochs=2, verbose=0, shuffle=False)
+        histories.append(fitted.history)
+    assert {"loss", "accuracy", "largest", "certain"} <= set(histories[0])
+    for name, values in histories[0].items():
+        assert histories[1][name] == pytest.approx(values, rel=1e-5), name
+
+
 @pytest.mark.parametrize(
     ("settings", "step", "rate"),
     [

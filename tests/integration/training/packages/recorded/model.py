@@ -1,3 +1,4 @@
+import json
 import os
 import time
 from pathlib import Path
@@ -17,7 +18,18 @@ class Hyperparameters(BaseModel):
 
 
 class Recorded(keras.Model):
-    """Appends `<optimizer step>: <ids of the real rows>` to <folder>/<process id>.txt in each training step."""
+    """Appends `<optimizer step>: <ids of the real rows>` to <folder>/<process id>.txt in each training step.
+
+    <process id>.collectives tells, after the training, how many collectives its steps have.
+    """
+
+    def fit(self, *arguments, **named):
+        history = super().fit(*arguments, **named)
+        if self.hparams.folder:
+            steps = {"train": self.train_function, "evaluation": self.test_function}
+            counts = {name: count_collectives(function) for name, function in steps.items()}
+            Path(self.hparams.folder, f"{os.getpid()}.collectives").write_text(json.dumps(counts))
+        return history
 
     def train_step(self, data):
         x, _, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -34,6 +46,13 @@ class Recorded(keras.Model):
             with Path(self.hparams.folder, f"{os.getpid()}.txt").open("a") as file:
                 file.write(f"{int(step)}: {' '.join(map(str, real))}\n")
         return step
+
+
+def count_collectives(function):
+    """Returns how many collective operations a tf.function's graphs have at most."""
+    graphs = [concrete.graph.as_graph_def() for concrete in function._list_all_concrete_functions()]
+    nodes = [[*graph.node, *(node for inner in graph.library.function for node in inner.node_def)] for graph in graphs]
+    return max((sum(node.op.startswith("Collective") for node in found) for found in nodes), default=0)
 
 
 def build_model(hparams):
