@@ -25,7 +25,8 @@ class Recorded(keras.Model):
 
     def fit(self, *arguments, **named):
         history = super().fit(*arguments, **named)
-        if self.hparams.folder:
+        # A training that was complete when it was resumed has no steps.
+        if self.hparams.folder and self.test_function:
             steps = {"train": self.train_function, "evaluation": self.test_function}
             counts = {name: count_collectives(function) for name, function in steps.items()}
             Path(self.hparams.folder, f"{os.getpid()}.collectives").write_text(json.dumps(counts))
@@ -52,7 +53,7 @@ def count_collectives(function):
     """Returns how many collective operations a tf.function's graphs have at most."""
     graphs = [concrete.graph.as_graph_def() for concrete in function._list_all_concrete_functions()]
     nodes = [[*graph.node, *(node for inner in graph.library.function for node in inner.node_def)] for graph in graphs]
-    return max((sum(node.op.startswith("Collective") for node in found) for found in nodes), default=0)
+    return max(sum(node.op.startswith("Collective") for node in found) for found in nodes)
 
 
 def build_model(hparams):
