@@ -1,10 +1,13 @@
 # One image for every step on Vertex AI, for the workers of Dataflow and for `hilir` itself: make image
+# For steps with GPUs there is the same with CUDA's libraries: make image DEVICE=gpu
 #
 # Debian 13's own Python is 3.13, for which the TensorFlow.js converter has no packages (3.11 and 3.12 only). The base is
 # therefore Debian 13 with the Python that the lock files are resolved for. glibc has to be 2.39 or later: not bookworm.
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
-# Beam's boot program has to be of the Beam version in requirements/runtime.txt; only that one file is taken from it.
+# Beam's boot program has to be of the Beam version in the lock files; only that one file is taken from it.
 ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
+# cpu or gpu: which build of TensorFlow; all other versions are the same.
+ARG DEVICE=cpu
 
 FROM ${BEAM_IMAGE} AS beam
 
@@ -20,9 +23,10 @@ RUN python -m venv /opt/tools \
 COPY deploy/image/slim.sh /opt/
 
 FROM tools AS environment
-COPY requirements/runtime.txt requirements/
+ARG DEVICE
+COPY requirements/image-${DEVICE}.txt requirements/
 RUN python -m venv --without-pip .venv \
- && /opt/tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements/runtime.txt \
+ && /opt/tools/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements/image-${DEVICE}.txt \
  && /opt/slim.sh .venv
 
 FROM tools AS tfjs-environment
@@ -57,6 +61,7 @@ RUN touch /opt/before \
 
 # Without the TensorFlow.js converter: enough for every step of a pipeline whose export.tfjs.variants is empty.
 FROM ${PYTHON_IMAGE} AS steps
+ARG DEVICE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=unknown
@@ -67,6 +72,7 @@ LABEL org.opencontainers.image.title="hilir" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.base.name="python:3.11-slim-trixie" \
+      hilir.device="${DEVICE}" \
       hilir.sbom="/opt/hilir/sbom.cdx.json"
 RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin hilir
 # Beam would otherwise make an empty environment of its own in each worker.

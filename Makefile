@@ -66,7 +66,7 @@ bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (ben
 golden: setup ## renew the compiled pipelines that the tests compare with; look at the difference
 	@$(PY) -m tests.golden.render
 
-image: ## build the container image (Docker, Podman or Buildah); ARGS="--target steps" without TensorFlow.js
+image: ## build the container image (Docker, Podman or Buildah); DEVICE=gpu for GPUs, ARGS="--target steps" without TensorFlow.js
 	@scripts/image.sh $(ARGS)
 
 clean: ## remove what runs made; environments stay

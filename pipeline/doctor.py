@@ -15,6 +15,8 @@ from pipeline.checks import Finding
 _DISK_GB = 5.0
 _MEMORY_GB = 4.0
 _GLIBC = (2, 39)
+# The image for CPUs has TensorFlow under its other name: requirements/image-cpu.txt.
+_OTHER_NAMES = {"tensorflow": "tensorflow-cpu"}
 
 
 def check_host() -> Iterator[Finding]:
@@ -75,7 +77,7 @@ def _packages() -> Iterator[Finding]:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            found = version(requirement.name)
+            found = _find_version(requirement.name)
         except PackageNotFoundError:
             wrong.append(f"{requirement.name} is missing")
             continue
@@ -84,7 +86,16 @@ def _packages() -> Iterator[Finding]:
     if wrong:
         yield Finding("packages", "; ".join(wrong), "type 'make setup'")
     else:
-        yield Finding("packages", f"TensorFlow {version('tensorflow')}, TFX {version('tfx')}, all as wanted")
+        yield Finding("packages", f"TensorFlow {_find_version('tensorflow')}, TFX {version('tfx')}, all as wanted")
+
+
+def _find_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        if name not in _OTHER_NAMES:
+            raise
+        return version(_OTHER_NAMES[name])
 
 
 def _memory() -> Finding:

@@ -12,4 +12,8 @@ compile requirements/tfjs.in --overrides requirements/tfjs-overrides.txt --exclu
   --output-file requirements/tfjs.txt
 compile requirements/edge.in --output-file requirements/edge.txt
 compile setup.py --extra serving --extra examples --overrides requirements/overrides.txt --output-file requirements/runtime.txt
+compile setup.py requirements/image-cpu.in --extra serving --extra examples --overrides requirements/overrides.txt \
+  --overrides requirements/image-cpu-overrides.txt --constraint requirements/runtime.txt --output-file requirements/image-cpu.txt
+compile setup.py --extra serving --extra examples --extra gpu --overrides requirements/overrides.txt \
+  --constraint requirements/runtime.txt --output-file requirements/image-gpu.txt
 compile setup.py --extra serving --extra examples --extra dev --overrides requirements/overrides.txt --constraint requirements/runtime.txt --output-file requirements/dev.txt

@@ -10,7 +10,7 @@ from components.trainer.job import read_job
 from components.trainer.launch import launch
 from components.trainer.package import load_package
 from components.trainer.settings import TrainSettings
-from components.trainer.strategy import choose, look_at_machine, needs_own_process
+from components.trainer.strategy import check_gpus, choose, look_at_machine, needs_own_process
 from components.trainer.train import train
 
 
@@ -35,6 +35,7 @@ def run_fn(fn_args: Any) -> None:
     job = read_job(fn_args)
     load_package(job.package)
     role, machine, settings = read_role(os.environ), look_at_machine(), job.settings
+    check_gpus(machine)
     kind = choose(settings, role, machine)
     if needs_own_process(kind, settings, role, machine):
         launch(job, kind, settings.workers or 1 if kind == "multi_worker" else 1, machine.gpus)

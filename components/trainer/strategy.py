@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -18,16 +20,41 @@ Kind = Literal["one_device", "mirrored", "multi_worker", "tpu"]
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to train on."""
+    """What there is to train on; `idle_gpus` are NVIDIA's of which TensorFlow does not know."""
 
     gpus: int
     tpu: bool
+    idle_gpus: int = 0
 
 
-def look_at_machine(environment: Mapping[str, str] = os.environ) -> Machine:
-    """Returns what this process can use; initialises nothing. TPU VMs have accelerator devices and set TPU_NAME."""
+def look_at_machine(environment: Mapping[str, str] = os.environ, devices: str = "/dev") -> Machine:
+    """Returns what this process can use; initialises nothing. TPU VMs have accelerator devices and set TPU_NAME.
+
+    NVIDIA's driver has a file nvidia0, nvidia1, … in `devices` for each GPU; CUDA_VISIBLE_DEVICES may hide them all.
+    """
     tpu = "TPU_NAME" in environment or "TPU_ACCELERATOR_TYPE" in environment
-    return Machine(gpus=len(tf.config.list_physical_devices("GPU")), tpu=tpu)
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    hidden = environment.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    idle = 0 if gpus or hidden else len(list(Path(devices).glob("nvidia[0-9]*")))
+    return Machine(gpus=gpus, tpu=tpu, idle_gpus=idle)
+
+
+def check_gpus(machine: Machine, environment: Mapping[str, str] = os.environ) -> None:
+    """Checks that TensorFlow knows of the machine's GPUs; warns if it does not.
+
+    Raises:
+        TrainingError: it does not, and a platform has started this process, which was asked for GPUs and bills them.
+    """
+    if not machine.idle_gpus:
+        return
+    message = (
+        f"this machine has {machine.idle_gpus} NVIDIA GPUs, and TensorFlow {tf.__version__} can use none of them: it "
+        f"was built without CUDA, or CUDA's libraries are missing. Use the image of `make image DEVICE=gpu`, or "
+        f"install hilir[gpu]; to train on the CPU set the environment variable CUDA_VISIBLE_DEVICES to -1"
+    )
+    if "CLUSTER_SPEC" in environment or "TF_CONFIG" in environment:
+        raise TrainingError(message)
+    logging.getLogger(__name__).warning("%s", message)
 
 
 def choose(settings: TrainSettings, role: Role | None, machine: Machine) -> Kind:

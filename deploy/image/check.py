@@ -5,6 +5,7 @@ After `hilir doctor`: what may be written, bytecode, Beam's boot program, and a 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -43,6 +44,14 @@ def convert() -> None:
         assert tf.lite.TFLiteConverter.from_saved_model(f"{folder}/model", signature_keys=["edge"]).convert()
 
 
+def check_tensorflow() -> None:
+    """Looks whether TensorFlow can use what the image is built for: CUDA's libraries are there if its kernels are."""
+    import tensorflow as tf
+
+    libraries = importlib.util.find_spec("nvidia") is not None
+    assert tf.test.is_built_with_cuda() == libraries, f"CUDA's libraries: {libraries}, TensorFlow's kernels: not so"
+
+
 def check_files() -> None:
     """Looks for what should not be writable, lacks bytecode or is a tool of builders."""
     assert os.getuid() != 0, "runs as root"
@@ -63,6 +72,7 @@ def check_files() -> None:
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
     check_files()
+    check_tensorflow()
     if CONVERTER.exists():
         convert()
     print("the image is complete")

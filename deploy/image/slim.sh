@@ -11,5 +11,6 @@ rm -rf "$site/tensorflow/include"
 for package in pandas pyarrow scipy sklearn; do
   find "$site/$package" -type d -name tests -prune -exec rm -rf '{}' + 2>/dev/null || true
 done
-# Symbols that only a debugger reads: a fifth of the libraries. What auditwheel has edited (*.libs) does not bear it.
-find "$site" -type f -name '*.so*' -size +1M ! -path '*.libs/*' -exec strip --strip-unneeded '{}' +
+# Symbols that only a debugger reads: a fifth of the libraries. What auditwheel has edited (*.libs) does not bear it,
+# and NVIDIA's libraries are left as they came.
+find "$site" -type f -name '*.so*' -size +1M ! -path '*.libs/*' ! -path '*/nvidia/*' -exec strip --strip-unneeded '{}' +

@@ -28,6 +28,22 @@ def test_the_bases_fit_the_lock_file():
     assert f"ARG VERSION={re.search('version=.(.*).,', (ROOT / 'setup.py').read_text())[1]}\n" in DOCKERFILE
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_the_images_have_the_versions_of_the_lock_file(device):
+    def versions(name: str) -> set[str]:
+        lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
+        return {line.split()[0] for line in lines if "==" in line and not line.startswith((" ", "#"))}
+
+    more = versions(f"image-{device}") - versions("runtime")
+    assert versions("runtime") <= versions(f"image-{device}")
+    if device == "cpu":
+        assert more == {f"tensorflow-cpu=={locked('tensorflow')}"}
+    else:
+        assert more
+        assert all(each.startswith("nvidia-") for each in more)
+    assert argument("DEVICE") == "cpu"
+
+
 def test_the_stages_that_stay_run_as_nobody_special_and_build_nothing():
     steps, image = STAGES[-2:]
     assert steps.startswith("${PYTHON_IMAGE} AS steps\n")
@@ -49,6 +65,7 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder():
         source
         for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
         for source in [word for word in line.split() if not word.startswith("--")][:-1]
+        for source in {source.replace("${DEVICE}", device) for device in ("cpu", "gpu")}
     ]
     assert copied
     for source in copied:
@@ -107,7 +124,19 @@ def test_the_first_engine_that_works_builds(tmp_path, engine):
     assert called[-4:] == ["--tag", "r/hilir:1", "--no-cache", "."]
     assert "PYTHON_IMAGE=mirror.example/library/python:3.11-slim-trixie" in called
     assert f"BEAM_IMAGE=mirror.example/{argument('BEAM_IMAGE')}" in called
+    assert "DEVICE=cpu" in called
     assert any(re.fullmatch(r"REVISION=([0-9a-f]{40}\+?|unknown)", word) for word in called)
+
+
+def test_the_image_for_gpus_has_a_name_of_its_own(tmp_path, engine):
+    engine("docker")
+    assert build(tmp_path, DEVICE="gpu").returncode == 0
+    called = (tmp_path / "called").read_text().splitlines()
+    assert "DEVICE=gpu" in called
+    assert called[called.index("--tag") + 1] == f"hilir:{argument('VERSION')}-gpu"
+    done = build(tmp_path, DEVICE="tpu")
+    assert done.returncode == 3
+    assert "DEVICE is 'tpu'; it must be cpu or gpu" in done.stderr
 
 
 def test_without_an_engine_the_user_is_told_what_to_install(tmp_path, engine):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from components.errors import TrainingError
 from components.trainer.cluster import make_local_role
 from components.trainer.launch import divide_gpus, find_ports
-from components.trainer.strategy import Machine, choose, look_at_machine, make_strategy, needs_own_process
+from components.trainer.strategy import Machine, check_gpus, choose, look_at_machine, make_strategy, needs_own_process
 
 CPU, GPUS, TPU = Machine(0, tpu=False), Machine(4, tpu=False), Machine(0, tpu=True)
 ROLE = make_local_role(0, [1, 2])
@@ -40,6 +40,25 @@ def test_a_cluster_needs_its_strategy(make_settings):
 def test_multi_worker_without_cluster_needs_a_number(make_settings):
     with pytest.raises(TrainingError, match=r"set train\.workers to the number of processes to start on this machine"):
         choose(make_settings("train.strategy=multi_worker"), None, CPU)
+
+
+def test_gpus_that_tensorflow_does_not_know_of_are_counted(tmp_path):
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert look_at_machine({}, str(tmp_path)).idle_gpus == 2
+    assert look_at_machine({"CUDA_VISIBLE_DEVICES": "1"}, str(tmp_path)).idle_gpus == 2
+    assert look_at_machine({"CUDA_VISIBLE_DEVICES": "-1"}, str(tmp_path)).idle_gpus == 0
+    assert look_at_machine({}, str(tmp_path / "none")).idle_gpus == 0
+
+
+def test_idle_gpus_are_a_warning_here_and_an_error_where_a_platform_bills_them(caplog):
+    idle = Machine(0, tpu=False, idle_gpus=2)
+    check_gpus(CPU, {"CLUSTER_SPEC": "{}"})
+    assert not caplog.messages
+    check_gpus(idle, {})
+    assert "this machine has 2 NVIDIA GPUs, and TensorFlow" in caplog.text
+    with pytest.raises(TrainingError, match="Use the image of `make image DEVICE=gpu`, or"):
+        check_gpus(idle, {"CLUSTER_SPEC": "{}"})
 
 
 @pytest.mark.parametrize(
