@@ -30,17 +30,19 @@ class ModelAge:
         return IntervalTrigger(seconds=max(1.0, min(_MOST_SECONDS, self._limit.total_seconds() / 10)))
 
     def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
-        """Fires for a version once per limit that has passed since it was made."""
+        """Fires for a version once per limit that has passed since it was made; without one, now and once per limit."""
         served = find_served(self._model)
         if served is None:
             why = f"no version is below {self._model} yet"
-            return Look((Firing("age:none", Payload("age", why)),), dict(memory), why)
+            since = memory.get("none_since", now.timestamp())
+            times = int((now.timestamp() - since) / self._limit.total_seconds())
+            return Look((Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why)
         age = now - served.created
         note = f"version {served.version} was made {_hours(age)} ago, the limit is {_hours(self._limit)}"
         times = int(age / self._limit)
         if times < 1:
-            return Look((), dict(memory), note)
-        return Look((Firing(f"age:{served.version}:{times}", Payload("age", note)),), dict(memory), note)
+            return Look((), {}, note)
+        return Look((Firing(f"age:{served.version}:{times}", Payload("age", note)),), {}, note)
 
 
 def _hours(age: timedelta) -> str:

@@ -20,7 +20,8 @@ _NOTHING = (-1, -1)
 class NewData:
     """Fires when the newest span or version is complete, and holds all runs while it is not.
 
-    ExampleGen takes the newest span that has a file, complete or not; that is why no run may begin in the meantime.
+    ExampleGen takes the newest span that has a file, complete or not; that is why no run may begin in the meantime, and
+    why a span counts as learned from only if its files are still those that were read.
     """
 
     name = "data"
@@ -51,7 +52,7 @@ class NewData:
         found = list_spans(self._folder, self._pattern)
         if not found:
             return Look((), dict(memory), f"no file below {self._folder} matches '{self._pattern}'")
-        known = max(tuple(memory.get("fired", _NOTHING)), self._learned())
+        known = max(tuple(memory.get("fired", _NOTHING)), self._learned(found))
         new = [each for each in found if each.span.order > known]
         # Without anything to compare with, only the newest counts: a run would learn from no other.
         new = new if known != _NOTHING else new[-1:]
@@ -65,10 +66,16 @@ class NewData:
         hold = None if not new or newest in complete else f"{newest.span} is not complete: {self._awaited(newest)}"
         return Look(self._fire(complete), memory, hold or f"{newest.span} is the newest", hold)
 
-    def _learned(self) -> tuple[int, int]:
-        """Returns the newest span that a pushed version says it learned from."""
+    def _learned(self, found: list[Found]) -> tuple[int, int]:
+        """Returns the newest span that the newest version learned from, as it is now."""
         served = find_served(self._model, newest=True)
-        return _NOTHING if served is None or served.span is None else served.span.order
+        if served is None or served.span is None:
+            return _NOTHING
+        span = served.span.order
+        if all(each.is_what_was_read(served.fingerprint) for each in found if each.span.order == span):
+            return span
+        # A run that somebody began by hand read it before it was complete.
+        return max((each.span.order for each in found if each.span.order < span), default=_NOTHING)
 
     def _change(self, found: Found, memory: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """Returns the span's fingerprint and since when it has been so."""

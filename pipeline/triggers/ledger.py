@@ -58,6 +58,13 @@ def forget_triggers(state: State, names: Sequence[str]) -> None:
         connection.execute(f"UPDATE memory SET hold = NULL WHERE name NOT IN ({marks})", tuple(names))  # noqa: S608
 
 
+def may_start(state: State, limits: Limits, now: float) -> bool:
+    """Says whether `start_next` would begin a run."""
+    with state.view() as connection:
+        waiting = [] if _active(connection) is not None else _waiting(connection)
+        return bool(waiting) and _gate(connection, waiting[0], limits, now) is None
+
+
 def start_next(state: State, limits: Limits, now: float) -> Attempt | None:
     """Marks the first waiting run as starting and returns the attempt, or None if none may begin."""
     with state.change() as connection:
@@ -67,7 +74,7 @@ def start_next(state: State, limits: Limits, now: float) -> Attempt | None:
         if not waiting:
             return None
         run = waiting[0]
-        gate = find_gate(now, run, _starts(connection, now), _ended(connection), _holds(connection), limits)
+        gate = _gate(connection, run, limits, now)
         if gate is not None:
             _note_gate(connection, run, gate, now)
             return None
@@ -168,6 +175,10 @@ def _settle(connection: sqlite3.Connection, row: sqlite3.Row, limits: Limits, no
         text = f"run {run}: attempt {number} failed ({how})" + (f"; given up: {final}" if final else "")
     connection.execute("UPDATE run SET state = ?, note = '' WHERE id = ?", (to, run))
     note_decision(connection, now, text)
+
+
+def _gate(connection: sqlite3.Connection, run: Waiting, limits: Limits, now: float) -> Gate | None:
+    return find_gate(now, run, _starts(connection, now), _ended(connection), _holds(connection), limits)
 
 
 def _note_gate(connection: sqlite3.Connection, run: Waiting, gate: Gate, now: float) -> None:

@@ -14,11 +14,15 @@ from pipeline.triggers.payload import Span
 
 @dataclass(frozen=True)
 class Served:
-    """A version with what its manifest says; `span` is None where the data has no spans."""
+    """A version with what its manifest says.
+
+    `span` is None where the data has no spans; `fingerprint` is ExampleGen's of the data it read.
+    """
 
     version: int
     created: datetime
     span: Span | None
+    fingerprint: str
 
 
 def find_served(model: Path, *, newest: bool = False) -> Served | None:
@@ -38,7 +42,9 @@ def find_served(model: Path, *, newest: bool = False) -> Served | None:
     version = stable if stable in versions else versions[-1]
     manifest = json.loads((model / str(version) / "manifest.json").read_text(encoding="utf-8"))
     try:
-        return Served(version, datetime.fromisoformat(manifest["created"]), _span(manifest.get("data", {})))
+        data = manifest.get("data", {})
+        created = datetime.fromisoformat(manifest["created"])
+        return Served(version, created, _span(data), data.get("fingerprint", ""))
     except KeyError as error:
         raise ValueError(f"{model}/{version}/manifest.json lacks {error}") from None
 

@@ -63,6 +63,8 @@ class Watcher:
         self._beaten = 0.0
         self._fault: BaseException | None = None
         self._stop = threading.Event()
+        # Looks are asked for by the scheduler's threads, and before a run begins.
+        self._looking = threading.Lock()
         self.address: str | None = None
         self.began = clock()
         self.ticked = clock()
@@ -90,6 +92,10 @@ class Watcher:
 
     def look(self, trigger: Trigger) -> None:
         """Lets a trigger look and writes down what it found."""
+        with self._looking:
+            self._look(trigger)
+
+    def _look(self, trigger: Trigger) -> None:
         before = self._state.read_memory(trigger.name)
         now = self._clock()
         try:
@@ -118,6 +124,10 @@ class Watcher:
             self._attend(attempt, now)
         for ended in ledger.settle(self._state, self._limits, now):
             self._say(f"run {ended.run} {ended.state}")
+        if ledger.may_start(self._state, self._limits, now):
+            # Since the last look data may have begun to arrive, which the run would take as it is.
+            for trigger in self._triggers:
+                self.look(trigger)
         started = ledger.start_next(self._state, self._limits, now)
         if started is not None:
             self._say(f"run {started.run} begins")

@@ -21,7 +21,7 @@ def keys(model, hours):
 
 
 def test_age(tmp_path):
-    assert keys(tmp_path, 0) == ["age:none"]
+    assert keys(tmp_path, 0) == [f"age:none:{MADE.timestamp():.0f}:0"]
     push(tmp_path, 3)
     assert keys(tmp_path, 23.9) == []
     assert keys(tmp_path, 24) == ["age:3:1"]
@@ -30,6 +30,15 @@ def test_age(tmp_path):
     assert keys(tmp_path, 49) == ["age:3:2"]
     push(tmp_path, 10, MADE + timedelta(hours=30))
     assert keys(tmp_path, 49) == []
+
+
+def test_without_a_version_it_fires_at_once_and_again_after_each_limit(tmp_path):
+    trigger, memory, found = ModelAge(tmp_path, 24), {}, []
+    for hours in (0, 1, 23, 25, 47, 49):
+        look = trigger.look(memory, MADE + timedelta(hours=hours))
+        memory = json.loads(json.dumps(dict(look.memory)))
+        found += [firing.key.rpartition(":")[2] for firing in look.firings]
+    assert found == ["0", "0", "0", "1", "1", "2"]
 
 
 def test_the_served_version_is_the_stable_one(tmp_path):

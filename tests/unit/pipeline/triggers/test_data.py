@@ -24,10 +24,10 @@ class Folder:
         with (self.data / name).open("a") as file:
             file.write(text)
 
-    def push(self, version, span, data_version=None):
+    def push(self, version, span, data_version=None, fingerprint=""):
         folder = self.model / str(version)
         folder.mkdir(parents=True)
-        data = {"span": span, "version": data_version, "fingerprint": ""}
+        data = {"span": span, "version": data_version, "fingerprint": fingerprint}
         (folder / "manifest.json").write_text(json.dumps({"created": NOW.isoformat(), "data": data}))
 
     def look(self, seconds):
@@ -105,6 +105,28 @@ def test_what_a_pushed_version_learned_from_is_not_new(tmp_path):
     folder.write("day-8/a.csv")
     folder.push(2, span=8)
     assert keys(folder.look(1)) == []
+
+
+def test_a_span_that_a_run_read_before_it_was_complete_is_new_when_it_is(folder):
+    # The form of the fingerprint is TFX's own business.
+    from tfx.utils.io_utils import generate_fingerprint
+
+    for day in (1, 2, 3):
+        folder.write(f"day-{day}/a.csv")
+    folder.write("day-3/b.csv")
+    fingerprint = generate_fingerprint("all", str(folder.data / "day-3/*.csv"))
+    folder.push(1, span=3, fingerprint=fingerprint)
+    assert folder.look(0).note == "span 3 is the newest"
+    assert keys(folder.look(100)) == []
+
+    folder.write("day-4/a.csv")
+    fingerprint = generate_fingerprint("all", str(folder.data / "day-4/*.csv"))
+    folder.write("day-4/b.csv")
+    folder.push(2, span=4, fingerprint=fingerprint)
+    assert folder.look(200).hold.startswith("span 4 is not complete")
+    look = folder.look(260)
+    assert [span.number for span in look.firings[0].payload.spans] == [4]
+    assert keys(folder.look(400)) == []
 
 
 def test_without_a_model_only_the_newest_span_of_the_past_counts(tmp_path):

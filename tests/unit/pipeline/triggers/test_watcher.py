@@ -140,6 +140,19 @@ def test_a_hold_keeps_every_run_waiting(bench):
     bench.wait_begun(1)
 
 
+def test_data_that_arrives_just_before_a_run_holds_it(bench):
+    bench.fire("a")
+    # Nobody has looked since.
+    bench.trigger.hold = "span 9 is not complete"
+    bench.tick(10)
+    assert bench.attempts() == []
+    assert bench.decisions()[-1].endswith("waits span 9 is not complete")
+    bench.trigger.hold = None
+    bench.fire("b")
+    bench.tick(10)
+    bench.wait_begun(1)
+
+
 def test_a_watcher_that_comes_after_a_kill_finds_the_run_that_goes_on(bench):
     bench.fire("a")
     bench.tick(10)
