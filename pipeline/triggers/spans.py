@@ -33,7 +33,6 @@ class Found:
         stats = [file.stat() for file in self.files]
         return [len(stats), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)]
 
-
     def is_what_was_read(self, fingerprint: str) -> bool:
         """Says whether the files are as ExampleGen's fingerprint says; yes where there is no fingerprint.
 
