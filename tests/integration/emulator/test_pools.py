@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.emulator.test_digits import Emulation, compile_digits
+from tests.integration.emulator.test_examples import Emulation, compile_example
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ def test_two_workers_train_one_model(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     write_dataset(str(tmp_path / "data"))
     pools = "vertex.training.pools=[{machine_type: n1-standard-4}, {machine_type: n1-standard-4}]"
-    emulation = Emulation(tmp_path, compile_digits(tmp_path, pools, "train.strategy=multi_worker"), tmp_path / "data")
+    emulation = Emulation(tmp_path, compile_example(tmp_path, pools, "train.strategy=multi_worker"), tmp_path / "data")
     summary = emulation.run("--fast", "--parameter", "train_epochs=2")
     logs = tmp_path / "work/runs" / summary["run_id"] / "logs"
     for name in ("Trainer.log", "Trainer.workerpool1-0.log"):

@@ -1,4 +1,4 @@
-"""The digits pipeline, compiled for Vertex AI and emulated, comes to what `hilir run` comes to."""
+"""The example pipelines, compiled for Vertex AI and emulated, come to what `hilir run` comes to."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ class Emulation:
     folder: Path
     spec: Path
     data: Path
+    model: str = "digits"
 
     @property
     def models(self) -> Path:
-        return self.folder / "work/gs/my-bucket/models/digits"
+        return self.folder / "work/gs/my-bucket/models" / self.model
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        mappings = [f"gs://my-bucket/data/digits={self.data}", f"gs://my-bucket/schemas={ROOT}/configs/schemas"]
+        mappings = [f"gs://my-bucket/data/{self.model}={self.data}", f"gs://my-bucket/schemas={ROOT}/configs/schemas"]
         command = [sys.executable, "-m", "pipeline.cli", "emulate", str(self.spec), "--workdir", f"{self.folder}/work"]
         command += [part for mapping in mappings for part in ("--map", mapping)]
         done = subprocess.run(
@@ -45,12 +46,19 @@ class Emulation:
         return result | {"stdout": done.stdout}
 
 
-def compile_digits(folder: Path, *settings: str) -> Path:
+def compile_example(folder: Path, *settings: str, model: str = "digits") -> Path:
     """Compiles by the command line, without network and credentials; returns the file."""
     environment = os.environ | {"HILIR_BUCKET": "my-bucket", "HILIR_IMAGE": "local/hilir:1"}
     # A proxy that is not there would stop any request.
     environment |= {"HTTPS_PROXY": "http://127.0.0.1:1", "GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent"}
-    command = ["compile", "configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", "-o", f"{folder}/d.json"]
+    command = [
+        "compile",
+        f"configs/{model}.yaml",
+        "--overlay",
+        "configs/overlays/vertex.yaml",
+        "-o",
+        f"{folder}/d.json",
+    ]
     command += [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *command],
@@ -58,8 +66,8 @@ def compile_digits(folder: Path, *settings: str) -> Path:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"compiled digits to {folder}/d.json",
-        f"next: hilir emulate {folder}/d.json --map gs://my-bucket/data/digits=FOLDER --map gs://my-bucket/schemas=FOLDER",
+        f"compiled {model} to {folder}/d.json",
+        f"next: hilir emulate {folder}/d.json --map gs://my-bucket/data/{model}=FOLDER --map gs://my-bucket/schemas=FOLDER",
     ]
     return folder / "d.json"
 
@@ -67,7 +75,7 @@ def compile_digits(folder: Path, *settings: str) -> Path:
 @pytest.fixture(scope="module")
 def emulation(tmp_path_factory: pytest.TempPathFactory, digits_run: tuple[Place, dict[str, Any]]) -> Emulation:
     folder = tmp_path_factory.mktemp("emulation")
-    return Emulation(folder, compile_digits(folder), digits_run[0].root / "data")
+    return Emulation(folder, compile_example(folder), digits_run[0].root / "data")
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +89,7 @@ def test_same_model_as_a_local_run(
     place, local = digits_run
     assert (first["status"], first["blessed"], first["version"]) == ("succeeded", True, 1)
     assert first["metrics"] == pytest.approx(local["metrics"], abs=1e-5)
-    mine, theirs = _weights(emulation.models / "1"), _weights(place.models / "digits/1")
-    assert mine.keys() == theirs.keys()
-    for name, values in mine.items():
-        assert values == pytest.approx(theirs[name], abs=1e-6), name
+    _check_same_weights(emulation.models / "1", place.models / "digits/1")
 
 
 def test_same_manifest_as_a_local_run(
@@ -114,6 +119,34 @@ def test_second_emulation_is_cached_and_finds_the_baseline(emulation: Emulation,
     assert states["Evaluator"] == "done"
     assert second["baseline"] == pytest.approx(first["metrics"], abs=1e-6)
     assert second["blessed"] is True
+
+
+@pytest.mark.slow
+def test_steps_in_fresh_processes_come_to_the_same(emulation: Emulation, first: dict[str, Any], tmp_path: Path) -> None:
+    fresh = Emulation(tmp_path, emulation.spec, emulation.data)
+    result = fresh.run()
+    assert (result["status"], result["blessed"], result["version"]) == ("succeeded", True, 1)
+    assert result["metrics"] == pytest.approx(first["metrics"], abs=1e-5)
+    _check_same_weights(fresh.models / "1", emulation.models / "1")
+
+
+@pytest.mark.slow
+def test_taxi_comes_to_the_same_as_a_local_run(
+    taxi_run: tuple[Place, dict[str, Any]], taxi_rows: Path, tmp_path: Path
+) -> None:
+    place, local = taxi_run
+    taxi = Emulation(tmp_path, compile_example(tmp_path, model="taxi"), taxi_rows.parent, "taxi")
+    result = taxi.run("--fast")
+    assert (result["status"], result["blessed"], result["version"]) == ("succeeded", True, 1)
+    assert result["metrics"] == pytest.approx(local["metrics"], abs=1e-4)
+    _check_same_weights(taxi.models / "1", place.models / "taxi/1", 1e-4)
+
+
+def _check_same_weights(mine: Path, theirs: Path, tolerance: float = 1e-6) -> None:
+    weights, others = _weights(mine), _weights(theirs)
+    assert weights.keys() == others.keys()
+    for name, values in weights.items():
+        assert values == pytest.approx(others[name], abs=tolerance), name
 
 
 def _leaves(value: Any, key: str = "") -> dict[str, Any]:
