@@ -19,6 +19,7 @@ import tf_keras as keras
 
 from components.trainer.arrays import read_arrays, write_arrays
 from components.trainer.early_stopping import EarlyStopping
+from components.trainer.weights import build_optimizer
 
 _POINTER = "latest.json"
 
@@ -59,7 +60,7 @@ class Checkpoints:
         Call it inside the strategy's scope, before anything is trained.
         """
         folder = os.path.join(self._directory, position.folder)
-        self._model.optimizer.build(self._model.trainable_variables)
+        build_optimizer(self._model)
         self._checkpoint.read(os.path.join(folder, "state")).assert_existing_objects_matched().expect_partial()
         if self._stopping is not None:
             self._stopping.resume_from(_read_stopping(folder))

@@ -50,7 +50,7 @@ class Role:
 def read_role(environment: Mapping[str, str]) -> Role | None:
     """Returns the role that the environment gives this process, or None where it trains alone.
 
-    TF_CONFIG wins over CLUSTER_SPEC. A cluster of one process is no cluster.
+    TF_CONFIG wins over CLUSTER_SPEC. A cluster may have one process only.
 
     Raises:
         TrainingError: the variable cannot be read, or it names a task that does not train.
@@ -96,5 +96,4 @@ def _read(variable: str, text: str) -> Role | None:
             f"{variable}: the task '{kind}' {index} is not in the cluster, which has {', '.join(sorted(cluster))}; "
             f"make task.type and task.index name one of its addresses"
         )
-    role = Role("chief" if task_name == "chief" else "worker", index, addresses)
-    return role if role.size > 1 else None
+    return Role("chief" if task_name == "chief" else "worker", index, addresses)

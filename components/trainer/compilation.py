@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow as tf
 import tf_keras as keras
 
+from components.errors import TrainingError
 from components.trainer.accumulation import accumulate_gradients
 from components.trainer.learning_rate import make_schedule, scale_rate
+from components.trainer.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
 from components.trainer.settings import TrainSettings
+from components.trainer.steps import replaced
 
 _LossScaled = keras.mixed_precision.LossScaleOptimizer
 
@@ -30,18 +32,24 @@ def recompile(
         settings: the configuration.
         factor: what the learning rate is multiplied by.
         weighted: whether the batches carry weights that say which rows are padding.
+
+    Raises:
+        TrainingError: the configuration asks for what a training step of the user's own does not do.
     """
+    if settings.gradient_accumulation > 1 and replaced(model, "train_step"):
+        raise TrainingError(
+            f"train.gradient_accumulation is {settings.gradient_accumulation}, and the model '{model.name}' has a "
+            f"train_step of its own, which would not be called; accumulate there, or set the option to 1"
+        )
     arguments = arguments | {
         "optimizer": make_optimizer(arguments["optimizer"], settings, factor),
         "jit_compile": settings.jit_compile or arguments["jit_compile"],
         "steps_per_execution": settings.steps_per_execution,
     }
-    if weighted and arguments["weighted_metrics"] is None:
-        arguments |= {"metrics": None, "weighted_metrics": arguments["metrics"]}
-    model.compile(**arguments)
+    model.compile(**(weigh_metrics(arguments) if weighted else arguments))
     if weighted:
-        _count_real_rows(model)
-        _combine_metrics_last(model)
+        count_real_rows(model)
+        combine_metrics_last(model)
     if settings.gradient_accumulation > 1:
         accumulate_gradients(model, settings.gradient_accumulation)
 
@@ -66,41 +74,3 @@ def make_optimizer(given: Any, settings: TrainSettings, factor: float) -> keras.
         clip = settings.gradient_clipping
         config |= {"clipnorm": clip.norm, "clipvalue": clip.value, "global_clipnorm": clip.global_norm}
     return type(optimizer).from_config(config)
-
-
-def _count_real_rows(model: keras.Model) -> None:
-    """Makes the metrics count each real row once, whatever weight it has in the loss."""
-    compute = model.compute_metrics
-
-    def compute_metrics(x: Any, y: Any, y_pred: Any, sample_weight: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        real = None if sample_weight is None else tf.cast(sample_weight > 0, tf.float32)
-        figures: dict[str, tf.Tensor] = compute(x, y, y_pred, real)
-        return figures
-
-    model.compute_metrics = compute_metrics
-
-
-def _combine_metrics_last(model: keras.Model) -> None:
-    """Has the replicas bring their metrics together at the end of an epoch or an evaluation, not at each step.
-
-    Keras has each step return every metric's result, for which workers send each other all variables of all metrics,
-    and then the sum of these results over the workers, which is none. Nobody reads either: at the end, `fit` and
-    `evaluate` ask the metrics again, outside of the replicas.
-    """
-    combined = model.get_metrics_result
-
-    def get_metrics_result() -> dict[str, tf.Tensor]:
-        if tf.distribute.in_cross_replica_context() or not tf.distribute.has_strategy():
-            figures: dict[str, tf.Tensor] = combined()
-            return figures
-        figures = {}
-        for metric in model.metrics:
-            # Without the wrapping of the instance's own `result`, which combines the replicas' variables.
-            result = tf.__internal__.autograph.tf_convert(
-                type(metric).result, tf.__internal__.autograph.control_status_ctx()
-            )(metric)
-            figures.update(result if isinstance(result, dict) else {metric.name: result})
-        return figures
-
-    model.get_metrics_result = get_metrics_result
-    model.distribute_reduction_method = "first"

@@ -13,6 +13,7 @@ import tf_keras as keras
 
 from components.errors import TrainingError
 from components.trainer.settings import Pruning, TrainSettings
+from components.trainer.steps import replaced
 
 _LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _QUANTIZABLE = (keras.layers.Dense, keras.layers.Conv2D)
@@ -27,6 +28,11 @@ def compress(model: keras.Model, settings: TrainSettings) -> keras.Model:
     if settings.pruning is None and not settings.quantization_aware:
         return model
     option = "train.pruning" if settings.pruning is not None else "train.quantization_aware"
+    if own := replaced(model):
+        raise TrainingError(
+            f"{option}: the model '{model.name}' has its own {', '.join(own)}, which the wrapped network would not "
+            f"have; remove the option, or leave the training loop to Keras"
+        )
     kinds = _LAYERS if settings.pruning is not None else _QUANTIZABLE
     if not any(isinstance(layer, kinds) for layer in model.layers):
         names = ", ".join(kind.__name__ for kind in kinds)

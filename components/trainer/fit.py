@@ -27,6 +27,7 @@ from components.trainer.job import Job
 from components.trainer.package import ModelPackage
 from components.trainer.preemption import StopOnRequest
 from components.trainer.settings import TrainSettings
+from components.trainer.steps import replaced
 from components.trainer.strategy import Kind, check_compiler, make_strategy
 from components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
 
@@ -122,7 +123,7 @@ class _Session:
         )
         feed = make_feed(self._job, self._strategy, self._batching, parse, (position.epoch, position.step))
         self.model._maybe_load_initial_counters_from_ckpt = lambda _, __: (position.epoch, position.step)
-        with stop.listening():
+        with stop.listening(), self._unpacked():
             history = self.model.fit(
                 feed.train,
                 validation_data=feed.evaluation,
@@ -133,6 +134,21 @@ class _Session:
                 verbose=0,
             )
         return history.history, read_optimizer(self.model)
+
+    @contextmanager
+    def _unpacked(self) -> Iterator[None]:
+        """Explains why a step of the user's own cannot unpack its batches."""
+        try:
+            yield
+        except ValueError as error:
+            own = replaced(self.model, "train_step", "test_step")
+            if self._batching.replicas == 1 or not own or "too many values to unpack" not in str(error):
+                raise
+            raise ModelPackageError(
+                f"the {' and '.join(own)} of the model '{self.model.name}' cannot unpack a batch: with several "
+                f"replicas it has weights, which mark padding; write x, y, weight = "
+                f"keras.utils.unpack_x_y_sample_weight(data) and pass the weight on"
+            ) from error
 
     def _make_model(self, package: ModelPackage) -> keras.Model:
         built = build_network(package, self._job.hyperparameters)

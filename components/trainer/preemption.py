@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -45,14 +46,14 @@ class StopOnRequest(keras.callbacks.Callback):
         self._asked = threading.Event()
         self._ended = threading.Event()
         self._stop_at: int | None = None
+        self._before: Callable[[int, FrameType | None], Any] | int | None = signal.SIG_DFL
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listens while the training runs; a handler that someone else has installed keeps its rights."""
-        on_main_thread = threading.current_thread() is threading.main_thread()
-        ours = on_main_thread and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        """Listens while the training runs; a handler that someone else has installed is called after the checkpoint."""
+        ours = threading.current_thread() is threading.main_thread()
         if ours:
-            signal.signal(signal.SIGTERM, self._on_signal)
+            self._before = signal.signal(signal.SIGTERM, self._on_signal)
         if self._cluster:
             threading.Thread(target=self._listen, name="stop requests", daemon=True).start()
         try:
@@ -60,7 +61,10 @@ class StopOnRequest(keras.callbacks.Callback):
         finally:
             self._ended.set()
             if ours:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, self._before)
+        if self._asked.is_set() and callable(self._before):
+            # Too late for a checkpoint of its own: the last epoch's is there.
+            self._before(signal.SIGTERM, None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Remembers the epoch."""
@@ -79,6 +83,8 @@ class StopOnRequest(keras.callbacks.Callback):
         if self._stop_at is not None and self._total >= self._stop_at and batch + 1 < self.params["steps"]:
             if self._checkpoints is not None:
                 self._checkpoints.save(self._epoch, batch + 1)
+            if callable(self._before):
+                self._before(signal.SIGTERM, None)
             raise Preempted
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:

@@ -40,4 +40,4 @@ def run_fn(fn_args: Any) -> None:
     if needs_own_process(kind, settings, role, machine):
         launch(job, kind, settings.workers or 1 if kind == "multi_worker" else 1, machine.gpus)
     else:
-        train(job, kind, role)
+        train(job, kind, role if kind == "multi_worker" else None)

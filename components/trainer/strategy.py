@@ -63,13 +63,14 @@ def choose(settings: TrainSettings, role: Role | None, machine: Machine) -> Kind
     Raises:
         TrainingError: what is asked for does not fit where the process runs.
     """
+    in_cluster = role is not None and role.size > 1
     if settings.strategy == "auto":
-        if role is not None or settings.workers is not None:
+        if in_cluster or settings.workers is not None:
             return "multi_worker"
         if machine.tpu:
             return "tpu"
         return "mirrored" if machine.gpus > 1 else "one_device"
-    if role is not None and settings.strategy != "multi_worker":
+    if role is not None and in_cluster and settings.strategy != "multi_worker":
         raise TrainingError(
             f"train.strategy is {settings.strategy}, and this process is {role.name} of a cluster of {role.size} "
             f"(TF_CONFIG or CLUSTER_SPEC); set train.strategy to multi_worker or auto, or start one process"

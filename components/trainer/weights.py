@@ -82,7 +82,7 @@ def load_optimizer(run_dir: str, model: keras.Model, *, restart_schedule: bool) 
     if not tf.io.gfile.exists(path):
         raise TrainingError(f"{path}: the base model's optimizer state is not there; set train.warm_start to weights")
     values = read_arrays(path)
-    model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     variables = _variables(model.optimizer)
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise TrainingError(
@@ -92,6 +92,17 @@ def load_optimizer(run_dir: str, model: keras.Model, *, restart_schedule: bool) 
         kept = "learning_rate" in variable.name or (restart_schedule and "iteration" in variable.name)
         if not kept:
             variable.assign(value)
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Makes the optimizer's variables, which it otherwise has after its first step only."""
+    optimizer, variables = model.optimizer, model.trainable_variables
+    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
+        optimizer._create_all_weights(variables)
+    else:
+        optimizer.build(variables)
 
 
 def run_dir_of(serving_model_dir: str) -> str:

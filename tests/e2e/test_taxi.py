@@ -110,6 +110,14 @@ def test_an_unchanged_rerun_executes_nothing_but_the_resolver(taxi_run):
     assert again["metrics"] == first["metrics"]
 
 
+def test_two_workers_push_a_blessed_model(make_place):
+    place = make_place("workers")
+    result = place.run("configs/taxi.yaml", "--set", "train.strategy=multi_worker", "--set", "train.workers=2")
+    assert (result["blessed"], result["version"]) == (True, 1)
+    assert result["metrics"]["auc"] > 0.9
+    assert "Trainer running: workers 2" in result["stdout"]
+
+
 def test_digits_reaches_its_accuracy_and_is_sliced_by_true_class(digits_run):
     place, result = digits_run
     assert result["blessed"] is True

@@ -16,6 +16,9 @@ from components.trainer.fit import checkpoint_directory
 from components.trainer.preemption import Preempted
 from components.trainer.train import train
 from components.trainer.weights import run_dir_of
+from pipeline.session import stoppable
+
+PLAIN = "train.hyperparameters.own_step=false"
 
 
 class At(keras.callbacks.Callback):
@@ -80,6 +83,25 @@ def test_sigterm_saves_where_it_is_and_exits_with_143(site, alone):
     assert {"resumed": "epoch 2 step 4"} in site.events
     assert all(sum(rows.values()) == len(rows) for rows in site.steps().values())
     check_same(site, alone)
+
+
+def test_sigterm_saves_before_the_pipelines_own_handler_ends_the_run(site):
+    job = site.job()
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        train(job, "one_device", callbacks=[At(10, lambda: signal.raise_signal(signal.SIGTERM))])
+    site.events.clear()
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        # In the last step there is no checkpoint to make.
+        train(job, "one_device", callbacks=[At(24, lambda: signal.raise_signal(signal.SIGTERM))])
+    assert {"resumed": "epoch 2 step 4"} in site.events
+
+
+def test_legacy_optimizers_are_resumed(site):
+    job = site.job("train.hyperparameters.legacy=true")
+    with pytest.raises(Preempted):
+        train(job, "one_device", callbacks=[At(10, lambda: signal.raise_signal(signal.SIGTERM))])
+    train(job, "one_device")
+    assert {"resumed": "epoch 2 step 4"} in site.events
 
 
 def test_early_stopping_goes_on_too(site, tmp_path):
@@ -163,7 +185,7 @@ def test_mixed_precision_exports_float32(site, precision):
 
 
 def test_pruning_is_stripped_and_its_sparsity_reported(site):
-    train(site.job("train.pruning={final_sparsity: 0.5, begin: 0, end: 20, every: 2}"), "one_device")
+    train(site.job("train.pruning={final_sparsity: 0.5, begin: 0, end: 20, every: 2}", PLAIN), "one_device")
     (reported,) = [event["sparsity"] for event in site.events if "sparsity" in event]
     assert reported == pytest.approx(0.5, abs=0.03)
     exported = tf.saved_model.load(site.job().model_dir)
@@ -173,7 +195,7 @@ def test_pruning_is_stripped_and_its_sparsity_reported(site):
 
 
 def test_quantization_aware_training_is_stripped(site):
-    train(site.job("train.quantization_aware=true"), "one_device")
+    train(site.job("train.quantization_aware=true", PLAIN), "one_device")
     exported = tf.saved_model.load(site.job().model_dir)
     assert len(exported.variables_of_model) == 4
     assert epochs(site)[-1]["val_accuracy"] > 0.8

@@ -89,8 +89,10 @@ def _check_same_figures(first, second) -> None:
     for one, other in zip(first.figures(), second.figures(), strict=True):
         # In this mean over the epoch several replicas count the smaller last batch as a whole one.
         assert one.pop("loss") == pytest.approx(other.pop("loss"), abs=0.06)
+        assert one.pop("twice") == pytest.approx(other.pop("twice"), abs=0.12)
         # Reports are rounded to four places.
         assert one == pytest.approx(other, abs=2e-4)
+        assert {"accuracy", "balance", "val_loss", "val_accuracy", "val_balance", "val_twice"} == one.keys()
 
 
 def test_two_workers_do_what_one_does(site, alone):
@@ -101,8 +103,6 @@ def test_two_workers_do_what_one_does(site, alone):
     assert site.steps() == alone.steps()
     _check_same_weights(site, alone)
     _check_same_figures(site, alone)
-    # The sum of the gradients; an evaluation's step needs nothing of the other worker.
-    assert site.collectives() == [{"train": 1, "evaluation": 0}] * 2
     assert {"workers": 2} in site.events
     assert [event["epoch"] for event in site.events if "epoch" in event] == [f"{n}/5" for n in range(1, 6)]
     assert not any(_is_alive(pid) for pid in mishaps.pids)
@@ -111,6 +111,26 @@ def test_two_workers_do_what_one_does(site, alone):
     assert [path.name for path in (site.root / "Trainer/model/1").iterdir()] == ["Format-Serving"]
     assert len(list((site.root / "Trainer/model_run/1/workers/attempt-1").glob("worker-*.log"))) == 2
     assert not list((site.root / "Trainer/checkpoints").glob("*"))
+
+
+def test_workers_send_each_other_gradients_only(site, alone):
+    # With a training step of the user's own there is more: what the step asks for.
+    job = site.job("train.hyperparameters.own_step=false", "train.hyperparameters.balance=false")
+    launch(job, "multi_worker", 2)
+
+    assert site.collectives() == [{"train": 1, "evaluation": 0}] * 2
+    names = ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [list(figures) for figures in site.figures()] == [names] * 5
+    for one, other in zip(site.figures(), alone.figures(), strict=True):
+        assert [one[name] for name in names[1:]] == pytest.approx([other[name] for name in names[1:]], abs=2e-4)
+
+
+def test_workers_stop_early_together_by_a_figure_of_the_models_own(site):
+    job = site.job("train.early_stopping={monitor: val_twice, min_delta: 0.2, patience: 1}", "train.epochs=9")
+    launch(job, "multi_worker", 2)
+
+    assert 1 < len(site.figures()) < 9
+    assert not any("restart" in event for event in site.events)
 
 
 def test_two_mirrored_devices_do_what_one_does(site, alone):
@@ -192,6 +212,14 @@ def test_what_xla_cannot_do_is_told_at_once(site):
     with pytest.raises(TrainingError, match=r"train\.jit_compile is true, and the 2 replicas are CPUs"):
         launch(job, "mirrored", 1, on_start=starts.append)
     assert len(starts) == 1
+
+
+def test_a_step_that_cannot_unpack_weights_is_explained(site):
+    job = site.job("train.strategy=mirrored", "train.devices=2", "train.hyperparameters.pairs=true")
+    with pytest.raises(
+        ModelPackageError, match="the train_step of the model 'recorded' cannot unpack a batch: with sev"
+    ):
+        launch(job, "mirrored", 1)
 
 
 @pytest.mark.slow

@@ -51,12 +51,23 @@ def test_tf_config_wins():
         {},
         {"TF_CONFIG": ""},
         {"TF_CONFIG": "{}"},
-        {"TF_CONFIG": spec({"chief": ["c:1"]}, "chief")},
-        {"CLUSTER_SPEC": spec({"workerpool0": ["c:1"]}, "chief")},
     ],
 )
-def test_one_process_is_no_cluster(environment):
+def test_without_a_cluster_there_is_no_role(environment):
     assert read_role(environment) is None
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TF_CONFIG": spec({"chief": ["c:1"]}, "chief")},
+        {"CLUSTER_SPEC": spec({"workerpool0": ["c:1"]}, "workerpool0")},
+    ],
+)
+def test_a_cluster_may_have_one_process(environment):
+    role = read_role(environment)
+    assert role is not None
+    assert (role.size, role.is_chief) == (1, True)
 
 
 @pytest.mark.parametrize(

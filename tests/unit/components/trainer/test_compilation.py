@@ -5,8 +5,11 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from components.errors import TrainingError
 from components.trainer.compilation import compile_arguments, make_optimizer, recompile
+from components.trainer.compression import compress
 from components.trainer.learning_rate import Scaled, Warmup, make_schedule
+from components.trainer.replica_metrics import weigh_metrics
 from components.trainer.settings import LearningRate
 from models.digits.model import Hyperparameters, build_model
 
@@ -90,39 +93,53 @@ def test_metrics_count_only_real_rows_with_weights(make_settings):
     )
 
 
-class Extremes(keras.metrics.Metric):
-    """Two figures in one, the way to which depends on a tensor."""
-
-    def __init__(self):
-        super().__init__(name="extremes")
-        self.largest = self.add_weight("largest", aggregation=tf.VariableAggregation.MEAN)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        del y_true, sample_weight
-        self.largest.assign(tf.maximum(self.largest, tf.reduce_max(y_pred)))
-
-    def result(self):
-        certain = tf.constant(0.0)
-        if self.largest > 0.5:
-            certain = tf.constant(1.0)
-        return {"largest": tf.identity(self.largest), "certain": certain}
+def test_a_batch_with_fewer_rows_than_parts_leaves_statistics_whole(make_settings):
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+    settings = make_settings("train.gradient_accumulation=8")
+    recompile(model, compile_arguments(model), settings, 1.0, weighted=False)
+    history = model.fit(np.ones((23, 4), np.float32), np.ones(23), batch_size=20, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
-def test_metrics_that_replicas_combine_last_are_those_of_each_step(make_settings):
-    weights = np.ones(len(Y))
-    histories = []
-    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0"])):
-        keras.utils.set_random_seed(3)
-        with strategy.scope():
-            model = build_model(Hyperparameters(hidden_units=(8,)))
-            arguments = compile_arguments(model)
-            arguments["metrics"] = [*arguments["metrics"]["probabilities"], Extremes()]
-            recompile(model, arguments, make_settings(), 1.0, weighted=True)
-        fitted = model.fit({"image": X}, Y, sample_weight=weights, batch_size=25, epochs=2, verbose=0, shuffle=False)
-        histories.append(fitted.history)
-    assert {"loss", "accuracy", "largest", "certain"} <= set(histories[0])
-    for name, values in histories[0].items():
-        assert histories[1][name] == pytest.approx(values, rel=1e-5), name
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def test_a_training_step_of_the_users_own_is_not_replaced(make_settings):
+    x = keras.Input((4,))
+    model = OwnStep(x, keras.layers.Dense(1)(x), name="own")
+    model.compile("sgd", "mse")
+    with pytest.raises(TrainingError, match="gradient_accumulation is 2, and the model 'own' has a train_step of its"):
+        recompile(model, compile_arguments(model), make_settings("train.gradient_accumulation=2"), 1.0, weighted=False)
+    with pytest.raises(
+        TrainingError, match=r"train\.quantization_aware: the model 'own' has its own train_step, which"
+    ):
+        compress(model, make_settings("train.quantization_aware=true"))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "weighted", "joined"),
+    [
+        (["a"], None, ["a"]),
+        (None, None, None),
+        ("a", [], "a"),
+        (None, ["b"], ["b"]),
+        (["a"], "b", ["a", "b"]),
+        ({"x": "a", "y": ["c"]}, {"x": ["b"]}, {"x": ["a", "b"], "y": ["c"]}),
+        ([["a"], None], [None, "b"], [["a"], ["b"]]),
+    ],
+)
+def test_all_metrics_are_weighted_where_there_is_padding(metrics, weighted, joined):
+    found = weigh_metrics({"metrics": metrics, "weighted_metrics": weighted})
+    assert (found["metrics"], found["weighted_metrics"] or None) == (None, joined)
+
+
+def test_metrics_of_two_forms_are_refused():
+    with pytest.raises(TrainingError, match="one is a dictionary by outputs"):
+        weigh_metrics({"metrics": ["a"], "weighted_metrics": {"x": ["b"]}})
 
 
 @pytest.mark.parametrize(

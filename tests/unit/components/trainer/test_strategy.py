@@ -9,7 +9,7 @@ from components.trainer.launch import divide_gpus, find_ports
 from components.trainer.strategy import Machine, check_gpus, choose, look_at_machine, make_strategy, needs_own_process
 
 CPU, GPUS, TPU = Machine(0, tpu=False), Machine(4, tpu=False), Machine(0, tpu=True)
-ROLE = make_local_role(0, [1, 2])
+ROLE, ONLY = make_local_role(0, [1, 2]), make_local_role(0, [1])
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,9 @@ ROLE = make_local_role(0, [1, 2])
         ([], None, GPUS, "mirrored"),
         ([], None, TPU, "tpu"),
         ([], ROLE, GPUS, "multi_worker"),
+        ([], ONLY, GPUS, "mirrored"),
+        (["train.strategy=one_device"], ONLY, CPU, "one_device"),
+        (["train.strategy=multi_worker"], ONLY, CPU, "multi_worker"),
         (["train.workers=2"], None, CPU, "multi_worker"),
         (["train.strategy=one_device"], None, GPUS, "one_device"),
         (["train.strategy=multi_worker"], ROLE, CPU, "multi_worker"),
