@@ -15,10 +15,6 @@ from components.vertex_pusher.errors import NotFound, Outdated, VertexError
 from components.vertex_pusher.registry import Version
 from components.vertex_pusher.settings import Target
 
-LAST = "hilir-version"
-"""Label of the endpoint: the last version that a push gave traffic. It is set in the request that gives the traffic,
-so that a repeated push does not undo a rollback."""
-
 _TRIES = 5
 
 
@@ -144,11 +140,12 @@ def set_traffic(
     connection: Connection,
     target: Target,
     change: Callable[[Endpoint], Mapping[str, int] | None],
-    labels: Mapping[str, str] | None = None,
+    label: Callable[[Endpoint], Mapping[str, str]] = lambda _: {},
 ) -> Endpoint:
     """Gives the endpoint the split that `change` makes of its present state; None leaves it as it is.
 
-    The request carries the etag of the state that was read, so that of two changes at a time one is made anew.
+    The request carries the etag of the state that was read, so that of two changes at a time one is made anew. It also
+    sets the labels that `label` makes of that state; one without a value is taken away.
 
     Raises:
         ValueError: the split does not sum to 100; nothing was sent.
@@ -161,7 +158,9 @@ def set_traffic(
         if wanted is None:
             return endpoint
         split = traffic.check(wanted)
-        merged = {**endpoint.labels, **(labels or {})}
+        changed = label(endpoint)
+        kept = {key: value for key, value in endpoint.labels.items() if key not in changed}
+        merged = {**kept, **{key: value for key, value in changed.items() if value}}
         present = {key: share for key, share in endpoint.split.items() if share}
         if split == present and merged == dict(endpoint.labels):
             return endpoint

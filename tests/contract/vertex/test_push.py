@@ -111,6 +111,80 @@ def test_rolled_back_version_stays_so_when_pushed_again(vertex, pushed, make_tar
         roll_back(connect(target), target)
 
 
+def on_endpoint(vertex) -> list[str]:
+    (endpoint,) = vertex.store.all("endpoints").values()
+    return sorted(deployed.display_name for deployed in endpoint.deployed_models)
+
+
+def test_known_good_version_outlives_pushes_and_rollbacks(vertex, pushed, make_target) -> None:
+    target = make_target()
+    pushed(1)
+    pushed(2)
+    roll_back(connect(target), target)
+    assert pushed(3).removed == (2,), "what was rolled back goes, what served stays"
+    assert on_endpoint(vertex) == ["taxi-v1", "taxi-v3"]
+    assert sorted(versions(vertex)) == ["1", "3"]
+    roll_back(connect(target), target)
+    assert shares(vertex) == {"taxi-v1": 100}
+    assert pushed(4).removed == (3,)
+    roll_back(connect(target), target)
+    assert shares(vertex) == {"taxi-v1": 100}
+    assert all(sum(split.values()) == 100 for split in vertex.endpoints.splits if split)
+
+
+def test_rolled_back_version_is_not_gone_back_to(vertex, pushed, make_target) -> None:
+    target = make_target()
+    for number in (1, 2, 3):
+        pushed(number, keep_versions=4)
+    roll_back(connect(target), target)
+    assert shares(vertex) == {"taxi-v2": 100}
+    pushed(4, keep_versions=4)
+    for expected in ("taxi-v2", "taxi-v1"):
+        roll_back(connect(target), target)
+        assert shares(vertex) == {expected: 100}, "v3 was rolled back"
+    pushed(5, keep_versions=4)
+    split_traffic(connect(target), target, {3: 100})
+    assert vertex.store.made(UPDATE)[-1]["labels"]["hilir-rolled-back"] == "4_2", (
+        "traffic makes v3 a good version again"
+    )
+
+
+def test_why_there_is_nothing_to_roll_back_to(vertex, hilir, pushed, make_target, config) -> None:
+    target = make_target()
+    pushed(1)
+    pushed(2)
+    roll_back(connect(target), target)
+    pushed(3, keep_versions=3)
+    endpoints.undeploy(connect(target), target, 1)
+    told = hilir("vertex", "rollback", *config, code=4).err
+    assert "no older version on the endpoint to roll back to but v2, which was rolled back itself; 'hilir" in told
+    assert shares(vertex) == {"taxi-v3": 100}
+
+
+def test_traffic_moved_by_hand_is_what_the_next_rollback_goes_to(vertex, pushed, make_target) -> None:
+    target = make_target()
+    pushed(1)
+    pushed(2)
+    split_traffic(connect(target), target, {1: 100})
+    assert pushed(3).removed == (), "v1 served before, and v2 is one of the newest two"
+    roll_back(connect(target), target)
+    assert shares(vertex) == {"taxi-v1": 100}
+
+
+@pytest.mark.parametrize("kind", ["drop after", "drop before"])
+def test_rollback_over_a_bad_network_is_remembered_once(vertex, pushed, make_target, kind) -> None:
+    pushed(1)
+    pushed(2)
+    target = make_target()
+    vertex.store.faults.add(UPDATE, kind)
+    roll_back(connect(target), target)
+    (endpoint,) = vertex.store.all("endpoints").values()
+    assert shares(vertex) == {"taxi-v1": 100}
+    assert dict(endpoint.labels) == {
+        "team": "taxi", "hilir-version": "2", "hilir-previous": "1", "hilir-rolled-back": "2",
+    }  # fmt: skip
+
+
 def test_endpoint_with_a_number_is_not_made_here(vertex, pushed, make_target) -> None:
     target = make_target().model_copy(update={"endpoint": "4711"})
     with pytest.raises(VertexError, match="there is no endpoint 4711 in europe-west4 of test-project"):
@@ -194,10 +268,10 @@ def test_two_changes_at_a_time_both_take_place(vertex, pushed, make_target) -> N
         if not once.is_set():
             once.set()
             # Someone else changes the endpoint between our reading and writing.
-            endpoints.set_traffic(connect(target), target, lambda other: dict(other.split), {"team": "other"})
+            endpoints.set_traffic(connect(target), target, lambda other: dict(other.split), lambda _: {"team": "other"})
         return dict(now.split)
 
-    after = endpoints.set_traffic(connection, target, change, {"mine": "yes"})
+    after = endpoints.set_traffic(connection, target, change, lambda _: {"mine": "yes"})
     assert dict(after.labels) | {"team": "other", "mine": "yes"} == dict(after.labels)
 
 
