@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.vertex_pusher.credentials import ADVICE
 from components.vertex_pusher.errors import VertexError
 
 # Service -> (package, class); the monitoring of models (v2) is a preview and only in v1beta1.
@@ -22,7 +23,6 @@ _CLIENTS = {
     "monitoring schedules": ("aiplatform_v1beta1", "ScheduleServiceClient"),
 }
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_ADVICE = "type 'gcloud auth application-default login', or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 
 
 def check_address(address: str) -> bool:
@@ -117,4 +117,4 @@ class Connection:
         try:
             return google.auth.default(scopes=[_SCOPE])[0]
         except DefaultCredentialsError:
-            raise VertexError(f"no credentials for Google Cloud were found on this machine; {_ADVICE}") from None
+            raise VertexError(f"no credentials for Google Cloud were found on this machine; {ADVICE}") from None
