@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 
 from components.settings import Section
+from components.vertex_pusher.connection import check_region
 
 # UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
 # Vertex AI or Terraform made may have a number instead.
@@ -17,6 +18,7 @@ EndpointId = Annotated[
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
     StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,18})$"),
 ]
+Region = Annotated[str, AfterValidator(check_region)]
 BigQueryTable = Annotated[str, StringConstraints(pattern=r"^bq://[^.]+(\.[^.]+){0,2}$")]
 
 
@@ -59,7 +61,7 @@ class Target(Section):
     """A place on Vertex AI, complete: what the step that pushes gets as its parameter."""
 
     project: str
-    region: str
+    region: Region
     address: str | None = None
     patience: float = 300
     model: ModelId

@@ -17,7 +17,7 @@ from pydantic import (
 
 from components.settings import Section
 from components.vertex_pusher.connection import check_address
-from components.vertex_pusher.settings import PushSettings
+from components.vertex_pusher.settings import PushSettings, Region
 
 # https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
 _LABEL = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -137,7 +137,7 @@ class VertexSection(Section):
     """Vertex AI Pipelines."""
 
     project: str | None
-    region: str
+    region: Region
     endpoint: str | None
     patience: PositiveFloat
     bucket: Bucket | None

@@ -1,10 +1,14 @@
 """Where requests go, and what goes with them."""
 
+import re
+
 import pytest
+from pydantic import ValidationError
 
 from components.vertex_pusher.call import translate
 from components.vertex_pusher.connection import Connection, check_address
 from components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, VertexError
+from components.vertex_pusher.settings import Target
 from pipeline.config import load
 from pipeline.config.target import make_target
 from pipeline.errors import ConfigError
@@ -38,6 +42,50 @@ def test_other_addresses_are_refused(address):
         check_address(address)
     with pytest.raises(ConfigError, match=r"vertex\.endpoint"):
         load("configs/taxi.yaml", settings=[f"vertex.endpoint={address}"])
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "evil.example/",
+        "evil.example:443#",
+        "europe-west4.evil.example",
+        "europe-west4\n",
+        "a@b-c1",
+        "",
+        "europe",
+        "global",
+    ],
+)
+def test_nothing_but_a_region_stands_in_the_host(region):
+    told = rf"'{re.escape(region)}' is not the name of a region of Google Cloud, for example europe-west4"
+    with pytest.raises(VertexError, match=told + "; nothing was sent; give one as vertex.region"):
+        Connection("p", region)
+    config = load("configs/taxi.yaml", settings=["vertex.project=p"]).config
+    with pytest.raises(ValidationError, match=told):
+        Target.model_validate(make_target(config).model_dump() | {"region": region})
+
+
+@pytest.mark.parametrize("region", ["evil.example/", "europe-west4.evil.example", "a@b-c1", "europe"])
+def test_configuration_with_another_region_is_refused(region):
+    with pytest.raises(ConfigError, match=rf"vertex\.region.*'{region}' is not the name of a region"):
+        load("configs/taxi.yaml", settings=[f"vertex.region={region}"])
+    with pytest.raises(ConfigError, match=r"vertex\.region"):
+        connect.load_vertex(None, [], [f"vertex.region={region}"])
+
+
+@pytest.mark.parametrize("region", ["evil.example:443", "evil.example#", "europe-west4.evil.example"])
+def test_region_in_the_name_of_a_resource_is_one_too(region):
+    vertex = connect.load_vertex(None, [], ["vertex.project=p"])
+    with pytest.raises(
+        VertexError, match=f"'{region}' is not the name of a region of Google Cloud.*; nothing was sent"
+    ):
+        connect.connect_to(vertex, f"projects/x/locations/{region}/pipelineJobs/j")
+
+
+@pytest.mark.parametrize("region", ["us-central1", "northamerica-northeast2", "me-central2", "europe-west12"])
+def test_regions_are_taken(region):
+    assert load("configs/taxi.yaml", settings=[f"vertex.region={region}"]).config.vertex.region == region
 
 
 def test_the_cloud_is_reached_by_grpc_in_its_region(monkeypatch):
