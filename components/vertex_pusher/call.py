@@ -155,7 +155,7 @@ def translate(what: str, error: Exception) -> VertexError:
         case api.Forbidden():
             return VertexError(
                 f"could not {what}: {_sentence(message)}; the account needs roles/aiplatform.user on the project, and "
-                f"roles/iam.serviceAccountUser on vertex.service_account"
+                f"roles/iam.serviceAccountUser on vertex.service_account and vertex.push.service_account"
             )
         case api.TooManyRequests():
             return _quota(what, message)

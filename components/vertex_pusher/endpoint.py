@@ -212,8 +212,10 @@ def _describe(connection: Connection, target: Target, version: Version) -> dict[
             "max_replica_count": push.max_replicas,
         },
     }
-    if target.service_account:
-        described["service_account"] = target.service_account
+    # A model that is served needs less than the steps that make it.
+    account = push.service_account or target.service_account
+    if account:
+        described["service_account"] = account
     return described
 
 

@@ -41,6 +41,7 @@ class PushSettings(Section):
     health_route: str | None
     port: PositiveInt | None
     environment: dict[str, str]
+    service_account: str | None
     machine_type: str
     min_replicas: PositiveInt
     max_replicas: PositiveInt

@@ -25,7 +25,7 @@ def make_target(vertex):
         "enabled": True, "model": None, "endpoint": None, "image": IMAGE, "args": [], "predict_route": None,
         "health_route": None, "port": None, "environment": {}, "machine_type": "n1-standard-4", "min_replicas": 1,
         "max_replicas": 2, "accelerator": None, "accelerators": 1, "traffic": 100, "keep_versions": 2,
-        "request_log": None,
+        "request_log": None, "service_account": None,
     }  # fmt: skip
 
     def make(**changes) -> Target:
@@ -75,6 +75,19 @@ def test_versions_of_one_model_replace_each_other(vertex, pushed) -> None:
     assert done.removed == (1,)
     assert versions(vertex) == {"2": ["v2"], "3": ["default", "v3"]}
     assert all(sum(split.values()) == 100 for split in vertex.endpoints.splits if split)
+
+
+def test_deployed_versions_run_as_an_account_of_their_own(vertex, make_target) -> None:
+    steps, serving = "steps@p.iam.gserviceaccount.com", "serving@p.iam.gserviceaccount.com"
+    (vertex.store.buckets / "test-bucket/models/taxi").mkdir(parents=True)
+    (vertex.store.buckets / "test-bucket/models/taxi/saved_model.pb").write_bytes(b"")
+    for number, account in ((1, None), (2, serving)):
+        target = make_target(service_account=account).model_copy(update={"service_account": steps})
+        push(connect(target), target, number, "gs://test-bucket/models/taxi")
+    (endpoint,) = vertex.store.all("endpoints").values()
+    assert {deployed.display_name: deployed.service_account for deployed in endpoint.deployed_models} == {
+        "taxi-v1": steps, "taxi-v2": serving,
+    }  # fmt: skip
 
 
 def test_share_of_a_new_version(vertex, pushed) -> None:

@@ -68,6 +68,27 @@ def test_only_the_one_repository_and_branch_become_ci():
     assert "assertion.ref == 'refs/heads/${var.github.branch}'" in condition
 
 
+def test_outputs_say_which_key_takes_them():
+    from pipeline.config import load
+
+    vertex = load("configs/taxi.yaml").config.vertex.model_dump()
+    for key in re.findall(r'description = "vertex\.([\w.]+)"', FILES["outputs.tf"]):
+        place = vertex
+        for part in key.split("."):
+            assert part in place, f"vertex.{key} is no key of the configuration"
+            place = place[part]
+
+
+def test_account_of_deployed_models_reads_pushed_versions_only():
+    grants = re.findall(r'^resource "(\w+_member)" "\w+" \{(.*?)^\}', TEXT, re.MULTILINE | re.DOTALL)
+    own = [(kind, block) for kind, block in grants if "google_service_account.serving.member" in block]
+    ((kind, block),) = own
+    assert kind == "google_storage_bucket_iam_member"
+    assert '"roles/storage.objectViewer"' in block
+    assert "objects/models/" in block
+    assert 'description = "vertex.push.service_account"\n  value       = google_service_account.serving' in TEXT
+
+
 def test_the_files_are_hcl():
     hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 is not in this environment")
     for name, text in FILES.items():

@@ -156,6 +156,12 @@ def test_endpoint_may_be_a_number():
     assert make_target(config).endpoint == "1234567890"
 
 
+def test_account_of_deployed_versions_reaches_the_step():
+    settings = ["vertex.project=p", "vertex.service_account=steps@p", "vertex.push.service_account=serving@p"]
+    target = make_target(load("configs/taxi.yaml", settings=settings).config)
+    assert (target.service_account, target.push.service_account) == ("steps@p", "serving@p")
+
+
 def test_name_of_a_model_that_cannot_be_an_id():
     config = load("configs/taxi.yaml", settings=["model.name=3d", "vertex.project=p"]).config
     with pytest.raises(ConfigError, match=r"vertex\.push\.model: the name of the model, '3d', cannot be its id"):
