@@ -20,12 +20,13 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What an endpoint is like: ids of our deployed versions by number, and the whole split by id."""
+    """What an endpoint is like: ids of our deployed versions by number, the other models on it, the split by id."""
 
     name: str
     etag: str
     labels: Mapping[str, str]
     deployed: Mapping[int, str]
+    others: frozenset[str]
     split: Mapping[str, int]
 
     @property
@@ -73,6 +74,21 @@ def require(connection: Connection, target: Target) -> Endpoint:
     return found
 
 
+def check_alone(endpoint: Endpoint, target: Target) -> None:
+    """Checks that the endpoint serves no other model: its requests would be divided between the two.
+
+    Raises:
+        VertexError: it does.
+    """
+    if endpoint.others:
+        raise VertexError(
+            f"the endpoint {target.endpoint} serves another model already ({', '.join(sorted(endpoint.others))}), and "
+            f"the requests would be divided between it and {target.model}; no traffic was moved; give {target.model} "
+            f"an endpoint of its own as vertex.push.endpoint, or take the other model off this one with 'gcloud ai "
+            f"endpoints undeploy-model'"
+        )
+
+
 def ensure(connection: Connection, target: Target) -> Endpoint:
     """Returns the endpoint; makes it if there is none."""
     found = read(connection, target)
@@ -111,6 +127,7 @@ def ensure(connection: Connection, target: Target) -> Endpoint:
 def deploy(connection: Connection, target: Target, version: Version) -> Endpoint:
     """Returns the endpoint with the version deployed; a version that was not there yet gets no traffic so far."""
     endpoint = ensure(connection, target)
+    check_alone(endpoint, target)
     if version.number in endpoint.deployed:
         return endpoint
     client = connection.client("endpoints")
@@ -221,9 +238,12 @@ def _describe(connection: Connection, target: Target, version: Version) -> dict[
 
 def _endpoint(found: Any, target: Target) -> Endpoint:
     """Reads which deployed models are ours: those of our model, named `<model>-v<number>`."""
-    deployed = {}
+    deployed, others = {}, set()
     for model in found.deployed_models:
         name = re.fullmatch(rf"{re.escape(target.model)}-v([1-9]\d*)", model.display_name)
-        if name and model.model.rpartition("/")[2].partition("@")[0] == target.model:
+        parent = model.model.rpartition("/")[2].partition("@")[0]
+        if parent != target.model:
+            others.add(parent)
+        elif name:
             deployed[int(name.group(1))] = str(model.id)
-    return Endpoint(found.name, found.etag, dict(found.labels), deployed, dict(found.traffic_split))
+    return Endpoint(found.name, found.etag, dict(found.labels), deployed, frozenset(others), dict(found.traffic_split))

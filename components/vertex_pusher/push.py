@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from components.vertex_pusher import endpoint as endpoints
 from components.vertex_pusher import history, registry, traffic
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.endpoint import Endpoint
+from components.vertex_pusher.errors import VertexError
 from components.vertex_pusher.settings import Target
 
 _LOG = logging.getLogger(__name__)
@@ -44,18 +46,27 @@ def push(connection: Connection, target: Target, number: int, uri: str, descript
         description: a line about it, for the registry.
 
     Raises:
-        VertexError: something was refused; what was done before stays and does no harm.
+        VertexError: the endpoint serves another model, or something was refused; what was done before stays and does
+            no harm.
     """
+    present = endpoints.read(connection, target)
+    if present is not None:
+        endpoints.check_alone(present, target)
     version = registry.ensure_version(connection, target, number, uri, description)
     endpoints.deploy(connection, target, version)
     endpoint = endpoints.set_traffic(
         connection,
         target,
         lambda now: _share(now, target, number),
-        lambda now: history.after_push(now.labels, number, now.shares),
+        lambda now: history.after_push({} if _is_unused(now, number) else now.labels, number, now.shares),
     )
     _follow(connection, target, endpoint)
-    removed = remove_expired(connection, target)
+    try:
+        removed = remove_expired(connection, target)
+    except VertexError as error:
+        # The lists of what is there could not be read.
+        _LOG.warning("v%d serves, but what is older could not be removed: %s", number, error)
+        removed = ()
     name = f"{connection.name('models', target.model)}@{version.id}"
     _LOG.info("pushed %s to %s; traffic in percent: %s; removed: %s", name, endpoint.name, endpoint.shares, removed)
     return Pushed(name, endpoint.name, endpoint.shares, removed)
@@ -66,9 +77,11 @@ def split_traffic(connection: Connection, target: Target, shares: Mapping[int, i
 
     Raises:
         ValueError: they do not sum to 100, or one names a version that is not deployed.
+        VertexError: the endpoint serves another model, which would get nothing too.
     """
 
     def change(now: Endpoint) -> Mapping[str, int]:
+        endpoints.check_alone(now, target)
         absent = sorted(set(shares) - set(now.deployed))
         if absent:
             present = ", ".join(f"v{number}" for number in now.newest_first) or "none"
@@ -108,7 +121,8 @@ def roll_back(connection: Connection, target: Target) -> tuple[Endpoint, Endpoin
 def remove_expired(connection: Connection, target: Target) -> tuple[int, ...]:
     """Removes our versions beyond `keep_versions`; returns their numbers.
 
-    What was rolled back goes first, then the oldest; what gets traffic, or got it before the last push, stays.
+    What was rolled back goes first, then the oldest; what gets traffic, or got it before the last push, stays. The new
+    version serves by now, so what cannot be removed is a warning; the next push tries it again.
     """
     endpoint = endpoints.require(connection, target)
     keep = target.push.keep_versions
@@ -116,28 +130,47 @@ def remove_expired(connection: Connection, target: Target) -> tuple[int, ...]:
     previous = set(history.read_previous(endpoint.labels)) - history.read_rolled_back(endpoint.labels)
     needed = {*endpoint.shares, *previous}
     for number in traffic.find_expired(deployed, needed, keep):
-        endpoints.undeploy(connection, target, number)
+        _attempt(number, partial(endpoints.undeploy, connection, target, number))
     left = endpoints.require(connection, target)
     versions = {version.number: version for version in registry.list_versions(connection, target)}
     expired = traffic.find_expired(history.order_for_keeping(versions, left.labels), left.deployed, keep)
-    removed = [number for number in expired if not versions[number].default]
-    for number in removed:
-        registry.delete_version(connection, target, versions[number])
-    return tuple(removed)
+    return tuple(
+        number
+        for number in expired
+        if not versions[number].default
+        and _attempt(number, partial(registry.delete_version, connection, target, versions[number]))
+    )
+
+
+def _attempt(number: int, remove: Callable[[], None]) -> bool:
+    """Says whether a version could be removed, from where it is deployed or from the registry."""
+    try:
+        remove()
+    except VertexError as error:
+        _LOG.warning("v%d is too old, but stays: %s", number, error)
+        return False
+    return True
 
 
 def _share(now: Endpoint, target: Target, number: int) -> dict[str, int] | None:
     """Returns the split with the new version's share, or None if it, or a newer one, has had it."""
-    if history.read_last(now.labels) >= number:
+    endpoints.check_alone(now, target)
+    if not _is_unused(now, number) and history.read_last(now.labels) >= number:
         return None
-    # Shares of versions that are no longer deployed cannot be; those of other models on the endpoint stay.
     return traffic.give(now.split, now.deployed[number], target.push.traffic)
 
 
+def _is_unused(endpoint: Endpoint, number: int) -> bool:
+    """Says whether no other version is there, so that the labels tell of versions, or of a model, that are gone."""
+    return not endpoint.split and set(endpoint.deployed) <= {number}
+
+
 def _take_back(endpoint: Endpoint) -> dict[str, int]:
+    """Returns the split of a rollback; other models on the endpoint keep their shares."""
+    ours = {key: share for key, share in endpoint.split.items() if key in endpoint.deployed.values()}
     bad = history.read_rolled_back(endpoint.labels)
     split = traffic.take_back(
-        endpoint.split,
+        ours,
         [endpoint.deployed[number] for number in endpoint.newest_first],
         [endpoint.deployed[number] for number in history.read_previous(endpoint.labels) if number in endpoint.deployed],
         {endpoint.deployed[number] for number in bad if number in endpoint.deployed},
@@ -146,7 +179,7 @@ def _take_back(endpoint: Endpoint) -> dict[str, int]:
         passed = [f"v{number}" for number in endpoint.newest_first if number in bad and number < max(endpoint.shares)]
         besides = f" but {', '.join(passed)}, which was rolled back itself" if passed else ""
         raise ValueError(f"there is no older version on the endpoint to roll back to{besides}")
-    return split
+    return traffic.check({**endpoint.split, **dict.fromkeys(ours, 0), **traffic.scale(split, sum(ours.values()))})
 
 
 def _follow(connection: Connection, target: Target, endpoint: Endpoint) -> None:

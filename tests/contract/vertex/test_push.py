@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from components.vertex_pusher import endpoint as endpoints
+from components.vertex_pusher import push as push_steps
 from components.vertex_pusher.errors import QuotaRefused, Unreachable, VertexError
 from components.vertex_pusher.push import connect, push, roll_back, split_traffic
 from components.vertex_pusher.settings import Target
@@ -227,7 +228,7 @@ def test_operation_whose_start_was_not_answered_is_waited_for(vertex, pushed, re
     assert len(paths) == (2 if "endpoints$" in request_ else 4), "nothing was sent a second time"
 
 
-@pytest.mark.parametrize("request_", [UPLOAD, DEPLOY, UPDATE, "mergeVersionAliases", "undeployModel", "deleteVersion"])
+@pytest.mark.parametrize("request_", [UPLOAD, DEPLOY, UPDATE, "mergeVersionAliases"])
 def test_push_goes_on_where_it_stopped(vertex, pushed, request_) -> None:
     pushed(1)
     pushed(2)
@@ -239,6 +240,34 @@ def test_push_goes_on_where_it_stopped(vertex, pushed, request_) -> None:
     assert shares(vertex) == {"taxi-v3": 100}
     assert sorted(versions(vertex)) == ["2", "3"]
     assert len(vertex.store.made(UPLOAD)) == 3
+
+
+@pytest.mark.parametrize("request_", ["undeployModel", "deleteVersion", "GET .*:listVersions"])
+def test_push_that_cannot_clean_up_has_succeeded(vertex, pushed, caplog, request_) -> None:
+    pushed(1)
+    pushed(2)
+    vertex.store.faults.refuse(request_, 403, "PERMISSION_DENIED", "Denied.")
+    assert pushed(3).removed == ()
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("v3 serves, but" if "list" in request_ else "v1 is too old, but stays: could not ")
+    assert "Denied; the account needs roles/aiplatform.user" in warning
+    assert shares(vertex) == {"taxi-v3": 100}
+    assert pushed(3).removed == (1,), "the next push tries it again"
+    assert sorted(versions(vertex)) == ["2", "3"]
+    assert len(vertex.store.made(UPLOAD)) == 3
+
+
+def test_version_that_another_endpoint_serves_stays(vertex, pushed, make_target, caplog) -> None:
+    pushed(1)
+    elsewhere = make_target().model_copy(update={"endpoint": "abroad"})
+    push(connect(elsewhere), elsewhere, 1, "gs://test-bucket/models/taxi/1")
+    pushed(2)
+    done = pushed(3)
+    assert (done.shares, done.removed) == ({3: 100}, ())
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("v1 is too old, but stays: could not remove v1 of the model taxi")
+    assert "deployed on projects/123456789012/locations/europe-west4/endpoints/abroad" in warning
+    assert versions(vertex)["1"] == ["v1"]
 
 
 def test_slow_operations_are_waited_for(vertex, pushed) -> None:
@@ -299,13 +328,69 @@ def test_split_that_is_no_split_is_never_sent(vertex, pushed, make_target) -> No
     assert len(vertex.store.made(UPDATE)) == sent
 
 
-def test_other_models_of_the_endpoint_keep_their_share(vertex, pushed, make_target) -> None:
+@pytest.fixture
+def guest(vertex):
+    """Returns a function that puts another model on the endpoint."""
+
+    def deploy(share: int) -> None:
+        (endpoint,) = vertex.store.all("endpoints").values()
+        name = "projects/1/locations/europe-west4/models/guest"
+        endpoint.deployed_models.add(id="77", display_name="guest-v1", model=name)
+        if share:
+            endpoint.traffic_split.update({next(iter(endpoint.traffic_split)): 100 - share, "77": share})
+
+    return deploy
+
+
+@pytest.mark.parametrize("share", [0, 40])
+def test_endpoint_that_serves_another_model_is_refused(vertex, pushed, make_target, guest, share) -> None:
     pushed(1)
+    guest(share)
+    before, sent = shares(vertex), len(vertex.store.made("^(POST|PATCH|DELETE)"))
+    told = (
+        "the endpoint taxi serves another model already (guest), and the requests would be divided between it and "
+        "taxi; no traffic was moved; give taxi an endpoint of its own as vertex.push.endpoint, or take the other model "
+        "off this one with 'gcloud ai endpoints undeploy-model'"
+    )
+    target = make_target()
+    for change in (lambda: pushed(2, traffic=50), lambda: split_traffic(connect(target), target, {1: 100})):
+        with pytest.raises(VertexError) as caught:
+            change()
+        assert str(caught.value) == told
+    assert shares(vertex) == before
+    assert len(vertex.store.made("^(POST|PATCH|DELETE)")) == sent, "nothing was changed, in the registry neither"
+
+
+def test_another_model_that_comes_during_a_push_is_noticed(vertex, pushed, guest, monkeypatch) -> None:
+    pushed(1)
+    ensure = push_steps.registry.ensure_version
+    monkeypatch.setattr(push_steps.registry, "ensure_version", lambda *arguments: (guest(40), ensure(*arguments))[1])
+    with pytest.raises(VertexError, match="serves another model already"):
+        pushed(2)
+    assert shares(vertex) == {"taxi-v1": 60, "guest-v1": 40}
+
+
+def test_rollback_leaves_the_share_of_another_model(vertex, pushed, make_target, guest) -> None:
+    pushed(1)
+    pushed(2)
+    guest(40)
+    target = make_target()
+    roll_back(connect(target), target)
+    assert shares(vertex) == {"taxi-v1": 60, "guest-v1": 40}
+
+
+def test_endpoint_of_a_model_that_is_gone_can_be_used_again(vertex, pushed, make_target) -> None:
+    pushed(1)
+    pushed(2)
+    target = make_target()
+    roll_back(connect(target), target)
     (endpoint,) = vertex.store.all("endpoints").values()
-    endpoint.deployed_models.add(id="77", display_name="guest", model="projects/1/locations/europe-west4/models/guest")
-    endpoint.traffic_split.update({next(iter(endpoint.traffic_split)): 60, "77": 40})
-    pushed(2, traffic=50)
-    assert shares(vertex) == {"taxi-v1": 30, "guest": 20, "taxi-v2": 50}
+    endpoint.ClearField("deployed_models")
+    endpoint.ClearField("traffic_split")
+    other = make_target().model_copy(update={"model": "digits"})
+    done = push(connect(other), other, 1, "gs://test-bucket/models/taxi/1")
+    assert done.shares == {1: 100}, "what the labels tell is not of this model"
+    assert dict(endpoint.labels) == {"team": "taxi", "hilir-version": "1"}
 
 
 @pytest.fixture
