@@ -13,14 +13,17 @@ from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, 
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.errors import NotFound, Outdated, VertexError
 from components.vertex_pusher.registry import Version
-from components.vertex_pusher.settings import Target
+from components.vertex_pusher.settings import RequestLog, Target
 
 _TRIES = 5
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What an endpoint is like: ids of our deployed versions by number, the other models on it, the split by id."""
+    """What an endpoint is like.
+
+    Ids of our deployed versions by number, the other models on it, the split by id, and whether requests are logged.
+    """
 
     name: str
     etag: str
@@ -28,6 +31,7 @@ class Endpoint:
     deployed: Mapping[int, str]
     others: frozenset[str]
     split: Mapping[str, int]
+    logs: bool
 
     @property
     def newest_first(self) -> list[int]:
@@ -90,10 +94,10 @@ def check_alone(endpoint: Endpoint, target: Target) -> None:
 
 
 def ensure(connection: Connection, target: Target) -> Endpoint:
-    """Returns the endpoint; makes it if there is none."""
+    """Returns the endpoint; makes it if there is none, and lets it log requests if it is to and does not yet."""
     found = read(connection, target)
     if found is not None:
-        return found
+        return found if found.logs or not target.push.request_log else _log_requests(connection, target, found)
     if target.endpoint.isdigit():
         return require(connection, target)
     client = connection.client("endpoints")
@@ -101,11 +105,7 @@ def ensure(connection: Connection, target: Target) -> Endpoint:
     if target.encryption_key:
         body["encryption_spec"] = {"kms_key_name": target.encryption_key}
     if target.push.request_log:
-        body["predict_request_response_logging_config"] = {
-            "enabled": True,
-            "sampling_rate": target.push.request_log.sampling,
-            "bigquery_destination": {"output_uri": target.push.request_log.table},
-        }
+        body["predict_request_response_logging_config"] = _describe_log(target.push.request_log)
     what = f"make the endpoint {target.endpoint}"
     request = {"parent": connection.parent, "endpoint": body, "endpoint_id": target.endpoint}
 
@@ -168,7 +168,6 @@ def set_traffic(
         ValueError: the split does not sum to 100; nothing was sent.
         VertexError: it was refused.
     """
-    client = connection.client("endpoints")
     for _ in range(_TRIES):
         endpoint = require(connection, target)
         wanted = change(endpoint)
@@ -186,7 +185,7 @@ def set_traffic(
             "update_mask": "trafficSplit,labels",
         }
         try:
-            _update(connection, client, target, request)
+            _update(connection, f"change the traffic of the endpoint {target.endpoint}", request)
         except Outdated:
             continue
         return require(connection, target)
@@ -195,8 +194,27 @@ def set_traffic(
     )
 
 
-def _update(connection: Connection, client: Any, target: Target, request: dict[str, Any]) -> None:
-    what = f"change the traffic of the endpoint {target.endpoint}"
+def _log_requests(connection: Connection, target: Target, endpoint: Endpoint) -> Endpoint:
+    assert target.push.request_log is not None
+    logged = _describe_log(target.push.request_log)
+    request = {
+        "endpoint": {"name": endpoint.name, "predict_request_response_logging_config": logged},
+        "update_mask": "predictRequestResponseLoggingConfig",
+    }
+    _update(connection, f"let the endpoint {target.endpoint} log requests", request)
+    return require(connection, target)
+
+
+def _describe_log(log: RequestLog) -> dict[str, Any]:
+    return {
+        "enabled": True,
+        "sampling_rate": log.sampling,
+        "bigquery_destination": {"output_uri": log.table},
+    }
+
+
+def _update(connection: Connection, what: str, request: dict[str, Any]) -> None:
+    client = connection.client("endpoints")
     call(connection, what, lambda: client.update_endpoint(request=request, retry=None, timeout=ANSWER_SECONDS))
 
 
@@ -246,4 +264,12 @@ def _endpoint(found: Any, target: Target) -> Endpoint:
             others.add(parent)
         elif name:
             deployed[int(name.group(1))] = str(model.id)
-    return Endpoint(found.name, found.etag, dict(found.labels), deployed, frozenset(others), dict(found.traffic_split))
+    return Endpoint(
+        name=found.name,
+        etag=found.etag,
+        labels=dict(found.labels),
+        deployed=deployed,
+        others=frozenset(others),
+        split=dict(found.traffic_split),
+        logs=found.predict_request_response_logging_config.enabled,
+    )

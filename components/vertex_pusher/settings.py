@@ -23,7 +23,7 @@ BigQueryTable = Annotated[str, StringConstraints(pattern=r"^bq://[^.]+(\.[^.]+){
 
 
 class RequestLog(Section):
-    """Where an endpoint that is made here logs a share of its requests, for monitoring."""
+    """Where an endpoint logs a share of its requests, for monitoring; one that logs already stays as it is."""
 
     table: BigQueryTable
     sampling: Annotated[float, Field(gt=0, le=1)]

@@ -132,6 +132,16 @@ class MonitoringSection(Section):
     emails: list[str]
     output: str | None
 
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_a_schedule(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            # Only who has a schedule pays for APScheduler.
+            from pipeline.triggers.cron import parse_cron
+
+            parse_cron(cron)
+        return cron
+
 
 class VertexSection(Section):
     """Vertex AI Pipelines."""

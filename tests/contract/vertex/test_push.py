@@ -436,13 +436,38 @@ def test_batch_prediction_is_made_once(vertex, hilir, pushed, config, kind) -> N
     assert printed["dedicatedResources"]["maxReplicaCount"] == 4
 
 
+LOG = {"table": "bq://test-project.logs.taxi", "sampling": 0.5}
+
+
+def test_endpoint_without_a_log_is_not_monitored(vertex, hilir, pushed, config) -> None:
+    pushed(1)
+    told = (
+        "the endpoint taxi logs no requests, so there is nothing to analyse; name a table in vertex.push.request_log "
+        "and let a run push a version, or set the variable request_log of deploy/vertex if Terraform made the endpoint"
+    )
+    assert told in hilir("vertex", "monitor", *config, code=4).err
+    assert vertex.store.all("modelMonitors") == {}
+
+
+def test_requests_are_logged_from_the_push_on_that_asks_for_it(vertex, pushed) -> None:
+    pushed(1)
+    pushed(2, request_log=LOG)
+    (endpoint,) = vertex.store.all("endpoints").values()
+    log = endpoint.predict_request_response_logging_config
+    assert (log.enabled, log.sampling_rate, log.bigquery_destination.output_uri) == (True, 0.5, LOG["table"])
+    before = len(vertex.store.made(UPDATE))
+    pushed(2, request_log=LOG | {"sampling": 0.1})
+    assert len(vertex.store.made(UPDATE)) == before, "one that logs stays as it is"
+    assert shares(vertex) == {"taxi-v2": 100}
+
+
 def test_monitor_is_made_then_updated(vertex, hilir, pushed, config) -> None:
     from pathlib import Path
 
     schemas = vertex.store.buckets / "test-bucket/schemas"
     schemas.mkdir()
     (schemas / "taxi.pbtxt").write_text(Path("configs/schemas/taxi.pbtxt").read_text())
-    pushed(1)
+    pushed(1, request_log=LOG)
     vertex.store.faults.add("POST .*/modelMonitors$", "drop after")
     for _ in range(2):
         assert "analysis projects/" in hilir("vertex", "monitor", *config).out

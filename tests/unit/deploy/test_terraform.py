@@ -89,6 +89,17 @@ def test_account_of_deployed_models_reads_pushed_versions_only():
     assert 'description = "vertex.push.service_account"\n  value       = google_service_account.serving' in TEXT
 
 
+def test_endpoint_logs_requests_where_it_is_wanted():
+    block = re.search(
+        r'dynamic "predict_request_response_logging_config" \{(.*?)^  \}',
+        FILES["endpoint.tf"],
+        re.MULTILINE | re.DOTALL,
+    )[1]
+    assert "var.request_log == null ? []" in block
+    assert re.search(r"enabled +=  *true", block)
+    assert {"table", "sampling"} == set(re.findall(r"_config\.value\.(\w+)", block))
+
+
 def test_the_files_are_hcl():
     hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 is not in this environment")
     for name, text in FILES.items():

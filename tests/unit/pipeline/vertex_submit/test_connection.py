@@ -144,11 +144,21 @@ def test_push_needs_the_project_in_the_configuration():
         ("vertex.push.model=1st", "vertex.push.model"),
         ("vertex.batch.source=[data/x.jsonl]", "'data/x.jsonl' is not the gs://… path"),
         ("vertex.push.max_replicas=0", "vertex.push.max_replicas"),
+        ("vertex.monitoring.cron=every day", "vertex.monitoring.cron: is 'every day', which has 2 fields"),
+        ("vertex.monitoring.cron=0 25 * * *", "vertex.monitoring.cron: is '0 25 .*25"),
+        ("vertex.monitoring.cron=TZ=Asia/Djakarta 0 6 * * *", "names the time zone 'Asia/Djakarta', which does not"),
     ],
 )
 def test_settings_that_vertex_would_refuse_are_refused_here(setting, message):
     with pytest.raises(ConfigError, match=message):
         load("configs/taxi.yaml", settings=[setting])
+
+
+def test_monitoring_takes_a_schedule_with_a_time_zone():
+    monitoring = load(
+        "configs/taxi.yaml", settings=["vertex.monitoring.cron=TZ=Asia/Jakarta 0 6 * * 1-5"]
+    ).config.vertex
+    assert monitoring.monitoring.cron == "TZ=Asia/Jakarta 0 6 * * 1-5"
 
 
 def test_endpoint_may_be_a_number():
