@@ -89,6 +89,19 @@ def test_account_of_deployed_models_reads_pushed_versions_only():
     assert 'description = "vertex.push.service_account"\n  value       = google_service_account.serving' in TEXT
 
 
+def test_what_dataflow_leaves_behind_is_deleted_and_nothing_else():
+    from pipeline.config import load
+    from pipeline.runners.vertex.dataflow import _arguments
+
+    settings = ["vertex.project=p", "vertex.bucket=my-bucket"]
+    arguments = _arguments(load("configs/taxi.yaml", settings=settings).config, "image")
+    prefix = r"--(?:temp|staging)_location=gs://my-bucket/(.*)"
+    written = {f"{found[1]}/" for argument in arguments if (found := re.fullmatch(prefix, argument))}
+    assert len(written) == 2
+    deleted = re.search(r"matches_prefix = \[(.*)\]", FILES["storage.tf"])[1]
+    assert set(re.findall('"([^"]+)"', deleted)) == written
+
+
 def test_endpoint_logs_requests_where_it_is_wanted():
     block = re.search(
         r'dynamic "predict_request_response_logging_config" \{(.*?)^  \}',
