@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from components.vertex_pusher.connection import Connection
+from components.vertex_pusher.credentials import ADVICE, find_refusal, is_passing
 from components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, Unreachable, VertexError
 
 T = TypeVar("T")
@@ -142,19 +143,19 @@ def translate(what: str, error: Exception) -> VertexError:
 
     if isinstance(error, VertexError):
         return error
+    refusal = find_refusal(error)
+    if refusal is not None:
+        return VertexError(f"could not {what}: the credentials are not accepted ({refusal}); {ADVICE}")
     message = getattr(error, "message", "") or str(error)
     match error:
         case api.NotFound():
             return NotFound(f"could not {what}: {_sentence(message)}; check the name, vertex.project and vertex.region")
         case api.Unauthorized():
-            return VertexError(
-                f"could not {what}: the credentials are not accepted ({_sentence(message)}); type "
-                f"'gcloud auth application-default login'"
-            )
+            return VertexError(f"could not {what}: the credentials are not accepted ({_sentence(message)}); {ADVICE}")
         case api.Forbidden():
             return VertexError(
                 f"could not {what}: {_sentence(message)}; the account needs roles/aiplatform.user on the project, and "
-                f"roles/iam.serviceAccountUser on vertex.service_account"
+                f"roles/iam.serviceAccountUser on vertex.service_account and vertex.push.service_account"
             )
         case api.TooManyRequests():
             return _quota(what, message)
@@ -205,10 +206,11 @@ def _was_refused(error: Exception) -> bool:
 
 def _may_pass(error: Exception) -> bool:
     from google.api_core import exceptions as api
-    from google.auth.exceptions import TransportError
     from requests.exceptions import ChunkedEncodingError, ConnectionError, Timeout
 
+    if find_refusal(error) is not None:
+        return False
     if isinstance(error, api.TooManyRequests):
         text = str(error)
         return bool(_PASSING.search(text)) or not _LASTING.search(text)
-    return isinstance(error, api.ServerError | ConnectionError | Timeout | ChunkedEncodingError | TransportError)
+    return isinstance(error, api.ServerError | ConnectionError | Timeout | ChunkedEncodingError) or is_passing(error)

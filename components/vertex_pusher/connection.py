@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.vertex_pusher.credentials import ADVICE
 from components.vertex_pusher.errors import VertexError
 
 # Service -> (package, class); the monitoring of models (v2) is a preview and only in v1beta1.
@@ -21,8 +23,8 @@ _CLIENTS = {
     "monitoring": ("aiplatform_v1beta1", "ModelMonitoringServiceClient"),
     "monitoring schedules": ("aiplatform_v1beta1", "ScheduleServiceClient"),
 }
+_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_ADVICE = "type 'gcloud auth application-default login', or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 
 
 def check_address(address: str) -> bool:
@@ -47,6 +49,19 @@ def check_address(address: str) -> bool:
     )
 
 
+def check_region(region: str) -> str:
+    """Returns the region.
+
+    It is a part of the host that gets the credentials, so nothing but a region's name may stand there.
+
+    Raises:
+        ValueError: it is not the name of a region.
+    """
+    if not _REGION.fullmatch(region):
+        raise ValueError(f"'{region}' is not the name of a region of Google Cloud, for example europe-west4")
+    return region
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -65,7 +80,16 @@ class Connection:
             region: for example europe-west4.
             address: an emulator's or another host, as `check_address` takes it; None: the region's host.
             patience: seconds for which a request that is not answered, or refused for now, is made again.
+
+        Raises:
+            VertexError: the region, which may come from the full name of a resource, is none.
         """
+        try:
+            check_region(region)
+        except ValueError as error:
+            raise VertexError(
+                f"{error}; nothing was sent; give one as vertex.region or in the name of the resource"
+            ) from None
         self.project, self.region, self.address, self.patience = project, region, address, patience
         self._clients: dict[str, Any] = {}
 
@@ -117,4 +141,4 @@ class Connection:
         try:
             return google.auth.default(scopes=[_SCOPE])[0]
         except DefaultCredentialsError:
-            raise VertexError(f"no credentials for Google Cloud were found on this machine; {_ADVICE}") from None
+            raise VertexError(f"no credentials for Google Cloud were found on this machine; {ADVICE}") from None

@@ -13,24 +13,25 @@ from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, 
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.errors import NotFound, Outdated, VertexError
 from components.vertex_pusher.registry import Version
-from components.vertex_pusher.settings import Target
-
-LAST = "hilir-version"
-"""Label of the endpoint: the last version that a push gave traffic. It is set in the request that gives the traffic,
-so that a repeated push does not undo a rollback."""
+from components.vertex_pusher.settings import RequestLog, Target
 
 _TRIES = 5
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What an endpoint is like: ids of our deployed versions by number, and the whole split by id."""
+    """What an endpoint is like.
+
+    Ids of our deployed versions by number, the other models on it, the split by id, and whether requests are logged.
+    """
 
     name: str
     etag: str
     labels: Mapping[str, str]
     deployed: Mapping[int, str]
+    others: frozenset[str]
     split: Mapping[str, int]
+    logs: bool
 
     @property
     def newest_first(self) -> list[int]:
@@ -77,11 +78,26 @@ def require(connection: Connection, target: Target) -> Endpoint:
     return found
 
 
+def check_alone(endpoint: Endpoint, target: Target) -> None:
+    """Checks that the endpoint serves no other model: its requests would be divided between the two.
+
+    Raises:
+        VertexError: it does.
+    """
+    if endpoint.others:
+        raise VertexError(
+            f"the endpoint {target.endpoint} serves another model already ({', '.join(sorted(endpoint.others))}), and "
+            f"the requests would be divided between it and {target.model}; no traffic was moved; give {target.model} "
+            f"an endpoint of its own as vertex.push.endpoint, or take the other model off this one with 'gcloud ai "
+            f"endpoints undeploy-model'"
+        )
+
+
 def ensure(connection: Connection, target: Target) -> Endpoint:
-    """Returns the endpoint; makes it if there is none."""
+    """Returns the endpoint; makes it if there is none, and lets it log requests if it is to and does not yet."""
     found = read(connection, target)
     if found is not None:
-        return found
+        return found if found.logs or not target.push.request_log else _log_requests(connection, target, found)
     if target.endpoint.isdigit():
         return require(connection, target)
     client = connection.client("endpoints")
@@ -89,11 +105,7 @@ def ensure(connection: Connection, target: Target) -> Endpoint:
     if target.encryption_key:
         body["encryption_spec"] = {"kms_key_name": target.encryption_key}
     if target.push.request_log:
-        body["predict_request_response_logging_config"] = {
-            "enabled": True,
-            "sampling_rate": target.push.request_log.sampling,
-            "bigquery_destination": {"output_uri": target.push.request_log.table},
-        }
+        body["predict_request_response_logging_config"] = _describe_log(target.push.request_log)
     what = f"make the endpoint {target.endpoint}"
     request = {"parent": connection.parent, "endpoint": body, "endpoint_id": target.endpoint}
 
@@ -115,6 +127,7 @@ def ensure(connection: Connection, target: Target) -> Endpoint:
 def deploy(connection: Connection, target: Target, version: Version) -> Endpoint:
     """Returns the endpoint with the version deployed; a version that was not there yet gets no traffic so far."""
     endpoint = ensure(connection, target)
+    check_alone(endpoint, target)
     if version.number in endpoint.deployed:
         return endpoint
     client = connection.client("endpoints")
@@ -144,24 +157,26 @@ def set_traffic(
     connection: Connection,
     target: Target,
     change: Callable[[Endpoint], Mapping[str, int] | None],
-    labels: Mapping[str, str] | None = None,
+    label: Callable[[Endpoint], Mapping[str, str]] = lambda _: {},
 ) -> Endpoint:
     """Gives the endpoint the split that `change` makes of its present state; None leaves it as it is.
 
-    The request carries the etag of the state that was read, so that of two changes at a time one is made anew.
+    The request carries the etag of the state that was read, so that of two changes at a time one is made anew. It also
+    sets the labels that `label` makes of that state; one without a value is taken away.
 
     Raises:
         ValueError: the split does not sum to 100; nothing was sent.
         VertexError: it was refused.
     """
-    client = connection.client("endpoints")
     for _ in range(_TRIES):
         endpoint = require(connection, target)
         wanted = change(endpoint)
         if wanted is None:
             return endpoint
         split = traffic.check(wanted)
-        merged = {**endpoint.labels, **(labels or {})}
+        changed = label(endpoint)
+        kept = {key: value for key, value in endpoint.labels.items() if key not in changed}
+        merged = {**kept, **{key: value for key, value in changed.items() if value}}
         present = {key: share for key, share in endpoint.split.items() if share}
         if split == present and merged == dict(endpoint.labels):
             return endpoint
@@ -170,7 +185,7 @@ def set_traffic(
             "update_mask": "trafficSplit,labels",
         }
         try:
-            _update(connection, client, target, request)
+            _update(connection, f"change the traffic of the endpoint {target.endpoint}", request)
         except Outdated:
             continue
         return require(connection, target)
@@ -179,8 +194,27 @@ def set_traffic(
     )
 
 
-def _update(connection: Connection, client: Any, target: Target, request: dict[str, Any]) -> None:
-    what = f"change the traffic of the endpoint {target.endpoint}"
+def _log_requests(connection: Connection, target: Target, endpoint: Endpoint) -> Endpoint:
+    assert target.push.request_log is not None
+    logged = _describe_log(target.push.request_log)
+    request = {
+        "endpoint": {"name": endpoint.name, "predict_request_response_logging_config": logged},
+        "update_mask": "predictRequestResponseLoggingConfig",
+    }
+    _update(connection, f"let the endpoint {target.endpoint} log requests", request)
+    return require(connection, target)
+
+
+def _describe_log(log: RequestLog) -> dict[str, Any]:
+    return {
+        "enabled": True,
+        "sampling_rate": log.sampling,
+        "bigquery_destination": {"output_uri": log.table},
+    }
+
+
+def _update(connection: Connection, what: str, request: dict[str, Any]) -> None:
+    client = connection.client("endpoints")
     call(connection, what, lambda: client.update_endpoint(request=request, retry=None, timeout=ANSWER_SECONDS))
 
 
@@ -213,16 +247,29 @@ def _describe(connection: Connection, target: Target, version: Version) -> dict[
             "max_replica_count": push.max_replicas,
         },
     }
-    if target.service_account:
-        described["service_account"] = target.service_account
+    # A model that is served needs less than the steps that make it.
+    account = push.service_account or target.service_account
+    if account:
+        described["service_account"] = account
     return described
 
 
 def _endpoint(found: Any, target: Target) -> Endpoint:
     """Reads which deployed models are ours: those of our model, named `<model>-v<number>`."""
-    deployed = {}
+    deployed, others = {}, set()
     for model in found.deployed_models:
         name = re.fullmatch(rf"{re.escape(target.model)}-v([1-9]\d*)", model.display_name)
-        if name and model.model.rpartition("/")[2].partition("@")[0] == target.model:
+        parent = model.model.rpartition("/")[2].partition("@")[0]
+        if parent != target.model:
+            others.add(parent)
+        elif name:
             deployed[int(name.group(1))] = str(model.id)
-    return Endpoint(found.name, found.etag, dict(found.labels), deployed, dict(found.traffic_split))
+    return Endpoint(
+        name=found.name,
+        etag=found.etag,
+        labels=dict(found.labels),
+        deployed=deployed,
+        others=frozenset(others),
+        split=dict(found.traffic_split),
+        logs=found.predict_request_response_logging_config.enabled,
+    )

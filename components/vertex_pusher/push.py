@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from components.vertex_pusher import endpoint as endpoints
-from components.vertex_pusher import registry, traffic
+from components.vertex_pusher import history, registry, traffic
 from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.endpoint import LAST, Endpoint
+from components.vertex_pusher.endpoint import Endpoint
+from components.vertex_pusher.errors import VertexError
 from components.vertex_pusher.settings import Target
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ def connect(target: Target) -> Connection:
 def push(connection: Connection, target: Target, number: int, uri: str, description: str = "") -> Pushed:
     """Makes a version one of the registry, deploys it, gives it its share, and removes what is too old.
 
-    The version that served before stays deployed for a rollback. A push that is repeated goes on where it stopped: a
+    The versions that served before stay deployed for a rollback. A push that is repeated goes on where it stopped: a
     version is uploaded and deployed once, and gets its share once, also if a rollback has taken it away since.
 
     Args:
@@ -44,13 +46,27 @@ def push(connection: Connection, target: Target, number: int, uri: str, descript
         description: a line about it, for the registry.
 
     Raises:
-        VertexError: something was refused; what was done before stays and does no harm.
+        VertexError: the endpoint serves another model, or something was refused; what was done before stays and does
+            no harm.
     """
+    present = endpoints.read(connection, target)
+    if present is not None:
+        endpoints.check_alone(present, target)
     version = registry.ensure_version(connection, target, number, uri, description)
     endpoints.deploy(connection, target, version)
-    endpoint = endpoints.set_traffic(connection, target, lambda now: _share(now, target, number), {LAST: str(number)})
+    endpoint = endpoints.set_traffic(
+        connection,
+        target,
+        lambda now: _share(now, target, number),
+        lambda now: history.after_push({} if _is_unused(now, number) else now.labels, number, now.shares),
+    )
     _follow(connection, target, endpoint)
-    removed = remove_expired(connection, target)
+    try:
+        removed = remove_expired(connection, target)
+    except VertexError as error:
+        # The lists of what is there could not be read.
+        _LOG.warning("v%d serves, but what is older could not be removed: %s", number, error)
+        removed = ()
     name = f"{connection.name('models', target.model)}@{version.id}"
     _LOG.info("pushed %s to %s; traffic in percent: %s; removed: %s", name, endpoint.name, endpoint.shares, removed)
     return Pushed(name, endpoint.name, endpoint.shares, removed)
@@ -61,16 +77,19 @@ def split_traffic(connection: Connection, target: Target, shares: Mapping[int, i
 
     Raises:
         ValueError: they do not sum to 100, or one names a version that is not deployed.
+        VertexError: the endpoint serves another model, which would get nothing too.
     """
 
     def change(now: Endpoint) -> Mapping[str, int]:
+        endpoints.check_alone(now, target)
         absent = sorted(set(shares) - set(now.deployed))
         if absent:
             present = ", ".join(f"v{number}" for number in now.newest_first) or "none"
             raise ValueError(f"v{absent[0]} is not deployed; there is {present}")
         return traffic.check({now.deployed[number]: share for number, share in shares.items()})
 
-    endpoint = endpoints.set_traffic(connection, target, change)
+    given = [number for number, share in shares.items() if share]
+    endpoint = endpoints.set_traffic(connection, target, change, lambda now: history.after_split(now.labels, given))
     _follow(connection, target, endpoint)
     return endpoint
 
@@ -78,47 +97,89 @@ def split_traffic(connection: Connection, target: Target, shares: Mapping[int, i
 def roll_back(connection: Connection, target: Target) -> tuple[Endpoint, Endpoint]:
     """Takes the traffic of the newest version that has some; returns the endpoint before and after.
 
+    It goes to the others that have some; if there are none, to the version that served before the last push. A version
+    that was rolled back is never gone back to.
+
     Raises:
-        ValueError: no older version is deployed.
+        ValueError: no such version is deployed.
     """
     before = endpoints.require(connection, target)
+    split = _take_back(before)
+    bad = max(before.shares)
 
     def change(now: Endpoint) -> Mapping[str, int]:
         # A repetition after a lost answer must not roll back twice.
-        split = traffic.take_back(before.split, [before.deployed[number] for number in before.newest_first])
-        if split is None:
-            raise ValueError("there is no older version on the endpoint to roll back to")
         if dict(now.split) not in (dict(before.split), split):
             raise ValueError(f"the traffic has been changed meanwhile to {now.shares}; look at it and repeat")
         return split
 
-    after = endpoints.set_traffic(connection, target, change)
+    after = endpoints.set_traffic(connection, target, change, lambda now: history.after_rollback(now.labels, bad))
     _follow(connection, target, after)
     return before, after
 
 
 def remove_expired(connection: Connection, target: Target) -> tuple[int, ...]:
-    """Removes our versions beyond the newest `keep_versions` that get no traffic; returns their numbers."""
+    """Removes our versions beyond `keep_versions`; returns their numbers.
+
+    What was rolled back goes first, then the oldest; what gets traffic, or got it before the last push, stays. The new
+    version serves by now, so what cannot be removed is a warning; the next push tries it again.
+    """
     endpoint = endpoints.require(connection, target)
     keep = target.push.keep_versions
-    for number in traffic.find_expired(endpoint.newest_first, endpoint.shares, keep):
-        endpoints.undeploy(connection, target, number)
-    left = set(endpoints.require(connection, target).deployed)
+    deployed = history.order_for_keeping(endpoint.deployed, endpoint.labels)
+    previous = set(history.read_previous(endpoint.labels)) - history.read_rolled_back(endpoint.labels)
+    needed = {*endpoint.shares, *previous}
+    for number in traffic.find_expired(deployed, needed, keep):
+        _attempt(number, partial(endpoints.undeploy, connection, target, number))
+    left = endpoints.require(connection, target)
     versions = {version.number: version for version in registry.list_versions(connection, target)}
-    expired = traffic.find_expired(list(versions), left, keep)
-    removed = [number for number in expired if not versions[number].default]
-    for number in removed:
-        registry.delete_version(connection, target, versions[number])
-    return tuple(removed)
+    expired = traffic.find_expired(history.order_for_keeping(versions, left.labels), left.deployed, keep)
+    return tuple(
+        number
+        for number in expired
+        if not versions[number].default
+        and _attempt(number, partial(registry.delete_version, connection, target, versions[number]))
+    )
+
+
+def _attempt(number: int, remove: Callable[[], None]) -> bool:
+    """Says whether a version could be removed, from where it is deployed or from the registry."""
+    try:
+        remove()
+    except VertexError as error:
+        _LOG.warning("v%d is too old, but stays: %s", number, error)
+        return False
+    return True
 
 
 def _share(now: Endpoint, target: Target, number: int) -> dict[str, int] | None:
     """Returns the split with the new version's share, or None if it, or a newer one, has had it."""
-    last = now.labels.get(LAST, "")
-    if last.isdigit() and int(last) >= number:
+    endpoints.check_alone(now, target)
+    if not _is_unused(now, number) and history.read_last(now.labels) >= number:
         return None
-    # Shares of versions that are no longer deployed cannot be; those of other models on the endpoint stay.
     return traffic.give(now.split, now.deployed[number], target.push.traffic)
+
+
+def _is_unused(endpoint: Endpoint, number: int) -> bool:
+    """Says whether no other version is there, so that the labels tell of versions, or of a model, that are gone."""
+    return not endpoint.split and set(endpoint.deployed) <= {number}
+
+
+def _take_back(endpoint: Endpoint) -> dict[str, int]:
+    """Returns the split of a rollback; other models on the endpoint keep their shares."""
+    ours = {key: share for key, share in endpoint.split.items() if key in endpoint.deployed.values()}
+    bad = history.read_rolled_back(endpoint.labels)
+    split = traffic.take_back(
+        ours,
+        [endpoint.deployed[number] for number in endpoint.newest_first],
+        [endpoint.deployed[number] for number in history.read_previous(endpoint.labels) if number in endpoint.deployed],
+        {endpoint.deployed[number] for number in bad if number in endpoint.deployed},
+    )
+    if split is None:
+        passed = [f"v{number}" for number in endpoint.newest_first if number in bad and number < max(endpoint.shares)]
+        besides = f" but {', '.join(passed)}, which was rolled back itself" if passed else ""
+        raise ValueError(f"there is no older version on the endpoint to roll back to{besides}")
+    return traffic.check({**endpoint.split, **dict.fromkeys(ours, 0), **traffic.scale(split, sum(ours.values()))})
 
 
 def _follow(connection: Connection, target: Target, endpoint: Endpoint) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 
 from components.settings import Section
+from components.vertex_pusher.connection import check_region
 
 # UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
 # Vertex AI or Terraform made may have a number instead.
@@ -17,11 +18,12 @@ EndpointId = Annotated[
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
     StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,18})$"),
 ]
+Region = Annotated[str, AfterValidator(check_region)]
 BigQueryTable = Annotated[str, StringConstraints(pattern=r"^bq://[^.]+(\.[^.]+){0,2}$")]
 
 
 class RequestLog(Section):
-    """Where an endpoint that is made here logs a share of its requests, for monitoring."""
+    """Where an endpoint logs a share of its requests, for monitoring; one that logs already stays as it is."""
 
     table: BigQueryTable
     sampling: Annotated[float, Field(gt=0, le=1)]
@@ -39,6 +41,7 @@ class PushSettings(Section):
     health_route: str | None
     port: PositiveInt | None
     environment: dict[str, str]
+    service_account: str | None
     machine_type: str
     min_replicas: PositiveInt
     max_replicas: PositiveInt
@@ -59,7 +62,7 @@ class Target(Section):
     """A place on Vertex AI, complete: what the step that pushes gets as its parameter."""
 
     project: str
-    region: str
+    region: Region
     address: str | None = None
     patience: float = 300
     model: ModelId

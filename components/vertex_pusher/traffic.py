@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 Split = dict[str, int]
 """Percent of the requests by the id of a deployed model; what has none is left out."""
@@ -41,14 +41,21 @@ def give(split: Mapping[str, int], new: str, share: int) -> Split:
     return check({**scale(others, 100 - share), new: share})
 
 
-def take_back(split: Mapping[str, int], newest_first: list[str]) -> Split | None:
-    """Returns the split of a rollback, or None where nothing older is deployed.
+def take_back(
+    split: Mapping[str, int],
+    newest_first: list[str],
+    preferred: Sequence[str] = (),
+    refused: Collection[str] = (),
+) -> Split | None:
+    """Returns the split of a rollback, or None where nothing older is deployed that may be gone back to.
 
-    The newest that has traffic loses it to the others that have some; if it has all, to the next older one.
+    The newest that has traffic loses it to the others that have some; if it has all, to an older one.
 
     Args:
         split: the present one.
         newest_first: the ids of the versions that are deployed.
+        preferred: the ids to go back to, the best first; without one of them it is the next older version.
+        refused: the ids that must not be gone back to.
     """
     serving = [key for key in newest_first if split.get(key)]
     if not serving:
@@ -57,10 +64,11 @@ def take_back(split: Mapping[str, int], newest_first: list[str]) -> Split | None
     others = {key: value for key, value in split.items() if key != bad and value > 0}
     if others:
         return scale(others, 100)
-    older = newest_first[newest_first.index(bad) + 1 :]
-    return {older[0]: 100} if older else None
+    older = [key for key in newest_first[newest_first.index(bad) + 1 :] if key not in refused]
+    best = [*(key for key in preferred if key in older), *older]
+    return {best[0]: 100} if best else None
 
 
-def find_expired(newest_first: list[int], serving: Collection[int], keep: int) -> list[int]:
-    """Returns the versions beyond the newest `keep` that get no traffic, the oldest first."""
-    return sorted(version for version in newest_first[keep:] if version not in serving)
+def find_expired(best_first: list[int], needed: Collection[int], keep: int) -> list[int]:
+    """Returns the versions beyond the first `keep` that are not needed, the oldest first."""
+    return sorted(version for version in best_first[keep:] if version not in needed)

@@ -11,6 +11,18 @@ resource "google_vertex_ai_endpoint" "endpoint" {
     }
   }
 
+  # `hilir vertex monitor` analyses what is logged.
+  dynamic "predict_request_response_logging_config" {
+    for_each = var.request_log == null ? [] : [var.request_log]
+    content {
+      enabled       = true
+      sampling_rate = predict_request_response_logging_config.value.sampling
+      bigquery_destination {
+        output_uri = predict_request_response_logging_config.value.table
+      }
+    }
+  }
+
   lifecycle {
     # The pipeline deploys and divides the traffic.
     ignore_changes = [traffic_split, labels]

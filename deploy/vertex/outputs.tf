@@ -14,7 +14,7 @@ output "service_account" {
 }
 
 output "serving_account" {
-  description = "The account of deployed models"
+  description = "vertex.push.service_account"
   value       = google_service_account.serving.email
 }
 

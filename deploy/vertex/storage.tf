@@ -20,7 +20,7 @@ resource "google_storage_bucket" "pipeline" {
   lifecycle_rule {
     condition {
       age            = 7
-      matches_prefix = ["tmp/", "staging/"]
+      matches_prefix = ["dataflow/tmp/", "dataflow/staging/"]
     }
     action {
       type = "Delete"

@@ -42,6 +42,20 @@ variable "endpoint_id" {
   }
 }
 
+variable "request_log" {
+  type = object({
+    table    = string
+    sampling = optional(number, 0.1)
+  })
+  description = "The table that the endpoint logs a share of its requests to, for monitoring, as bq://PROJECT.DATASET.TABLE; null: none. Without this an apply may take away what vertex.push.request_log has set."
+  default     = null
+
+  validation {
+    condition     = var.request_log == null ? true : can(regex("^bq://[^.]+([.][^.]+){0,2}$", var.request_log.table)) && var.request_log.sampling > 0 && var.request_log.sampling <= 1
+    error_message = "The table is given as bq://PROJECT.DATASET.TABLE, the sampling as a fraction above 0 and at most 1."
+  }
+}
+
 variable "dataflow" {
   type        = bool
   description = "Whether steps run on Dataflow (vertex.dataflow.steps)."

@@ -17,7 +17,7 @@ from pydantic import (
 
 from components.settings import Section
 from components.vertex_pusher.connection import check_address
-from components.vertex_pusher.settings import PushSettings
+from components.vertex_pusher.settings import PushSettings, Region
 
 # https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
 _LABEL = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -132,12 +132,22 @@ class MonitoringSection(Section):
     emails: list[str]
     output: str | None
 
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_a_schedule(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            # Only who has a schedule pays for APScheduler.
+            from pipeline.triggers.cron import parse_cron
+
+            parse_cron(cron)
+        return cron
+
 
 class VertexSection(Section):
     """Vertex AI Pipelines."""
 
     project: str | None
-    region: str
+    region: Region
     endpoint: str | None
     patience: PositiveFloat
     bucket: Bucket | None

@@ -12,6 +12,7 @@ from typing import Any
 from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
 from components.vertex_pusher.connection import Connection
 from components.vertex_pusher.endpoint import require
+from components.vertex_pusher.errors import VertexError
 from components.vertex_pusher.registry import list_versions
 from components.vertex_pusher.settings import Target
 from pipeline.config.schema import Config
@@ -41,9 +42,15 @@ def monitor_model(
 
     Raises:
         ConfigError: the configuration does not say enough for it.
-        VertexError: it was refused.
+        VertexError: it was refused, or the endpoint logs no requests.
     """
     endpoint = require(connection, target)
+    if not endpoint.logs:
+        raise VertexError(
+            f"the endpoint {target.endpoint} logs no requests, so there is nothing to analyse; name a table in "
+            f"vertex.push.request_log and let a run push a version, or set the variable request_log of deploy/vertex "
+            f"if Terraform made the endpoint"
+        )
     name = _ensure_monitor(config, connection, target, note)
     job = _job(config, endpoint.name)
     if config.vertex.monitoring.cron:

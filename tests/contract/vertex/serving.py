@@ -14,6 +14,7 @@ from tests.contract.vertex.store import Store, apply_mask, canonical, check_comm
 
 MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
+CHANGEABLE = {"traffic_split", "labels", "display_name", "predict_request_response_logging_config"}
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 
 
@@ -150,7 +151,7 @@ class Endpoints:
             raise ApiError(409, "ABORTED", "The etag does not match; the Endpoint was changed.")
         if "trafficSplit" in query.get("updateMask", ""):
             self._check_split(endpoint, dict(wanted.traffic_split))
-        apply_mask(endpoint, wanted, query.get("updateMask", ""), {"traffic_split", "labels", "display_name"})
+        apply_mask(endpoint, wanted, query.get("updateMask", ""), CHANGEABLE)
         self._touch(endpoint)
         return dump(endpoint)
 

@@ -68,6 +68,51 @@ def test_only_the_one_repository_and_branch_become_ci():
     assert "assertion.ref == 'refs/heads/${var.github.branch}'" in condition
 
 
+def test_outputs_say_which_key_takes_them():
+    from pipeline.config import load
+
+    vertex = load("configs/taxi.yaml").config.vertex.model_dump()
+    for key in re.findall(r'description = "vertex\.([\w.]+)"', FILES["outputs.tf"]):
+        place = vertex
+        for part in key.split("."):
+            assert part in place, f"vertex.{key} is no key of the configuration"
+            place = place[part]
+
+
+def test_account_of_deployed_models_reads_pushed_versions_only():
+    grants = re.findall(r'^resource "(\w+_member)" "\w+" \{(.*?)^\}', TEXT, re.MULTILINE | re.DOTALL)
+    own = [(kind, block) for kind, block in grants if "google_service_account.serving.member" in block]
+    ((kind, block),) = own
+    assert kind == "google_storage_bucket_iam_member"
+    assert '"roles/storage.objectViewer"' in block
+    assert "objects/models/" in block
+    assert 'description = "vertex.push.service_account"\n  value       = google_service_account.serving' in TEXT
+
+
+def test_what_dataflow_leaves_behind_is_deleted_and_nothing_else():
+    from pipeline.config import load
+    from pipeline.runners.vertex.dataflow import _arguments
+
+    settings = ["vertex.project=p", "vertex.bucket=my-bucket"]
+    arguments = _arguments(load("configs/taxi.yaml", settings=settings).config, "image")
+    prefix = r"--(?:temp|staging)_location=gs://my-bucket/(.*)"
+    written = {f"{found[1]}/" for argument in arguments if (found := re.fullmatch(prefix, argument))}
+    assert len(written) == 2
+    deleted = re.search(r"matches_prefix = \[(.*)\]", FILES["storage.tf"])[1]
+    assert set(re.findall('"([^"]+)"', deleted)) == written
+
+
+def test_endpoint_logs_requests_where_it_is_wanted():
+    block = re.search(
+        r'dynamic "predict_request_response_logging_config" \{(.*?)^  \}',
+        FILES["endpoint.tf"],
+        re.MULTILINE | re.DOTALL,
+    )[1]
+    assert "var.request_log == null ? []" in block
+    assert re.search(r"enabled +=  *true", block)
+    assert {"table", "sampling"} == set(re.findall(r"_config\.value\.(\w+)", block))
+
+
 def test_the_files_are_hcl():
     hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 is not in this environment")
     for name, text in FILES.items():

@@ -1,10 +1,14 @@
 """Where requests go, and what goes with them."""
 
+import re
+
 import pytest
+from pydantic import ValidationError
 
 from components.vertex_pusher.call import translate
 from components.vertex_pusher.connection import Connection, check_address
 from components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, VertexError
+from components.vertex_pusher.settings import Target
 from pipeline.config import load
 from pipeline.config.target import make_target
 from pipeline.errors import ConfigError
@@ -38,6 +42,50 @@ def test_other_addresses_are_refused(address):
         check_address(address)
     with pytest.raises(ConfigError, match=r"vertex\.endpoint"):
         load("configs/taxi.yaml", settings=[f"vertex.endpoint={address}"])
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "evil.example/",
+        "evil.example:443#",
+        "europe-west4.evil.example",
+        "europe-west4\n",
+        "a@b-c1",
+        "",
+        "europe",
+        "global",
+    ],
+)
+def test_nothing_but_a_region_stands_in_the_host(region):
+    told = rf"'{re.escape(region)}' is not the name of a region of Google Cloud, for example europe-west4"
+    with pytest.raises(VertexError, match=told + "; nothing was sent; give one as vertex.region"):
+        Connection("p", region)
+    config = load("configs/taxi.yaml", settings=["vertex.project=p"]).config
+    with pytest.raises(ValidationError, match=told):
+        Target.model_validate(make_target(config).model_dump() | {"region": region})
+
+
+@pytest.mark.parametrize("region", ["evil.example/", "europe-west4.evil.example", "a@b-c1", "europe"])
+def test_configuration_with_another_region_is_refused(region):
+    with pytest.raises(ConfigError, match=rf"vertex\.region.*'{region}' is not the name of a region"):
+        load("configs/taxi.yaml", settings=[f"vertex.region={region}"])
+    with pytest.raises(ConfigError, match=r"vertex\.region"):
+        connect.load_vertex(None, [], [f"vertex.region={region}"])
+
+
+@pytest.mark.parametrize("region", ["evil.example:443", "evil.example#", "europe-west4.evil.example"])
+def test_region_in_the_name_of_a_resource_is_one_too(region):
+    vertex = connect.load_vertex(None, [], ["vertex.project=p"])
+    with pytest.raises(
+        VertexError, match=f"'{region}' is not the name of a region of Google Cloud.*; nothing was sent"
+    ):
+        connect.connect_to(vertex, f"projects/x/locations/{region}/pipelineJobs/j")
+
+
+@pytest.mark.parametrize("region", ["us-central1", "northamerica-northeast2", "me-central2", "europe-west12"])
+def test_regions_are_taken(region):
+    assert load("configs/taxi.yaml", settings=[f"vertex.region={region}"]).config.vertex.region == region
 
 
 def test_the_cloud_is_reached_by_grpc_in_its_region(monkeypatch):
@@ -96,6 +144,9 @@ def test_push_needs_the_project_in_the_configuration():
         ("vertex.push.model=1st", "vertex.push.model"),
         ("vertex.batch.source=[data/x.jsonl]", "'data/x.jsonl' is not the gs://… path"),
         ("vertex.push.max_replicas=0", "vertex.push.max_replicas"),
+        ("vertex.monitoring.cron=every day", "vertex.monitoring.cron: is 'every day', which has 2 fields"),
+        ("vertex.monitoring.cron=0 25 * * *", "vertex.monitoring.cron: is '0 25 .*25"),
+        ("vertex.monitoring.cron=TZ=Asia/Djakarta 0 6 * * *", "names the time zone 'Asia/Djakarta', which does not"),
     ],
 )
 def test_settings_that_vertex_would_refuse_are_refused_here(setting, message):
@@ -103,9 +154,22 @@ def test_settings_that_vertex_would_refuse_are_refused_here(setting, message):
         load("configs/taxi.yaml", settings=[setting])
 
 
+def test_monitoring_takes_a_schedule_with_a_time_zone():
+    monitoring = load(
+        "configs/taxi.yaml", settings=["vertex.monitoring.cron=TZ=Asia/Jakarta 0 6 * * 1-5"]
+    ).config.vertex
+    assert monitoring.monitoring.cron == "TZ=Asia/Jakarta 0 6 * * 1-5"
+
+
 def test_endpoint_may_be_a_number():
     config = load("configs/taxi.yaml", settings=["vertex.push.endpoint=1234567890", "vertex.project=p"]).config
     assert make_target(config).endpoint == "1234567890"
+
+
+def test_account_of_deployed_versions_reaches_the_step():
+    settings = ["vertex.project=p", "vertex.service_account=steps@p", "vertex.push.service_account=serving@p"]
+    target = make_target(load("configs/taxi.yaml", settings=settings).config)
+    assert (target.service_account, target.push.service_account) == ("steps@p", "serving@p")
 
 
 def test_name_of_a_model_that_cannot_be_an_id():

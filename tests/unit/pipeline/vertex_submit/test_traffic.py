@@ -59,6 +59,20 @@ def test_rollback_takes_the_newest_ones_traffic(split, back):
     assert traffic.take_back(split, ["3", "2", "1"]) == back
 
 
+@pytest.mark.parametrize(
+    ("preferred", "refused", "back"),
+    [
+        ((), {"2"}, {"1": 100}),
+        (("1",), (), {"1": 100}),
+        (("1", "2"), {"1"}, {"2": 100}),
+        (("3", "4"), (), {"2": 100}),
+        ((), {"2", "1"}, None),
+    ],
+)
+def test_rollback_goes_to_what_served_before_and_never_to_what_was_rolled_back(preferred, refused, back):
+    assert traffic.take_back({"3": 100}, ["3", "2", "1"], preferred, refused) == back
+
+
 def test_only_old_versions_without_traffic_expire():
     assert traffic.find_expired([5, 4, 3, 2, 1], {5, 2}, 2) == [1, 3]
     for count, keep in itertools.product(range(6), range(2, 5)):
