@@ -26,8 +26,8 @@ _TICK = 0.2
 _GRACE = 30.0
 _SUSPICIOUS = 3.0
 _SLOW_START = 2.0
-"""How much more silence a worker may keep until it is ready: an import holds Python's lock while a library of TensorFlow's
-is loaded and linked (1.2 s with twice as many workers as cores; more from a disk that has not read it yet)."""
+"""How much more silence a worker may keep until it is ready: an import holds Python's lock while a library of
+TensorFlow's is loaded and linked (1.2 s with twice as many workers as cores; more from a disk that is read first)."""
 _STOPPED = (143, 42, -signal.SIGTERM)
 """A worker that stopped as asked: 143 on cloud machines, 42 by TensorFlow's own handler elsewhere."""
 _LOST_ANOTHER = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError", "InternalError")
