@@ -20,7 +20,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2
+from tfx.proto import trainer_pb2, tuner_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
@@ -71,7 +71,7 @@ def build(
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
     transform = _transform(config, facts, example_gen, schema_gen, gate)
-    tuner = _tuner(config, facts, transform, schema_gen)
+    tuner = _tuner(config, facts, transform, schema_gen, distributed=metadata is None)
     warm = config.train.warm_start != "never"
     # A warm start needs the model before there is a candidate, and Vertex AI has no resolver but TFX's own.
     resolver = _latest_blessed() if warm or metadata is None else None
@@ -132,22 +132,35 @@ def _latest_blessed(**candidate: BaseChannel) -> Resolver:
     ).with_id("LatestBlessed")
 
 
-def _tuner(config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode) -> list[BaseNode]:
-    """Returns the search for hyperparameters, if there is to be one."""
+def _tuner(
+    config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode, *, distributed: bool
+) -> list[BaseNode]:
+    """Returns the search for hyperparameters, if there is to be one; trials at a time are for Vertex AI."""
     if not config.train.tune.enabled:
         return []
     # KerasTuner is imported only where it is used.
     from tfx.components.tuner.component import Tuner
 
+    kind, tune_args = Tuner, None
+    custom_config = make_custom_config(config.model.package, config.train, facts.model_code)
+    trials = config.train.tune.parallel_trials
+    if distributed and trials > 1:
+        from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as VertexTuner
+
+        from pipeline.runners.vertex.tuning import make_tuning_config
+
+        kind, tune_args = VertexTuner, tuner_pb2.TuneArgs(num_parallel_trials=trials)
+        custom_config |= make_tuning_config(config)
     return [
-        Tuner(
+        kind(
             tuner_fn="components.tuner.search.tuner_fn",
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             schema=schema_gen.outputs["schema"],
             train_args=trainer_pb2.TrainArgs(splits=["train"]),
             eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-            custom_config=make_custom_config(config.model.package, config.train, facts.model_code),
+            tune_args=tune_args,
+            custom_config=custom_config,
         )
     ]
 

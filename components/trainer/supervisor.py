@@ -25,6 +25,9 @@ from components.trainer.settings import Timeouts
 _TICK = 0.2
 _GRACE = 30.0
 _SUSPICIOUS = 3.0
+_SLOW_START = 2.0
+"""How much more silence a worker may keep until it is ready: an import holds Python's lock while a library of
+TensorFlow's is loaded and linked (1.2 s with twice as many workers as cores; more from a disk that is read first)."""
 _STOPPED = (143, 42, -signal.SIGTERM)
 """A worker that stopped as asked: 143 on cloud machines, 42 by TensorFlow's own handler elsewhere."""
 _LOST_ANOTHER = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError", "InternalError")
@@ -193,9 +196,9 @@ class Cluster:
             return None
         guilty = [found for found in dead if not self._is_victim(found[0])]
         if not guilty:
-            silent = [worker for worker in running if time.monotonic() - worker.heard > _SUSPICIOUS]
-            if silent:
-                return self._failure(silent[0], "hung: it has shown no sign of life, and the others lost it")
+            quietest = min(running, key=lambda worker: worker.heard, default=None)
+            if quietest is not None and time.monotonic() - quietest.heard > _SUSPICIOUS:
+                return self._failure(quietest, "hung: it has shown no sign of life, and the others lost it")
         return self._death(*(guilty or dead)[0])
 
     def _code(self, worker: _Worker) -> int:
@@ -226,15 +229,15 @@ class Cluster:
 
     def _find_hung(self) -> Failure | None:
         now, limits = time.monotonic(), self._timeouts
-        for worker in self._workers:
-            if worker.closed:
-                continue
-            if not worker.ready:
-                if now - self._began > limits.start:
-                    return self._failure(worker, f"was not ready {limits.start:.0f} s after its start")
-            elif now - worker.heard > limits.silent:
-                return self._failure(worker, f"has shown no sign of life for {limits.silent:.0f} s")
         running = [worker for worker in self._workers if not worker.closed]
+        # The one that has been quiet the longest comes first: the others may only be waiting for it.
+        for worker in sorted(running, key=lambda worker: worker.heard):
+            allowed = limits.silent if worker.ready else limits.silent * _SLOW_START
+            if now - worker.heard > allowed:
+                before = "" if worker.ready else ", before it was ready"
+                return self._failure(worker, f"has shown no sign of life for {allowed:.0f} s{before}")
+            if not worker.ready and now - self._began > limits.start:
+                return self._failure(worker, f"was not ready {limits.start:.0f} s after its start")
         if running and all(worker.ready for worker in self._workers) and now - self._moved > limits.stalled:
             slowest = min(running, key=lambda worker: worker.steps)
             return self._failure(slowest, f"has finished no step for {limits.stalled:.0f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,34 @@ from components.tuner.space import read_space
 
 
 class Search(base_tuner.BaseTuner):
-    """Trains once per trial, exactly as the Trainer does, on this machine."""
+    """Trains once per trial, exactly as the Trainer does, on this machine.
+
+    Where KERASTUNER_ORACLE_IP is set, several machines search together: one process, KerasTuner's chief, gives out the
+    trials and trains none.
+    """
+
+    def search(self, *arguments: Any, **named: Any) -> None:
+        """Searches; on the machine that started the chief, returns when the chief has written down the best.
+
+        Raises:
+            TrainingError: the chief failed.
+        """
+        # TFX starts the chief as a child of the first machine's process, waits for it when that process ends and does
+        # not look at its exit code: it would wait for ever after a failure here, and count the chief's as a success.
+        chiefs = multiprocessing.active_children() if "KERASTUNER_ORACLE_IP" in os.environ else []
+        try:
+            super().search(*arguments, **named)
+        except BaseException:
+            for chief in chiefs:
+                chief.kill()
+            raise
+        for chief in chiefs:
+            chief.join()
+            if chief.exitcode:
+                raise TrainingError(
+                    f"the chief of the search ended with exit code {chief.exitcode}; the reason is in the log of the "
+                    f"Tuner's job, machine workerpool0-0: mend it and run again"
+                )
 
     def run_trial(
         self, trial: Any, *, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
@@ -48,7 +76,8 @@ class Search(base_tuner.BaseTuner):
                 f"it reports {', '.join(sorted(history))}"
             )
         value = float((min if tuning.direction == "min" else max)(history[tuning.objective]))
-        figures = {"trial": f"{len(self.oracle.trials)}/{tuning.trials}", f"best {tuning.objective}": round(value, 4)}
+        # Trials are numbered from 0; a worker among several does not see the others' trials.
+        figures = {"trial": f"{int(trial.trial_id) + 1}/{tuning.trials}", f"best {tuning.objective}": round(value, 4)}
         report_progress(figures)
         return value
 

@@ -68,6 +68,16 @@ class TrainingSection(Section):
         return pools
 
 
+class TuningSection(Section):
+    """The machines of a search that tries several values at a time: one for each trial at a time."""
+
+    machine_type: str
+    accelerator: str | None
+    accelerators: PositiveInt
+    disk_gb: PositiveInt
+    timeout_hours: PositiveFloat
+
+
 class DataflowSection(Section):
     """The steps whose Beam pipelines run on Dataflow, and its workers."""
 
@@ -160,6 +170,7 @@ class VertexSection(Section):
     machines: dict[str, Machine]
     dataflow: DataflowSection
     training: TrainingSection
+    tuning: TuningSection
     cache: dict[str, bool]
     retries: RetriesSection
     parameters: list[str]

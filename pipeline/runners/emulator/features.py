@@ -15,6 +15,7 @@ from pipeline.runners.vertex.training import LAUNCHER
 
 _POLICIES = ("PIPELINE_FAILURE_POLICY_FAIL_SLOW", "PIPELINE_FAILURE_POLICY_FAIL_FAST")
 _CLOUD_EXECUTORS = "tfx.extensions."
+_PARALLEL_TUNER = "tfx.extensions.google_cloud_ai_platform.tuner.executor.Executor"
 _Type = pipeline_spec_pb2.ParameterType
 _PARAMETER_TYPES = (
     _Type.NUMBER_DOUBLE, _Type.NUMBER_INTEGER, _Type.STRING, _Type.BOOLEAN, _Type.LIST, _Type.STRUCT,
@@ -108,7 +109,12 @@ def _container(place: str, container: Any) -> Iterator[str]:
             yield f"{place}: the placeholder {unknown} is not emulated"
         if argument == "--runner=DataflowRunner":
             yield f"{place}: Dataflow is not emulated; compile with vertex.dataflow.steps=[]"
-        if argument.startswith(_CLOUD_EXECUTORS):
+        if argument == _PARALLEL_TUNER:
+            yield (
+                f"{place}: trials at a time are a job that the step itself starts on Vertex AI, which is not emulated; "
+                f"compile with train.tune.parallel_trials=1"
+            )
+        elif argument.startswith(_CLOUD_EXECUTORS):
             yield f"{place}: {argument} calls a service of the cloud, which is not emulated"
     if LAUNCHER in container.command:
         yield from _launcher(place, list(container.args))

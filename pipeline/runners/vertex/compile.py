@@ -25,7 +25,7 @@ def compile_pipeline(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     Raises:
         ConfigError: with everything that could not run on Vertex AI, each with the alternative.
     """
-    faults = lint.check_config(config)
+    faults = lint.check_config(config) + _check_tuning(config)
     blocking = nodes.check_nodes(pipeline)
     if blocking:
         raise ConfigError(faults + blocking)
@@ -38,6 +38,16 @@ def compile_pipeline(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     return job
+
+
+def _check_tuning(config: Config) -> list[str]:
+    tune = config.train.tune
+    if not tune.enabled or tune.parallel_trials == 1 or config.vertex.project is not None:
+        return []
+    return [
+        f"vertex.project: is not given, and the {tune.parallel_trials} trials at a time (train.tune.parallel_trials) "
+        f"are a job of their own that needs it in the compiled pipeline; give the project's id"
+    ]
 
 
 def _translate(pipeline: Pipeline, config: Config) -> dict[str, Any]:

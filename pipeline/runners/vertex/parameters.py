@@ -12,7 +12,8 @@ from pipeline.runners.vertex.containers import find_task
 Json = dict[str, Any]
 
 # Where a key's value ends up: step, property, and the place in the property's JSON (empty: the whole property).
-# A key below `train` has its own place below `train` in the Trainer's custom_config.
+# A key below `train` has its own place below `train` in the Trainer's custom_config;
+# those below `train.tune` are read by the Tuner alone.
 _PLACES: dict[str, tuple[str, str, tuple[str | int, ...]]] = {
     "data.path": ("ExampleGen", "input_base", ()),
     "data.pattern": ("ExampleGen", "input_config", ("splits", 0, "pattern")),
@@ -38,7 +39,7 @@ def expose(job: Json, config: Config) -> list[str]:
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             faults.append(
                 f"vertex.parameters: '{key}' cannot be changed at submission; these can: {', '.join(_PLACES)} "
-                f"and numbers, texts, true and false below train"
+                f"and numbers, texts, true and false below train, but not below train.tune"
             )
     return faults
 
@@ -58,7 +59,9 @@ def _value(config: Config, key: str) -> Any:
 
 
 def _place(key: str) -> tuple[str, str, tuple[str | int, ...]]:
-    return ("Trainer", "custom_config", tuple(key.split("."))) if key.startswith("train.") else _PLACES[key]
+    if key.startswith("train.") and not key.startswith("train.tune."):
+        return "Trainer", "custom_config", tuple(key.split("."))
+    return _PLACES[key]
 
 
 def _expose(job: Json, key: str, value: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.config.schema import Config
 from pipeline.config.vertex import WorkerPool
 from pipeline.runners.vertex.containers import containers
+from pipeline.runners.vertex.custom_job import make_custom_job
 
 Json = dict[str, Any]
 
@@ -45,28 +46,14 @@ def use_pools(job: Json, config: Config) -> None:
 
 
 def _custom_job(container: Json, config: Config) -> Json:
-    """Returns the CustomJob as its API has it (google/cloud/aiplatform/v1/custom_job.proto), names in snake case."""
-    vertex, training = config.vertex, config.vertex.training
+    training = config.vertex.training
     scheduling: Json = {
         "timeout": f"{training.timeout_hours * 3600:.0f}s",
         "restart_job_on_worker_restart": training.restart_on_worker_restart,
     }
     if training.spot:
         scheduling["strategy"] = "SPOT"
-    spec: Json = {
-        "worker_pool_specs": [_pool(pool, container) for pool in training.pools],
-        "scheduling": scheduling,
-    }
-    if vertex.service_account:
-        spec["service_account"] = vertex.service_account
-    if vertex.network:
-        spec["network"] = vertex.network
-    result: Json = {"display_name": f"{config.model.name}-trainer", "job_spec": spec}
-    if vertex.labels:
-        result["labels"] = dict(vertex.labels)
-    if vertex.encryption_key:
-        result["encryption_spec"] = {"kms_key_name": vertex.encryption_key}
-    return result
+    return make_custom_job(config, "trainer", [_pool(pool, container) for pool in training.pools], scheduling)
 
 
 def _pool(pool: WorkerPool, container: Json) -> Json:

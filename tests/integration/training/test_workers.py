@@ -35,10 +35,13 @@ class Mishaps:
         self.pids: list[int] = []
         self.struck: list[float] = []
         self.restarted: list[float] = []
+        self.began = 0.0
 
     def on_start(self, pids: list[int]) -> None:
         if self.pids:
             self.restarted.append(time.monotonic())
+        else:
+            self.began = time.monotonic()
         self.pids += pids
         mishap = self._waiting.pop(0) if self._waiting else None
         if mishap is not None:
@@ -164,6 +167,8 @@ def test_a_cluster_gets_over_a_taken_port_two_kills_a_hang_and_a_preemption(site
     assert reasons[3].startswith("worker 1 of 2 ")
     assert "no sign of life" in reasons[3]
     assert reasons[4].endswith("was asked to stop")
+    # Most of it is the import of TensorFlow, before which no port is asked for.
+    assert mishaps.restarted[0] - mishaps.began < 30
     noticed = [after - before for before, after in zip(mishaps.struck, mishaps.restarted[1:], strict=True)]
     assert noticed[0] < 5
     assert noticed[1] < 5
@@ -191,11 +196,28 @@ def test_a_worker_that_never_starts_is_given_up_with_its_last_lines(site):
         launch(job, "multi_worker", 2, on_start=on_start)
 
     message = str(raised.value)
-    assert message.startswith("the training on 2 workers was given up after 1 restarts (train.max_restarts): worker ")
+    assert message.startswith("the training on 2 workers was given up after 1 restarts (train.max_restarts): worker 1 ")
     assert "was not ready 2 s after its start. Its last lines:\n" in message
     assert "the training goes on from its last checkpoint" in message
     assert len(pids) == 4
     assert not any(_is_alive(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.5])
+def test_a_worker_that_stops_while_it_starts_is_noticed_and_named(site, seconds):
+    """At once, before its first sign of life, and in the middle of its imports; with the timeouts as they are."""
+    stopped: list[float] = []
+
+    def on_start(pids: list[int]) -> None:
+        time.sleep(seconds)
+        os.kill(pids[1], signal.SIGSTOP)
+        stopped.append(time.monotonic())
+
+    with pytest.raises(TrainingError) as raised:
+        launch(site.job("train.max_restarts=0"), "multi_worker", 2, on_start=on_start)
+
+    assert time.monotonic() - stopped[0] < 30
+    assert "worker 1 of 2 has shown no sign of life for 20 s, before it was ready" in str(raised.value)
 
 
 def test_a_fault_of_the_package_is_not_tried_again(site):

@@ -102,6 +102,25 @@ def test_a_worker_that_is_not_ready_in_time(tmp_path):
     assert failure.summary == "worker 1 of 2 was not ready 1 s after its start"
 
 
+@pytest.mark.parametrize(
+    "body", ["time.sleep(30)", "beat(0.5); time.sleep(30)", "os.kill(os.getpid(), signal.SIGSTOP)"]
+)
+def test_a_worker_that_falls_silent_before_it_is_ready(tmp_path, body):
+    began = time.monotonic()
+    timeouts = TIMEOUTS.model_copy(update={"start": 180.0})
+    failure, _ = watch(tmp_path, "beat(30)", body, "beat(30)", timeouts=timeouts)
+    assert failure is not None
+    assert failure.summary == "worker 1 of 3 has shown no sign of life for 1 s, before it was ready"
+    assert time.monotonic() - began < 4
+
+
+def test_at_the_end_of_the_start_the_quietest_is_blamed(tmp_path):
+    timeouts = TIMEOUTS.model_copy(update={"start": 1.0, "silent": 10.0})
+    failure, _ = watch(tmp_path, "beat(30)", "time.sleep(30)", "beat(30)", timeouts=timeouts)
+    assert failure is not None
+    assert failure.summary == "worker 1 of 3 was not ready 1 s after its start"
+
+
 def test_a_preempted_worker_leaves_the_others_time_to_save(tmp_path):
     saved = tmp_path / "saved"
     chief = f"send('ready'); beat(1.5); open({str(saved)!r}, 'w').close(); sys.exit(143)"

@@ -101,7 +101,9 @@ def test_parameters_stand_for_values(job: Json) -> None:
     assert check_job(job) == []
 
 
-@pytest.mark.parametrize("key", ["model.name", "train.hyperparameters", "train.none", "none", "evaluate.thresholds"])
+@pytest.mark.parametrize(
+    "key", ["model.name", "train.hyperparameters", "train.none", "none", "evaluate.thresholds", "train.tune.trials"]
+)
 def test_what_cannot_be_a_parameter_is_refused(job: Json, key: str) -> None:
     (fault,) = parameters.expose(job, configured(f"vertex.parameters=[{key}]"))
     assert fault.startswith(f"vertex.parameters: '{key}' cannot be changed at submission; these can: data.path, ")
