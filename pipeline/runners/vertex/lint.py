@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
+
+from google.protobuf import json_format
 
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
-from pipeline.runners.vertex.containers import containers, tasks
-from pipeline.runners.vertex.specification import parse
+from pipeline.runners.vertex.executors import custom_job_of, executors, images_of, max_workers, option_of
+from pipeline.runners.vertex.names import check_names
+from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
 
-Json = Mapping[str, Any]
-
-# tfx/orchestration/kubeflow/v2/pipeline_builder.py, _LEGAL_NAME_PATTERN
-_PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
-_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
+# What the enumeration PipelineFailurePolicy has (google/cloud/aiplatform/v1/pipeline_failure_policy.proto).
+_POLICIES = tuple(f"PIPELINE_FAILURE_POLICY_{name}" for name in ("FAIL_SLOW", "FAIL_FAST", "UNSPECIFIED"))
 # A tag stands after the last '/', a digest after '@'.
 _PINNED = re.compile(r"[^@]+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
 # Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
@@ -53,25 +51,24 @@ def check_job(job: dict[str, Any]) -> list[str]:
         parsed = parse(job)
     except ConfigError as error:
         return list(error.faults)
-    return [*check_structure(parsed), *_names(job), *_images(job), *_executors(job), *_local_paths(job)]
+    faults = check_structure(parsed) or list(_executors(parsed))
+    # What follows reads the parts that have been found to be there.
+    return faults or [*check_names(parsed), *_images(parsed), *_scripts(parsed), *_places(parsed)]
 
 
-def _names(job: Json) -> Iterator[str]:
-    name = job["pipelineSpec"]["pipelineInfo"]["name"]
-    if not _PIPELINE_NAME.fullmatch(name):
-        yield f"the pipeline's name '{name}': Vertex AI takes a-z, 0-9 and '-', at most 128 of them; rename it"
-    for step, _ in tasks(dict(job)):
-        if not _TASK_NAME.fullmatch(step):
-            yield f"step '{step}': Vertex AI takes letters, digits, '.', '_' and '-', at most 128; rename it"
-    for parameter in job["pipelineSpec"]["root"].get("inputDefinitions", {}).get("parameters", {}):
-        if not _PARAMETER_NAME.fullmatch(parameter):
-            yield f"parameter '{parameter}': Vertex AI takes letters, digits, '_' and '-'; rename it"
+def _executors(parsed: Specification) -> Iterator[str]:
+    for step, executor in executors(parsed):
+        try:
+            custom_job_of(executor)
+            max_workers(executor.container.args)
+        except ConfigError as error:
+            yield f"step {step}: {error}"
 
 
-def _images(job: Json) -> Iterator[str]:
+def _images(parsed: Specification) -> Iterator[str]:
     steps: dict[str, list[str]] = {}
-    for step, container in containers(dict(job)):
-        for image in [container.get("image", ""), *_payload_images(container)]:
+    for step, executor in executors(parsed):
+        for image in images_of(executor):
             steps.setdefault(image, []).append(step)
     for image, users in steps.items():
         if image != "no-image" and not _PINNED.fullmatch(image):
@@ -79,37 +76,36 @@ def _images(job: Json) -> Iterator[str]:
             yield f"the image '{image}' ({where}) has neither tag nor digest; pin it, for example '{image}:1.0'"
 
 
-def _payload_images(container: Json) -> list[str]:
-    args = list(container.get("args", []))
-    if "--payload" not in args:
-        return []
-    pools = json.loads(args[args.index("--payload") + 1])["job_spec"]["worker_pool_specs"]
-    return [pool["container_spec"]["image_uri"] for pool in pools]
+def _scripts(parsed: Specification) -> Iterator[str]:
+    for step, executor in executors(parsed):
+        path = option_of(executor.container.args, "executor_class_path") or ""
+        if path.startswith("__main__."):
+            yield (
+                f"step {step}: its executor {path} is defined in a script, which no container can import; "
+                f"move it into a package that is in the image"
+            )
 
 
-def _executors(job: Json) -> Iterator[str]:
-    for step, container in containers(dict(job)):
-        args = container.get("args", [])
-        for flag, value in pairwise(args):
-            if flag == "--executor_class_path" and value.startswith("__main__."):
-                yield (
-                    f"step {step}: its executor {value} is defined in a script, which no container can import; "
-                    f"move it into a package that is in the image"
-                )
-
-
-def _local_paths(job: Json) -> Iterator[str]:
-    directory = str(job.get("runtimeConfig", {}).get("gcsOutputDirectory", ""))
+def _places(parsed: Specification) -> Iterator[str]:
+    directory = parsed.output_directory
     if not directory.startswith("gs://"):
         yield f"runtimeConfig.gcsOutputDirectory: '{directory}' is no bucket; set pipeline.root to gs://BUCKET/pipelines"
-    for step, task in tasks(dict(job)):
-        for key, source in task.get("inputs", {}).get("parameters", {}).items():
-            for path in _paths(source.get("runtimeValue", {}).get("constant")):
+    if parsed.failure_policy not in _POLICIES:
+        policy = parsed.failure_policy
+        yield f"runtimeConfig.failurePolicy: there is no '{policy}'; there are {' and '.join(_POLICIES[:2])}"
+    for step, task in _tasks(parsed):
+        for key, source in sorted(task.inputs.parameters.items()):
+            for path in _paths(json_format.MessageToDict(source.runtime_value.constant)):
                 yield f"step {step}, {key}: '{path}' is on this machine; copy it to a bucket and give its gs:// path"
-    for step, container in containers(dict(job)):
-        for argument in [*container.get("command", []), *container.get("args", [])]:
+    for step, executor in executors(parsed):
+        for argument in [*executor.container.command, *executor.container.args]:
             for path in _paths(argument.partition("=")[2] or argument):
                 yield f"step {step}: the argument '{path}' is a path of this machine; give a gs:// path"
+
+
+def _tasks(parsed: Specification) -> Iterator[tuple[str, Any]]:
+    for _, component in [("", parsed.spec.root), *sorted(parsed.spec.components.items())]:
+        yield from sorted(component.dag.tasks.items())
 
 
 def _paths(value: Any) -> Iterator[str]:
@@ -124,7 +120,7 @@ def _paths(value: Any) -> Iterator[str]:
         if value.lstrip().startswith(("{", "[")):
             try:
                 yield from _paths(json.loads(value))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
         elif _LOCAL.fullmatch(value):
             yield value

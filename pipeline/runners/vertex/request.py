@@ -56,7 +56,7 @@ def make_job(source: Source, parsed: Specification, values: Mapping[str, Any], *
     spec = source.job["pipelineSpec"] if cached is None else _with_cache(source.job["pipelineSpec"], cached)
     body: Json = {
         "displayName": parsed.display_name,
-        "labels": {**source.job.get("labels", {}), **vertex.labels},
+        "labels": {**(source.job.get("labels") or {}), **vertex.labels},
         "pipelineSpec": spec,
         "runtimeConfig": {
             "gcsOutputDirectory": parsed.output_directory,

@@ -35,12 +35,14 @@ def load_source(path: str, overlays: Sequence[str], settings: Sequence[str]) -> 
         return _compile(path, overlays, settings)
     from pipeline.runners.vertex.connect import load_vertex
     from pipeline.runners.vertex.lint import check_job
-    from pipeline.runners.vertex.specification import read
+    from pipeline.runners.vertex.specification import parse, read
 
     job = read(Path(path))
     faults = check_job(job)
     if faults:
         raise ConfigError(faults)
+    # What was checked is what is sent, whatever spelling the file has.
+    job["pipelineSpec"] = parse(job).as_json()
     return Source(job, load_vertex(None, overlays, settings))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
+from pipeline.runners.vertex.request import make_request, show_request
 from pipeline.runners.vertex.schedules import check_cron
 from pipeline.runners.vertex.source import is_specification, load_source
 from pipeline.runners.vertex.spans import find_fixed_data
@@ -76,6 +77,69 @@ def test_faulty_specification_is_refused_before_anything_is_sent(tmp_path):
     path.write_text(dump(builder.job()))
     with pytest.raises(ConfigError, match="hilir"):
         load_source(str(path), [], [])
+
+
+TASKS, EXECUTORS = ("pipelineSpec", "root", "dag", "tasks"), ("pipelineSpec", "deploymentSpec", "executors")
+ARGS = (*EXECUTORS, "Left_executor", "container", "args")
+LAUNCH = {"image": "h:1", "command": ["python3", "-m", LAUNCHER]}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("pipelineSpec", "pipelineInfo"), ..., "the pipeline's name '': Vertex AI takes a-z, 0-9 and '-'"),
+        (("pipelineSpec", "deploymentSpec"), ..., "component First: there is no executor 'First_executor'"),
+        (("pipelineSpec", "components"), ..., "root: task First: there is no component 'First'; compile again"),
+        ((*TASKS, "Left", "componentRef"), ..., "root: task Left: there is no component ''; compile again"),
+        ((*TASKS, "Left", "retryPolicy"), {"maxRetryCount": -1}, "maxRetryCount is -1; give 0 or more"),
+        (ARGS, ["--runner=DataflowRunner", "--max_num_workers=many"],
+         "step Left: --max_num_workers=many is no number of workers; give 1 or more"),
+        (ARGS[:-1], {**LAUNCH, "args": ["--payload"]},
+         "step Left: the custom job's launcher has no readable --payload; compile again"),
+        (ARGS[:-1], {**LAUNCH, "args": ["--payload", "{"]},
+         "step Left: the custom job's launcher has no readable --payload; compile again"),
+        (ARGS[:-1], {**LAUNCH, "args": ["--payload", '{"job_spec": {"worker_pool_specs": 3}}']},
+         "step Left: its custom job is none of Vertex AI's: "),
+        (("labels",), ["x"], "labels: are not names and texts; write them as {name: text}"),
+        (("runtimeConfig", "failurePolicy"), "SOMETIMES", "runtimeConfig.failurePolicy: there is no 'SOMETIMES'"),
+    ],
+)  # fmt: skip
+def test_damaged_specification_is_refused_in_a_sentence(tmp_path, path, value, message):
+    job = diamond().job()
+    node = job
+    for part in path[:-1]:
+        node = node[part]
+    if value is ...:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    file = tmp_path / "pipeline.json"
+    file.write_text(dump(job))
+    with pytest.raises(ConfigError) as refusal:
+        load_source(str(file), [], [])
+    assert message in str(refusal.value)
+
+
+def test_other_spellings_are_sent_in_the_usual_one(tmp_path):
+    job = diamond().job()
+    spec = job["pipelineSpec"]
+    spec["deployment_spec"] = spec.pop("deploymentSpec")
+    spec["deployment_spec"]["executors"]["Left_executor"]["container"]["args"] = None
+    file = tmp_path / "pipeline.json"
+    file.write_text(dump(job))
+    source = load_source(str(file), [], [])
+    request = make_request(source, [], "my-project", cached=False)
+    executors = json.loads(show_request(request))["pipelineJob"]["pipelineSpec"]["deploymentSpec"]["executors"]
+    assert executors["Left_executor"]["container"]["image"] == "local:1"
+    assert find_bound(parse(source.job)).at_a_time == 2
+
+
+@pytest.mark.parametrize("text", ['{"pipelineSpec": NaN}', '{"pipelineSpec": {"a": 1e999}}'])
+def test_numbers_that_json_has_not_are_refused(tmp_path, text):
+    file = tmp_path / "pipeline.json"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="is not valid JSON or YAML"):
+        load_source(str(file), [], [])
 
 
 def test_schedule_of_data_without_spans_is_noted():
