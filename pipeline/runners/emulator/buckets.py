@@ -45,13 +45,17 @@ def map_uris(job: Mapping[str, Any], mappings: Sequence[Mount]) -> dict[str, Any
     """Returns the job with each `gs://` path in it replaced by its folder's path; the longest prefix counts.
 
     Raises:
-        ConfigError: a bucket has no folder; all such are named.
+        ConfigError: a bucket has no folder, or a path would lead out of it; all such are named.
     """
     ordered = sorted(mappings, key=lambda mapping: len(mapping.prefix), reverse=True)
     unmapped: set[str] = set()
+    escaping: set[str] = set()
 
     def replace(found: re.Match[str]) -> str:
         uri = found.group()
+        # A bucket has objects of this name; a folder would be left by it.
+        if ".." in uri.split("/"):
+            escaping.add(uri)
         for mapping in ordered:
             if uri == mapping.prefix or uri.startswith(f"{mapping.prefix}/"):
                 return mapping.folder + uri[len(mapping.prefix) :]
@@ -66,10 +70,10 @@ def map_uris(job: Mapping[str, Any], mappings: Sequence[Mount]) -> dict[str, Any
         return _URI.sub(replace, value) if isinstance(value, str) and key not in _UNTOUCHED else value
 
     mapped: dict[str, Any] = visit(dict(job))
-    if unmapped:
-        raise ConfigError(
-            [f"{bucket}: has no folder here; name one with --map {bucket}=FOLDER" for bucket in sorted(unmapped)]
-        )
+    faults = [f"{uri}: leads out of its bucket's folder; give a path without '..'" for uri in sorted(escaping)]
+    faults += [f"{bucket}: has no folder here; name one with --map {bucket}=FOLDER" for bucket in sorted(unmapped)]
+    if faults:
+        raise ConfigError(faults)
     return mapped
 
 

@@ -16,6 +16,7 @@ from pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
 from pipeline.runners.emulator.errors import StepError
 from pipeline.runners.emulator.executor_input import convert
 from pipeline.runners.emulator.features import find_refusals
+from pipeline.runners.vertex.names import check_names
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
 
@@ -48,7 +49,7 @@ def make_plan(
     """
     parsed = parse(job)
     faults = check_structure(parsed)
-    faults = faults or find_refusals(parsed)
+    faults = faults or [*check_names(parsed), *find_refusals(parsed)]
     if faults:
         raise ConfigError(faults)
     values = set_parameters(parsed, parameters)

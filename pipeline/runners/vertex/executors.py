@@ -114,7 +114,7 @@ def _spec_of(job: Json) -> Json:
     kind = CustomJob if inner else CustomJobSpec
     try:
         # The service may know fields and accelerators that the client here does not.
-        message = json_format.ParseDict(job, kind.pb(kind()), ignore_unknown_fields=True)
+        message = json_format.ParseDict(dict(job), kind.pb(kind()), ignore_unknown_fields=True)
     except (json_format.ParseError, AttributeError, TypeError, ValueError, OverflowError) as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(f"its custom job is none of Vertex AI's: {first:.200}; compile again") from None

@@ -47,7 +47,8 @@ def change(path: str, value: Any) -> Callable[[Json], None]:
     """Returns a change of a job: the value at a path (`/` between keys) is set, or removed by `...`."""
 
     def apply(job: Json) -> None:
-        *parents, last = path.split("/")
+        head, up, name = path.partition("/..")
+        *parents, last = [*head.split("/"), f"..{name}"] if up else path.split("/")
         node: Any = job
         for part in parents:
             node = node[part]
@@ -86,6 +87,19 @@ FAULTY = [
     (f"{COMPONENTS}/make/outputDefinitions/artifacts/model/artifactType/instanceSchema", "title: Blessing\n",
      "the type 'Blessing' is not of the form"),
     (f"{TASKS}", {}, "has no task"),
+    (f"{TASKS}/use/retryPolicy", {"maxRetryCount": -1}, "task use: retryPolicy.maxRetryCount is -1; give 0 or more"),
+    (f"{TASKS}/use/retryPolicy", {"backoffDuration": "-5s"}, "retryPolicy.backoffDuration is -5s; give no less than 0"),
+    (f"{TASKS}/use/retryPolicy", {"backoffMaxDuration": "-5s"}, "retryPolicy.backoffMaxDuration is -5s"),
+    (f"{TASKS}/use/retryPolicy", {"backoffFactor": -2}, "retryPolicy.backoffFactor is -2; give a number"),
+    (f"{TASKS}/use/retryPolicy", {"backoffFactor": "NaN"}, "retryPolicy.backoffFactor is nan; give a number"),
+    (f"{SPEC}/pipelineInfo/name", "../../../../../tmp/evil", "the pipeline's name '../../../../../tmp/evil': Vertex"),
+    (f"{SPEC}/pipelineInfo/name", "Bad Name!", "the pipeline's name 'Bad Name!': Vertex AI takes a-z"),
+    (f"{TASKS}/../../x", {"componentRef": {"name": "make"}}, "step '../../x': Vertex AI takes letters"),
+    (f"{COMPONENTS}/make/outputDefinitions/artifacts/../x", {"artifactType": {"instanceSchema": "title: tfx.Model"}},
+     "component make, output '../x': Vertex AI takes letters, digits, '_' and '-'; rename it"),
+    (f"{COMPONENTS}/make/outputDefinitions/parameters/executor_output.json", {"parameterType": "STRING"},
+     "component make, output 'executor_output.json': "),
+    ("runtimeConfig/gcsOutputDirectory", "gs://test-bucket/../../evil", "leads out of its bucket's folder; give a"),
     ("runtimeConfig/inputArtifacts", {}, "unknown field inputArtifacts"),
     ("runtimeConfig/parameterValues", True, "is not names and values"),
     ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is no NUMBER_INTEGER"),
