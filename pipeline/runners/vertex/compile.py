@@ -9,7 +9,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
-from pipeline.runners.vertex import lint, nodes, parameters, patches, training
+from pipeline.runners.vertex import identity, lint, nodes, parameters, patches, training
 
 # Replaces each step's image where the configuration names none, so that all other faults are found in the same go.
 NO_IMAGE = "no-image"
@@ -34,6 +34,7 @@ def compile_pipeline(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     faults += parameters.expose(job, config)
     if config.vertex.training.pools and not faults:
         training.use_pools(job, config)
+    identity.write_identity(job, config.vertex)
     faults += [fault for fault in lint.check_job(job) if fault not in faults]
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))

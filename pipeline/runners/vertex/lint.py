@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.executors import custom_job_of, executors, images_of, max_workers, option_of
+from pipeline.runners.vertex.identity import check_identity
 from pipeline.runners.vertex.names import check_names
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
@@ -51,7 +52,7 @@ def check_job(job: dict[str, Any]) -> list[str]:
         parsed = parse(job)
     except ConfigError as error:
         return list(error.faults)
-    faults = check_structure(parsed) or list(_executors(parsed))
+    faults = [*check_identity(job), *check_structure(parsed)] or list(_executors(parsed))
     # What follows reads the parts that have been found to be there.
     return faults or [*check_names(parsed), *_images(parsed), *_scripts(parsed), *_places(parsed)]
 

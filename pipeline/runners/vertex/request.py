@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.config.vertex import VertexSection
 from pipeline.runners.emulator.plan import set_parameters
+from pipeline.runners.vertex.identity import fields_of, labels_of
 from pipeline.runners.vertex.source import Source
 from pipeline.runners.vertex.specification import Specification, parse
 
@@ -56,14 +56,14 @@ def make_job(source: Source, parsed: Specification, values: Mapping[str, Any], *
     spec = source.job["pipelineSpec"] if cached is None else _with_cache(source.job["pipelineSpec"], cached)
     body: Json = {
         "displayName": parsed.display_name,
-        "labels": {**(source.job.get("labels") or {}), **vertex.labels},
+        "labels": labels_of(source.job, vertex),
         "pipelineSpec": spec,
         "runtimeConfig": {
             "gcsOutputDirectory": parsed.output_directory,
             "parameterValues": dict(values),
             "failurePolicy": parsed.failure_policy,
         },
-        **_identity(vertex),
+        **fields_of(vertex),
     }
     job = PipelineJob()
     json_format.ParseDict(body, PipelineJob.pb(job))
@@ -85,17 +85,6 @@ def show_request(request: Any) -> str:
     from google.protobuf import json_format
 
     return json.dumps(json_format.MessageToDict(type(request).pb(request)), indent=2, sort_keys=True)
-
-
-def _identity(vertex: VertexSection) -> Json:
-    body: Json = {}
-    if vertex.service_account:
-        body["serviceAccount"] = vertex.service_account
-    if vertex.network:
-        body["network"] = vertex.network
-    if vertex.encryption_key:
-        body["encryptionSpec"] = {"kmsKeyName": vertex.encryption_key}
-    return body
 
 
 def _with_cache(spec: Json, cached: bool) -> Json:

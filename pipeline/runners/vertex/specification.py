@@ -19,7 +19,8 @@ SCHEMA_VERSION = "2.1.0"
 PipelineSpec = pipeline_spec_pb2.PipelineSpec
 DeploymentConfig = pipeline_spec_pb2.PipelineDeploymentConfig
 
-_JOB_KEYS = {"displayName", "labels", "name", "pipelineSpec", "runtimeConfig"}
+_IDENTITY_KEYS = {"encryptionSpec", "network", "serviceAccount"}
+_JOB_KEYS = {"displayName", "labels", "name", "pipelineSpec", "runtimeConfig", *_IDENTITY_KEYS}
 _RUNTIME_TEXTS = ("gcsOutputDirectory", "failurePolicy")
 _RUNTIME_KEYS = {*_RUNTIME_TEXTS, "parameterValues"}
 

@@ -239,7 +239,8 @@ def with_machines() -> Json:
     builder.executors["train_executor"] = {"customJob": {"customJob": {"displayName": "t", "jobSpec": spec}}}
     arguments = ["--runner=DataflowRunner", "--max_num_workers=10"]
     builder.executors["flow_executor"]["container"]["args"] = arguments
-    return builder.job() | {"labels": {"team": "blue"}}
+    identity = {"serviceAccount": "a@b", "network": "n", "encryptionSpec": {"kmsKeyName": "k"}}
+    return builder.job() | identity | {"labels": {"team": "blue", "hilir-region": "us-east1"}}
 
 
 @pytest.mark.parametrize(("name", "seed"), [("digits", 0), ("digits", 1), ("machines", 0), ("machines", 1)])

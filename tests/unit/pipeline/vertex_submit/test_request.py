@@ -1,10 +1,12 @@
 """What a submission asks for: its upper bound, its source, its spans, its schedule."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.main import _run
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
 from pipeline.runners.vertex.request import make_request, show_request
@@ -163,6 +165,80 @@ def test_cron_that_is_right(cron):
 def test_cron_that_is_wrong(cron):
     with pytest.raises(ConfigError, match="--cron"):
         check_cron(cron)
+
+
+IDENTITY = {
+    "project": "my-project",
+    "region": "europe-west4",
+    "service_account": "runner@my-project.iam.gserviceaccount.com",
+    "network": "projects/123456789012/global/networks/default",
+    "encryption_key": "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k",
+    "labels.team": "blue",
+}
+
+
+def dry_run(capsys, *arguments):
+    """Returns the request that `hilir submit` prints, without the id that each has of its own."""
+    assert _run(["submit", *arguments, "--dry-run"]) == 0
+    request = json.loads(capsys.readouterr().out)
+    assert request.pop("pipelineJobId")
+    return request
+
+
+def test_compiled_file_is_submitted_as_its_configuration_is(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HILIR_BUCKET", "my-bucket")
+    monkeypatch.setenv("HILIR_IMAGE", "i:1")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "of-somebody-else")
+    settings = [part for key, value in IDENTITY.items() for part in ("--set", f"vertex.{key}={value}")]
+    configured = ["configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", *settings]
+    wanted = dry_run(capsys, *configured)
+    file = str(tmp_path / "digits.json")
+    assert _run(["compile", *configured, "--output", file]) == 0
+    capsys.readouterr()
+    monkeypatch.delenv("HILIR_BUCKET")
+    monkeypatch.delenv("HILIR_IMAGE")
+    request = dry_run(capsys, file)
+    assert request["parent"] == "projects/my-project/locations/europe-west4"
+    job = request["pipelineJob"]
+    assert job["serviceAccount"] == IDENTITY["service_account"]
+    assert job["network"] == IDENTITY["network"]
+    assert job["encryptionSpec"] == {"kmsKeyName": IDENTITY["encryption_key"]}
+    assert job["labels"] == {
+        "team": "blue", "tfx_py_version": job["labels"]["tfx_py_version"], "tfx_runner": "kubeflow_v2",
+        "tfx_version": "1-21-0",
+    }  # fmt: skip
+    assert request == wanted
+
+
+def test_command_line_is_above_what_was_compiled(capsys, tmp_path):
+    file = tmp_path / "pipeline.json"
+    job = diamond().job()
+    job |= {"serviceAccount": "a@b.iam", "network": "projects/1/global/networks/n"}
+    job["labels"] = {"hilir-region": "europe-west4", "hilir-project": "theirs", "team": "blue"}
+    file.write_text(dump(job))
+    settings = ("vertex.region=us-east1", "vertex.network=null", "vertex.labels.team=red")
+    request = dry_run(capsys, str(file), *[part for setting in settings for part in ("--set", setting)])
+    assert request["parent"] == "projects/theirs/locations/us-east1"
+    assert request["pipelineJob"]["serviceAccount"] == "a@b.iam"
+    assert request["pipelineJob"]["labels"] == {"team": "red"}
+    assert "network" not in request["pipelineJob"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"serviceAccount": ["x"]}, "serviceAccount: is ['x'], which is no name"),
+        ({"network": "${oc.env:HOME}"}, "network: is '${oc.env:HOME}', which is no name"),
+        ({"encryptionSpec": "k"}, "encryptionSpec: is not {kmsKeyName: name}"),
+        ({"encryptionSpec": {"kmsKeyName": 3}}, "encryptionSpec.kmsKeyName: is 3, which is no name"),
+        ({"labels": {"hilir-region": "${a}"}}, "labels.hilir-region: is '${a}', which is no name"),
+    ],
+)
+def test_damaged_identity_is_refused(tmp_path, fields, message):
+    file = tmp_path / "pipeline.json"
+    file.write_text(dump(diamond().job() | fields))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_source(str(file), [], [])
 
 
 def test_push_is_a_step_of_the_compiled_pipeline(monkeypatch):
