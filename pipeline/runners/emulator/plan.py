@@ -17,6 +17,7 @@ from pipeline.runners.emulator.errors import StepError
 from pipeline.runners.emulator.executor_input import convert
 from pipeline.runners.emulator.features import find_refusals
 from pipeline.runners.vertex.names import check_names
+from pipeline.runners.vertex.places import starting_values
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
 
@@ -80,18 +81,14 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
         ConfigError: with each parameter that is unknown, has no value or the wrong type.
     """
     definitions = parsed.spec.root.input_definitions.parameters
-    values: dict[str, Any] = {}
+    values = starting_values(parsed)
     faults = []
-    for name, definition in definitions.items():
-        if definition.HasField("default_value"):
-            values[name] = json_format.MessageToDict(definition.default_value)
     for name, value in parsed.parameter_values.items():
         place = f"runtimeConfig.parameterValues: {name}"
         faults += _unknown(place, name, definitions)
         kind = _Type.Name(definitions[name].parameter_type) if name in definitions else ""
         if (kind in _KINDS and type(value) not in _KINDS[kind]) or not _can_be_sent(value):
             faults.append(f"{place}: is {value!r:.80}, which is no {kind or 'value'}; give another value")
-        values[name] = value
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
-
-from google.protobuf import json_format
 
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.executors import custom_job_of, executors, images_of, max_workers, option_of
 from pipeline.runners.vertex.identity import check_identity
 from pipeline.runners.vertex.names import check_names
+from pipeline.runners.vertex.places import find_local, starting_values
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
 
@@ -21,8 +19,6 @@ from pipeline.runners.vertex.structure import check_structure
 _POLICIES = tuple(f"PIPELINE_FAILURE_POLICY_{name}" for name in ("FAIL_SLOW", "FAIL_FAST", "UNSPECIFIED"))
 # A tag stands after the last '/', a digest after '@'.
 _PINNED = re.compile(r"[^@]+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
-# Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
-_LOCAL = re.compile(r"(file:)?/(?!gcs/|tmp/|dev/)[\w.+-]+(/[\w.+-]+)+/?")
 
 
 def check_config(config: Config) -> list[str]:
@@ -46,15 +42,23 @@ def check_config(config: Config) -> list[str]:
     return faults
 
 
-def check_job(job: dict[str, Any]) -> list[str]:
-    """Returns what of a compiled job Vertex AI would refuse or could not run."""
+def check_job(job: dict[str, Any], *, values: bool = True) -> list[str]:
+    """Returns what of a compiled job Vertex AI would refuse or could not run.
+
+    Args:
+        job: the pipeline job as JSON values.
+        values: whether the values are checked that a submission may still change.
+    """
     try:
         parsed = parse(job)
     except ConfigError as error:
         return list(error.faults)
     faults = [*check_identity(job), *check_structure(parsed)] or list(_executors(parsed))
-    # What follows reads the parts that have been found to be there.
-    return faults or [*check_names(parsed), *_images(parsed), *_scripts(parsed), *_places(parsed)]
+    if faults:
+        # What follows reads parts that may not be there.
+        return faults
+    faults = [*check_names(parsed), *_images(parsed), *_scripts(parsed), *_runtime(parsed)]
+    return [*faults, *find_local(parsed, starting_values(parsed))] if values else faults
 
 
 def _executors(parsed: Specification) -> Iterator[str]:
@@ -87,41 +91,10 @@ def _scripts(parsed: Specification) -> Iterator[str]:
             )
 
 
-def _places(parsed: Specification) -> Iterator[str]:
+def _runtime(parsed: Specification) -> Iterator[str]:
     directory = parsed.output_directory
     if not directory.startswith("gs://"):
         yield f"runtimeConfig.gcsOutputDirectory: '{directory}' is no bucket; set pipeline.root to gs://BUCKET/pipelines"
     if parsed.failure_policy not in _POLICIES:
         policy = parsed.failure_policy
         yield f"runtimeConfig.failurePolicy: there is no '{policy}'; there are {' and '.join(_POLICIES[:2])}"
-    for step, task in _tasks(parsed):
-        for key, source in sorted(task.inputs.parameters.items()):
-            for path in _paths(json_format.MessageToDict(source.runtime_value.constant)):
-                yield f"step {step}, {key}: '{path}' is on this machine; copy it to a bucket and give its gs:// path"
-    for step, executor in executors(parsed):
-        for argument in [*executor.container.command, *executor.container.args]:
-            for path in _paths(argument.partition("=")[2] or argument):
-                yield f"step {step}: the argument '{path}' is a path of this machine; give a gs:// path"
-
-
-def _tasks(parsed: Specification) -> Iterator[tuple[str, Any]]:
-    for _, component in [("", parsed.spec.root), *sorted(parsed.spec.components.items())]:
-        yield from sorted(component.dag.tasks.items())
-
-
-def _paths(value: Any) -> Iterator[str]:
-    """Yields the texts in a value, also in JSON inside a text, that are paths of this machine."""
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _paths(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _paths(inner)
-    elif isinstance(value, str):
-        if value.lstrip().startswith(("{", "[")):
-            try:
-                yield from _paths(json.loads(value))
-            except (ValueError, RecursionError):
-                return
-        elif _LOCAL.fullmatch(value):
-            yield value

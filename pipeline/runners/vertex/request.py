@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.errors import ConfigError
 from pipeline.runners.emulator.plan import set_parameters
 from pipeline.runners.vertex.identity import fields_of, labels_of
+from pipeline.runners.vertex.places import find_local
 from pipeline.runners.vertex.source import Source
 from pipeline.runners.vertex.specification import Specification, parse
 
@@ -29,12 +31,15 @@ def make_request(source: Source, parameters: Sequence[str], project: str, *, cac
         cached: whether unchanged steps are skipped; None: as each step says.
 
     Raises:
-        ConfigError: a parameter is unknown, lacks a value or has the wrong type.
+        ConfigError: a parameter is unknown, lacks a value or has the wrong type, or is a path of this machine.
     """
     from google.cloud.aiplatform_v1 import CreatePipelineJobRequest
 
     parsed = parse(source.job)
     values = set_parameters(parsed, parameters)
+    faults = find_local(parsed, values)
+    if faults:
+        raise ConfigError(faults)
     return CreatePipelineJobRequest(
         parent=f"projects/{project}/locations/{source.vertex.region}",
         pipeline_job_id=make_id(parsed.name),

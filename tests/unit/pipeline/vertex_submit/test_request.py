@@ -224,6 +224,22 @@ def test_command_line_is_above_what_was_compiled(capsys, tmp_path):
     assert "network" not in request["pipelineJob"]
 
 
+@pytest.mark.parametrize("path", ["/home/me/data", "data/digits"])
+def test_local_path_is_not_sent(capsys, tmp_path, path):
+    arguments = ["submit", "tests/golden/digits.json", "--set", "vertex.project=p", "--dry-run"]
+    assert _run([*arguments, "--parameter", f"data_path={path}"]) == 3
+    assert capsys.readouterr().err == (
+        f"hilir: parameter data_path: '{path}' is on this machine; copy it to a bucket and give its gs:// path\n"
+    )
+    job = json.loads(Path("tests/golden/digits.json").read_text())
+    job["runtimeConfig"]["parameterValues"]["data_path"] = path
+    file = tmp_path / "digits.json"
+    file.write_text(json.dumps(job))
+    arguments[1] = str(file)
+    assert _run(arguments) == 3
+    assert _run([*arguments, "--parameter", "data_path=gs://b/data"]) == 0, "what is sent counts"
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
