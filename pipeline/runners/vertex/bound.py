@@ -8,6 +8,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
+from pipeline.runners.vertex.deployed import Deployed, find_deployed
 from pipeline.runners.vertex.executors import custom_job_of, max_workers, option_of, pools_of
 from pipeline.runners.vertex.specification import Specification
 from pipeline.runners.vertex.structure import upstream_tasks
@@ -36,10 +37,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class Bound:
-    """All demands of a job, and the most machines that can run at one time."""
+    """All demands of a job, the most machines that can run at one time, and those that run on when it has ended."""
 
     demands: tuple[Demand, ...]
     at_a_time: int
+    deployed: tuple[Deployed, ...] = ()
 
     @property
     def machine_hours(self) -> float:
@@ -59,6 +61,7 @@ class Bound:
         return [
             *table,
             f"at most {self.at_a_time} machines at a time and {self.machine_hours:,.0f} machine-hours",
+            *(deployed.line for deployed in self.deployed),
             f"(a step without a limit of its own is ended after {DEFAULT_HOURS:g} h; one that asks for no machine gets "
             f"{DEFAULT_MACHINE})",
         ]
@@ -66,7 +69,8 @@ class Bound:
 
 def find_bound(parsed: Specification) -> Bound:
     """Returns the bound; steps that wait for each other never run at one time."""
-    return Bound(tuple(_demands(parsed, parsed.spec.root)), _widest(parsed, parsed.spec.root))
+    demands = tuple(_demands(parsed, parsed.spec.root))
+    return Bound(demands, _widest(parsed, parsed.spec.root), tuple(find_deployed(parsed)))
 
 
 def _demands(parsed: Specification, component: Any) -> Iterator[Demand]:

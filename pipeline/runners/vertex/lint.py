@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
+from pipeline.runners.vertex.deployed import find_deployed
 from pipeline.runners.vertex.executors import custom_job_of, executors, images_of, max_workers, option_of
 from pipeline.runners.vertex.identity import check_identity
 from pipeline.runners.vertex.names import check_names
@@ -68,6 +69,10 @@ def _executors(parsed: Specification) -> Iterator[str]:
             max_workers(executor.container.args)
         except ConfigError as error:
             yield f"step {step}: {error}"
+    try:
+        list(find_deployed(parsed))
+    except ConfigError as error:
+        yield str(error)
 
 
 def _images(parsed: Specification) -> Iterator[str]:

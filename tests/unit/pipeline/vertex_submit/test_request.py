@@ -9,6 +9,7 @@ import pytest
 from pipeline.cli.main import _run
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
+from pipeline.runners.vertex.lint import check_job
 from pipeline.runners.vertex.request import make_request, show_request
 from pipeline.runners.vertex.schedules import check_cron
 from pipeline.runners.vertex.source import is_specification, load_source
@@ -167,6 +168,26 @@ def test_cron_that_is_wrong(cron):
         check_cron(cron)
 
 
+@pytest.mark.parametrize(
+    ("cron", "reason"),
+    [
+        ("99 99 * * *", "is '99 99 * * *': Error validating expression '99'"),
+        ("- - - - -", "is '- - - - -': Unrecognized expression"),
+        ("TZ=Asia/Jakarta x x x x x", "is 'x x x x x': Invalid month name"),
+        ("0 3 * * 8", "is '0 3 * * 8': the weekday '8' is not between 0 and 7"),
+        ("*/0 * * * *", "is '*/0 * * * *': Increment must be higher than 0"),
+        ("0 0 31 2 *", "is '0 0 31 2 *', which no day ever fits"),
+        ("0 0 last * *", "'0 0 last * *': is not minute, hour, day"),
+        ("TZ=../../etc/passwd 0 3 * * *", "there is no time zone '../../etc/passwd'"),
+    ],
+)
+def test_fields_of_cron_have_their_ranges(cron, reason):
+    with pytest.raises(ConfigError) as refusal:
+        check_cron(cron)
+    assert str(refusal.value).startswith("--cron ")
+    assert reason in str(refusal.value)
+
+
 IDENTITY = {
     "project": "my-project",
     "region": "europe-west4",
@@ -266,3 +287,24 @@ def test_push_is_a_step_of_the_compiled_pipeline(monkeypatch):
     assert task["inputs"]["artifacts"]["version"]["taskOutputArtifact"]["producerTask"] == "Pusher"
     target = json.loads(task["inputs"]["parameters"]["settings"]["runtimeValue"]["constant"])
     assert (target["project"], target["model"], target["push"]["traffic"]) == ("p", "digits", 10)
+
+
+def test_machines_of_the_endpoint_are_told_apart(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HILIR_BUCKET", "my-bucket")
+    monkeypatch.setenv("HILIR_IMAGE", "i:1")
+    push = "{enabled: true, max_replicas: 3, keep_versions: 4, accelerator: NVIDIA_L4, machine_type: g2-standard-4}"
+    settings = ["vertex.project=p", f"vertex.push={push}"]
+    source = load_source("configs/digits.yaml", ["configs/overlays/vertex.yaml"], settings)
+    file = tmp_path / "digits.json"
+    file.write_text(json.dumps(source.job))
+    assert _run(["submit", str(file), "--dry-run"]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("and, ")]
+    assert line == (
+        "and, until undeployed, 12 x g2-standard-4 with 1 NVIDIA_L4 of the endpoint digits (VertexPusher: 4 versions "
+        "with up to 3 each; one version more during a push, and each older one that still has traffic)"
+    )
+    inputs = source.job["pipelineSpec"]["root"]["dag"]["tasks"]["VertexPusher"]["inputs"]["parameters"]
+    inputs["settings"]["runtimeValue"]["constant"] = "{}"
+    assert check_job(source.job) == [
+        "step VertexPusher: its settings are not those of this version of hilir (project); compile again"
+    ]
