@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,26 @@ def read_mappings(settings: Sequence[str]) -> list[Mount]:
             )
         mappings.append(Mount(prefix.rstrip("/"), str(Path(folder).absolute())))
     return mappings
+
+
+def check_folders(mounts: Sequence[Mount], root: str) -> None:
+    """Refuses folders that are not there, of which steps could only read nothing; the pipeline root's is made.
+
+    Args:
+        mounts: as `read_mappings` returns them.
+        root: the pipeline root, below which the steps write.
+
+    Raises:
+        ConfigError: with each folder that is not there.
+    """
+    faults = [
+        f"--map {mount.prefix}={mount.folder}: there is no such folder; correct it, or make it for steps that write "
+        f"there: mkdir -p {shlex.quote(mount.folder)}"
+        for mount in mounts
+        if not Path(mount.folder).exists() and not f"{root}/".startswith(f"{mount.prefix}/")
+    ]
+    if faults:
+        raise ConfigError(faults)
 
 
 def map_uris(job: Mapping[str, Any], mappings: Sequence[Mount]) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.cli.main import _run
 from pipeline.config import load
+from pipeline.errors import ConfigError
+from pipeline.runners.vertex.job import write_job
 from pipeline.runners.vertex.lint import check_config, check_job
 from tests.golden.render import FOLDER, SETTINGS
 from tests.unit.pipeline.emulator.specs import Builder
@@ -41,6 +45,35 @@ def test_local_paths_of_the_configuration_are_refused_with_the_alternative() -> 
         "bucket and give that path: schema.path=gs://my-bucket/schemas/digits.pbtxt",
         "vertex.image: is not given; name the image of the steps, for example REGION-docker.pkg.dev/…:TAG",
     ]
+
+
+def test_output_that_is_a_folder_is_refused_and_nothing_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    configured = ["configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", *settings]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert _run(["compile", *configured, "--output", str(folder)]) == 3
+    assert capsys.readouterr().err == (
+        f"hilir: --output {folder}: is a folder; name a file in it, for example {folder}/pipeline.json\n"
+    )
+    assert list(tmp_path.rglob("*")) == [folder]
+
+
+def test_output_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = f"{tmp_path}/file/digits.json"
+    with pytest.raises(ConfigError) as refusal:
+        write_job({}, path)
+    assert str(refusal.value).startswith(f"--output {path}: cannot be written (")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(ValueError, match="Circular"):
+        loop: dict[str, Any] = {}
+        loop["loop"] = loop
+        write_job(loop, f"{folder}/digits.json")
+    assert list(folder.iterdir()) == []
 
 
 def test_the_overlay_has_no_fault() -> None:
