@@ -43,7 +43,7 @@ def read_mappings(settings: Sequence[str]) -> list[Mount]:
 
 
 def check_folders(mounts: Sequence[Mount], root: str) -> None:
-    """Refuses folders that are not there, of which steps could only read nothing; the pipeline root's is made.
+    """Refuses folders that are not there, since a step that reads them fails after its retries; the root's is made.
 
     Args:
         mounts: as `read_mappings` returns them.
