@@ -63,6 +63,9 @@ def is_specification(path: str) -> bool:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
         return False
+    except (ValueError, RecursionError):
+        # A date that no calendar has, or brackets without end: whoever reads such a file says so.
+        return any(mark in text for mark in _MARKS)
     return isinstance(content, dict) and any(mark in content for mark in _MARKS)
 
 

@@ -16,7 +16,9 @@ from pipeline.runners.emulator.buckets import Mount, map_uris, read_mappings
 from pipeline.runners.emulator.plan import make_plan, notes
 from pipeline.runners.vertex.bound import find_bound
 from pipeline.runners.vertex.request import make_request, show_request
+from pipeline.runners.vertex.schedules import make_schedule
 from pipeline.runners.vertex.source import load_source
+from pipeline.runners.vertex.spans import find_fixed_data
 from pipeline.runners.vertex.specification import parse, read
 from pipeline.runners.vertex.training import LAUNCHER
 from tests.golden.render import FOLDER
@@ -218,11 +220,13 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def submit(job: Json, folder: Path) -> None:
-    """Does what `hilir submit SPEC --dry-run` does."""
+    """Does what `hilir submit SPEC --dry-run` and `hilir schedule create` do."""
     path = folder / "job.json"
     path.write_text(json.dumps(job))
     source = load_source(str(path), (), ())
-    show_request(make_request(source, (), "my-project", cached=False))
+    request = make_request(source, (), "my-project", cached=False)
+    show_request(make_schedule("nightly", "0 3 * * *", request, {}))
+    find_fixed_data(source.job, dict(request.pipeline_job.runtime_config.parameter_values))
     assert find_bound(parse(source.job)).lines
 
 

@@ -137,6 +137,20 @@ def test_other_spellings_are_sent_in_the_usual_one(tmp_path):
     assert find_bound(parse(source.job)).at_a_time == 2
 
 
+@pytest.mark.parametrize("text", ["pipelineSpec: 2026-99-99", "pipelineSpec: " + "[" * 9999])
+def test_yaml_that_cannot_be_read_is_refused(tmp_path, text):
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="is not valid JSON or YAML"):
+        load_source(str(file), [], [])
+
+
+def test_schedule_of_an_ingest_without_inputs_has_nothing_to_note():
+    builder = Builder()
+    del builder.step("ExampleGen", "")["inputs"]
+    assert find_fixed_data(builder.job(), {}) is None
+
+
 @pytest.mark.parametrize("text", ['{"pipelineSpec": NaN}', '{"pipelineSpec": {"a": 1e999}}'])
 def test_numbers_that_json_has_not_are_refused(tmp_path, text):
     file = tmp_path / "pipeline.json"
