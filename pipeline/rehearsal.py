@@ -43,15 +43,17 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
         StepFailed: a step failed.
         Interrupted: the user or SIGTERM stopped it.
     """
-    from pipeline.runners.emulator.buckets import read_mappings
+    from pipeline.runners.emulator.buckets import check_folders, read_mappings
     from pipeline.runners.emulator.plan import make_plan
-    from pipeline.runners.vertex.specification import read
+    from pipeline.runners.vertex.specification import parse, read
 
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     workdir = Path(options.workdir)
     job = read(Path(options.path))
-    parsed = make_plan(job, options.parameters, read_mappings(options.mappings), workdir)
+    mounts = read_mappings(options.mappings)
+    parsed = make_plan(job, options.parameters, mounts, workdir)
+    check_folders(mounts, parse(job).output_directory)
     with stoppable():
         folder = make_run_folder(workdir / "runs", parsed.name)
         (folder / "specification.json").write_text(json.dumps(job, indent=2), encoding="utf-8")

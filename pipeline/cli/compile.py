@@ -24,13 +24,15 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
     from pipeline.config import load
     from pipeline.report.screen import reserved
-    from pipeline.runners.vertex.job import compile_config, write_job
+    from pipeline.runners.vertex.job import check_output, compile_config, write_job
 
     loaded = load(config, overlays, settings)
+    output = output or f"out/vertex/{loaded.config.model.name}.json"
+    check_output(output)
     # TensorFlow greets on standard error.
     with reserved():
         job = compile_config(loaded.config)
-    path = write_job(job, output or f"out/vertex/{loaded.config.model.name}.json")
+    path = write_job(job, output)
     if path is not None:
         click.echo(f"compiled {loaded.config.model.name} to {path}")
         click.echo(f"next: hilir emulate {path}{''.join(_mappings(loaded.config))}")

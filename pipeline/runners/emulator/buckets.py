@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +42,41 @@ def read_mappings(settings: Sequence[str]) -> list[Mount]:
     return mappings
 
 
+def check_folders(mounts: Sequence[Mount], root: str) -> None:
+    """Refuses folders that are not there, since a step that reads them fails after its retries; the root's is made.
+
+    Args:
+        mounts: as `read_mappings` returns them.
+        root: the pipeline root, below which the steps write.
+
+    Raises:
+        ConfigError: with each folder that is not there.
+    """
+    faults = [
+        f"--map {mount.prefix}={mount.folder}: there is no such folder; correct it, or make it for steps that write "
+        f"there: mkdir -p {shlex.quote(mount.folder)}"
+        for mount in mounts
+        if not Path(mount.folder).exists() and not f"{root}/".startswith(f"{mount.prefix}/")
+    ]
+    if faults:
+        raise ConfigError(faults)
+
+
 def map_uris(job: Mapping[str, Any], mappings: Sequence[Mount]) -> dict[str, Any]:
     """Returns the job with each `gs://` path in it replaced by its folder's path; the longest prefix counts.
 
     Raises:
-        ConfigError: a bucket has no folder; all such are named.
+        ConfigError: a bucket has no folder, or a path would lead out of it; all such are named.
     """
     ordered = sorted(mappings, key=lambda mapping: len(mapping.prefix), reverse=True)
     unmapped: set[str] = set()
+    escaping: set[str] = set()
 
     def replace(found: re.Match[str]) -> str:
         uri = found.group()
+        # A bucket has objects of this name; a folder would be left by it.
+        if ".." in uri.split("/"):
+            escaping.add(uri)
         for mapping in ordered:
             if uri == mapping.prefix or uri.startswith(f"{mapping.prefix}/"):
                 return mapping.folder + uri[len(mapping.prefix) :]
@@ -66,10 +91,10 @@ def map_uris(job: Mapping[str, Any], mappings: Sequence[Mount]) -> dict[str, Any
         return _URI.sub(replace, value) if isinstance(value, str) and key not in _UNTOUCHED else value
 
     mapped: dict[str, Any] = visit(dict(job))
-    if unmapped:
-        raise ConfigError(
-            [f"{bucket}: has no folder here; name one with --map {bucket}=FOLDER" for bucket in sorted(unmapped)]
-        )
+    faults = [f"{uri}: leads out of its bucket's folder; give a path without '..'" for uri in sorted(escaping)]
+    faults += [f"{bucket}: has no folder here; name one with --map {bucket}=FOLDER" for bucket in sorted(unmapped)]
+    if faults:
+        raise ConfigError(faults)
     return mapped
 
 

@@ -25,6 +25,9 @@ Json = Mapping[str, Any]
 _ROLES = ("chief", "worker", "ps", "evaluator")
 _REFUSED = ("nfs_mounts", "lustre_mounts", "python_package_spec")
 _RESTARTS = 3
+# A Struct knows no integers, and a placeholder is filled when the job starts.
+_COUNT = re.compile(r"[0-9]{1,9}(\.0)?|\{\{\$.*\}\}")
+_TIMEOUT = re.compile(r"([0-9]{1,9}(\.[0-9]+)?s?|\{\{\$.*\}\})?")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Replica:
 def find_refusals(place: str, job: Json) -> Iterator[str]:
     """Yields what of a CustomJob (JSON values, any case) is not emulated."""
     job = _snake(job)
+    spec = job.get("job_spec", job)
+    if not _has_shape(spec):
+        yield f"{place}: the custom job has other values than Vertex AI's API has; compile again"
+        return
     pools = _pools(job)
     if not pools:
         yield f"{place}: the custom job has no worker pool"
@@ -146,6 +153,34 @@ def _free_addresses(counts: Sequence[int]) -> list[list[str]]:
                 hosts.append(f"127.0.0.1:{listener.getsockname()[1]}")
             addresses.append(hosts)
         return addresses
+
+
+def _has_shape(spec: Any) -> bool:
+    """Says whether messages are keys and values, and numbers are numbers or placeholders."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("worker_pool_specs", []), list):
+        return False
+    scheduling, pools = spec.get("scheduling", {}), spec.get("worker_pool_specs", [])
+    if not all(isinstance(part, Mapping) for part in (scheduling, *pools)):
+        return False
+    containers = [pool.get("container_spec", {}) for pool in pools]
+    if not all(isinstance(container, Mapping) for container in containers):
+        return False
+    counts = all(_COUNT.fullmatch(str(pool.get("replica_count", 1))) for pool in pools)
+    return (
+        counts
+        and _TIMEOUT.fullmatch(str(scheduling.get("timeout", ""))) is not None
+        and all(_has_words(container) for container in containers)
+    )
+
+
+def _has_words(container: Json) -> bool:
+    words = [container.get("command", []), container.get("args", [])]
+    variables = container.get("env", [])
+    return (
+        all(isinstance(part, list) and all(isinstance(word, str) for word in part) for part in words)
+        and isinstance(variables, list)
+        and all(isinstance(entry, Mapping) and isinstance(entry.get("name"), str) for entry in variables)
+    )
 
 
 def _pools(job: Json) -> list[Json]:

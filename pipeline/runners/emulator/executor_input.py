@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from pipeline.runners.emulator.store import Artifact, Outputs
 from pipeline.runners.vertex.structure import title_of
 
 Json = dict[str, Any]
+
+_OUTPUT_FILE = "executor_output.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,22 @@ def make_outputs(component: Any, folder: str, store_name: str) -> dict[str, Arti
     return made
 
 
+def clear_outputs(component: Any, folder: Path) -> None:
+    """Removes what a failed attempt left where the outputs go; other files of the task stay.
+
+    Args:
+        component: the ComponentSpec.
+        folder: the task's folder.
+    """
+    outputs = component.output_definitions
+    for name in (_OUTPUT_FILE, *outputs.artifacts, *outputs.parameters):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def make_executor_input(component: Any, inputs: Inputs, outputs: Mapping[str, Artifact], folder: str) -> Json:
     """Returns ExecutorInput as JSON values (schema 2.1: `parameterValues`)."""
     return {
@@ -61,7 +80,7 @@ def make_executor_input(component: Any, inputs: Inputs, outputs: Mapping[str, Ar
             "parameters": {
                 key: {"outputFile": f"{folder}/{key}"} for key in component.output_definitions.parameters
             },
-            "outputFile": f"{folder}/executor_output.json",
+            "outputFile": f"{folder}/{_OUTPUT_FILE}",
         },
     }  # fmt: skip
 

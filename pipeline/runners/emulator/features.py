@@ -123,7 +123,9 @@ def _container(place: str, container: Any) -> Iterator[str]:
 def _launcher(place: str, args: list[str]) -> Iterator[str]:
     try:
         payload = json.loads(args[args.index("--payload") + 1])
-    except (ValueError, IndexError):
+        if not isinstance(payload, dict):
+            raise TypeError(args)
+    except (ValueError, IndexError, TypeError, RecursionError):
         yield f"{place}: the custom job's launcher has no readable --payload; compile again"
         return
     yield from custom_job.find_refusals(place, payload)

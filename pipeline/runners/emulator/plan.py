@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.errors import ConfigError
@@ -16,6 +16,8 @@ from pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
 from pipeline.runners.emulator.errors import StepError
 from pipeline.runners.emulator.executor_input import convert
 from pipeline.runners.emulator.features import find_refusals
+from pipeline.runners.vertex.names import check_names
+from pipeline.runners.vertex.places import starting_values
 from pipeline.runners.vertex.specification import Specification, parse
 from pipeline.runners.vertex.structure import check_structure
 
@@ -48,7 +50,7 @@ def make_plan(
     """
     parsed = parse(job)
     faults = check_structure(parsed)
-    faults = faults or find_refusals(parsed)
+    faults = faults or [*check_names(parsed), *find_refusals(parsed)]
     if faults:
         raise ConfigError(faults)
     values = set_parameters(parsed, parameters)
@@ -79,18 +81,14 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
         ConfigError: with each parameter that is unknown, has no value or the wrong type.
     """
     definitions = parsed.spec.root.input_definitions.parameters
-    values: dict[str, Any] = {}
+    values = starting_values(parsed)
     faults = []
-    for name, definition in definitions.items():
-        if definition.HasField("default_value"):
-            values[name] = json_format.MessageToDict(definition.default_value)
     for name, value in parsed.parameter_values.items():
         place = f"runtimeConfig.parameterValues: {name}"
         faults += _unknown(place, name, definitions)
         kind = _Type.Name(definitions[name].parameter_type) if name in definitions else ""
-        if kind in _KINDS and type(value) not in _KINDS[kind]:
-            faults.append(f"{place}: is {value!r}, which is no {kind}; give another value")
-        values[name] = value
+        if (kind in _KINDS and type(value) not in _KINDS[kind]) or not _can_be_sent(value):
+            faults.append(f"{place}: is {value!r:.80}, which is no {kind or 'value'}; give another value")
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
@@ -99,7 +97,7 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
             faults += _unknown(f"--parameter {name}", name, definitions)
         else:
             try:
-                values[name] = convert(text, definitions[name].parameter_type, "the value")
+                values[name] = _read(text, definitions[name].parameter_type)
             except StepError as error:
                 faults.append(f"--parameter {name}: {error}; give another value")
     for name, definition in definitions.items():
@@ -108,6 +106,22 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
     if faults:
         raise ConfigError(faults)
     return values
+
+
+def _read(text: str, parameter_type: int) -> Any:
+    value = convert(text, parameter_type, "the value")
+    if not _can_be_sent(value):
+        raise StepError(f"the value is '{text:.80}', which has a number that JSON has not")
+    return value
+
+
+def _can_be_sent(value: Any) -> bool:
+    """Says whether the value survives its way to Vertex AI, whose numbers are finite doubles."""
+    try:
+        json_format.MessageToDict(json_format.ParseDict(value, struct_pb2.Value()))
+    except (json_format.ParseError, ValueError, TypeError, OverflowError):
+        return False
+    return True
 
 
 def _unknown(place: str, name: str, definitions: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
 from google.protobuf import json_format
@@ -18,6 +19,7 @@ from pipeline.runners.emulator.errors import Canceled, StepError
 from pipeline.runners.emulator.executor_input import (
     Inputs,
     Json,
+    clear_outputs,
     collect_outputs,
     make_executor_input,
     make_outputs,
@@ -89,8 +91,10 @@ def _attempts(task: Task, executor: Any, job: Job) -> tuple[Result, str | None]:
                 raise StepError(f"{error}{tried}") from None
             _note(log, f"failed: {error}")
         job.board.report(task.label, {"retries": attempt + 1})
-        if job.cancel.wait(min(delay, longest) if job.patient else min(delay, 1.0)):
+        if job.cancel.wait(min(delay, longest, TIMEOUT_MAX) if job.patient else min(delay, 1.0)):
             raise Canceled
+        # What this attempt wrote is no result of the next.
+        clear_outputs(task.component, folder)
         delay *= policy.backoff_factor or 2.0
     raise AssertionError("the last attempt returns or raises")
 

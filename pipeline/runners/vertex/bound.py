@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
+from pipeline.runners.vertex.deployed import Deployed, find_deployed
+from pipeline.runners.vertex.executors import custom_job_of, max_workers, option_of, pools_of
 from pipeline.runners.vertex.specification import Specification
 from pipeline.runners.vertex.structure import upstream_tasks
-from pipeline.runners.vertex.training import LAUNCHER
 
 # https://cloud.google.com/vertex-ai/docs/pipelines/machine-types: what a step gets that asks for nothing.
 DEFAULT_MACHINE = "e2-standard-4"
@@ -37,10 +37,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class Bound:
-    """All demands of a job, and the most machines that can run at one time."""
+    """All demands of a job, the most machines that can run at one time, and those that run on when it has ended."""
 
     demands: tuple[Demand, ...]
     at_a_time: int
+    deployed: tuple[Deployed, ...] = ()
 
     @property
     def machine_hours(self) -> float:
@@ -60,6 +61,7 @@ class Bound:
         return [
             *table,
             f"at most {self.at_a_time} machines at a time and {self.machine_hours:,.0f} machine-hours",
+            *(deployed.line for deployed in self.deployed),
             f"(a step without a limit of its own is ended after {DEFAULT_HOURS:g} h; one that asks for no machine gets "
             f"{DEFAULT_MACHINE})",
         ]
@@ -67,7 +69,8 @@ class Bound:
 
 def find_bound(parsed: Specification) -> Bound:
     """Returns the bound; steps that wait for each other never run at one time."""
-    return Bound(tuple(_demands(parsed, parsed.spec.root)), _widest(parsed, parsed.spec.root))
+    demands = tuple(_demands(parsed, parsed.spec.root))
+    return Bound(demands, _widest(parsed, parsed.spec.root), tuple(find_deployed(parsed)))
 
 
 def _demands(parsed: Specification, component: Any) -> Iterator[Demand]:
@@ -85,24 +88,18 @@ def _demands(parsed: Specification, component: Any) -> Iterator[Demand]:
 def _of_task(parsed: Specification, name: str, task: Any, component: Any) -> Iterator[Demand]:
     executor = parsed.deployment.executors[component.executor_label]
     attempts = task.retry_policy.max_retry_count + 1
-    container = executor.container
-    match executor.WhichOneof("spec"):
-        case "container":
-            yield Demand(name, _machine(container.resources), 1, attempts, DEFAULT_HOURS)
-            if LAUNCHER in container.command:
-                args = list(container.args)
-                payload = json.loads(args[args.index("--payload") + 1])
-                yield from _pools(name, payload["job_spec"], attempts)
-            yield from _workers(name, list(container.args), attempts)
-        case "custom_job":
-            job = dict(executor.custom_job.custom_job)
-            yield from _pools(name, job.get("jobSpec") or job.get("job_spec") or job, attempts)
+    if executor.HasField("container"):
+        yield Demand(name, _machine(executor.container.resources), 1, attempts, DEFAULT_HOURS)
+        yield from _workers(name, list(executor.container.args), attempts)
+    custom_job = custom_job_of(executor)
+    if custom_job is not None:
+        yield from _pools(name, custom_job, attempts)
 
 
 def _pools(name: str, spec: Mapping[str, Any], attempts: int) -> Iterator[Demand]:
     scheduling = spec.get("scheduling") or {}
     hours = float(str(scheduling.get("timeout") or f"{DEFAULT_HOURS * 3600}s").rstrip("s")) / 3600
-    for pool in spec.get("worker_pool_specs") or spec.get("workerPoolSpecs") or []:
+    for pool in pools_of(spec):
         machine = pool.get("machine_spec") or pool.get("machineSpec") or {}
         kind = machine.get("machine_type") or machine.get("machineType") or DEFAULT_MACHINE
         accelerator = machine.get("accelerator_type") or machine.get("acceleratorType")
@@ -114,12 +111,10 @@ def _pools(name: str, spec: Mapping[str, Any], attempts: int) -> Iterator[Demand
 
 
 def _workers(name: str, args: list[str], attempts: int) -> Iterator[Demand]:
-    options = dict(arg.removeprefix("--").split("=", 1) for arg in args if arg.startswith("--") and "=" in arg)
-    if options.get("runner") == "DataflowRunner":
-        workers = int(options.get("max_num_workers", 1))
-        yield Demand(
-            f"{name} (Dataflow)", options.get("worker_machine_type", "n1-standard-1"), workers, attempts, DEFAULT_HOURS
-        )
+    workers = max_workers(args)
+    if workers is not None:
+        machine = option_of(args, "worker_machine_type") or "n1-standard-1"
+        yield Demand(f"{name} (Dataflow)", machine, workers, attempts, DEFAULT_HOURS)
 
 
 def _machine(resources: Any) -> str:

@@ -9,7 +9,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
-from pipeline.runners.vertex import lint, nodes, parameters, patches, training
+from pipeline.runners.vertex import identity, lint, nodes, parameters, patches, training
 
 # Replaces each step's image where the configuration names none, so that all other faults are found in the same go.
 NO_IMAGE = "no-image"
@@ -34,7 +34,9 @@ def compile_pipeline(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     faults += parameters.expose(job, config)
     if config.vertex.training.pools and not faults:
         training.use_pools(job, config)
-    faults += [fault for fault in lint.check_job(job) if fault not in faults]
+    identity.write_identity(job, config.vertex)
+    # Where a path of the configuration is at fault, the steps that get it have nothing to add.
+    faults += lint.check_job(job, values=not faults)
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     return job

@@ -26,13 +26,22 @@ class _Part(Section):
     vertex: VertexSection
 
 
-def load_vertex(path: str | None, overlays: Sequence[str], settings: Sequence[str]) -> VertexSection:
+def load_vertex(
+    path: str | None, overlays: Sequence[str], settings: Sequence[str], compiled: Layer | None = None
+) -> VertexSection:
     """Returns the section `vertex` alone, for commands that need no pipeline.
+
+    Args:
+        path: a configuration.
+        overlays: files on top of it.
+        settings: `a.b=c` of the command line, on top of all.
+        compiled: what a compiled job says, below all that the command line names.
 
     Raises:
         ConfigError: with every fault found.
     """
     layers = [read_file(base_path(), "base.yaml")]
+    layers += [compiled] if compiled else []
     layers += [read_file(Path(file)) for file in ([path] if path else [])]
     layers += [read_file(Path(overlay)) for overlay in overlays]
     layers += [read_setting(setting) for setting in settings]

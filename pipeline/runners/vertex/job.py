@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
 
 
 def compile_config(config: Config) -> dict[str, Any]:
@@ -33,15 +34,40 @@ def serialize(job: dict[str, Any]) -> str:
     return json.dumps(job, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def check_output(path: str) -> None:
+    """Raises ConfigError if the path is a folder's; called before the work, which takes seconds."""
+    if Path(path).is_dir():
+        raise ConfigError(
+            f"--output {path}: is a folder; name a file in it, for example {Path(path) / 'pipeline.json'}"
+        )
+
+
 def write_job(job: dict[str, Any], path: str) -> Path | None:
-    """Writes the job beside and renames it; returns the path, or None for standard output (`-`)."""
+    """Writes the job beside and renames it; returns the path, or None for standard output (`-`).
+
+    Raises:
+        ConfigError: it cannot be written; nothing is left behind.
+    """
     if path == "-":
         sys.stdout.write(serialize(job))
         return None
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
-        file.write(serialize(job))
-    Path(file.name).chmod(0o644)
-    Path(file.name).rename(target)
+    check_output(path)
+    beside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
+        ) as file:
+            beside = Path(file.name)
+            file.write(serialize(job))
+        beside.chmod(0o644)
+        beside.rename(target)
+    except OSError as error:
+        raise ConfigError(
+            f"--output {path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
+        ) from None
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
     return target

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.config.vertex import VertexSection
+from pipeline.errors import ConfigError
 from pipeline.runners.emulator.plan import set_parameters
+from pipeline.runners.vertex.identity import fields_of, labels_of
+from pipeline.runners.vertex.places import find_local
 from pipeline.runners.vertex.source import Source
 from pipeline.runners.vertex.specification import Specification, parse
 
@@ -29,12 +31,15 @@ def make_request(source: Source, parameters: Sequence[str], project: str, *, cac
         cached: whether unchanged steps are skipped; None: as each step says.
 
     Raises:
-        ConfigError: a parameter is unknown, lacks a value or has the wrong type.
+        ConfigError: a parameter is unknown, lacks a value or has the wrong type, or is a path of this machine.
     """
     from google.cloud.aiplatform_v1 import CreatePipelineJobRequest
 
     parsed = parse(source.job)
     values = set_parameters(parsed, parameters)
+    faults = find_local(parsed, values)
+    if faults:
+        raise ConfigError(faults)
     return CreatePipelineJobRequest(
         parent=f"projects/{project}/locations/{source.vertex.region}",
         pipeline_job_id=make_id(parsed.name),
@@ -56,14 +61,14 @@ def make_job(source: Source, parsed: Specification, values: Mapping[str, Any], *
     spec = source.job["pipelineSpec"] if cached is None else _with_cache(source.job["pipelineSpec"], cached)
     body: Json = {
         "displayName": parsed.display_name,
-        "labels": {**source.job.get("labels", {}), **vertex.labels},
+        "labels": labels_of(source.job, vertex),
         "pipelineSpec": spec,
         "runtimeConfig": {
             "gcsOutputDirectory": parsed.output_directory,
             "parameterValues": dict(values),
             "failurePolicy": parsed.failure_policy,
         },
-        **_identity(vertex),
+        **fields_of(vertex),
     }
     job = PipelineJob()
     json_format.ParseDict(body, PipelineJob.pb(job))
@@ -85,17 +90,6 @@ def show_request(request: Any) -> str:
     from google.protobuf import json_format
 
     return json.dumps(json_format.MessageToDict(type(request).pb(request)), indent=2, sort_keys=True)
-
-
-def _identity(vertex: VertexSection) -> Json:
-    body: Json = {}
-    if vertex.service_account:
-        body["serviceAccount"] = vertex.service_account
-    if vertex.network:
-        body["network"] = vertex.network
-    if vertex.encryption_key:
-        body["encryptionSpec"] = {"kmsKeyName": vertex.encryption_key}
-    return body
 
 
 def _with_cache(spec: Json, cached: bool) -> Json:

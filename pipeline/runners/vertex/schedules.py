@@ -17,6 +17,9 @@ from pipeline.runners.vertex.jobs import show_time
 
 # A label of the jobs that a schedule makes, by which a schedule is found whose creation was not answered.
 _REQUEST = "hilir-request"
+# The last day of the month, which APScheduler has another word for.
+_LAST = "last"
+_DAY = 2
 _FIELD = re.compile(r"(?:[0-9*/,A-Za-z-]|\bL\b)+")
 
 
@@ -34,19 +37,25 @@ class ScheduleLine:
 
 
 def check_cron(cron: str) -> None:
-    """Raises ConfigError unless it is five fields of cron, with `TZ=Area/City ` before them if wanted."""
+    """Raises ConfigError unless it is five fields of cron that some day fits, with `TZ=Area/City ` before if wanted."""
+    from pipeline.triggers.cron import parse_cron
+
     fields = cron.split()
     zone: str | None = None
     if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
         zone = fields.pop(0).partition("=")[2]
     example = '"TZ=Asia/Jakarta 0 3 * * *" is three o\'clock every night'
-    if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields):
+    if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields) or _LAST in cron.lower():
         raise ConfigError(f"--cron '{cron}': is not minute, hour, day, month and weekday; {example}")
     if zone is not None:
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             raise ConfigError(f"--cron '{cron}': there is no time zone '{zone}'; {example}") from None
+    try:
+        parse_cron(" ".join(_LAST if field == "L" and place == _DAY else field for place, field in enumerate(fields)))
+    except ValueError as error:
+        raise ConfigError(f"--cron {error}") from None
 
 
 def make_schedule(name: str, cron: str, job_request: Any, settings: Mapping[str, Any]) -> Any:

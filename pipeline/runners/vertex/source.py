@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.layers import Layer
 from pipeline.config.vertex import VertexSection
 from pipeline.errors import ConfigError
 
@@ -28,20 +29,26 @@ class Source:
 def load_source(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
     """Returns the job of a configuration or a specification, checked; no network is needed.
 
+    A specification runs where and as whom it was compiled for, unless overlays and settings say otherwise.
+
     Raises:
         ConfigError: the file is neither, or something of it cannot run on Vertex AI.
     """
     if not is_specification(path):
         return _compile(path, overlays, settings)
     from pipeline.runners.vertex.connect import load_vertex
+    from pipeline.runners.vertex.identity import read_identity
     from pipeline.runners.vertex.lint import check_job
-    from pipeline.runners.vertex.specification import read
+    from pipeline.runners.vertex.specification import parse, read
 
     job = read(Path(path))
-    faults = check_job(job)
+    faults = check_job(job, values=False)
     if faults:
         raise ConfigError(faults)
-    return Source(job, load_vertex(None, overlays, settings))
+    # What was checked is what is sent, whatever spelling the file has.
+    job["pipelineSpec"] = parse(job).as_json()
+    compiled = Layer(path, {"vertex": read_identity(job)})
+    return Source(job, load_vertex(None, overlays, settings, compiled))
 
 
 def is_specification(path: str) -> bool:
@@ -56,6 +63,9 @@ def is_specification(path: str) -> bool:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
         return False
+    except (ValueError, RecursionError):
+        # A date that no calendar has, or brackets without end: whoever reads such a file says so.
+        return any(mark in text for mark in _MARKS)
     return isinstance(content, dict) and any(mark in content for mark in _MARKS)
 
 

@@ -17,6 +17,8 @@ _STEP = "ExampleGen"
 def find_fixed_data(job: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
     """Returns a line to tell the user if each run reads the same path, None if it looks for the newest span.
 
+    None also where the path is not known before the job runs.
+
     Args:
         job: the compiled job.
         values: the parameters that the schedule freezes.
@@ -24,10 +26,10 @@ def find_fixed_data(job: Mapping[str, Any], values: Mapping[str, Any]) -> str | 
     task = find_task(dict(job), _STEP)
     if task is None:
         return None
-    inputs = task["inputs"]["parameters"]
+    inputs = task.get("inputs", {}).get("parameters", {})
     base = str(_value(inputs.get("input_base", {}), values))
     config = str(_value(inputs.get("input_config", {}), values))
-    if _SPAN.search(base + config):
+    if not base or _SPAN.search(base + config):
         return None
     try:
         pattern = json.loads(config)["splits"][0]["pattern"]

@@ -19,8 +19,10 @@ SCHEMA_VERSION = "2.1.0"
 PipelineSpec = pipeline_spec_pb2.PipelineSpec
 DeploymentConfig = pipeline_spec_pb2.PipelineDeploymentConfig
 
-_JOB_KEYS = {"displayName", "labels", "name", "pipelineSpec", "runtimeConfig"}
-_RUNTIME_KEYS = {"gcsOutputDirectory", "parameterValues", "failurePolicy"}
+_IDENTITY_KEYS = {"encryptionSpec", "network", "serviceAccount"}
+_JOB_KEYS = {"displayName", "labels", "name", "pipelineSpec", "runtimeConfig", *_IDENTITY_KEYS}
+_RUNTIME_TEXTS = ("gcsOutputDirectory", "failurePolicy")
+_RUNTIME_KEYS = {*_RUNTIME_TEXTS, "parameterValues"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Specification:
         """The pipeline's name, which is also the context in which resolvers look."""
         return str(self.spec.pipeline_info.name)
 
+    def as_json(self) -> dict[str, Any]:
+        """Returns the PipelineSpec as JSON values with the API's own names, in whatever spelling it was read."""
+        return {
+            **json_format.MessageToDict(self.spec),
+            "deploymentSpec": json_format.MessageToDict(self.deployment),
+        }
+
 
 def read(path: Path) -> dict[str, Any]:
     """Returns the job that the JSON or YAML file holds; a bare pipeline specification is wrapped in one.
@@ -53,7 +62,9 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({reason}); give the file that 'hilir compile' wrote") from None
     try:
         job = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # YAML has dates, other keys than texts and values that contain themselves, and Python's reader takes NaN.
+        job = json.loads(json.dumps(job, allow_nan=False))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: is not valid JSON or YAML: {error}; compile it again") from None
     if not isinstance(job, dict):
         raise ConfigError(f"{path}: holds a {type(job).__name__}, not a pipeline; compile it again")
@@ -69,6 +80,10 @@ def parse(job: Mapping[str, Any]) -> Specification:
     runtime = job.get("runtimeConfig") or {}
     _refuse_unknown("the job", job, _JOB_KEYS)
     _refuse_unknown("runtimeConfig", runtime, _RUNTIME_KEYS)
+    _check_labels(job.get("labels") or {})
+    for place, value in (("displayName", job.get("displayName")), *((key, runtime.get(key)) for key in _RUNTIME_TEXTS)):
+        if value is not None and not isinstance(value, str):
+            raise ConfigError(f"{place}: is {value!r:.80}, not a text; compile it again")
     values = runtime.get("parameterValues") or {}
     if not isinstance(values, Mapping):
         raise ConfigError("runtimeConfig.parameterValues: is not names and values; compile it again")
@@ -79,7 +94,10 @@ def parse(job: Mapping[str, Any]) -> Specification:
             f"driver's findings in 2.0.0; compile again with 'hilir compile'"
         )
     spec = _strict(job["pipelineSpec"], PipelineSpec(), "pipelineSpec")
-    plain = json_format.MessageToDict(spec.deployment_spec)
+    try:
+        plain = json_format.MessageToDict(spec.deployment_spec)
+    except ValueError as error:
+        raise ConfigError(f"pipelineSpec.deploymentSpec: {error}; compile it again") from None
     return Specification(
         spec=spec,
         deployment=_strict(plain, DeploymentConfig(), "pipelineSpec.deploymentSpec"),
@@ -98,9 +116,14 @@ def _refuse_unknown(place: str, values: Any, known: set[str]) -> None:
         raise ConfigError(f"{place}: unknown field {', '.join(unknown)}; the fields are {', '.join(sorted(known))}")
 
 
+def _check_labels(labels: Any) -> None:
+    if not isinstance(labels, Mapping) or not all(isinstance(text, str) for pair in labels.items() for text in pair):
+        raise ConfigError("labels: are not names and texts; write them as {name: text}")
+
+
 def _strict(values: Any, message: Any, place: str) -> Any:
     try:
         return json_format.ParseDict(values, message)
-    except (json_format.ParseError, AttributeError, TypeError, RecursionError) as error:
+    except (json_format.ParseError, AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{place}: {first}; Vertex AI would refuse it, compile it again") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.runners.vertex.specification import Specification
 
 # tfx/orchestration/kubeflow/v2/compiler_utils.py, _SCHEMA_TITLE_RE
+_ParameterType = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 _TITLE = re.compile(r"[a-z][a-z0-9-_]{2,20}[.][A-Z][a-zA-Z0-9-_]{2,49}")
 
 
 def check_structure(parsed: Specification) -> list[str]:
-    """Returns every fault: dangling producers, components and executors, unknown types, circles."""
+    """Returns every fault: dangling producers, components and executors, unknown types, impossible retries, circles."""
     faults = list(_definitions(parsed))
     faults += _dag(parsed, parsed.spec.root, "root")
     for name, component in parsed.spec.components.items():
@@ -64,6 +67,13 @@ def _definitions(parsed: Specification) -> Iterator[str]:
             *component.output_definitions.artifacts.items(),
         ]:
             yield from _type(f"component {name}, artifact {key}", definition.artifact_type)
+    for name, component in [("root", parsed.spec.root), *parsed.spec.components.items()]:
+        for key, parameter in [
+            *component.input_definitions.parameters.items(),
+            *component.output_definitions.parameters.items(),
+        ]:
+            if parameter.parameter_type not in _ParameterType.values():
+                yield f"component {name}, parameter {key}: there is no type {parameter.parameter_type}; compile again"
     for label, executor in executors.items():
         if executor.WhichOneof("spec") is None:
             yield f"executor {label}: is empty; it needs a container, an importer, a resolver or a custom job"
@@ -98,6 +108,13 @@ def _dag(parsed: Specification, component: Any, place: str) -> list[str]:
             faults += _produced(
                 parsed, tasks, f"{place}: output {key}", selector.producer_subtask, selector.output_artifact_key, ""
             )
+    for key, value in component.dag.outputs.parameters.items():
+        if value.WhichOneof("kind") == "value_from_parameter":
+            selected = value.value_from_parameter
+            faults += _produced(
+                parsed, tasks, f"{place}: output {key}", selected.producer_subtask, selected.output_parameter_key,
+                "parameter ",
+            )  # fmt: skip
     if faults:
         return faults
     try:
@@ -116,6 +133,7 @@ def _task(parsed: Specification, parent: Any, place: str, task: Any) -> Iterator
     for dependency in task.dependent_tasks:
         if dependency not in tasks:
             yield f"{place}: waits for '{dependency}', which is no task here; compile again"
+    yield from _retries(place, task.retry_policy)
     for key, source in task.inputs.artifacts.items():
         if source.WhichOneof("kind") == "component_input_artifact":
             if source.component_input_artifact not in parent.input_definitions.artifacts:
@@ -128,6 +146,18 @@ def _task(parsed: Specification, parent: Any, place: str, task: Any) -> Iterator
     for key, source in task.inputs.parameters.items():
         yield from _parameter(parsed, parent, f"{place}, parameter {key}", source)
     yield from _missing(place, component.input_definitions, task.inputs)
+
+
+def _retries(place: str, policy: Any) -> Iterator[str]:
+    if policy.max_retry_count < 0:
+        yield f"{place}: retryPolicy.maxRetryCount is {policy.max_retry_count}; give 0 or more"
+    for key, duration in (
+        ("backoffDuration", policy.backoff_duration), ("backoffMaxDuration", policy.backoff_max_duration),
+    ):  # fmt: skip
+        if duration.ToNanoseconds() < 0:
+            yield f"{place}: retryPolicy.{key} is {duration.ToJsonString()}; give no less than 0s"
+    if not 0 <= policy.backoff_factor < math.inf:
+        yield f"{place}: retryPolicy.backoffFactor is {policy.backoff_factor:g}; give a number of 1 or more"
 
 
 def _parameter(parsed: Specification, parent: Any, place: str, source: Any) -> Iterator[str]:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+from pipeline.runners.vertex.connect import load_vertex
+from pipeline.runners.vertex.identity import write_identity
+
+PLACE = ("vertex.region=europe-west4", "vertex.project=test-project", "vertex.labels.team=blue")
 
 
 @pytest.fixture
@@ -35,6 +41,19 @@ def test_their_job_is_our_job(client, vertex, hilir, spec) -> None:
     assert job.state.name == "PIPELINE_STATE_SUCCEEDED"
     (line,) = json.loads(hilir("jobs", "list", "--json").out.splitlines()[-1])
     assert line["id"] == "theirs-1"
+
+
+def test_their_client_takes_a_file_that_says_where_it_runs(client, vertex, hilir, spec) -> None:
+    path = Path(spec())
+    vertex_section = load_vertex(None, (), ["vertex.service_account=a@b-c.iam.gserviceaccount.com", *PLACE])
+    job = json.loads(path.read_text())
+    write_identity(job, vertex_section)
+    path.write_text(json.dumps(job))
+    client.PipelineJob(display_name="theirs", template_path=str(path), job_id="theirs-2").submit()
+    hilir("submit", str(path))
+    theirs, ours = vertex.store.all("pipelineJobs").values()
+    assert (theirs.service_account, ours.service_account) == ("", "a@b-c.iam.gserviceaccount.com")
+    assert dict(ours.labels) == {"team": "blue"}
 
 
 def test_our_schedule_is_their_schedule(client, vertex, hilir, spec) -> None:

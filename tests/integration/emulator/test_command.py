@@ -74,6 +74,22 @@ def test_refusals_come_at_once_with_code_3_and_start_nothing(tmp_path: Path) -> 
     assert not (tmp_path / "work").exists()
 
 
+def test_folders_that_are_not_there_are_refused_at_once(tmp_path: Path) -> None:
+    builder = Builder()
+    builder.step("use", "", parameters={"data": "gs://data/x", "kept": "gs://kept/y"})
+    (tmp_path / "kept").mkdir()
+    mappings = [f"gs://data={tmp_path}/no where", f"gs://kept={tmp_path}/kept", f"gs://test-bucket={tmp_path}/made"]
+    done = emulate(tmp_path, builder, *[part for mapping in mappings for part in ("--map", mapping)])
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"hilir: --map gs://data={tmp_path}/no where: there is no such folder; correct it, or make it for steps that "
+        f"write there: mkdir -p '{tmp_path}/no where'\n"
+    )
+    assert not (tmp_path / "work").exists()
+    (tmp_path / "no where").mkdir()
+    assert emulate(tmp_path, builder, *[part for mapping in mappings for part in ("--map", mapping)]).returncode == 0
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_step_outlives_the_emulator(tmp_path: Path, sent: signal.Signals) -> None:
     builder = Builder()

@@ -14,7 +14,13 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.runners.emulator.buckets import Mount, map_uris, read_mappings
 from pipeline.runners.emulator.plan import make_plan, notes
+from pipeline.runners.vertex.bound import find_bound
+from pipeline.runners.vertex.request import make_request, show_request
+from pipeline.runners.vertex.schedules import make_schedule
+from pipeline.runners.vertex.source import load_source
+from pipeline.runners.vertex.spans import find_fixed_data
 from pipeline.runners.vertex.specification import parse, read
+from pipeline.runners.vertex.training import LAUNCHER
 from tests.golden.render import FOLDER
 from tests.unit.pipeline.emulator.specs import Builder, Json, output
 
@@ -43,7 +49,8 @@ def change(path: str, value: Any) -> Callable[[Json], None]:
     """Returns a change of a job: the value at a path (`/` between keys) is set, or removed by `...`."""
 
     def apply(job: Json) -> None:
-        *parents, last = path.split("/")
+        head, up, name = path.partition("/..")
+        *parents, last = [*head.split("/"), f"..{name}"] if up else path.split("/")
         node: Any = job
         for part in parents:
             node = node[part]
@@ -82,6 +89,19 @@ FAULTY = [
     (f"{COMPONENTS}/make/outputDefinitions/artifacts/model/artifactType/instanceSchema", "title: Blessing\n",
      "the type 'Blessing' is not of the form"),
     (f"{TASKS}", {}, "has no task"),
+    (f"{TASKS}/use/retryPolicy", {"maxRetryCount": -1}, "task use: retryPolicy.maxRetryCount is -1; give 0 or more"),
+    (f"{TASKS}/use/retryPolicy", {"backoffDuration": "-5s"}, "retryPolicy.backoffDuration is -5s; give no less than 0"),
+    (f"{TASKS}/use/retryPolicy", {"backoffMaxDuration": "-5s"}, "retryPolicy.backoffMaxDuration is -5s"),
+    (f"{TASKS}/use/retryPolicy", {"backoffFactor": -2}, "retryPolicy.backoffFactor is -2; give a number"),
+    (f"{TASKS}/use/retryPolicy", {"backoffFactor": "NaN"}, "retryPolicy.backoffFactor is nan; give a number"),
+    (f"{SPEC}/pipelineInfo/name", "../../../../../tmp/evil", "the pipeline's name '../../../../../tmp/evil': Vertex"),
+    (f"{SPEC}/pipelineInfo/name", "Bad Name!", "the pipeline's name 'Bad Name!': Vertex AI takes a-z"),
+    (f"{TASKS}/../../x", {"componentRef": {"name": "make"}}, "step '../../x': Vertex AI takes letters"),
+    (f"{COMPONENTS}/make/outputDefinitions/artifacts/../x", {"artifactType": {"instanceSchema": "title: tfx.Model"}},
+     "component make, output '../x': Vertex AI takes letters, digits, '_' and '-'; rename it"),
+    (f"{COMPONENTS}/make/outputDefinitions/parameters/executor_output.json", {"parameterType": "STRING"},
+     "component make, output 'executor_output.json': "),
+    ("runtimeConfig/gcsOutputDirectory", "gs://test-bucket/../../evil", "leads out of its bucket's folder; give a"),
     ("runtimeConfig/inputArtifacts", {}, "unknown field inputArtifacts"),
     ("runtimeConfig/parameterValues", True, "is not names and values"),
     ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is no NUMBER_INTEGER"),
@@ -199,13 +219,42 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from _paths(inner, (*path, key))
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_mangled_specification_never_ends_in_a_crash(seed: int, tmp_path: Path) -> None:
+def submit(job: Json, folder: Path) -> None:
+    """Does what `hilir submit SPEC --dry-run` and `hilir schedule create` do."""
+    path = folder / "job.json"
+    path.write_text(json.dumps(job))
+    source = load_source(str(path), (), ())
+    request = make_request(source, (), "my-project", cached=False)
+    show_request(make_schedule("nightly", "0 3 * * *", request, {}))
+    find_fixed_data(source.job, dict(request.pipeline_job.runtime_config.parameter_values))
+    assert find_bound(parse(source.job)).lines
+
+
+def with_machines() -> Json:
+    """Returns a job with worker pools in both forms, Dataflow and retries, which a bound of the machines reads."""
+    builder = small()
+    container = {"imageUri": "local:1", "command": ["python"]}
+    pools = [{"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}]
+    spec = {"workerPoolSpecs": pools, "scheduling": {"timeout": "7200s"}}
+    for name in ("launch", "train", "flow"):
+        builder.step(name, "", task={"retryPolicy": {"maxRetryCount": 2, "backoffDuration": "1s", "backoffFactor": 2}})
+    payload = ["--payload", json.dumps({"jobSpec": spec})]
+    builder.executors["launch_executor"]["container"] |= {"command": ["python3", "-m", LAUNCHER], "args": payload}
+    builder.executors["train_executor"] = {"customJob": {"customJob": {"displayName": "t", "jobSpec": spec}}}
+    arguments = ["--runner=DataflowRunner", "--max_num_workers=10"]
+    builder.executors["flow_executor"]["container"]["args"] = arguments
+    identity = {"serviceAccount": "a@b", "network": "n", "encryptionSpec": {"kmsKeyName": "k"}}
+    return builder.job() | identity | {"labels": {"team": "blue", "hilir-region": "us-east1"}}
+
+
+@pytest.mark.parametrize(("name", "seed"), [("digits", 0), ("digits", 1), ("machines", 0), ("machines", 1)])
+def test_a_mangled_specification_never_ends_in_a_crash(name: str, seed: int, tmp_path: Path) -> None:
     """Every way in which a compiled pipeline can be damaged is a message, or harmless."""
-    original = json.loads((FOLDER / "digits.json").read_text())
+    original = with_machines() if name == "machines" else json.loads((FOLDER / f"{name}.json").read_text())
+    submit(original, tmp_path)
     paths, random_ = list(_paths(original)), random.Random(seed)
     values: list[Any] = [..., None, "", "x", -1, 1e300, [], {}, {"a": 1}, ["b"], True, "{{$}}", "gs://c/d"]
-    refused = 0
+    refused, not_sent = 0, 0
     for _ in range(150):
         job = copy.deepcopy(original)
         *parents, last = random_.choice(paths)
@@ -221,4 +270,9 @@ def test_a_mangled_specification_never_ends_in_a_crash(seed: int, tmp_path: Path
             make_plan(job, (), (), tmp_path)
         except ConfigError:
             refused += 1
+        try:
+            submit(job, tmp_path)
+        except ConfigError:
+            not_sent += 1
     assert refused > 50
+    assert not_sent > 50

@@ -96,6 +96,24 @@ def test_tries_again_as_the_policy_says(emulate: Emulator) -> None:
     assert outcome.board.nodes["shaky"].made == {"retries": 2}
 
 
+def test_what_a_failed_attempt_wrote_is_no_result_of_the_next(emulate: Emulator) -> None:
+    builder = Builder()
+    builder.step(
+        "half",
+        "path = os.path.join(os.path.dirname(outputs['outputFile']), 'tries')\n"
+        "if not os.path.exists(path):\n"
+        "    open(path, 'w').write('x'); write('model', 'half'); finish({'n': 1})\n"
+        "    open(outputs['parameters']['m']['outputFile'], 'w').write('2')\n"
+        "    sys.exit(1)\n",
+        makes={"model": "tfx.Model"},
+        returns={"n": "NUMBER_INTEGER", "m": "NUMBER_INTEGER"},
+        task={"retryPolicy": {"maxRetryCount": 1, "backoffDuration": "0.05s"}},
+    )
+    outcome = emulate(builder.job())
+    assert outcome.states == {"half": "failed"}
+    assert "half: ended well and wrote neither its output 'model' (" in outcome.error
+
+
 def test_a_failure_stops_what_depends_on_it_and_nothing_else(emulate: Emulator) -> None:
     builder = Builder()
     builder.step("bad", "raise ValueError('no such luck')")
