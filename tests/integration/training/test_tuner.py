@@ -59,7 +59,7 @@ def test_an_objective_that_is_not_reported(site, tmp_path):
     assert isinstance(raised.value.__cause__, TrainingError)
     assert str(raised.value) == (
         "train.tune.objective is 'val_f1', which the training does not report; "
-        "it reports accuracy, loss, val_accuracy, val_loss"
+        "it reports accuracy, balance, loss, twice, val_accuracy, val_balance, val_loss, val_twice"
     )
 
 

@@ -203,7 +203,7 @@ def test_a_worker_that_never_starts_is_given_up_with_its_last_lines(site):
     assert not any(_is_alive(pid) for pid in pids)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.5])
+@pytest.mark.parametrize("seconds", [pytest.param(0.0, marks=pytest.mark.slow), 1.5])
 def test_a_worker_that_stops_while_it_starts_is_noticed_and_named(site, seconds):
     """At once, before its first sign of life, and in the middle of its imports; with the timeouts as they are."""
     stopped: list[float] = []
