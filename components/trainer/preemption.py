@@ -51,7 +51,9 @@ class StopOnRequest(keras.callbacks.Callback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Listens while the training runs; a handler that someone else has installed is called after the checkpoint."""
-        ours = threading.current_thread() is threading.main_thread()
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        # None: a handler of C code, which could not be put back.
+        ours = on_main_thread and signal.getsignal(signal.SIGTERM) not in (signal.SIG_IGN, None)
         if ours:
             self._before = signal.signal(signal.SIGTERM, self._on_signal)
         if self._cluster:
@@ -62,9 +64,9 @@ class StopOnRequest(keras.callbacks.Callback):
             self._ended.set()
             if ours:
                 signal.signal(signal.SIGTERM, self._before)
-        if self._asked.is_set() and callable(self._before):
+        if self._asked.is_set():
             # Too late for a checkpoint of its own: the last epoch's is there.
-            self._before(signal.SIGTERM, None)
+            self._pass_on()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Remembers the epoch."""
@@ -83,9 +85,13 @@ class StopOnRequest(keras.callbacks.Callback):
         if self._stop_at is not None and self._total >= self._stop_at and batch + 1 < self.params["steps"]:
             if self._checkpoints is not None:
                 self._checkpoints.save(self._epoch, batch + 1)
-            if callable(self._before):
-                self._before(signal.SIGTERM, None)
+            self._pass_on()
             raise Preempted
+
+    def _pass_on(self) -> None:
+        """Calls the handler that was there before."""
+        if callable(self._before):
+            self._before(signal.SIGTERM, None)
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         self._asked.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -47,12 +48,12 @@ def combine_metrics_last(model: keras.Model) -> None:
     beside the metrics is the mean over the workers, so that all of them decide alike, say when to stop.
     """
     combined = model.get_metrics_result
-    strategy = model.distribute_strategy
+    mean = _make_mean(model.distribute_strategy)
 
     def finish(logs: dict[str, Any]) -> dict[str, Any]:
         figures = {name: float(value) for name, value in combined().items()}
         others = {name: tf.cast(value, tf.float32) for name, value in logs.items() if name not in figures}
-        return figures | _mean(strategy, others)
+        return figures | mean(others)
 
     model._validate_and_get_metrics_result = finish
     # What a step returns is that of the worker's first replica: the sum, which is the default, is of no use.
@@ -87,13 +88,16 @@ def _listed(metrics: Any) -> list[Any]:
     return list(metrics) if isinstance(metrics, list | tuple) else [metrics]
 
 
-def _mean(strategy: tf.distribute.Strategy, figures: dict[str, tf.Tensor]) -> dict[str, float]:
-    """Returns the mean over the workers of what each has."""
-    if not figures:
-        return {}
+def _make_mean(strategy: tf.distribute.Strategy) -> Callable[[dict[str, tf.Tensor]], dict[str, float]]:
+    """Returns the function from the figures that each worker has to their means over the workers."""
 
     def reduce(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {name: tf.distribute.get_replica_context().all_reduce("MEAN", values[name]) for name in sorted(values)}
 
-    means = tf.function(lambda: strategy.run(reduce, args=(figures,)))()
-    return {name: float(strategy.experimental_local_results(mean)[0]) for name, mean in means.items()}
+    run = tf.function(lambda values: strategy.run(reduce, args=(values,)))
+
+    def mean(figures: dict[str, tf.Tensor]) -> dict[str, float]:
+        means = run(figures) if figures else {}
+        return {name: float(strategy.experimental_local_results(value)[0]) for name, value in means.items()}
+
+    return mean

@@ -96,9 +96,7 @@ def load_optimizer(run_dir: str, model: keras.Model, *, restart_schedule: bool) 
 
 def build_optimizer(model: keras.Model) -> None:
     """Makes the optimizer's variables, which it otherwise has after its first step only."""
-    optimizer, variables = model.optimizer, model.trainable_variables
-    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
+    optimizer, variables = _inner(model.optimizer), model.trainable_variables
     if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
         optimizer._create_all_weights(variables)
     else:
@@ -123,6 +121,10 @@ def run_dir_of(serving_model_dir: str) -> str:
 
 
 def _variables(optimizer: Any) -> list[Any]:
-    inner = optimizer.inner_optimizer if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer) else optimizer
-    variables = inner.variables
+    variables = _inner(optimizer).variables
     return list(variables() if callable(variables) else variables)
+
+
+def _inner(optimizer: Any) -> Any:
+    """Returns the optimizer without what scales its loss."""
+    return optimizer.inner_optimizer if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer) else optimizer

@@ -21,7 +21,6 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
     CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
     """
-
     from pipeline.config import load
     from pipeline.report.screen import reserved
     from pipeline.runners.vertex.job import check_output, compile_config, write_job

@@ -18,6 +18,7 @@ from pydantic import (
 from components.settings import Section
 from components.vertex_pusher.connection import check_address
 from components.vertex_pusher.settings import PushSettings, Region
+from pipeline.config.cron import Cron
 
 # https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
 _LABEL = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -132,7 +133,7 @@ class BatchSection(Section):
 class MonitoringSection(Section):
     """Monitoring of the model's inputs and outputs on Vertex AI (version 2, a preview)."""
 
-    cron: str | None
+    cron: Cron | None
     window_hours: PositiveInt
     baseline: str | None
     baseline_format: Literal["csv", "jsonl", "tf-record", "bigquery"]
@@ -141,16 +142,6 @@ class MonitoringSection(Section):
     features: list[str]
     emails: list[str]
     output: str | None
-
-    @field_validator("cron")
-    @classmethod
-    def _cron_is_a_schedule(cls, cron: str | None) -> str | None:
-        if cron is not None:
-            # Only who has a schedule pays for APScheduler.
-            from pipeline.triggers.cron import parse_cron
-
-            parse_cron(cron)
-        return cron
 
 
 class VertexSection(Section):

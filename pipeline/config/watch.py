@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints
 
 from components.settings import Section
+from pipeline.config.cron import Cron
 
 
 class DataWatchSection(Section):
@@ -39,7 +40,7 @@ class WatchSection(Section):
 
     state: str
     program: list[str]
-    cron: str | None
+    cron: Cron | None
     data: DataWatchSection | None
     max_age_hours: PositiveFloat | None
     http: HttpWatchSection | None
@@ -47,13 +48,3 @@ class WatchSection(Section):
     debounce_seconds: NonNegativeFloat
     runs_a_day: PositiveInt
     backoff: BackoffSection
-
-    @field_validator("cron")
-    @classmethod
-    def _cron_is_a_schedule(cls, cron: str | None) -> str | None:
-        if cron is not None:
-            # Only who has a schedule pays for APScheduler.
-            from pipeline.triggers.cron import parse_cron
-
-            parse_cron(cron)
-        return cron

@@ -38,13 +38,15 @@ class Found:
 
         Its form: tfx/utils/io_utils.py, generate_fingerprint; it begins with the name of the split.
         """
+        if not fingerprint:
+            return True
         stats = [file.stat() for file in self.files]
         times = [int(stat.st_mtime) for stat in stats]
         now = (
             f"num_files:{len(stats)},total_bytes:{sum(stat.st_size for stat in stats)},"
             f"xor_checksum:{reduce(xor, times, 0)},sum_checksum:{sum(times)}"
         )
-        return not fingerprint or fingerprint.partition(",")[2] == now
+        return fingerprint.partition(",")[2] == now
 
 
 def has_span(pattern: str) -> bool:

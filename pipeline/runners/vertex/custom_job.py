@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.config.schema import Config
+from pipeline.config.vertex import TuningSection, WorkerPool
 
 Json = dict[str, Any]
 
@@ -23,3 +24,16 @@ def make_custom_job(config: Config, purpose: str, pools: list[Json], scheduling:
     if vertex.encryption_key:
         result["encryption_spec"] = {"kms_key_name": vertex.encryption_key}
     return result
+
+
+def make_pool(machine: WorkerPool | TuningSection, replicas: int, container: Json) -> Json:
+    """Returns the WorkerPoolSpec of machines of one kind."""
+    spec: Json = {"machine_type": machine.machine_type}
+    if machine.accelerator:
+        spec |= {"accelerator_type": machine.accelerator, "accelerator_count": machine.accelerators}
+    return {
+        "machine_spec": spec,
+        "replica_count": replicas,
+        "disk_spec": {"boot_disk_size_gb": machine.disk_gb},
+        "container_spec": container,
+    }

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from components.vertex_pusher.settings import Target
 from pipeline.errors import ConfigError
-from pipeline.runners.vertex.executors import option_of
+from pipeline.runners.vertex.executors import option_of, steps
 from pipeline.runners.vertex.specification import Specification
 
 _EXECUTOR = "components.vertex_pusher.executor.Executor"
@@ -42,13 +42,10 @@ def find_deployed(parsed: Specification) -> Iterator[Deployed]:
     Raises:
         ConfigError: such a step has other settings than this version of the program writes.
     """
-    components = parsed.spec.components
-    for _, component in [("", parsed.spec.root), *sorted(components.items())]:
-        for step, task in sorted(component.dag.tasks.items()):
-            label = components[task.component_ref.name].executor_label
-            arguments = parsed.deployment.executors[label].container.args if label else ()
-            if option_of(arguments, "executor_class_path") == _EXECUTOR and _SETTINGS in task.inputs.parameters:
-                yield _read(step, task.inputs.parameters[_SETTINGS].runtime_value.constant.string_value)
+    for step, task, executor in steps(parsed):
+        name = option_of(executor.container.args, "executor_class_path")
+        if name == _EXECUTOR and _SETTINGS in task.inputs.parameters:
+            yield _read(step, task.inputs.parameters[_SETTINGS].runtime_value.constant.string_value)
 
 
 def _read(step: str, settings: str) -> Deployed:

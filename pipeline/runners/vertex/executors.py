@@ -20,14 +20,14 @@ _MESSAGES = ("machine_spec", "machineSpec", "container_spec", "containerSpec")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
-def executors(parsed: Specification) -> Iterator[tuple[str, Any]]:
-    """Yields (step, executor) of each task that is no dag; the specification's structure has been checked."""
+def steps(parsed: Specification) -> Iterator[tuple[str, Any, Any]]:
+    """Yields (step, task, executor) of each task that is no dag; the specification's structure has been checked."""
     components = parsed.spec.components
     for _, component in [("", parsed.spec.root), *sorted(components.items())]:
         for name, task in sorted(component.dag.tasks.items()):
             label = components[task.component_ref.name].executor_label
             if label:
-                yield name, parsed.deployment.executors[label]
+                yield name, task, parsed.deployment.executors[label]
 
 
 def option_of(args: Sequence[str], name: str) -> str | None:

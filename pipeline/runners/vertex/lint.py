@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 from pipeline.runners.vertex.deployed import find_deployed
-from pipeline.runners.vertex.executors import custom_job_of, executors, images_of, max_workers, option_of
+from pipeline.runners.vertex.executors import custom_job_of, images_of, max_workers, option_of, steps
 from pipeline.runners.vertex.identity import check_identity
 from pipeline.runners.vertex.names import check_names
 from pipeline.runners.vertex.places import find_local, starting_values
@@ -63,7 +63,7 @@ def check_job(job: dict[str, Any], *, values: bool = True) -> list[str]:
 
 
 def _executors(parsed: Specification) -> Iterator[str]:
-    for step, executor in executors(parsed):
+    for step, _, executor in steps(parsed):
         try:
             custom_job_of(executor)
             max_workers(executor.container.args)
@@ -76,18 +76,18 @@ def _executors(parsed: Specification) -> Iterator[str]:
 
 
 def _images(parsed: Specification) -> Iterator[str]:
-    steps: dict[str, list[str]] = {}
-    for step, executor in executors(parsed):
+    images: dict[str, list[str]] = {}
+    for step, _, executor in steps(parsed):
         for image in images_of(executor):
-            steps.setdefault(image, []).append(step)
-    for image, users in steps.items():
+            images.setdefault(image, []).append(step)
+    for image, users in images.items():
         if image != "no-image" and not _PINNED.fullmatch(image):
             where = ", ".join(sorted(users))
             yield f"the image '{image}' ({where}) has neither tag nor digest; pin it, for example '{image}:1.0'"
 
 
 def _scripts(parsed: Specification) -> Iterator[str]:
-    for step, executor in executors(parsed):
+    for step, _, executor in steps(parsed):
         path = option_of(executor.container.args, "executor_class_path") or ""
         if path.startswith("__main__."):
             yield (

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 
-from pipeline.runners.vertex.executors import executors
+from pipeline.runners.vertex.executors import steps
 from pipeline.runners.vertex.specification import Specification
 
 # Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
@@ -47,7 +47,7 @@ def find_local(parsed: Specification, values: Mapping[str, Any]) -> list[str]:
     scope = {name: _Value(value, f"parameter {name}") for name, value in values.items()}
     faults = [fault for known in scope.values() for fault in _free(known)]
     faults += _dag(parsed, parsed.spec.root, scope)
-    for step, executor in executors(parsed):
+    for step, _, executor in steps(parsed):
         faults += _arguments(step, executor.container)
     return list(dict.fromkeys(faults))
 

@@ -70,7 +70,6 @@ def is_specification(path: str) -> bool:
 
 
 def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
-
     from pipeline.config import load
     from pipeline.report.screen import reserved
     from pipeline.runners.vertex.job import compile_config

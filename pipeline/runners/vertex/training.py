@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.config.schema import Config
 from pipeline.config.vertex import WorkerPool
 from pipeline.runners.vertex.containers import containers
-from pipeline.runners.vertex.custom_job import make_custom_job
+from pipeline.runners.vertex.custom_job import make_custom_job, make_pool
 
 Json = dict[str, Any]
 
@@ -57,19 +57,16 @@ def _custom_job(container: Json, config: Config) -> Json:
 
 
 def _pool(pool: WorkerPool, container: Json) -> Json:
-    machine: Json = {"machine_type": pool.machine_type}
-    if pool.accelerator:
-        machine |= {"accelerator_type": pool.accelerator, "accelerator_count": pool.accelerators}
-    if pool.tpu_topology:
-        machine["tpu_topology"] = pool.tpu_topology
-    return {
-        "machine_spec": machine,
-        "replica_count": pool.replicas,
-        "disk_spec": {"boot_disk_size_gb": pool.disk_gb},
-        "container_spec": {
+    made = make_pool(
+        pool,
+        pool.replicas,
+        {
             "image_uri": pool.image or container["image"],
             "command": container["command"],
             "args": [_ESCAPED_INPUT if argument == "{{$}}" else argument for argument in container["args"]],
             "env": container.get("env", []),
         },
-    }
+    )
+    if pool.tpu_topology:
+        made["machine_spec"]["tpu_topology"] = pool.tpu_topology
+    return made
