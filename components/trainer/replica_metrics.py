@@ -92,7 +92,9 @@ def _make_mean(strategy: tf.distribute.Strategy) -> Callable[[dict[str, tf.Tenso
     """Returns the function from the figures that each worker has to their means over the workers."""
 
     def reduce(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {name: tf.distribute.get_replica_context().all_reduce("MEAN", values[name]) for name in sorted(values)}
+        replica = tf.distribute.get_replica_context()
+        # What a function is given has no device; its copy here has the replica's, which all_reduce asks for.
+        return {name: replica.all_reduce("MEAN", tf.identity(values[name])) for name in sorted(values)}
 
     run = tf.function(lambda values: strategy.run(reduce, args=(values,)))
 
