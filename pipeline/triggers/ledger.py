@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.triggers.payload import Firing, Look, Payload
@@ -58,25 +58,22 @@ def forget_triggers(state: State, names: Sequence[str]) -> None:
         connection.execute(f"UPDATE memory SET hold = NULL WHERE name NOT IN ({marks})", tuple(names))  # noqa: S608
 
 
-def may_start(state: State, limits: Limits, now: float) -> bool:
-    """Says whether `start_next` would begin a run."""
-    with state.view() as connection:
-        waiting = [] if _active(connection) is not None else _waiting(connection)
-        return bool(waiting) and _gate(connection, waiting[0], limits, now) is None
-
-
-def start_next(state: State, limits: Limits, now: float) -> Attempt | None:
-    """Marks the first waiting run as starting and returns the attempt, or None if none may begin."""
+def find_ready(state: State, limits: Limits, clock: Callable[[], float]) -> bool:
+    """Says whether a run may begin; if one waits that may not, writes down why."""
     with state.change() as connection:
-        if _active(connection) is not None:
-            return None
-        waiting = _waiting(connection)
-        if not waiting:
-            return None
-        run = waiting[0]
-        gate = _gate(connection, run, limits, now)
-        if gate is not None:
-            _note_gate(connection, run, gate, now)
+        return _ready(connection, limits, clock()) is not None
+
+
+def start_next(state: State, limits: Limits, clock: Callable[[], float]) -> Attempt | None:
+    """Marks the first waiting run as starting and returns the attempt, or None if none may begin.
+
+    The clock (seconds since 1970) is read when nobody else can write any more: by an earlier time, a run that another
+    thread has just written down would have to wait.
+    """
+    with state.change() as connection:
+        now = clock()
+        run = _ready(connection, limits, now)
+        if run is None:
             return None
         number = run.attempts + 1
         connection.execute(
@@ -177,8 +174,16 @@ def _settle(connection: sqlite3.Connection, row: sqlite3.Row, limits: Limits, no
     note_decision(connection, now, text)
 
 
-def _gate(connection: sqlite3.Connection, run: Waiting, limits: Limits, now: float) -> Gate | None:
-    return find_gate(now, run, _starts(connection, now), _ended(connection), _holds(connection), limits)
+def _ready(connection: sqlite3.Connection, limits: Limits, now: float) -> Waiting | None:
+    waiting = [] if _active(connection) is not None else _waiting(connection)
+    if not waiting:
+        return None
+    run = waiting[0]
+    gate = find_gate(now, run, _starts(connection, now), _ended(connection), _holds(connection), limits)
+    if gate is None:
+        return run
+    _note_gate(connection, run, gate, now)
+    return None
 
 
 def _note_gate(connection: sqlite3.Connection, run: Waiting, gate: Gate, now: float) -> None:

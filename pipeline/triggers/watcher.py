@@ -124,15 +124,18 @@ class Watcher:
             self._attend(attempt, now)
         for ended in ledger.settle(self._state, self._limits, now):
             self._say(f"run {ended.run} {ended.state}")
-        if ledger.may_start(self._state, self._limits, now):
-            # Since the last look data may have begun to arrive, which the run would take as it is.
-            for trigger in self._triggers:
-                self.look(trigger)
-        started = ledger.start_next(self._state, self._limits, now)
+        if ledger.find_ready(self._state, self._limits, self._clock):
+            self._begin()
+        self.ticked = now
+
+    def _begin(self) -> None:
+        # Since the last look data may have begun to arrive, which the run would take as it is.
+        for trigger in self._triggers:
+            self.look(trigger)
+        started = ledger.start_next(self._state, self._limits, self._clock)
         if started is not None:
             self._say(f"run {started.run} begins")
-            self._attend(started, now)
-        self.ticked = now
+            self._attend(started, self._clock())
 
     def _attend(self, attempt: ledger.Attempt, now: float) -> None:
         """Starts the launcher of an attempt that has none, or notices that the attempt is over."""

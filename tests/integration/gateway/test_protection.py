@@ -116,10 +116,11 @@ def test_a_request_that_a_replica_refuses_is_answered_by_another(place, another,
 def test_a_replica_that_fails_again_and_again_is_left_out(place, another, faulty):
     Faulty.status = 500
     with another([place.server.rest_port, faulty], outliers={"consecutive_5xx": 3, "ejection_seconds": 60}) as found:
-        codes = [found.ask(path="/labels/stable").status_code for _ in range(10)]
-        assert 500 in codes
+        # Which replica is asked is chance.
+        codes: list[int] = []
+        wait_until(lambda: codes.append(found.ask(path="/labels/stable").status_code) or codes.count(500) == 3)
         # Envoy's main thread ejects, its workers learn of it a moment later.
-        wait_until(lambda: f'envoy_cluster_name="models_stable"}} {1}' in _ejections(found), what="an ejection")
+        wait_until(lambda: 'envoy_cluster_name="models_stable"} 1' in _ejections(found), what="an ejection")
         time.sleep(0.5)
         assert [found.ask(path="/labels/stable").status_code for _ in range(20)] == [200] * 20
 

@@ -169,7 +169,7 @@ def test_a_watcher_that_comes_after_a_kill_finds_the_run_that_goes_on(bench):
 def test_a_watcher_killed_between_the_decision_and_the_start_makes_up_for_it(bench):
     bench.fire("a")
     bench.now += 10
-    assert ledger.start_next(bench.state, LIMITS, bench.now).number == 1
+    assert ledger.start_next(bench.state, LIMITS, lambda: bench.now).number == 1
     bench.start()
     bench.tick()
     bench.wait_begun(1)
@@ -221,7 +221,7 @@ def test_a_run_that_died_with_its_launcher_is_begun_again_at_once(bench):
 def test_a_launcher_that_was_killed_before_it_started_the_program_is_made_up_for(bench):
     bench.fire("a")
     bench.now += 10
-    ledger.start_next(bench.state, LIMITS, bench.now)
+    ledger.start_next(bench.state, LIMITS, lambda: bench.now)
     (bench.state.folder / "runs").mkdir()
     assert ledger.claim(bench.state, 1, 1, 4_194_305)
     bench.tick()
