@@ -1,7 +1,7 @@
-"""`python -m benchmarks.train.clusters WHAT DATA`: prints what clusters of local workers take, as JSON.
+"""`python -m benchmarks.train.clusters WHAT DATA [EPOCHS TURNS]`: clusters of local workers, each on its own core.
 
-WHAT is `scale-1` or `scale-2` (workers, each on a core of its own), or `failure-worker`, `failure-chief` or
-`failure-hang`.
+WHAT is `train-1` or `train-2` (workers), which train in turns with others, or, of which the seconds are printed as
+JSON, `start-1` or `start-2`, `failure-worker`, `failure-chief` or `failure-hang`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +40,25 @@ class Times(logging.Handler):
         return [at for at, figures in self.events if name in figures and at > after]
 
 
-def measure_scaling(data: Path, workers: int) -> dict[str, Any]:
-    """Returns the start-up time, and the seconds of each epoch but the first; each worker has a batch of 64."""
-    times, cores = Times(), sorted(os.sched_getaffinity(0))
+def train(data: Path, workers: int, *settings: str) -> None:
+    """Trains with a batch of 64 for each worker."""
+    cores = sorted(os.sched_getaffinity(0))
     job = make_job(
-        data, "train.strategy=multi_worker", f"train.workers={workers}", "train.epochs=4", "train.batch_per=replica"
+        data, "train.strategy=multi_worker", f"train.workers={workers}", "train.batch_per=replica", *settings
     )
 
     def pin(pids: list[int]) -> None:
         for pid, core in zip(pids, cores, strict=False):
             os.sched_setaffinity(pid, {core})
 
-    began = time.monotonic()
     launch(job, "multi_worker", workers, on_start=pin)
-    ends = times.of("epoch")
-    return {
-        "ready": times.of("workers")[0] - began,
-        "first step": times.of("first step")[0] - began,
-        "epochs": [after - before for before, after in pairwise(ends)],
-    }
+
+
+def measure_start(data: Path, workers: int) -> dict[str, float]:
+    """Returns the seconds from the start until all workers are ready, and until the first step is done."""
+    times, began = Times(), time.monotonic()
+    train(data, workers, "train.epochs=1")
+    return {"ready": times.of("workers")[0] - began, "first step": times.of("first step")[0] - began}
 
 
 def measure_failure(data: Path, worker: int, number: int) -> dict[str, float]:
@@ -86,10 +85,14 @@ def measure_failure(data: Path, worker: int, number: int) -> dict[str, float]:
     }
 
 
-def main(what: str, data: Path) -> dict[str, Any]:
+def main(what: str, data: Path, *arguments: str) -> dict[str, float] | None:
     match what.split("-"):
-        case ["scale", workers]:
-            return measure_scaling(data, int(workers))
+        case ["train", workers]:
+            epochs, turns = arguments
+            train(data, int(workers), f"train.epochs={epochs}", f"train.hyperparameters.turns={turns}")
+            return None
+        case ["start", workers]:
+            return measure_start(data, int(workers))
         case ["failure", "worker"]:
             return measure_failure(data, 1, signal.SIGKILL)
         case ["failure", "chief"]:
@@ -100,4 +103,4 @@ def main(what: str, data: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]))))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])))

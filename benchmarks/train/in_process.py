@@ -1,14 +1,12 @@
-"""`python -m benchmarks.train.in_process WAY DATA EPOCHS`: prints the seconds of each epoch but the first, as JSON.
+"""`python -m benchmarks.train.in_process WAY DATA EPOCHS TURNS`: trains in one process, in turns with others.
 
 WAY is `bare` (Keras's fit on tensors in memory), `one_device` or `mirrored` (two logical CPU devices).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +22,6 @@ from components.trainer.fit import build_network, fit
 from components.trainer.package import load_package
 
 
-class Stopwatch(keras.callbacks.Callback):
-    """Measures whole epochs, with their evaluation and with what other callbacks do at their end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._begins: list[float] = []
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        del epoch, logs
-        self._begins.append(time.perf_counter())
-
-    def on_train_end(self, logs: Any = None) -> None:
-        del logs
-        ends = [*self._begins[1:], time.perf_counter()]
-        # The first epoch holds the tracing.
-        self.seconds = [end - begin for begin, end in zip(self._begins, ends, strict=True)][1:]
-
-
 def read_tensors(path: Path) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     spec = {
         "image": tf.io.FixedLenFeature([SIDE, SIDE, 1], tf.float32),
@@ -53,24 +32,24 @@ def read_tensors(path: Path) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     return {"image": parsed["image"]}, parsed["label"]
 
 
-def main(way: str, data: Path, epochs: int) -> list[float]:
-    watch = Stopwatch()
+def main(way: str, data: Path, epochs: int, turns: str) -> None:
     package = load_package("benchmarks.train.workload")
     if way == "bare":
         keras.utils.set_random_seed(1)
-        model = build_network(package, {})
+        model = build_network(package, {"turns": turns})
         train, evaluation = read_tensors(data / "train.gz"), read_tensors(data / "eval.gz")
         model.fit(
             *train, batch_size=64, validation_data=evaluation, validation_batch_size=64, epochs=epochs, verbose=0,
-            callbacks=[watch],
+            callbacks=[],
         )  # fmt: skip
     else:
         devices = ["train.devices=2"] if way == "mirrored" else []
-        job = make_job(data, f"train.epochs={epochs}", f"train.strategy={way}", *devices)
+        job = make_job(
+            data, f"train.epochs={epochs}", f"train.strategy={way}", f"train.hyperparameters.turns={turns}", *devices
+        )
         kind: Any = way
-        fit(job, package, tft.TFTransformOutput(job.transform_output), kind, callbacks=[watch])
-    return watch.seconds
+        fit(job, package, tft.TFTransformOutput(job.transform_output), kind)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

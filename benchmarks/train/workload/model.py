@@ -4,10 +4,21 @@ import tf_keras as keras
 from pydantic import BaseModel
 
 from benchmarks.train.workload.features import SIDE
+from benchmarks.train.workload.turns import Turns
 
 
 class Hyperparameters(BaseModel):
     filters: int = 64
+    turns: str | None = None
+
+
+class Workload(keras.Model):
+    """Trains in turns with others, if asked to."""
+
+    def fit(self, *arguments, **named):
+        if self.turns:
+            named["callbacks"] = [*named["callbacks"], Turns(self.turns)]
+        return super().fit(*arguments, **named)
 
 
 def build_model(hparams):
@@ -19,7 +30,8 @@ def build_model(hparams):
         )(hidden)
     hidden = keras.layers.GlobalAveragePooling2D(name="mean")(hidden)
     output = keras.layers.Dense(10, activation="softmax", name="probabilities", dtype="float32")(hidden)
-    model = keras.Model({"image": image}, {"probabilities": output}, name="workload")
+    model = Workload({"image": image}, {"probabilities": output}, name="workload")
+    model.turns = hparams.turns
     model.compile(
         optimizer=keras.optimizers.SGD(0.01),
         loss={"probabilities": keras.losses.SparseCategoricalCrossentropy()},
