@@ -22,12 +22,13 @@ from benchmarks.train.turns import give_turns
 from benchmarks.train.workload.features import ROWS
 
 RESULTS = Path("benchmarks/train/RESULTS.md")
+# Each training's module, what the module is asked for, and how many processes train.
 TRAININGS = {
-    "bare": ("in_process", "bare"),
-    "one_device": ("in_process", "one_device"),
-    "mirrored": ("in_process", "mirrored"),
-    "workers-1": ("clusters", "train-1"),
-    "workers-2": ("clusters", "train-2"),
+    "bare": ("in_process", "bare", 1),
+    "one_device": ("in_process", "one_device", 1),
+    "mirrored": ("in_process", "mirrored", 1),
+    "workers-1": ("clusters", "train-1", 1),
+    "workers-2": ("clusters", "train-2", 2),
 }
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
 
@@ -53,7 +54,7 @@ def measure_epochs(data: Path, rounds: int) -> dict[str, list[float]]:
     folder = Path(tempfile.mkdtemp(dir=data))
     with ExitStack() as stack:
         running: dict[str, subprocess.Popen[bytes]] = {}
-        for name, (module, what) in TRAININGS.items():
+        for name, (module, what, _) in TRAININGS.items():
             log = stack.enter_context(open(folder / f"{name}.log", "wb"))
             command = [sys.executable, "-m", f"benchmarks.train.{module}", what, str(data), str(rounds + 1)]
             process = subprocess.Popen([*command, str(folder / name)], stdout=log, stderr=log, env=ENVIRONMENT)
@@ -66,7 +67,8 @@ def measure_epochs(data: Path, rounds: int) -> dict[str, list[float]]:
                     text = (folder / f"{name}.log").read_text(errors="replace")
                     raise SystemExit(f"{name} ended with code {process.returncode}:\n{text[-3000:]}")
 
-        found = give_turns(folder, {name: 2 if name == "workers-2" else 1 for name in running}, rounds + 1, check)
+        processes = {name: count for name, (_, _, count) in TRAININGS.items()}
+        found = give_turns(folder, processes, rounds + 1, check)
         for process in running.values():
             process.wait(timeout=120)
         check()

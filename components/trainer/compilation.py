@@ -12,8 +12,7 @@ from components.trainer.learning_rate import make_schedule, scale_rate
 from components.trainer.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
 from components.trainer.settings import TrainSettings
 from components.trainer.steps import replaced
-
-_LossScaled = keras.mixed_precision.LossScaleOptimizer
+from components.trainer.weights import inner_optimizer
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:
@@ -59,9 +58,7 @@ def make_optimizer(given: Any, settings: TrainSettings, factor: float) -> keras.
 
     Keras wraps it for loss scaling by itself where the precision is mixed_float16.
     """
-    optimizer = keras.optimizers.get(given)
-    if isinstance(optimizer, _LossScaled):
-        optimizer = optimizer.inner_optimizer
+    optimizer = inner_optimizer(keras.optimizers.get(given))
     config = optimizer.get_config()
     rate: Any = config["learning_rate"]
     if settings.learning_rate is not None:

@@ -94,9 +94,14 @@ def load_optimizer(run_dir: str, model: keras.Model, *, restart_schedule: bool) 
             variable.assign(value)
 
 
+def inner_optimizer(optimizer: Any) -> Any:
+    """Returns the optimizer without what scales its loss for float16."""
+    return optimizer.inner_optimizer if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer) else optimizer
+
+
 def build_optimizer(model: keras.Model) -> None:
     """Makes the optimizer's variables, which it otherwise has after its first step only."""
-    optimizer, variables = _inner(model.optimizer), model.trainable_variables
+    optimizer, variables = inner_optimizer(model.optimizer), model.trainable_variables
     if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
         optimizer._create_all_weights(variables)
     else:
@@ -121,10 +126,5 @@ def run_dir_of(serving_model_dir: str) -> str:
 
 
 def _variables(optimizer: Any) -> list[Any]:
-    variables = _inner(optimizer).variables
+    variables = inner_optimizer(optimizer).variables
     return list(variables() if callable(variables) else variables)
-
-
-def _inner(optimizer: Any) -> Any:
-    """Returns the optimizer without what scales its loss."""
-    return optimizer.inner_optimizer if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer) else optimizer

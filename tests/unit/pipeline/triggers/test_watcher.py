@@ -60,6 +60,24 @@ def test_a_run_each(make_bench):
     assert bench.begun() == 3
 
 
+def test_a_run_that_is_made_during_a_tick_does_not_wait_for_the_time_at_which_the_tick_began(make_bench):
+    bench = make_bench(dataclasses.replace(LIMITS, debounce=0))
+    reads = []
+
+    def clock():
+        if reads:
+            return bench.now
+        reads.append(began := bench.now)
+        bench.now += 1
+        bench.fire("a")
+        return began
+
+    bench.watcher._clock = clock
+    bench.tick()
+    assert bench.decisions() == ["data: because of a: run 1 is made", "run 1 begins"]
+    bench.wait_begun(1)
+
+
 def test_skipped_reasons_are_shown_with_the_rule(make_bench):
     bench = make_bench(dataclasses.replace(LIMITS, queue="skip"))
     bench.fire("a")
