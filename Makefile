@@ -25,7 +25,7 @@ setup-browser: ## install Chromium and Node.js (as root, on Debian and Ubuntu) a
 	@scripts/setup.sh node
 
 run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml --json" for others
-	@.venv/bin/hilir run $(ARGS)
+	@.venv/bin/hilir run $(or $(ARGS),configs/taxi.yaml)
 
 test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS="-k name" selects
 	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)

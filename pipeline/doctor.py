@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from pipeline.checks import Finding
+from hilir.pipeline.checks import Finding
 
 _DISK_GB = 5.0
 _MEMORY_GB = 4.0

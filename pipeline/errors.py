@@ -5,7 +5,8 @@
     ├── StepFailed        a step of the pipeline stopped the run                                  (exit code 4)
     └── Interrupted       the user stopped it                                                     (exit code 130)
 
-The message of each is the whole text for the user: fact, place, remedy. `pipeline.cli.exits` gives the exit codes.
+The message of each is the whole text for the user: fact, place, remedy.
+`hilir.pipeline.cli.exits` gives the exit codes.
 """
 
 from __future__ import annotations

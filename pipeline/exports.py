@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.inputs import is_remote
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.inputs import is_remote
 
 
 def export_version(config: Config, version: int, name: str, variants: tuple[str, ...], examples: str | None) -> str:
@@ -28,12 +28,12 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
         ExportError: the model cannot be converted.
     """
     # What writes to the serving root in a pipeline does it here too.
-    from components.exporter.parity import choose_metric
-    from components.exporter.rows import read_rows
-    from components.exporter.settings import ExportSettings
-    from components.exporter.subject import Subject
-    from components.pusher import versions
-    from components.pusher.manifest import describe_export
+    from hilir.components.exporter.parity import choose_metric
+    from hilir.components.exporter.rows import read_rows
+    from hilir.components.exporter.settings import ExportSettings
+    from hilir.components.exporter.subject import Subject
+    from hilir.components.pusher import versions
+    from hilir.components.pusher.manifest import describe_export
 
     export = _choose(ExportSettings, config, name, variants)
     folder = _model_folder(config)
@@ -53,12 +53,12 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
     )
     with tempfile.TemporaryDirectory() as work:
         if name == "tflite":
-            from components.exporter.tflite_export import export_tflite
+            from hilir.components.exporter.tflite_export import export_tflite
 
             calibration = read_rows([str(source / "Split-train" / "*")], export.tflite.calibration)
             export_tflite(subject, calibration, export.tflite, work)
         else:
-            from components.exporter.tfjs_export import export_tfjs
+            from hilir.components.exporter.tfjs_export import export_tfjs
 
             export_tfjs(subject, export.tfjs, work)
         return versions.replace_export(str(folder), version, name, work, describe_export(work))

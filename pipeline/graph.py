@@ -24,17 +24,17 @@ from tfx.proto import trainer_pb2, tuner_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
-from components.data_gate.component import DataGate
-from components.evaluator.baseline import LatestOtherBlessedModelStrategy
-from components.evaluator.eval_config import make_eval_config
-from components.example_gen.component import make_example_gen
-from components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
-from components.exporter.parity import choose_metric
-from components.pusher.component import Pusher
-from components.trainer.run import make_custom_config, run_fn
-from components.transform.preprocessing import make_custom_config as make_transform_config
-from components.transform.preprocessing import preprocessing_fn
-from pipeline.config.schema import Config
+from hilir.components.data_gate.component import DataGate
+from hilir.components.evaluator.baseline import LatestOtherBlessedModelStrategy
+from hilir.components.evaluator.eval_config import make_eval_config
+from hilir.components.example_gen.component import make_example_gen
+from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
+from hilir.components.exporter.parity import choose_metric
+from hilir.components.pusher.component import Pusher
+from hilir.components.trainer.run import make_custom_config, run_fn
+from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
+from hilir.components.transform.preprocessing import preprocessing_fn
+from hilir.pipeline.config.schema import Config
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,13 @@ def _tuner(
     if distributed and trials > 1:
         from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as VertexTuner
 
-        from pipeline.runners.vertex.tuning import make_tuning_config
+        from hilir.pipeline.runners.vertex.tuning import make_tuning_config
 
         kind, tune_args = VertexTuner, tuner_pb2.TuneArgs(num_parallel_trials=trials)
         custom_config |= make_tuning_config(config)
     return [
         kind(
-            tuner_fn="components.tuner.search.tuner_fn",
+            tuner_fn="hilir.components.tuner.search.tuner_fn",
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             schema=schema_gen.outputs["schema"],
@@ -232,7 +232,7 @@ def _vertex_pusher(config: Config, pusher: Pusher) -> list[BaseNode]:
     """Returns the push to Vertex AI, if there is to be one."""
     if not config.vertex.push.enabled:
         return []
-    from components.vertex_pusher.component import VertexPusher
-    from pipeline.config.target import make_target
+    from hilir.components.vertex_pusher.component import VertexPusher
+    from hilir.pipeline.config.target import make_target
 
     return [VertexPusher(version=pusher.outputs["pushed_model"], target=make_target(config))]

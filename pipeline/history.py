@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
     Raises:
         ConfigError: the store has no run of that id.
     """
-    from pipeline.report import made
+    from hilir.pipeline.report import made
 
     run = _store(config).find_run(run_id)
     if run is None:
@@ -70,7 +70,7 @@ def _store(config: Config) -> Any:
         raise ConfigError(
             f"the pipeline {config.model.name} has not run yet below {config.pipeline.root}; type 'hilir run'"
         )
-    from pipeline.store import RunStore, connection
+    from hilir.pipeline.store import RunStore, connection
 
     return RunStore(connection(str(root)))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.graph import Facts
+    from hilir.pipeline.graph import Facts
 
 _PACKAGE = "package:"
 
@@ -73,14 +73,14 @@ def generate_data(config: Config) -> None:
 
 
 def find_facts(config: Config) -> Facts:
-    """Returns what `pipeline.graph.build` needs; imports the model package.
+    """Returns what `hilir.pipeline.graph.build` needs; imports the model package.
 
     Raises:
         ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
     """
-    from components.code import fingerprint
-    from components.trainer.package import load_package
-    from pipeline.graph import Facts
+    from hilir.components.code import fingerprint
+    from hilir.components.trainer.package import load_package
+    from hilir.pipeline.graph import Facts
 
     name = config.model.package
     package = load_package(name)

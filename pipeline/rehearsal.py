@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pipeline.errors import Interrupted, StepFailed
-from pipeline.report.board import Board
-from pipeline.report.screen import reserved
-from pipeline.report.summary import Summary, summarize
-from pipeline.report.views import view
-from pipeline.session import make_run_folder, stoppable, write_summary
+from hilir.pipeline.config.project import enter_project
+from hilir.pipeline.errors import Interrupted, StepFailed
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.screen import reserved
+from hilir.pipeline.report.summary import Summary, summarize
+from hilir.pipeline.report.views import view
+from hilir.pipeline.session import make_run_folder, stoppable, write_summary
 
 if TYPE_CHECKING:
-    from pipeline.runners.vertex.specification import Specification
-    from pipeline.store import Run
+    from hilir.pipeline.runners.vertex.specification import Specification
+    from hilir.pipeline.store import Run
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,15 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
         StepFailed: a step failed.
         Interrupted: the user or SIGTERM stopped it.
     """
-    from pipeline.runners.emulator.buckets import check_folders, read_mappings
-    from pipeline.runners.emulator.plan import make_plan
-    from pipeline.runners.vertex.specification import parse, read
+    from hilir.pipeline.runners.emulator.buckets import check_folders, read_mappings
+    from hilir.pipeline.runners.emulator.plan import make_plan
+    from hilir.pipeline.runners.vertex.specification import parse, read
 
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     workdir = Path(options.workdir)
     job = read(Path(options.path))
+    enter_project()
     mounts = read_mappings(options.mappings)
     parsed = make_plan(job, options.parameters, mounts, workdir)
     check_folders(mounts, parse(job).output_directory)
@@ -64,9 +66,9 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
 def _run(
     parsed: Specification, options: Options, folder: Path, screen: TextIO, finished: Callable[[Summary], None]
 ) -> None:
-    from pipeline.runners.emulator import run
-    from pipeline.runners.emulator.plan import notes
-    from pipeline.runners.emulator.store import Store
+    from hilir.pipeline.runners.emulator import run
+    from hilir.pipeline.runners.emulator.plan import notes
+    from hilir.pipeline.runners.emulator.store import Store
 
     board = run.make_board(folder.name, parsed)
     out = open(os.devnull, "w", encoding="utf-8") if options.quiet else screen  # noqa: SIM115 - closed at exit

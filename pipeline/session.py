@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from filelock import FileLock, Timeout
 
-from pipeline.checks import require
-from pipeline.config import LoadedConfig
-from pipeline.errors import Interrupted, StepFailed
-from pipeline.report.board import Board
-from pipeline.report.screen import reserved
-from pipeline.report.summary import Summary, summarize
-from pipeline.report.views import view
+from hilir.pipeline.checks import require
+from hilir.pipeline.config import LoadedConfig
+from hilir.pipeline.errors import Interrupted, StepFailed
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.screen import reserved
+from hilir.pipeline.report.summary import Summary, summarize
+from hilir.pipeline.report.views import view
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
@@ -80,7 +80,7 @@ def _run(
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=out, flush=True)
         with _collected_rarely():
             pipeline = _build(loaded, options, root)
-            from pipeline.runners import local
+            from hilir.pipeline.runners import local
 
         board = Board(folder.name, [component.id for component in pipeline.components])
         with view(board, out):
@@ -103,9 +103,9 @@ def _run(
 
 
 def _build(loaded: LoadedConfig, options: Options, root: Path) -> Pipeline:
-    from pipeline.graph import build
-    from pipeline.inputs import find_facts, generate_data
-    from pipeline.store import connection
+    from hilir.pipeline.graph import build
+    from hilir.pipeline.inputs import find_facts, generate_data
+    from hilir.pipeline.store import connection
 
     generate_data(loaded.config)
     return build(loaded.config, find_facts(loaded.config), connection(str(root)), cache=options.cache)
@@ -114,7 +114,7 @@ def _build(loaded: LoadedConfig, options: Options, root: Path) -> Pipeline:
 def _finish(
     board: Board, root: Path, folder: Path, status: str, reasons: list[str], note: Callable[[Summary], None]
 ) -> None:
-    from pipeline.store import RunStore, connection
+    from hilir.pipeline.store import RunStore, connection
 
     run = RunStore(connection(str(root))).find_run(board.run_id) if board.nodes else None
     summary = summarize(board, run, status, reasons)

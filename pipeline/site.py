@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError
+from hilir.pipeline.errors import ConfigError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGE = CHECKOUT / "deploy" / "browser"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import ConfigError
-from pipeline.site import Site, collect_site, read_content
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.site import Site, collect_site, read_content
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "

@@ -157,8 +157,8 @@ def _run(values: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with _quiet():
-        from serving.server.app import serve as run_server
-        from serving.server.options import ServeOptions
+        from hilir.serving.server.app import serve as run_server
+        from hilir.serving.server.options import ServeOptions
     # The server knows which of TensorFlow's functions are deprecated, and who runs it cannot change that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 

@@ -29,9 +29,9 @@ def _with_options(command: Command) -> Command:
 
 
 def _write(root: str, settings: str | None, served_root: str | None = None, **given: Any) -> tuple[Any, Any]:
-    from serving.gateway.files import write_gateway
-    from serving.gateway.settings import read_settings
-    from serving.release.store import Store
+    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.settings import read_settings
+    from hilir.serving.release.store import Store
 
     found = read_settings(settings, **{name: value or None for name, value in given.items()})
     return write_gateway(Store(root), found, served_root), found
@@ -50,7 +50,7 @@ def run(threads: int | None, **options: Any) -> int:
 
     `hilir release` changes the split of a running gateway without dropping a request.
     """
-    from serving.gateway.runner import run_gateway
+    from hilir.serving.gateway.runner import run_gateway
 
     folder, settings = _write(**options)
     return run_gateway(folder, settings, lambda line: click.echo(line), threads)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from serving.release.session import Session
+    from hilir.serving.release.session import Session
 
 Command = Callable[..., Any]
 
@@ -63,13 +63,13 @@ def release() -> None:
 
 
 def _open(root: str, model: str | None, servers: tuple[str, ...], **more: Any) -> Session:
-    from serving.release.setup import open_session
+    from hilir.serving.release.setup import open_session
 
     return open_session(root, model, servers=servers, say=lambda line: click.echo(line), **more)
 
 
 def _tell(session: Session, state: Any) -> None:
-    from serving.release.session import describe
+    from hilir.serving.release.session import describe
 
     click.echo(f"{session.model}: {'nothing was changed; it would be: ' if session.dry_run else ''}{describe(state)}")
 
@@ -79,7 +79,7 @@ def _tell(session: Session, state: Any) -> None:
 @click.option("--model", help="One model alone.")
 def list_versions(root: str, model: str | None) -> None:
     """List the versions on disk and what each is."""
-    from serving.release.report import list_lines
+    from hilir.serving.release.report import list_lines
 
     for line in list_lines(root, model):
         click.echo(line)
@@ -90,7 +90,7 @@ def list_versions(root: str, model: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def show(as_json: bool, **options: Any) -> None:
     """Show the release, and where servers and gateway differ from it."""
-    from serving.release.report import show_lines
+    from hilir.serving.release.report import show_lines
 
     session = _open(**options)
     for line in show_lines(session, as_json):
@@ -105,7 +105,7 @@ def show(as_json: bool, **options: Any) -> None:
 @click.option("--served-root", metavar="PATH", help="The serving root as the servers see it, for containers.")
 def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
     """Load VERSION on the servers, prove it, and make it the candidate without traffic."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     _tell(session, verbs.stage(session, version, accept_schema_change=accept_schema_change))
@@ -119,7 +119,7 @@ def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
 @_schema_option
 def canary(version: int, percent: float, shadow: float | None, accept_schema_change: bool, **options: Any) -> None:
     """Give VERSION a share of the traffic; users with a key stay with what they got."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     state = verbs.canary(session, version, percent, shadow=shadow, accept_schema_change=accept_schema_change)
@@ -131,7 +131,7 @@ def canary(version: int, percent: float, shadow: float | None, accept_schema_cha
 @_offline_option
 def promote(**options: Any) -> None:
     """Make the candidate stable; the version before it stays loaded."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     _tell(session, verbs.promote(session))
@@ -142,7 +142,7 @@ def promote(**options: Any) -> None:
 @_with(_OPTIONS, _CHANGES)
 def rollback(to: int | None, **options: Any) -> None:
     """Give all traffic to the version that was stable before: at the gateway at once."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     _tell(session, verbs.rollback(session, to))
@@ -152,7 +152,7 @@ def rollback(to: int | None, **options: Any) -> None:
 @_with(_OPTIONS, _CHANGES)
 def abort(**options: Any) -> None:
     """End the trial of the candidate; all traffic goes to stable."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     _tell(session, verbs.abort(session))
@@ -163,7 +163,7 @@ def abort(**options: Any) -> None:
 @_with(_OPTIONS, _CHANGES)
 def retire(versions: tuple[int, ...], **options: Any) -> None:
     """Unload VERSIONS, or all that are neither stable nor the candidate."""
-    from serving.release import verbs
+    from hilir.serving.release import verbs
 
     session = _open(**options)
     _tell(session, verbs.retire(session, versions))
@@ -175,7 +175,7 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def history(root: str, model: str | None, as_json: bool) -> None:
     """Show what was done, when and why."""
-    from serving.release.report import history_lines
+    from hilir.serving.release.report import history_lines
 
     for line in history_lines(root, model, as_json):
         click.echo(line)

@@ -51,11 +51,11 @@ class Place:
 
     def command(self, config: str, *arguments: str) -> list[str]:
         """Returns the command line of a run in this place."""
-        return [sys.executable, "-m", "pipeline.cli", "run", config, *self._sets, *arguments]
+        return [sys.executable, "-m", "hilir.pipeline.cli", "run", config, *self._sets, *arguments]
 
     def hilir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs any other command of `hilir` on what is in this place."""
-        command = [sys.executable, "-m", "pipeline.cli", *arguments, *self._sets]
+        command = [sys.executable, "-m", "hilir.pipeline.cli", *arguments, *self._sets]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
     def run(self, config: str, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Place:
 @pytest.fixture(scope="session")
 def taxi_rows() -> Path:
     """The CSV of taxi trips inside the TFX package (found without importing TFX)."""
-    from pipeline.inputs import resolve
+    from hilir.pipeline.inputs import resolve
 
     return Path(resolve(f"package:{TAXI_CSV}"))
 

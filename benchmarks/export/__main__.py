@@ -66,7 +66,7 @@ def run_pipeline(place: Path, *settings: str) -> Pushed:
         f"serving.root={place}/models",
         *settings,
     ]
-    command = [sys.executable, "-m", "pipeline.cli", "run", "configs/digits.yaml", "--json"]
+    command = [sys.executable, "-m", "hilir.pipeline.cli", "run", "configs/digits.yaml", "--json"]
     command += ["--overlay", "configs/overlays/export.yaml", *(part for s in sets for part in ("--set", s))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
-from pipeline.inputs import resolve
+from hilir.pipeline.inputs import resolve
 
 ROWS = Path(resolve("package:tfx/examples/chicago_taxi_pipeline/data/simple/data.csv"))
 SCHEMA = "configs/schemas/taxi.pbtxt"
@@ -68,7 +68,7 @@ def ours(data: Path, out: Path) -> list[str]:
         "train.epochs": EPOCHS,
     }
     settings = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "pipeline.cli", "run", "configs/taxi.yaml", *settings]
+    return [sys.executable, "-m", "hilir.pipeline.cli", "run", "configs/taxi.yaml", *settings]
 
 
 def stock(data: Path, out: Path, times: int) -> list[str]:

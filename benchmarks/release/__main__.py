@@ -32,7 +32,7 @@ def measure(place: Place, rate: int) -> dict[str, float]:
     words = [sys.executable, "-m", "tests.integration.release.load", url, str(rate), str(SECONDS)]
     load = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     time.sleep(2.0)
-    command = [sys.executable, "-m", "pipeline.cli", "release", "rollback", "--model", MODEL, "--to", "1"]
+    command = [sys.executable, "-m", "hilir.pipeline.cli", "release", "rollback", "--model", MODEL, "--to", "1"]
     began = time.time()
     subprocess.run([*command, *place.flags], cwd=ROOT, check=True, capture_output=True)
     ended = time.time()

@@ -80,7 +80,7 @@ def measure_epochs(data: Path, rounds: int) -> dict[str, list[float]]:
 def measure_import() -> float:
     """Returns the seconds that one worker takes to import what it needs, alone on the machine, as workers do it."""
     began = time.monotonic()
-    code = "import os, tensorflow, components.trainer.train; os._exit(0)"
+    code = "import os, tensorflow, hilir.components.trainer.train; os._exit(0)"
     subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     return time.monotonic() - began
 

@@ -19,7 +19,7 @@ from typing import Any
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 from benchmarks.train.job import make_job
-from components.trainer.launch import launch
+from hilir.components.trainer.launch import launch
 
 
 class Times(logging.Handler):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from components.trainer.job import Job
-from pipeline.config import load
+from hilir.components.trainer.job import Job
+from hilir.pipeline.config import load
 
 
 def make_job(data: Path, *settings: str) -> Job:

@@ -9,8 +9,8 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact, artifact_utils, standard_artifacts
 
-from components.data_gate.gate import explain, find_refusals
-from components.errors import DataRefused
+from hilir.components.data_gate.gate import explain, find_refusals
+from hilir.components.errors import DataRefused
 
 
 class DataBlessing(artifact.Artifact):
@@ -20,7 +20,7 @@ class DataBlessing(artifact.Artifact):
     (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).
     """
 
-    TYPE_NAME = "components.DataBlessing"
+    TYPE_NAME = "hilir.DataBlessing"
 
 
 @component

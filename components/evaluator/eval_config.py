@@ -6,7 +6,7 @@ import json
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.settings import EvaluateSettings, Slice, Threshold
+from hilir.components.evaluator.settings import EvaluateSettings, Slice, Threshold
 
 
 def make_eval_config(settings: EvaluateSettings, label: str) -> config_pb2.EvalConfig:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.settings import Section
+from hilir.components.settings import Section
 
 
 class Metric(Section):

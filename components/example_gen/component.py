@@ -6,7 +6,7 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
-from components.example_gen.executor import Executor, make_options
+from hilir.components.example_gen.executor import Executor, make_options
 
 
 class ArrowExampleGen(FileBasedExampleGen):

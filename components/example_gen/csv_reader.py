@@ -14,7 +14,7 @@ from pyarrow import csv
 from tfx.dsl.io import fileio
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from components.errors import IngestError
+from hilir.components.errors import IngestError
 
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
 _EXAMPLE = {"int": pa.int64(), "float": pa.float32(), "string": pa.binary()}

@@ -17,8 +17,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
-from components.errors import IngestError
-from components.example_gen import csv_reader, splits, tfrecord_reader
+from hilir.components.errors import IngestError
+from hilir.components.example_gen import csv_reader, splits, tfrecord_reader
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

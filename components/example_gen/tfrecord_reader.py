@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from components.errors import IngestError
+from hilir.components.errors import IngestError
 
 
 def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:

@@ -13,4 +13,4 @@ class ModelExport(artifact.Artifact):
     (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).
     """
 
-    TYPE_NAME = "components.ModelExport"
+    TYPE_NAME = "hilir.ModelExport"

@@ -9,10 +9,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from components.exporter.errors import ExportError, PreprocessingError
-from components.exporter.in_graph import RawFeatures
-from components.exporter.program import Program
-from components.exporter.transform_graph import read_program
+from hilir.components.exporter.errors import ExportError, PreprocessingError
+from hilir.components.exporter.in_graph import RawFeatures
+from hilir.components.exporter.program import Program
+from hilir.components.exporter.transform_graph import read_program
 
 SIGNATURE = "edge"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.errors import ComponentError
+from hilir.components.errors import ComponentError
 
 
 class ExportError(ComponentError):

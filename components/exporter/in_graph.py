@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.exporter.program import Program
-from components.trainer.signatures import MISSING_INT
+from hilir.components.exporter.program import Program
+from hilir.components.trainer.signatures import MISSING_INT
 
 _UNKNOWN = -1
 

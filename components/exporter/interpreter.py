@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.exporter.program import Output, Program
+from hilir.components.exporter.program import Output, Program
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
-from components.evaluator.settings import EvaluateSettings
-from components.exporter.errors import ExportError
-from components.exporter.settings import Bounds, ExportSettings
+from hilir.components.evaluator.settings import EvaluateSettings
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.settings import Bounds, ExportSettings
 
 
 @dataclass(frozen=True)

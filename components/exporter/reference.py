@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from components.exporter.edge_model import EdgeModel
-from components.exporter.errors import ExportError
-from components.exporter.interpreter import transform
-from components.exporter.measure import measure_latencies
-from components.exporter.parity import MetricSpec, Reference
-from components.exporter.rows import Rows
+from hilir.components.exporter.edge_model import EdgeModel
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.interpreter import transform
+from hilir.components.exporter.measure import measure_latencies
+from hilir.components.exporter.parity import MetricSpec, Reference
+from hilir.components.exporter.rows import Rows
 
 
 def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference:

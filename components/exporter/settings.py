@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from components.settings import Section
+from hilir.components.settings import Section
 
 TFLiteVariant = Literal["float32", "dynamic_range", "float16", "int8", "int16x8"]
 TFJSVariant = Literal["float32", "float16", "uint8"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.exporter.parity import MetricSpec
-from components.exporter.rows import Rows
+from hilir.components.exporter.parity import MetricSpec
+from hilir.components.exporter.rows import Rows
 
 
 @dataclass(frozen=True)

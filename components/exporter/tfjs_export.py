@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.exporter import tfjs_toolchain
-from components.exporter.edge_model import SIGNATURE, EdgeModel, prepare
-from components.exporter.errors import ExportError
-from components.exporter.measure import RUNS, gzipped_size
-from components.exporter.parity import Reference, compare
-from components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs
-from components.exporter.report import describe_saved_model, finish, write_report
-from components.exporter.settings import Bounds, TFJSSettings
-from components.exporter.subject import Subject
+from hilir.components.exporter import tfjs_toolchain
+from hilir.components.exporter.edge_model import SIGNATURE, EdgeModel, prepare
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.measure import RUNS, gzipped_size
+from hilir.components.exporter.parity import Reference, compare
+from hilir.components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs
+from hilir.components.exporter.report import describe_saved_model, finish, write_report
+from hilir.components.exporter.settings import Bounds, TFJSSettings
+from hilir.components.exporter.subject import Subject
 
 FORMAT = "tfjs"
 SHARD_BYTES = 4 * 1024 * 1024

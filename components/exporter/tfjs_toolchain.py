@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from components.exporter.errors import ExportError
+from hilir.components.exporter.errors import ExportError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONVERTER = ROOT / ".venv-tfjs" / "bin" / "python"

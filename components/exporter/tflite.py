@@ -12,8 +12,8 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from components.exporter.edge_model import SIGNATURE
-from components.exporter.errors import ExportError
+from hilir.components.exporter.edge_model import SIGNATURE
+from hilir.components.exporter.errors import ExportError
 
 METADATA = "hilir.json"
 """Name of the metadata entry in the file; a JSON object with `model` and `labels`."""

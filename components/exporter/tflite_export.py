@@ -10,16 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from components.exporter import tflite, tflite_file
-from components.exporter.edge_model import EdgeModel, prepare
-from components.exporter.errors import ExportError
-from components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
-from components.exporter.parity import Reference, compare
-from components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs, raw_inputs
-from components.exporter.report import describe_saved_model, finish
-from components.exporter.rows import Rows
-from components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
-from components.exporter.subject import Subject
+from hilir.components.exporter import tflite, tflite_file
+from hilir.components.exporter.edge_model import EdgeModel, prepare
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
+from hilir.components.exporter.parity import Reference, compare
+from hilir.components.exporter.reference import (
+    check_program,
+    make_reference,
+    measure_saved_model,
+    network_inputs,
+    raw_inputs,
+)
+from hilir.components.exporter.report import describe_saved_model, finish
+from hilir.components.exporter.rows import Rows
+from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
+from hilir.components.exporter.subject import Subject
 
 FORMAT = "tflite"
 

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import function_def_to_graph
 
-from components.exporter.errors import PreprocessingError
-from components.exporter.interpreter import compute
-from components.exporter.program import Input, Output, Program, ProgramBuilder
+from hilir.components.exporter.errors import PreprocessingError
+from hilir.components.exporter.interpreter import compute
+from hilir.components.exporter.program import Input, Output, Program, ProgramBuilder
 
 SIGNATURE = "transform_features"
 

@@ -9,8 +9,8 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.exporter.artifact import ModelExport
-from components.pusher.executor import Executor
+from hilir.components.exporter.artifact import ModelExport
+from hilir.components.pusher.executor import Executor
 
 
 class PusherSpec(component_spec.ComponentSpec):

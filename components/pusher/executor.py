@@ -13,10 +13,10 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.evaluator.results import read_metrics
-from components.exporter.report import NAME as EXPORT_REPORT
-from components.pusher import manifest, versions
-from components.pusher.golden import write_golden
+from hilir.components.evaluator.results import read_metrics
+from hilir.components.exporter.report import NAME as EXPORT_REPORT
+from hilir.components.pusher import manifest, versions
+from hilir.components.pusher.golden import write_golden
 
 
 class Executor(tfx_pusher.Executor):

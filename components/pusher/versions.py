@@ -13,8 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tfx.dsl.io import fileio
 
-from components.errors import PushError
-from components.pusher.manifest import NAME
+from hilir.components.errors import PushError
+from hilir.components.pusher.manifest import NAME
 
 EXPORTS = "exports"
 """Folder beside the versions, with one folder per version."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from components.errors import TrainingError
-from components.trainer.settings import TrainSettings
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.settings import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer.arrays import read_arrays, write_arrays
-from components.trainer.early_stopping import EarlyStopping
-from components.trainer.weights import build_optimizer
+from hilir.components.trainer.arrays import read_arrays, write_arrays
+from hilir.components.trainer.early_stopping import EarlyStopping
+from hilir.components.trainer.weights import build_optimizer
 
 _POINTER = "latest.json"
 

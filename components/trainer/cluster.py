@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components.errors import TrainingError
+from hilir.components.errors import TrainingError
 
 # Vertex AI: the order of worker pools is the role; AI Platform called the chief `master`.
 # https://cloud.google.com/vertex-ai/docs/training/distributed-training

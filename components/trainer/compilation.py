@@ -6,13 +6,13 @@ from typing import Any
 
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.accumulation import accumulate_gradients
-from components.trainer.learning_rate import make_schedule, scale_rate
-from components.trainer.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
-from components.trainer.settings import TrainSettings
-from components.trainer.steps import replaced
-from components.trainer.weights import inner_optimizer
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.accumulation import accumulate_gradients
+from hilir.components.trainer.learning_rate import make_schedule, scale_rate
+from hilir.components.trainer.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
+from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.steps import replaced
+from hilir.components.trainer.weights import inner_optimizer
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:

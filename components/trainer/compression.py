@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.settings import Pruning, TrainSettings
-from components.trainer.steps import replaced
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.settings import Pruning, TrainSettings
+from hilir.components.trainer.steps import replaced
 
 _LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _QUANTIZABLE = (keras.layers.Dense, keras.layers.Conv2D)

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.trainer.batching import Batching
+from hilir.components.trainer.batching import Batching
 
 Parse = Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 

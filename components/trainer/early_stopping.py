@@ -6,7 +6,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from components.trainer import settings
+from hilir.components.trainer import settings
 
 _STATE = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.package import ModelPackage
-from components.trainer.signatures import ExportModule
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.package import ModelPackage
+from hilir.components.trainer.signatures import ExportModule
 
 _ANNOUNCEMENT = "export_complete"
 _POLL_SECONDS = 0.5

@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.errors import TrainingError
-from components.trainer.batching import Batching
-from components.trainer.dataset import (
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.batching import Batching
+from hilir.components.trainer.dataset import (
     Order,
     Parse,
     Share,
@@ -20,7 +20,7 @@ from components.trainer.dataset import (
     order_batches,
     read_records,
 )
-from components.trainer.job import Job
+from hilir.components.trainer.job import Job
 
 
 @dataclass(frozen=True)

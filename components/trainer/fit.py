@@ -13,23 +13,23 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from components.errors import ModelPackageError
-from components.trainer.batching import make_batching, scale_factor
-from components.trainer.callbacks import make_callbacks, report_progress
-from components.trainer.checkpoint import Checkpoints, Position, find_checkpoint
-from components.trainer.cluster import Role
-from components.trainer.compilation import compile_arguments, recompile
-from components.trainer.compression import compress, strip
-from components.trainer.dataset import make_parser
-from components.trainer.early_stopping import make_early_stopping
-from components.trainer.feed import make_feed
-from components.trainer.job import Job
-from components.trainer.package import ModelPackage
-from components.trainer.preemption import StopOnRequest
-from components.trainer.settings import TrainSettings
-from components.trainer.steps import replaced
-from components.trainer.strategy import Kind, check_compiler, make_strategy
-from components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
+from hilir.components.errors import ModelPackageError
+from hilir.components.trainer.batching import make_batching, scale_factor
+from hilir.components.trainer.callbacks import make_callbacks, report_progress
+from hilir.components.trainer.checkpoint import Checkpoints, Position, find_checkpoint
+from hilir.components.trainer.cluster import Role
+from hilir.components.trainer.compilation import compile_arguments, recompile
+from hilir.components.trainer.compression import compress, strip
+from hilir.components.trainer.dataset import make_parser
+from hilir.components.trainer.early_stopping import make_early_stopping
+from hilir.components.trainer.feed import make_feed
+from hilir.components.trainer.job import Job
+from hilir.components.trainer.package import ModelPackage
+from hilir.components.trainer.preemption import StopOnRequest
+from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.steps import replaced
+from hilir.components.trainer.strategy import Kind, check_compiler, make_strategy
+from hilir.components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
 
 Ready = Callable[[], None]
 """Called once the strategy is made: all workers have found each other."""

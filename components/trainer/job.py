@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.trainer.settings import TrainSettings
+from hilir.components.trainer.settings import TrainSettings
 
 # How a training is watched over does not change what it computes, so that its checkpoints stay good.
 _BESIDE_THE_POINT = ("max_restarts", "timeouts", "tune", "tensorboard")

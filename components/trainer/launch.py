@@ -13,12 +13,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.errors import ModelPackageError, TrainingError
-from components.trainer.callbacks import report_progress
-from components.trainer.job import Job
-from components.trainer.preemption import Preempted
-from components.trainer.strategy import Kind
-from components.trainer.supervisor import Cluster, Failure, Spec
+from hilir.components.errors import ModelPackageError, TrainingError
+from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.job import Job
+from hilir.components.trainer.preemption import Preempted
+from hilir.components.trainer.strategy import Kind
+from hilir.components.trainer.supervisor import Cluster, Failure, Spec
 
 _LINES = 15
 
@@ -96,7 +96,7 @@ def divide_gpus(index: int, workers: int, gpus: int, visible: str | None = None)
 
 def _spec(job: Job, kind: Kind, index: int, ports: list[int], gpus: int, logs: Path) -> Spec:
     return Spec(
-        command=[sys.executable, "-m", "components.trainer.worker"],
+        command=[sys.executable, "-m", "hilir.components.trainer.worker"],
         environment=_environment(index, len(ports), gpus),
         log=logs / f"worker-{index}.log",
         work={"job": job.to_json(), "kind": kind, "index": index, "ports": ports},

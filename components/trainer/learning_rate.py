@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer.settings import LearningRate
+from hilir.components.trainer.settings import LearningRate
 
 Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 

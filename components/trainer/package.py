@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from components.errors import ModelPackageError
+from hilir.components.errors import ModelPackageError
 
 _NEEDED = {
     "features": {"LABEL": "the name of the label", "LABEL_COLUMNS": "the raw columns that only the label may see"},

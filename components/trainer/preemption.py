@@ -17,7 +17,7 @@ import tensorflow as tf
 import tf_keras as keras
 from tensorflow.python.eager import context
 
-from components.trainer.checkpoint import Checkpoints
+from hilir.components.trainer.checkpoint import Checkpoints
 
 EXIT_CODE = 143
 """128 + SIGTERM: Compute Engine, Kubernetes and Vertex AI take it as "stopped when asked to"."""

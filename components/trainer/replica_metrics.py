@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.steps import replaced
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.steps import replaced
 
 _STEPS = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
 

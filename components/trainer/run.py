@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from components.trainer.cluster import read_role
-from components.trainer.job import read_job
-from components.trainer.launch import launch
-from components.trainer.package import load_package
-from components.trainer.settings import TrainSettings
-from components.trainer.strategy import check_gpus, choose, look_at_machine, needs_own_process
-from components.trainer.train import train
+from hilir.components.trainer.cluster import read_role
+from hilir.components.trainer.job import read_job
+from hilir.components.trainer.launch import launch
+from hilir.components.trainer.package import load_package
+from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.strategy import check_gpus, choose, look_at_machine, needs_own_process
+from hilir.components.trainer.train import train
 
 
 def make_custom_config(package: str, settings: TrainSettings, code: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.trainer.package import ModelPackage
+from hilir.components.trainer.package import ModelPackage
 
 MISSING_INT = -(2**63)
 """How a caller of `serving_default` says that a whole number is missing; a float says NaN, a text is empty."""

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from components.errors import TrainingError
-from components.trainer.cluster import Role
-from components.trainer.settings import TrainSettings
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.cluster import Role
+from hilir.components.trainer.settings import TrainSettings
 
 Kind = Literal["one_device", "mirrored", "multi_worker", "tpu"]
 

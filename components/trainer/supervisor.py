@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from components.trainer.settings import Timeouts
+from hilir.components.trainer.settings import Timeouts
 
 _TICK = 0.2
 _GRACE = 30.0

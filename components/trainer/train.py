@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from components.trainer.callbacks import report_progress
-from components.trainer.cluster import Role
-from components.trainer.compression import measure_sparsity
-from components.trainer.export import announce_export, await_export, clear_announcement, export
-from components.trainer.fit import Ready, fit
-from components.trainer.job import Job
-from components.trainer.package import load_package
-from components.trainer.strategy import Kind
-from components.trainer.weights import save_weights
+from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.cluster import Role
+from hilir.components.trainer.compression import measure_sparsity
+from hilir.components.trainer.export import announce_export, await_export, clear_announcement, export
+from hilir.components.trainer.fit import Ready, fit
+from hilir.components.trainer.job import Job
+from hilir.components.trainer.package import load_package
+from hilir.components.trainer.strategy import Kind
+from hilir.components.trainer.weights import save_weights
 
 
 def train(

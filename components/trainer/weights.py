@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.arrays import read_arrays, write_arrays
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.arrays import read_arrays, write_arrays
 
 FOLDER = "weights"
 WEIGHTS = "model.weights.h5"

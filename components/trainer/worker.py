@@ -1,4 +1,4 @@
-"""One worker process: `python -m components.trainer.worker PIPE SUPERVISOR`, its work as JSON on standard input.
+"""One worker process: `python -m hilir.components.trainer.worker PIPE SUPERVISOR`, its work as JSON on standard input.
 
 PIPE is the descriptor to report on, SUPERVISOR the process that started it, without which it does not go on.
 """
@@ -70,10 +70,10 @@ def main() -> None:
 
 def _train(work: dict[str, Any], reporter: _Reporter) -> None:
     # Here, so that the heartbeat does not wait for the seconds that TensorFlow's import takes.
-    from components.trainer.callbacks import CountSteps
-    from components.trainer.cluster import make_local_role
-    from components.trainer.job import Job
-    from components.trainer.train import train
+    from hilir.components.trainer.callbacks import CountSteps
+    from hilir.components.trainer.cluster import make_local_role
+    from hilir.components.trainer.job import Job
+    from hilir.components.trainer.train import train
 
     logger = logging.getLogger("hilir.progress")
     logger.setLevel(logging.INFO)

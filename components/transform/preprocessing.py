@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from components.errors import ModelPackageError
+from hilir.components.errors import ModelPackageError
 
 
 def make_custom_config(package: str, code: str) -> dict[str, str]:

@@ -15,14 +15,14 @@ from keras_tuner.errors import FatalError
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.errors import ComponentError, TrainingError
-from components.trainer.callbacks import report_progress
-from components.trainer.fit import fit
-from components.trainer.job import Job, read_job, read_tuned
-from components.trainer.package import ModelPackage, load_package
-from components.trainer.settings import Tuning
-from components.trainer.strategy import Kind, look_at_machine
-from components.tuner.space import read_space
+from hilir.components.errors import ComponentError, TrainingError
+from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.fit import fit
+from hilir.components.trainer.job import Job, read_job, read_tuned
+from hilir.components.trainer.package import ModelPackage, load_package
+from hilir.components.trainer.settings import Tuning
+from hilir.components.trainer.strategy import Kind, look_at_machine
+from hilir.components.tuner.space import read_space
 
 
 class Search(base_tuner.BaseTuner):

@@ -14,8 +14,8 @@ from typing import Any
 import keras_tuner
 from pydantic import BaseModel
 
-from components.errors import ModelPackageError
-from components.trainer.package import ModelPackage
+from hilir.components.errors import ModelPackageError
+from hilir.components.trainer.package import ModelPackage
 
 _SCALARS = (bool, int, float, str)
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.credentials import ADVICE, find_refusal, is_passing
-from components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, Unreachable, VertexError
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.credentials import ADVICE, find_refusal, is_passing
+from hilir.components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, Unreachable, VertexError
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.vertex_pusher.executor import Executor
-from components.vertex_pusher.settings import Target
+from hilir.components.vertex_pusher.executor import Executor
+from hilir.components.vertex_pusher.settings import Target
 
 
 class VertexPusherSpec(component_spec.ComponentSpec):

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from components.vertex_pusher.credentials import ADVICE
-from components.vertex_pusher.errors import VertexError
+from hilir.components.vertex_pusher.credentials import ADVICE
+from hilir.components.vertex_pusher.errors import VertexError
 
 # Service -> (package, class); the monitoring of models (v2) is a preview and only in v1beta1.
 _CLIENTS = {

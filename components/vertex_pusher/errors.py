@@ -1,6 +1,6 @@
 """The errors of talking to Vertex AI; the message of each is the whole text for the user: fact, place, remedy."""
 
-from components.errors import ComponentError
+from hilir.components.errors import ComponentError
 
 
 class VertexError(ComponentError):

@@ -11,9 +11,9 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.vertex_pusher.errors import VertexError
-from components.vertex_pusher.push import Pushed, connect, push
-from components.vertex_pusher.settings import Target
+from hilir.components.vertex_pusher.errors import VertexError
+from hilir.components.vertex_pusher.push import Pushed, connect, push
+from hilir.components.vertex_pusher.settings import Target
 
 REPORT = "vertex.json"
 """File of the output: full names of version and endpoint, shares in percent, removed versions."""

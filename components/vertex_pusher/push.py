@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from components.vertex_pusher import endpoint as endpoints
-from components.vertex_pusher import history, registry, traffic
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.endpoint import Endpoint
-from components.vertex_pusher.errors import VertexError
-from components.vertex_pusher.settings import Target
+from hilir.components.vertex_pusher import endpoint as endpoints
+from hilir.components.vertex_pusher import history, registry, traffic
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.endpoint import Endpoint
+from hilir.components.vertex_pusher.errors import VertexError
+from hilir.components.vertex_pusher.settings import Target
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.settings import Target
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.settings import Target
 
 _ALIAS = re.compile(r"v([1-9]\d*)")
 # Exactly one version of a model has it (google/cloud/aiplatform/v1/model.proto, Model.version_aliases).

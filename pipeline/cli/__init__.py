@@ -4,6 +4,6 @@ Commands are imported when they are called, and import TensorFlow, TFX, Beam or 
 functions, so that `hilir --help` answers at once.
 """
 
-from pipeline.cli.main import main
+from hilir.pipeline.cli.main import main
 
 __all__ = ["main"]

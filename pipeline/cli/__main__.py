@@ -1,5 +1,5 @@
-"""`python -m pipeline.cli` is `hilir`."""
+"""`python -m hilir.pipeline.cli` is `hilir`."""
 
-from pipeline.cli import main
+from hilir.pipeline.cli import main
 
 main()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 
 @click.command()
@@ -24,9 +24,9 @@ def browse(
     The page shows every model below the serving root of CONFIG; it computes in the browser alone, works without a
     network once loaded, and can be written to a folder for any web server with --write.
     """
-    from pipeline.config import load
-    from pipeline.site import collect_site, write_site
-    from pipeline.site_server import SiteServer
+    from hilir.pipeline.config import load
+    from hilir.pipeline.site import collect_site, write_site
+    from hilir.pipeline.site_server import SiteServer
 
     root = Path(load(config, overlays, settings).config.serving.root)
     site = collect_site(root)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hilir.pipeline.cli.options import config_argument
+
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from hilir.pipeline.config import Config
 
 
 @click.command("compile")
-@click.argument("config", default="configs/taxi.yaml")
+@config_argument
 @click.option("-o", "--output", metavar="FILE", help="Where to write it; '-' is standard output.")
 @click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment.")
 @click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3.")
@@ -21,9 +23,9 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
     CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
     """
-    from pipeline.config import load
-    from pipeline.report.screen import reserved
-    from pipeline.runners.vertex.job import check_output, compile_config, write_job
+    from hilir.pipeline.config import load
+    from hilir.pipeline.report.screen import reserved
+    from hilir.pipeline.runners.vertex.job import check_output, compile_config, write_job
 
     loaded = load(config, overlays, settings)
     output = output or f"out/vertex/{loaded.config.model.name}.json"

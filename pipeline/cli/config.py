@@ -6,7 +6,7 @@ import gc
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 
 @click.group()
@@ -20,7 +20,7 @@ def config() -> None:
 @set_option
 def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Print every key with its value and where the value comes from."""
-    from pipeline.config import load
+    from hilir.pipeline.config import load
 
     rows = [(f"{key}: {_shown(value)}", origin) for key, value, origin in load(config, overlays, settings).origins()]
     width = min(max(len(text) for text, _ in rows), 70)
@@ -36,8 +36,8 @@ def check(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     """Say what is wrong with a configuration, all at once; print nothing but 'ok' if nothing is."""
     # The command lives for a quarter of a second; the cycle collector would take a tenth of it.
     gc.disable()
-    from pipeline.checks import require
-    from pipeline.config import load
+    from hilir.pipeline.checks import require
+    from hilir.pipeline.config import load
 
     require(load(config, overlays, settings).config)
     click.echo(f"{config}: ok")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.options import overlay_option, set_option
+from hilir.pipeline.cli.options import overlay_option, set_option
 
 
 @click.command()
@@ -13,9 +13,9 @@ from pipeline.cli.options import overlay_option, set_option
 @set_option
 def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> int:
     """Check this machine, and what a configuration points to; each line says ok, or what to type."""
-    from pipeline.checks import check_config
-    from pipeline.config import load
-    from pipeline.doctor import check_beam, check_host
+    from hilir.pipeline.checks import check_config
+    from hilir.pipeline.config import load
+    from hilir.pipeline.doctor import check_beam, check_host
 
     findings = [*check_host(), check_beam()]
     if config is not None:

@@ -31,8 +31,8 @@ def emulate(
     SPEC is what 'hilir compile' wrote. Each step's own command runs as a process with the input that Vertex AI would
     give it. Paths on buckets go to folders: that of the pipeline root lies below the working folder, others need --map.
     """
-    from pipeline.rehearsal import Options, rehearse
-    from pipeline.report.summary import Summary, write_lines
+    from hilir.pipeline.rehearsal import Options, rehearse
+    from hilir.pipeline.report.summary import Summary, write_lines
 
     summaries: list[Summary] = []
     options = Options(spec, parameters, mappings, workdir, fast, cache=not no_cache, parallel=parallel)

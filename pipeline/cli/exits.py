@@ -11,13 +11,13 @@ import sys
 #   5  a release was refused
 # 130  interrupted
 _CODES = {
-    "pipeline.errors.ConfigError": 3,
-    "pipeline.errors.StepFailed": 4,
-    "pipeline.errors.Interrupted": 130,
-    "components.errors.ModelPackageError": 3,
-    "components.errors.ComponentError": 4,
-    "serving.errors.ReleaseRefused": 5,
-    "serving.errors.ServingError": 3,
+    "hilir.pipeline.errors.ConfigError": 3,
+    "hilir.pipeline.errors.StepFailed": 4,
+    "hilir.pipeline.errors.Interrupted": 130,
+    "hilir.components.errors.ModelPackageError": 3,
+    "hilir.components.errors.ComponentError": 4,
+    "hilir.serving.errors.ReleaseRefused": 5,
+    "hilir.serving.errors.ServingError": 3,
 }
 
 

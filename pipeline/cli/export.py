@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 examples_option = click.option(
     "--examples",
@@ -44,9 +44,9 @@ def _command(name: str, runtime: str, variants: tuple[str, ...]) -> None:
         overlays: tuple[str, ...],
         settings: tuple[str, ...],
     ) -> None:
-        from pipeline.config import load
-        from pipeline.exports import export_version, read_exports, write_table
-        from pipeline.report.screen import reserved
+        from hilir.pipeline.config import load
+        from hilir.pipeline.exports import export_version, read_exports, write_table
+        from hilir.pipeline.report.screen import reserved
 
         found = load(config, overlays, settings).config
         log = Path(found.pipeline.runs) / f"export-{found.model.name}-{version}-{name}.txt"
@@ -70,8 +70,8 @@ _command("tfjs", "TensorFlow.js", ("float32", "float16", "uint8"))
 @set_option
 def bench(version: int, config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Print size, speed and accuracy of each variant of VERSION, as measured when it was made."""
-    from pipeline.config import load
-    from pipeline.exports import read_exports, write_table
+    from hilir.pipeline.config import load
+    from hilir.pipeline.exports import read_exports, write_table
 
     for line in write_table(read_exports(load(config, overlays, settings).config, version)):
         click.echo(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.options import json_option, overlay_option, set_option
+from hilir.pipeline.cli.options import json_option, overlay_option, set_option
 
 config_option = click.option(
     "--config", metavar="CONFIG", help="A YAML file whose section vertex says project and region."
@@ -34,8 +34,8 @@ def list_(
     """List the newest jobs."""
     from dataclasses import asdict
 
-    from pipeline.runners.vertex.connect import connect, load_vertex
-    from pipeline.runners.vertex.jobs import list_jobs
+    from hilir.pipeline.runners.vertex.connect import connect, load_vertex
+    from hilir.pipeline.runners.vertex.jobs import list_jobs
 
     found = list_jobs(connect(load_vertex(config, overlays, settings)), limit=limit, pipeline=pipeline)
     for line in found:
@@ -63,12 +63,12 @@ def show(
 
     JOB is its id, or its full name with project and region.
     """
-    from pipeline.cli.submit import ask_on_terminal
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
-    from pipeline.runners.vertex.jobs import console_url, is_final, read_job, show_time, state_of
-    from pipeline.runners.vertex.progress import read_steps
-    from pipeline.runners.vertex.request import read_specification
-    from pipeline.runners.vertex.waiting import Patience, require_success, wait_for_job
+    from hilir.pipeline.cli.submit import ask_on_terminal
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex.jobs import console_url, is_final, read_job, show_time, state_of
+    from hilir.pipeline.runners.vertex.progress import read_steps
+    from hilir.pipeline.runners.vertex.request import read_specification
+    from hilir.pipeline.runners.vertex.waiting import Patience, require_success, wait_for_job
 
     connection = connect_to(load_vertex(config, overlays, settings), job)
     found = read_job(connection, job)
@@ -89,8 +89,8 @@ def show(
 @set_option
 def cancel(job: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Cancel a job; its running steps are ended."""
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
-    from pipeline.runners.vertex.jobs import cancel_job, is_final, read_job, state_of
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex.jobs import cancel_job, is_final, read_job, state_of
 
     connection = connect_to(load_vertex(config, overlays, settings), job)
     found = read_job(connection, job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 
 @click.group()
@@ -18,8 +18,8 @@ def models() -> None:
 @set_option
 def list_models(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """List the versions below the serving root, the newest first."""
-    from pipeline.catalogue import read_catalogue
-    from pipeline.config import load
+    from hilir.pipeline.catalogue import read_catalogue
+    from hilir.pipeline.config import load
 
     root = load(config, overlays, settings).config.serving.root
     rows = list(read_catalogue(root))

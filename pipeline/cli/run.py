@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
 
 if TYPE_CHECKING:
-    from pipeline.report.summary import Summary
+    from hilir.pipeline.report.summary import Summary
 
 
 @click.command()
@@ -33,10 +33,10 @@ def run(
 ) -> None:
     """Train, evaluate and push a model on this machine.
 
-    CONFIG is a YAML file, configs/taxi.yaml if none is given.
+    CONFIG is a YAML file; without it, the only one in this folder that has model.package.
     """
-    from pipeline.config import load
-    from pipeline.session import Options, run_locally
+    from hilir.pipeline.config import load
+    from hilir.pipeline.session import Options, run_locally
 
     loaded = load(config, overlays, settings)
     options = Options(config, first, last, cache=not no_cache)
@@ -45,7 +45,7 @@ def run(
 
 def print_summary(summary: Summary, config: str, *, as_json: bool) -> None:
     """Prints what a run came to, for a person or as one JSON object in the last line."""
-    from pipeline.report.summary import write_lines
+    from hilir.pipeline.report.summary import write_lines
 
     if summary.status == "succeeded":
         click.echo("\n".join(write_lines(summary, config)))

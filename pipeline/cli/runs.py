@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 
 @click.group()
@@ -21,8 +21,8 @@ def runs() -> None:
 @set_option
 def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """List the runs of a configuration's pipeline, the newest first."""
-    from pipeline.config import load
-    from pipeline.history import list_runs as read
+    from hilir.pipeline.config import load
+    from hilir.pipeline.history import list_runs as read
 
     loaded = load(config, overlays, settings)
     for run in read(loaded.config):
@@ -40,10 +40,10 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
     """Show what each step of a run did and made."""
     # The command imports what reads the artifacts and ends; the cycle collector would take two fifths of that.
     gc.disable()
-    from pipeline.config import load
-    from pipeline.history import show_run
-    from pipeline.report.screen import reserved
-    from pipeline.report.views import describe_made
+    from hilir.pipeline.config import load
+    from hilir.pipeline.history import show_run
+    from hilir.pipeline.report.screen import reserved
+    from hilir.pipeline.report.views import describe_made
 
     loaded = load(config or _config_of(run_id), overlays, settings)
     with reserved():
@@ -56,7 +56,7 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
 
 def _config_of(run_id: str) -> str:
     """Returns the configuration whose model the run's name begins with."""
-    from pipeline.errors import ConfigError
+    from hilir.pipeline.errors import ConfigError
 
     path = f"configs/{run_id.rsplit('-', 2)[0]}.yaml"
     if not Path(path).exists():

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.jobs import config_option
-from pipeline.cli.options import json_option, overlay_option, set_option
+from hilir.pipeline.cli.jobs import config_option
+from hilir.pipeline.cli.options import json_option, overlay_option, set_option
 
 name_argument = click.argument("name")
 cron_help = 'When, for example "TZ=Asia/Jakarta 0 3 * * *".'
@@ -57,10 +57,10 @@ def create(
     CONFIG is a YAML file and is compiled now; SPEC is what 'hilir compile' wrote. Code, parameters and configuration
     stay as they are now until 'hilir schedule update'.
     """
-    from pipeline.runners.vertex import schedules
-    from pipeline.runners.vertex.bound import find_bound
-    from pipeline.runners.vertex.request import show_request
-    from pipeline.runners.vertex.spans import find_fixed_data
+    from hilir.pipeline.runners.vertex import schedules
+    from hilir.pipeline.runners.vertex.bound import find_bound
+    from hilir.pipeline.runners.vertex.request import show_request
+    from hilir.pipeline.runners.vertex.spans import find_fixed_data
 
     schedules.check_cron(cron)
     loaded, parsed, request = _load(source, overlays, settings, parameters, ask=not dry_run)
@@ -102,8 +102,8 @@ def update(
     **options: Any,
 ) -> None:
     """Change when a schedule runs, or what; what is not named stays."""
-    from pipeline.runners.vertex import schedules
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex import schedules
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
 
     changes = _fields(options)
     if cron is not None:
@@ -131,8 +131,8 @@ def list_(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ..
     """List the schedules, the newest first."""
     from dataclasses import asdict
 
-    from pipeline.runners.vertex.connect import connect, load_vertex
-    from pipeline.runners.vertex.schedules import list_schedules
+    from hilir.pipeline.runners.vertex.connect import connect, load_vertex
+    from hilir.pipeline.runners.vertex.schedules import list_schedules
 
     found = list_schedules(connect(load_vertex(config, overlays, settings)))
     for line in found:
@@ -152,8 +152,8 @@ def list_(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ..
 @set_option
 def pause(name: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Let no more runs begin; those that run go on."""
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
-    from pipeline.runners.vertex.schedules import pause_schedule
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex.schedules import pause_schedule
 
     _show(pause_schedule(connect_to(load_vertex(config, overlays, settings), name), name), "now")
 
@@ -166,8 +166,8 @@ def pause(name: str, config: str | None, overlays: tuple[str, ...], settings: tu
 @set_option
 def resume(name: str, catch_up: bool, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Let runs begin again."""
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
-    from pipeline.runners.vertex.schedules import resume_schedule
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex.schedules import resume_schedule
 
     _show(resume_schedule(connect_to(load_vertex(config, overlays, settings), name), name, catch_up=catch_up), "now")
 
@@ -179,8 +179,8 @@ def resume(name: str, catch_up: bool, config: str | None, overlays: tuple[str, .
 @set_option
 def delete(name: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Delete a schedule; the jobs that it has started go on."""
-    from pipeline.runners.vertex.connect import connect_to, load_vertex
-    from pipeline.runners.vertex.schedules import delete_schedule
+    from hilir.pipeline.runners.vertex.connect import connect_to, load_vertex
+    from hilir.pipeline.runners.vertex.schedules import delete_schedule
 
     delete_schedule(connect_to(load_vertex(config, overlays, settings), name), name)
     click.echo(f"deleted the schedule {name}")
@@ -190,10 +190,10 @@ def _load(
     source: str, overlays: tuple[str, ...], settings: tuple[str, ...], parameters: tuple[str, ...], *, ask: bool = True
 ) -> tuple[Any, Any, Any]:
     """Returns the source, its specification, and the request of a run."""
-    from pipeline.runners.vertex.connect import find_project
-    from pipeline.runners.vertex.request import make_request
-    from pipeline.runners.vertex.source import load_source
-    from pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.runners.vertex.connect import find_project
+    from hilir.pipeline.runners.vertex.request import make_request
+    from hilir.pipeline.runners.vertex.source import load_source
+    from hilir.pipeline.runners.vertex.specification import parse
 
     loaded = load_source(source, overlays, settings)
     project = find_project(loaded.vertex, ask=ask)
@@ -201,8 +201,8 @@ def _load(
 
 
 def _connect(vertex: Any, request: Any) -> Any:
-    from pipeline.runners.vertex.bucket import check_bucket
-    from pipeline.runners.vertex.connect import connect
+    from hilir.pipeline.runners.vertex.bucket import check_bucket
+    from hilir.pipeline.runners.vertex.connect import connect
 
     connection = connect(vertex, request.parent.split("/")[1])
     check_bucket(connection, request.pipeline_job.runtime_config.gcs_output_directory)
@@ -225,7 +225,7 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(schedule: Any, verb: str) -> None:
-    from pipeline.runners.vertex.jobs import show_time
+    from hilir.pipeline.runners.vertex.jobs import show_time
 
     following = f", next run {show_time(schedule.next_run_time)}" if schedule.state.name == "ACTIVE" else ""
     identifier = schedule.name.rpartition("/")[2]

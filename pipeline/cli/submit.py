@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from pipeline.cli.options import overlay_option, set_option
+from hilir.pipeline.cli.options import overlay_option, set_option
 
 
 @click.command()
@@ -34,24 +34,24 @@ def submit(
     CONFIG is a YAML file and is compiled first; SPEC is what 'hilir compile' wrote. Project and credentials come from
     the configuration, GOOGLE_CLOUD_PROJECT and the application default credentials.
     """
-    from pipeline.runners.vertex import connect
-    from pipeline.runners.vertex.request import make_request, show_request
-    from pipeline.runners.vertex.source import load_source
-    from pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.runners.vertex import connect
+    from hilir.pipeline.runners.vertex.request import make_request, show_request
+    from hilir.pipeline.runners.vertex.source import load_source
+    from hilir.pipeline.runners.vertex.specification import parse
 
     loaded = load_source(source, overlays, settings)
     project = connect.find_project(loaded.vertex, ask=not dry_run)
     request = make_request(loaded, parameters, project, cached=False if no_cache else None)
     parsed = parse(loaded.job)
     if dry_run:
-        from pipeline.runners.vertex.bound import find_bound
+        from hilir.pipeline.runners.vertex.bound import find_bound
 
         click.echo(show_request(request))
         click.echo("\n".join(find_bound(parsed).lines), err=True)
         return
-    from pipeline.runners.vertex.bucket import check_bucket
-    from pipeline.runners.vertex.jobs import console_url, create_job
-    from pipeline.runners.vertex.waiting import Patience, wait_for_job
+    from hilir.pipeline.runners.vertex.bucket import check_bucket
+    from hilir.pipeline.runners.vertex.jobs import console_url, create_job
+    from hilir.pipeline.runners.vertex.waiting import Patience, wait_for_job
 
     connection = connect.connect(loaded.vertex, project)
     check_bucket(connection, request.pipeline_job.runtime_config.gcs_output_directory)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
 
 if TYPE_CHECKING:
-    from components.tuner.results import Found
-    from pipeline.report.summary import Summary
+    from hilir.components.tuner.results import Found
+    from hilir.pipeline.report.summary import Summary
 
 
 @click.command()
@@ -32,11 +32,12 @@ def tune(
 ) -> None:
     """Search for the best hyperparameters of a model.
 
-    CONFIG is a YAML file, configs/taxi.yaml if none is given. What is searched is declared in the model package's
-    Hyperparameters class, how in the section train.tune. A later run with train.tune.enabled=true takes the result.
+    CONFIG is a YAML file; without it, the only one in this folder that has model.package. What is searched is declared
+    in the model package's Hyperparameters class, how in the section train.tune. A later run with
+    train.tune.enabled=true takes the result.
     """
-    from pipeline.config import load
-    from pipeline.session import Options, run_locally
+    from hilir.pipeline.config import load
+    from hilir.pipeline.session import Options, run_locally
 
     settings = (*settings, *([f"train.tune.trials={trials}"] if trials else []), "train.tune.enabled=true")
     loaded = load(config, overlays, settings)
@@ -61,8 +62,8 @@ def _print(summary: Summary, root: Path, objective: str, again: str, as_json: bo
 
 
 def _read(root: Path, run_id: str) -> Found | None:
-    from components.tuner.results import read_found
-    from pipeline.store import RunStore, connection
+    from hilir.components.tuner.results import read_found
+    from hilir.pipeline.store import RunStore, connection
 
     run = RunStore(connection(str(root))).find_run(run_id)
     steps = [step for step in run.steps if step.node == "Tuner"] if run else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 
 @click.group()
@@ -20,8 +20,8 @@ def vertex() -> None:
 @set_option
 def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Show the versions on the endpoint and in the registry."""
-    from components.vertex_pusher.endpoint import require
-    from components.vertex_pusher.registry import list_versions
+    from hilir.components.vertex_pusher.endpoint import require
+    from hilir.components.vertex_pusher.registry import list_versions
 
     _, connection, target = _load(config, overlays, settings)
     endpoint = require(connection, target)
@@ -39,7 +39,7 @@ def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> N
 @set_option
 def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Give deployed versions their shares of the requests, for example 3=90 4=10."""
-    from components.vertex_pusher.push import split_traffic
+    from hilir.components.vertex_pusher.push import split_traffic
 
     wanted = _read_shares(shares)
     _, connection, target = _load(config, overlays, settings)
@@ -56,8 +56,8 @@ def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], set
 @set_option
 def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Take the newest version's traffic and give it to those before it."""
-    from components.vertex_pusher.errors import VertexError
-    from components.vertex_pusher.push import roll_back
+    from hilir.components.vertex_pusher.errors import VertexError
+    from hilir.components.vertex_pusher.push import roll_back
 
     _, connection, target = _load(config, overlays, settings)
     try:
@@ -78,8 +78,8 @@ def batch_predict(
     config: str, version: int | None, dry_run: bool, overlays: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
     """Predict what vertex.batch names, on machines of their own."""
-    from pipeline.runners.vertex.batch import create_batch_job, make_batch_job
-    from pipeline.runners.vertex.request import show_request
+    from hilir.pipeline.runners.vertex.batch import create_batch_job, make_batch_job
+    from hilir.pipeline.runners.vertex.request import show_request
 
     loaded, connection, target = _load(config, overlays, settings)
     job = make_batch_job(loaded, connection, target, version)
@@ -96,7 +96,7 @@ def batch_predict(
 @set_option
 def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Watch the endpoint's requests for drift, as vertex.monitoring says."""
-    from pipeline.runners.vertex.monitoring import monitor_model
+    from hilir.pipeline.runners.vertex.monitoring import monitor_model
 
     loaded, connection, target = _load(config, overlays, settings)
     made = monitor_model(loaded, connection, target, lambda line: click.echo(line, err=True))
@@ -106,9 +106,9 @@ def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -
 
 def _load(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Returns the configuration, the connection, and the model's target."""
-    from pipeline.config import load
-    from pipeline.config.target import make_target
-    from pipeline.runners.vertex.connect import connect
+    from hilir.pipeline.config import load
+    from hilir.pipeline.config.target import make_target
+    from hilir.pipeline.runners.vertex.connect import connect
 
     loaded = load(config, overlays, settings).config
     connection = connect(loaded.vertex)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
 
 
 class _Watch(click.Group):
@@ -34,8 +34,8 @@ def start(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     """Follow the triggers of a configuration."""
     from datetime import datetime
 
-    from pipeline.config import load
-    from pipeline.triggers.follow import follow
+    from hilir.pipeline.config import load
+    from hilir.pipeline.triggers.follow import follow
 
     def say(text: str) -> None:
         click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {text}")
@@ -52,10 +52,10 @@ def status(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], as
     """Show what the triggers see, which runs there were and why, and what was decided."""
     import json
 
-    from pipeline.config import load
-    from pipeline.triggers.build import state_folder
-    from pipeline.triggers.state import State
-    from pipeline.triggers.status import describe, write_lines
+    from hilir.pipeline.config import load
+    from hilir.pipeline.triggers.build import state_folder
+    from hilir.pipeline.triggers.state import State
+    from hilir.pipeline.triggers.status import describe, write_lines
 
     found = describe(State(state_folder(load(config, overlays, settings).config)))
     click.echo(json.dumps(found) if as_json else "\n".join(write_lines(found, config)))

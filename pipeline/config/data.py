@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from components.settings import Section
+from hilir.components.settings import Section
 
 
 class DataSection(Section):

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.layers import Layer, origin_of
-from pipeline.config.schema import Config
+from hilir.pipeline.config.layers import Layer, origin_of
+from hilir.pipeline.config.schema import Config
 
 _EXPECTED = {
     "string_type": "a text",

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.errors import ConfigError
+from hilir.pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.faults import describe
-from pipeline.config.layers import Layer, merge, origin_of, read_file, read_setting
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.pipeline.config.faults import describe
+from hilir.pipeline.config.layers import Layer, merge, origin_of, read_file, read_setting
+from hilir.pipeline.config.project import enter_project
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,13 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def base_path() -> Path:
     """Returns the path of `configs/base.yaml`, which holds every key with its default."""
-    spec = find_spec("configs")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("the folder configs/ with base.yaml is not installed; type 'make setup'")
-    return Path(next(iter(spec.submodule_search_locations))) / "base.yaml"
+    return Path(str(files("hilir.configs") / "base.yaml"))
 
 
 def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequence[str] = ()) -> LoadedConfig:
     """Returns the configuration: base.yaml < `path` < `overlays` < `settings` (each `a.b=c`).
+
+    From then on the project's code can be imported (`project.enter_project`).
 
     Raises:
         ConfigError: with every fault found, each with its file and dotted key.
@@ -69,4 +69,5 @@ def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequen
         config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(describe(error, layers)) from None
+    enter_project(Path(path))
     return LoadedConfig(config, values, tuple(layers))

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from components.evaluator.settings import EvaluateSettings
-from components.exporter.settings import ExportSettings
-from components.settings import Section
-from components.trainer.settings import TrainSettings
-from pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
-from pipeline.config.vertex import VertexSection
-from pipeline.config.watch import WatchSection
+from hilir.components.evaluator.settings import EvaluateSettings
+from hilir.components.exporter.settings import ExportSettings
+from hilir.components.settings import Section
+from hilir.components.trainer.settings import TrainSettings
+from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from hilir.pipeline.config.vertex import VertexSection
+from hilir.pipeline.config.watch import WatchSection
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from components.vertex_pusher.settings import Target
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.components.vertex_pusher.settings import Target
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 
 
 def make_target(config: Config, project: str | None = None) -> Target:

@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from components.settings import Section
-from components.vertex_pusher.connection import check_address
-from components.vertex_pusher.settings import PushSettings, Region
-from pipeline.config.cron import Cron
+from hilir.components.settings import Section
+from hilir.components.vertex_pusher.connection import check_address
+from hilir.components.vertex_pusher.settings import PushSettings, Region
+from hilir.pipeline.config.cron import Cron
 
 # https://cloud.google.com/vertex-ai/docs/general/labels: lower case letters, digits, '_' and '-', 63 of them.
 _LABEL = r"^[a-z][a-z0-9_-]{0,62}$"

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints
 
-from components.settings import Section
-from pipeline.config.cron import Cron
+from hilir.components.settings import Section
+from hilir.pipeline.config.cron import Cron
 
 
 class DataWatchSection(Section):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.store import Artifact
+from hilir.pipeline.store import Artifact
 
 
 def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _tuner_results(artifact: Artifact) -> dict[str, Any]:
 
 
 def _evaluation(artifact: Artifact) -> dict[str, Any]:
-    from components.evaluator.results import read_metrics, read_reasons
+    from hilir.components.evaluator.results import read_metrics, read_reasons
 
     slices = len(read_metrics(artifact.uri))
     return {"slices": slices, "bounds broken": len(read_reasons(artifact.uri))}

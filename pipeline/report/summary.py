@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.report.board import Board
-from pipeline.store import Run
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.store import Run
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def _read_evaluation(uri: str | None) -> tuple[dict[str, float], dict[str, float
     """Returns the metrics over all rows, the baseline's, and why a bound is broken."""
     if uri is None:
         return {}, {}, []
-    from components.evaluator.results import read_baseline, read_metrics, read_reasons
+    from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
 
     return read_metrics(uri).get("overall", {}), read_baseline(uri).get("overall", {}), read_reasons(uri)
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
     """Returns the lines about each variant and the names of those kept, by format."""
-    from components.exporter.report import read_report
-    from components.exporter.report import summarize as write_variants
+    from hilir.components.exporter.report import read_report
+    from hilir.components.exporter.report import summarize as write_variants
 
     found = {}
     for artifact in outputs.values():

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report.board import Board, Node
+from hilir.pipeline.report.board import Board, Node
 
 _MARKS = {
     "waiting": ("·", "dim"),

@@ -17,12 +17,12 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.errors import ComponentError
-from pipeline.errors import ConfigError, StepFailed
-from pipeline.report import made
-from pipeline.report.board import Board
-from pipeline.runners.progress import Progress
-from pipeline.store import RunStore
+from hilir.components.errors import ComponentError
+from hilir.pipeline.errors import ConfigError, StepFailed
+from hilir.pipeline.report import made
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.runners.progress import Progress
+from hilir.pipeline.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
     """Runs the pipeline's steps in order and tells the board; returns when all are done.
 
     Args:
-        pipeline: as `pipeline.graph.build` returns it, with a metadata store.
+        pipeline: as `hilir.pipeline.graph.build` returns it, with a metadata store.
         run_id: name of the run in the store.
         board: its nodes are the pipeline's.
         selection: which nodes to run; the others are taken from the latest run.

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.report.board import Board
+from hilir.pipeline.report.board import Board
 
 _BEGINS = "Component %s is running."
 _ENDS = "Component %s is finished."

@@ -3,5 +3,5 @@
     triggers (cron, data, age, call) ─► firings ─► policy ─► one run at once ─► `hilir run … --json`, a child process
 
 Every arrow is a transaction of the SQLite state, so that the daemon may be killed at any moment. A trigger is one class
-with the two methods of `pipeline.triggers.payload.Trigger`; `pipeline.triggers.build` chooses those of a configuration.
+with the two methods of `payload.Trigger`; `build` chooses those of a configuration.
 """

@@ -10,8 +10,8 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from pipeline.triggers.payload import Firing, Look, Payload
-from pipeline.triggers.served import find_served
+from hilir.pipeline.triggers.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.served import find_served
 
 _MOST_SECONDS = 60.0
 

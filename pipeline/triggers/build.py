@@ -7,18 +7,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.inputs import is_remote, resolve
-from pipeline.triggers.age import ModelAge
-from pipeline.triggers.call_server import CallServer
-from pipeline.triggers.calls import Calls
-from pipeline.triggers.cron import CronSchedule
-from pipeline.triggers.data import NewData
-from pipeline.triggers.payload import Trigger
-from pipeline.triggers.policy import Limits
-from pipeline.triggers.spans import has_span, marker_pattern
-from pipeline.triggers.state import State
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.inputs import is_remote, resolve
+from hilir.pipeline.triggers.age import ModelAge
+from hilir.pipeline.triggers.call_server import CallServer
+from hilir.pipeline.triggers.calls import Calls
+from hilir.pipeline.triggers.cron import CronSchedule
+from hilir.pipeline.triggers.data import NewData
+from hilir.pipeline.triggers.payload import Trigger
+from hilir.pipeline.triggers.policy import Limits
+from hilir.pipeline.triggers.spans import has_span, marker_pattern
+from hilir.pipeline.triggers.state import State
 
 _SHORTEST_TOKEN = 16
 
@@ -110,7 +110,7 @@ def make_program(config: Config, path: str, overlays: Sequence[str], settings: S
         return list(config.watch.program)
     options = [part for overlay in overlays for part in ("--overlay", overlay)]
     options += [part for setting in settings for part in ("--set", setting)]
-    return [sys.executable, "-m", "pipeline.cli", "run", path, *options, "--json"]
+    return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
 
 
 def _faults(config: Config) -> Iterator[str]:

@@ -21,8 +21,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.triggers.payload import Payload, Span
-from pipeline.triggers.state import State
+from hilir.pipeline.triggers.payload import Payload, Span
+from hilir.pipeline.triggers.state import State
 
 _MOST_BYTES = 65_536
 _MOST_CONNECTIONS = 16

@@ -9,12 +9,12 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from pipeline.triggers.payload import Firing, Look
-from pipeline.triggers.state import State
+from hilir.pipeline.triggers.payload import Firing, Look
+from hilir.pipeline.triggers.state import State
 
 
 class Calls:
-    """Fires for each call that the HTTP server (`pipeline.triggers.call_server`) has written into the state."""
+    """Fires for each call that the HTTP server (`hilir.pipeline.triggers.call_server`) has written into the state."""
 
     name = "call"
 

@@ -13,7 +13,7 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from pipeline.triggers.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.payload import Firing, Look, Payload
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MOST_MISSED = 1000

@@ -10,9 +10,9 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from pipeline.triggers.payload import Firing, Look, Payload
-from pipeline.triggers.served import find_served
-from pipeline.triggers.spans import Found, fill, list_spans, marker_pattern
+from hilir.pipeline.triggers.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.served import find_served
+from hilir.pipeline.triggers.spans import Found, fill, list_spans, marker_pattern
 
 _NOTHING = (-1, -1)
 

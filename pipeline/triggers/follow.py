@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pipeline.checks import require
-from pipeline.config.schema import Config
-from pipeline.triggers.build import (
+from hilir.pipeline.checks import require
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.triggers.build import (
     make_limits,
     make_program,
     make_server,
@@ -17,11 +17,11 @@ from pipeline.triggers.build import (
     require_watchable,
     state_folder,
 )
-from pipeline.triggers.call_server import CallServer
-from pipeline.triggers.ledger import find_open, forget_triggers
-from pipeline.triggers.state import State
-from pipeline.triggers.status import describe
-from pipeline.triggers.watcher import Watcher, alone
+from hilir.pipeline.triggers.call_server import CallServer
+from hilir.pipeline.triggers.ledger import find_open, forget_triggers
+from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.status import describe
+from hilir.pipeline.triggers.watcher import Watcher, alone
 
 _SILENT_SECONDS = 60.0
 

@@ -1,6 +1,6 @@
 """The process between the daemon and a run: it outlives the daemon, and writes down how the run ended.
 
-`python -m pipeline.triggers.launch FOLDER RUN ATTEMPT PROGRAM…`. Three things make a run happen exactly once:
+`python -m hilir.pipeline.triggers.launch FOLDER RUN ATTEMPT PROGRAM…`. Three things make a run happen exactly once:
 
 - the attempt is claimed in the state by one transaction, so that of two launchers one goes away;
 - a lock file is held by the launcher and, inherited, by the program: as long as one of the two lives, the run does;
@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from pipeline.triggers.ledger import claim, end_attempt, read_payloads
-from pipeline.triggers.state import State
+from hilir.pipeline.triggers.ledger import claim, end_attempt, read_payloads
+from hilir.pipeline.triggers.state import State
 
 NOT_MINE = 75
 """Exit code of a launcher that found the attempt taken."""
@@ -36,7 +36,15 @@ def launch(state: State, run: int, number: int, program: list[str]) -> subproces
     folder.mkdir(exist_ok=True)
     with (folder / f"{run}-{number}.launch.err").open("ab") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline.triggers.launch", str(state.folder), str(run), str(number), *program],
+            [
+                sys.executable,
+                "-m",
+                "hilir.pipeline.triggers.launch",
+                str(state.folder),
+                str(run),
+                str(number),
+                *program,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.triggers.payload import Firing, Look, Payload
-from pipeline.triggers.policy import DAY, Ended, Gate, Limits, Waiting, find_gate, is_final, place
-from pipeline.triggers.state import State, note_decision
+from hilir.pipeline.triggers.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.policy import DAY, Ended, Gate, Limits, Waiting, find_gate, is_final, place
+from hilir.pipeline.triggers.state import State, note_decision
 
 _CONSIDERED = 100
 

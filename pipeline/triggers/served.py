@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.triggers.payload import Span
+from hilir.pipeline.triggers.payload import Span
 
 
 @dataclass(frozen=True)

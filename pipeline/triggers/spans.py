@@ -13,7 +13,7 @@ from functools import reduce
 from operator import xor
 from pathlib import Path, PurePosixPath
 
-from pipeline.triggers.payload import Span
+from hilir.pipeline.triggers.payload import Span
 
 _SPEC = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
 _WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}

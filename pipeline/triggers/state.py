@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError
-from pipeline.triggers.payload import Payload
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.triggers.payload import Payload
 
 _VERSION = 1
 _BUSY_SECONDS = 30.0

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from pipeline.triggers.state import State
-from pipeline.triggers.watcher import is_watched
+from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.watcher import is_watched
 
 _RUNS = 10
 _DECISIONS = 20

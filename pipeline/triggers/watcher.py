@@ -20,12 +20,12 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from pipeline.errors import ConfigError
-from pipeline.triggers import ledger
-from pipeline.triggers.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
-from pipeline.triggers.payload import Trigger
-from pipeline.triggers.policy import Limits
-from pipeline.triggers.state import State
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.triggers import ledger
+from hilir.pipeline.triggers.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
+from hilir.pipeline.triggers.payload import Trigger
+from hilir.pipeline.triggers.policy import Limits
+from hilir.pipeline.triggers.state import State
 
 _TICK_SECONDS = 1.0
 # So often is written that all is as before: each write waits for the disk.

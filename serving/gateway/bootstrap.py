@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from serving.gateway import filters
-from serving.gateway.routes import LUA_FILTER, ROUTES
-from serving.gateway.script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
-from serving.gateway.settings import GatewaySettings
+from hilir.serving.gateway import filters
+from hilir.serving.gateway.routes import LUA_FILTER, ROUTES
+from hilir.serving.gateway.script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
+from hilir.serving.gateway.settings import GatewaySettings
 
 ROUTES_FILE = "routes.json"
 BOOTSTRAP_FILE = "envoy.json"

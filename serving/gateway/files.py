@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from serving.errors import ServingConfigError
-from serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
-from serving.gateway.routes import render_routes
-from serving.gateway.settings import GatewaySettings
-from serving.release.state import State
-from serving.release.store import Store, write_atomically
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
+from hilir.serving.gateway.routes import render_routes
+from hilir.serving.gateway.settings import GatewaySettings
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store, write_atomically
 
 SETTINGS_FILE = "settings.json"
 # A bootstrap with API keys is for its owner alone.

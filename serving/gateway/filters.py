@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.gateway.settings import GatewaySettings, read_api_keys
+from hilir.serving.gateway.settings import GatewaySettings, read_api_keys
 
 CLIENT_HEADER = "x-client"
 """Name of the API key's owner; only the gateway sets it."""

@@ -15,9 +15,9 @@ from types import FrameType
 
 import urllib3
 
-from serving.errors import ServingConfigError, ServingStartError
-from serving.gateway.bootstrap import BOOTSTRAP_FILE
-from serving.gateway.settings import GatewaySettings
+from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE
+from hilir.serving.gateway.settings import GatewaySettings
 
 _START_SECONDS = 20.0
 _POLL_SECONDS = 0.1

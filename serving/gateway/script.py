@@ -1,11 +1,12 @@
 """The Lua script that Envoy runs for each request: which version, and what the log is to know.
 
-The split itself is in the metadata of a model's route (`routes.py`). The arithmetic is that of `serving.release.split`.
+The split itself is in the metadata of a model's route (`routes.py`). The arithmetic is that of
+`hilir.serving.release.split`.
 """
 
 from __future__ import annotations
 
-from serving.gateway.settings import GatewaySettings
+from hilir.serving.gateway.settings import GatewaySettings
 
 CLUSTER_HEADER = "x-hilir-cluster"
 SHADOW_HEADER = "x-hilir-shadow"

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from serving.errors import ReleaseRefused
-from serving.release.state import State
-from serving.release.store import Store, hash_file
+from hilir.serving.errors import ReleaseRefused
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store, hash_file
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1

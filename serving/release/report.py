@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from serving.errors import ReleaseRefused
-from serving.release.checks import read_manifest
-from serving.release.session import Session, describe
-from serving.release.setup import choose_model
-from serving.release.state import State
-from serving.release.store import Store
-from serving.release.targets import find_missing
+from hilir.serving.errors import ReleaseRefused
+from hilir.serving.release.checks import read_manifest
+from hilir.serving.release.session import Session, describe
+from hilir.serving.release.setup import choose_model
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store
+from hilir.serving.release.targets import find_missing
 
 
 def list_lines(root: str, model: str | None) -> Iterator[str]:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from serving.errors import ReleaseRefused, TargetError
-from serving.release import transitions
-from serving.release.state import State, same_release
-from serving.release.store import Store
-from serving.release.targets import Target, describe_split, find_missing, split_by_version
+from hilir.serving.errors import ReleaseRefused, TargetError
+from hilir.serving.release import transitions
+from hilir.serving.release.state import State, same_release
+from hilir.serving.release.store import Store
+from hilir.serving.release.targets import Target, describe_split, find_missing, split_by_version
 
 _POLL_SECONDS = 0.05
 Say = Callable[[str], None]

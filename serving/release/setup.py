@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serving.errors import ServingConfigError
-from serving.gateway.files import read_gateway
-from serving.release.golden import replay_golden
-from serving.release.session import Session
-from serving.release.store import Store
-from serving.release.targets.gateway import EnvoyGateway
-from serving.release.targets.rest import RestCaller
-from serving.release.targets.tf_serving import TfServing, UnstartedServers
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.gateway.files import read_gateway
+from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.session import Session
+from hilir.serving.release.store import Store
+from hilir.serving.release.targets.gateway import EnvoyGateway
+from hilir.serving.release.targets.rest import RestCaller
+from hilir.serving.release.targets.tf_serving import TfServing, UnstartedServers
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
 

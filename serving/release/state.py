@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from serving.release.split import CANDIDATE, STABLE
+from hilir.serving.release.split import CANDIDATE, STABLE
 
 
 class Version(BaseModel):

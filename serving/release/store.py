@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from serving.errors import ReleaseRefused, ServingConfigError
-from serving.release.state import State
+from hilir.serving.errors import ReleaseRefused, ServingConfigError
+from hilir.serving.release.state import State
 
 RELEASE_FILE = "release.json"
 _LOCK_FILE = ".release.lock"

@@ -1,4 +1,4 @@
-"""`python -m serving.server`: the server without the rest of the command line."""
+"""`python -m hilir.serving.server`: the server without the rest of the command line."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from serving.cli import serve
-from serving.errors import ServingError
+from hilir.serving.cli import serve
+from hilir.serving.errors import ServingError
 
 try:
     serve()

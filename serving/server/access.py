@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from serving.errors import ServingConfigError
+from hilir.serving.errors import ServingConfigError
 
 _MIN_LENGTH = 16
 

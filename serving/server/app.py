@@ -13,29 +13,29 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from serving.errors import ServingConfigError, ServingStartError
-from serving.server.access import Tokens
-from serving.server.batch_options import BatchOptions, read_batch_options
-from serving.server.batching import Batcher
-from serving.server.config_source import ConfigSource
-from serving.server.core import ServerCore
-from serving.server.executor import Executor
-from serving.server.grpc_core import CoreServer
-from serving.server.grpc_server import AioServer, make_grpc_server
-from serving.server.grpc_service import GrpcApi
-from serving.server.http_message import HttpLimits
-from serving.server.http_server import HttpServer
-from serving.server.lifecycle import Lifecycle, LifecycleOptions
-from serving.server.loader import LoadOptions, load_servable, return_memory, touch_signatures
-from serving.server.metrics import Metrics
-from serving.server.options import LOOPBACK, ServeOptions
-from serving.server.protos import MonitoringConfig, read_text_proto
-from serving.server.request_log import LogOptions, NoLog, RequestLog
-from serving.server.rest import METRICS_PATH, RestApi, RestOptions
-from serving.server.servable import Servable
-from serving.server.status import StatusError
-from serving.server.tls import TlsConfig, http_context, read_tls_config
-from serving.server.warmup import replay_warmup
+from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.server.access import Tokens
+from hilir.serving.server.batch_options import BatchOptions, read_batch_options
+from hilir.serving.server.batching import Batcher
+from hilir.serving.server.config_source import ConfigSource
+from hilir.serving.server.core import ServerCore
+from hilir.serving.server.executor import Executor
+from hilir.serving.server.grpc_core import CoreServer
+from hilir.serving.server.grpc_server import AioServer, make_grpc_server
+from hilir.serving.server.grpc_service import GrpcApi
+from hilir.serving.server.http_message import HttpLimits
+from hilir.serving.server.http_server import HttpServer
+from hilir.serving.server.lifecycle import Lifecycle, LifecycleOptions
+from hilir.serving.server.loader import LoadOptions, load_servable, return_memory, touch_signatures
+from hilir.serving.server.metrics import Metrics
+from hilir.serving.server.options import LOOPBACK, ServeOptions
+from hilir.serving.server.protos import MonitoringConfig, read_text_proto
+from hilir.serving.server.request_log import LogOptions, NoLog, RequestLog
+from hilir.serving.server.rest import METRICS_PATH, RestApi, RestOptions
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import StatusError
+from hilir.serving.server.tls import TlsConfig, http_context, read_tls_config
+from hilir.serving.server.warmup import replay_warmup
 
 logger = logging.getLogger(__name__)
 Say = Callable[[str], None]

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from serving.errors import ServingConfigError
-from serving.server.protos import BatchingParameters, read_text_proto
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.server.protos import BatchingParameters, read_text_proto
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.server.batch_options import BatchOptions
-from serving.server.executor import Outputs
-from serving.server.servable import Run
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.batch_options import BatchOptions
+from hilir.serving.server.executor import Outputs
+from hilir.serving.server.servable import Run
+from hilir.serving.server.status import StatusError, invalid_argument
 
 
 def run_batch(run: Run, tasks: list[list[np.ndarray]], options: BatchOptions) -> list[Outputs | Exception]:

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from serving.errors import ServingConfigError
-from serving.server.batch_options import BatchOptions, read_batch_options
-from serving.server.batch_run import run_batch
-from serving.server.executor import INLINE_ELEMENTS, INLINE_SECONDS, Outputs
-from serving.server.inference import Plan
-from serving.server.metrics import Metrics
-from serving.server.servable import Run
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.server.batch_options import BatchOptions, read_batch_options
+from hilir.serving.server.batch_run import run_batch
+from hilir.serving.server.executor import INLINE_ELEMENTS, INLINE_SECONDS, Outputs
+from hilir.serving.server.inference import Plan
+from hilir.serving.server.metrics import Metrics
+from hilir.serving.server.servable import Run
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 PER_MODEL_FILE = "batching_params.pbtxt"
 # Rounds of the event loop that a batch may grow for; an idle server spends one, about 10 microseconds.

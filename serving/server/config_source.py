@@ -7,10 +7,10 @@ from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.errors import ServingConfigError, ServingStartError
-from serving.server.model_config import PLATFORM, read_config_file, single_model
-from serving.server.options import ServeOptions
-from serving.server.versions import index_versions
+from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.server.model_config import PLATFORM, read_config_file, single_model
+from hilir.serving.server.options import ServeOptions
+from hilir.serving.server.versions import index_versions
 
 CONFIG_FILE = "models.config"
 _PROJECT_POLL_SECONDS = 1.0

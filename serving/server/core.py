@@ -11,12 +11,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from serving.server.lifecycle import Lifecycle, VersionStatus
-from serving.server.model_config import ModelSettings, check_config, check_platforms
-from serving.server.routing import hold
-from serving.server.servable import Servable
-from serving.server.status import Code, StatusError, invalid_argument, not_found
-from serving.server.versions import State
+from hilir.serving.server.lifecycle import Lifecycle, VersionStatus
+from hilir.serving.server.model_config import ModelSettings, check_config, check_platforms
+from hilir.serving.server.routing import hold
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import Code, StatusError, invalid_argument, not_found
+from hilir.serving.server.versions import State
 
 logger = logging.getLogger(__name__)
 # Labels of TensorFlow Serving have no such limit; the status of unknown models must not grow without one.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.server.inference import Plan
+from hilir.serving.server.inference import Plan
 
 if TYPE_CHECKING:
-    from serving.server.batching import Batcher
+    from hilir.serving.server.batching import Batcher
 
 Outputs = list[np.ndarray]
 # A thread hand-over costs about 0.1 ms; a run on the loop delays every other request by its own time.

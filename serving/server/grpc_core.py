@@ -18,8 +18,8 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc
 
-from serving.server.access import Tokens
-from serving.server.status import Code, StatusError
+from hilir.serving.server.access import Tokens
+from hilir.serving.server.status import Code, StatusError
 
 Method = Callable[[bytes, Any], Awaitable[bytes]]
 Stream = Callable[[bytes, Any], AsyncIterator[bytes]]

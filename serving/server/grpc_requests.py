@@ -17,8 +17,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.server.executor import Outputs
-from serving.server.inference import (
+from hilir.serving.server.executor import Outputs
+from hilir.serving.server.inference import (
     CLASSIFY_METHOD,
     DEFAULT_SIGNATURE,
     REGRESS_METHOD,
@@ -34,10 +34,10 @@ from serving.server.inference import (
     read_regressions,
     regress_tensors,
 )
-from serving.server.rest_status import signature_map
-from serving.server.servable import Servable, Signature
-from serving.server.status import Code, StatusError, invalid_argument
-from serving.server.tensors import entry, from_proto, serialize
+from hilir.serving.server.rest_status import signature_map
+from hilir.serving.server.servable import Servable, Signature
+from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors import entry, from_proto, serialize
 
 _METADATA_FIELD = "signature_def"
 _UNREAD: np.ndarray = np.zeros(())

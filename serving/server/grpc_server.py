@@ -10,14 +10,14 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from serving.errors import ServingConfigError, ServingStartError
-from serving.server.access import Tokens
-from serving.server.grpc_core import CoreServer, Stream, is_available
-from serving.server.grpc_service import GrpcApi, Method
-from serving.server.options import ServeOptions
-from serving.server.protos import HealthCheckRequest, HealthCheckResponse
-from serving.server.status import Code, StatusError, invalid_argument, not_found
-from serving.server.tls import TlsConfig, grpc_credentials
+from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.server.access import Tokens
+from hilir.serving.server.grpc_core import CoreServer, Stream, is_available
+from hilir.serving.server.grpc_service import GrpcApi, Method
+from hilir.serving.server.options import ServeOptions
+from hilir.serving.server.protos import HealthCheckRequest, HealthCheckResponse
+from hilir.serving.server.status import Code, StatusError, invalid_argument, not_found
+from hilir.serving.server.tls import TlsConfig, grpc_credentials
 
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3
 _WATCH_SECONDS = 0.2

@@ -23,15 +23,15 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.server import grpc_requests
-from serving.server.core import ServerCore
-from serving.server.executor import Executor, Outputs
-from serving.server.grpc_requests import Prepared
-from serving.server.log_records import Sample
-from serving.server.metrics import Counter, Metrics
-from serving.server.request_log import NoLog, RequestLog
-from serving.server.servable import Servable
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server import grpc_requests
+from hilir.serving.server.core import ServerCore
+from hilir.serving.server.executor import Executor, Outputs
+from hilir.serving.server.grpc_requests import Prepared
+from hilir.serving.server.log_records import Sample
+from hilir.serving.server.metrics import Counter, Metrics
+from hilir.serving.server.request_log import NoLog, RequestLog
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 logger = logging.getLogger(__name__)
 _LARGE_REQUEST = 64 << 10

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from serving.server.http_message import REASONS, Request, Response, error_page
+from hilir.serving.server.http_message import REASONS, Request, Response, error_page
 
 if TYPE_CHECKING:
-    from serving.server.http_server import HttpServer
+    from hilir.serving.server.http_server import HttpServer
 
 _MAX_PIPELINED = 32
 _MAX_HEADERS = 100

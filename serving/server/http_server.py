@@ -6,8 +6,8 @@ import asyncio
 import time
 from email.utils import formatdate
 
-from serving.server.http_connection import Connection
-from serving.server.http_message import Handler, HttpLimits
+from hilir.serving.server.http_connection import Connection
+from hilir.serving.server.http_message import Handler, HttpLimits
 
 
 class HttpServer:

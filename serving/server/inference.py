@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.server import dtypes
-from serving.server.servable import Servable, Signature
-from serving.server.status import Code, StatusError, invalid_argument
-from serving.server.tensors import from_proto
+from hilir.serving.server import dtypes
+from hilir.serving.server.servable import Servable, Signature
+from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors import from_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 CLASSIFY_METHOD = "tensorflow/serving/classify"

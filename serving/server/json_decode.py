@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from serving.server import rapidjson
-from serving.server.json_text import debug_string
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server import rapidjson
+from hilir.serving.server.json_text import debug_string
+from hilir.serving.server.status import StatusError, invalid_argument
 
 # Of two equal keys the fast readers take the last, RapidJSON the first.
 _TOP_KEYS = (b'"signature_name"', b'"instances"', b'"inputs"', b'"examples"', b'"context"')

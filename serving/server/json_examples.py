@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tensorflow.core.example import example_pb2, feature_pb2
 
-from serving.server.json_decode import decode_object
-from serving.server.json_predict import read_signature_name
-from serving.server.json_tensor import decode_base64, is_base64_object
-from serving.server.json_text import debug_string, type_name
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.json_decode import decode_object
+from hilir.serving.server.json_predict import read_signature_name
+from hilir.serving.server.json_tensor import decode_base64, is_base64_object
+from hilir.serving.server.json_text import debug_string, type_name
+from hilir.serving.server.status import StatusError, invalid_argument
 
 
 @dataclass(frozen=True)

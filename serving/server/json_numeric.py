@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from serving.server import dtypes
+from hilir.serving.server import dtypes
 
 _LIMITS: dict[int, tuple[int, int]] = {
     **dict.fromkeys(dtypes.SMALL_INTS, (-(2**31), 2**31 - 1)),

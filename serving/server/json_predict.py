@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from serving.server import dtypes, json_numeric
-from serving.server.json_decode import decode_object
-from serving.server.json_tensor import InputSpec, column_to_array, is_base64_object, rows_to_arrays
-from serving.server.json_text import debug_string
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server import dtypes, json_numeric
+from hilir.serving.server.json_decode import decode_object
+from hilir.serving.server.json_tensor import InputSpec, column_to_array, is_base64_object, rows_to_arrays
+from hilir.serving.server.json_text import debug_string
+from hilir.serving.server.status import StatusError, invalid_argument
 
 # Given a signature's name (empty for the default), its inputs.
 FindInputs = Callable[[str], Mapping[str, InputSpec]]

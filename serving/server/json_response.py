@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import orjson
 
-from serving.server import dtypes
-from serving.server.json_predict import Format
-from serving.server.json_text import format_floats, nest_inline, nest_pretty, quote
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server import dtypes
+from hilir.serving.server.json_predict import Format
+from hilir.serving.server.json_text import format_floats, nest_inline, nest_pretty, quote
+from hilir.serving.server.status import StatusError, invalid_argument
 
 # Above this many numbers the shortest digits are written, not TensorFlow Serving's: the same values, sooner.
 _EXACT_DIGITS = 16_384

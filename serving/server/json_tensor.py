@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.server import dtypes
-from serving.server.json_text import debug_string, type_name
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server import dtypes
+from hilir.serving.server.json_text import debug_string, type_name
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 # numpy's own limit on dimensions; TensorFlow's is 254, and no kernel takes more than 8.
 MAX_RANK = 64

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from serving.server.model_config import ModelSettings
-from serving.server.routing import Routing, RoutingTable
-from serving.server.servable import Servable
-from serving.server.status import Code, StatusError
-from serving.server.storage import Fingerprint, Settling, find_versions, fingerprint
-from serving.server.versions import Action, Phase, Snapshot, State, next_action
+from hilir.serving.server.model_config import ModelSettings
+from hilir.serving.server.routing import Routing, RoutingTable
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import Code, StatusError
+from hilir.serving.server.storage import Fingerprint, Settling, find_versions, fingerprint
+from hilir.serving.server.versions import Action, Phase, Snapshot, State, next_action
 
 logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1

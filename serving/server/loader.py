@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
-from serving.server import dtypes
-from serving.server.servable import Servable, Signature
-from serving.server.status import Code, StatusError
+from hilir.serving.server import dtypes
+from hilir.serving.server.servable import Servable, Signature
+from hilir.serving.server.status import Code, StatusError
 
 logger = logging.getLogger(__name__)
 # Graphs with these may run for as long as their data says, so that they never run on the event loop.

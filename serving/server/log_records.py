@@ -13,8 +13,8 @@ import numpy as np
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.server.inference import Plan, read_classifications, read_regressions
-from serving.server.tensors import to_proto
+from hilir.serving.server.inference import Plan, read_classifications, read_regressions
+from hilir.serving.server.tensors import to_proto
 
 _REDACTED = "REDACTED"
 # Larger tensors are described in the JSON log, not written out.

@@ -8,8 +8,8 @@ from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.server.protos import read_text_proto
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.protos import read_text_proto
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 PLATFORM = "tensorflow"
 _TENSORFLOW_TYPE = 1

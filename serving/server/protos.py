@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from google.protobuf.message import Message
 
-from serving.errors import ServingConfigError
+from hilir.serving.errors import ServingConfigError
 
 M = TypeVar("M", bound=Message)
 

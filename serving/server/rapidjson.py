@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')

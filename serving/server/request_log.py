@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.server.log_files import RotatingFile, tf_record
-from serving.server.log_records import Sample, json_line, prediction_log
-from serving.server.metrics import Metrics
+from hilir.serving.server.log_files import RotatingFile, tf_record
+from hilir.serving.server.log_records import Sample, json_line, prediction_log
+from hilir.serving.server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 _QUEUE = 1024

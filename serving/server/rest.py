@@ -12,20 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from serving.server import rest_status
-from serving.server.access import Tokens
-from serving.server.core import ServerCore
-from serving.server.executor import Executor, Outputs
-from serving.server.http_message import Request, Respond, Response, error_page
-from serving.server.inference import Plan
-from serving.server.json_response import encode_error
-from serving.server.log_records import Sample
-from serving.server.metrics import Metrics
-from serving.server.request_log import NoLog, RequestLog
-from serving.server.rest_path import API, Target, VersionError, parse_target
-from serving.server.rest_plan import plan_request
-from serving.server.servable import Servable
-from serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
+from hilir.serving.server import rest_status
+from hilir.serving.server.access import Tokens
+from hilir.serving.server.core import ServerCore
+from hilir.serving.server.executor import Executor, Outputs
+from hilir.serving.server.http_message import Request, Respond, Response, error_page
+from hilir.serving.server.inference import Plan
+from hilir.serving.server.json_response import encode_error
+from hilir.serving.server.log_records import Sample
+from hilir.serving.server.metrics import Metrics
+from hilir.serving.server.request_log import NoLog, RequestLog
+from hilir.serving.server.rest_path import API, Target, VersionError, parse_target
+from hilir.serving.server.rest_plan import plan_request
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 
 logger = logging.getLogger(__name__)
 METRICS_PATH = "/monitoring/prometheus/metrics"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.status import StatusError, invalid_argument
 
 API = re.compile(r"/v1/.*", re.IGNORECASE)
 _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"

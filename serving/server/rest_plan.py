@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from serving.server.executor import Outputs
-from serving.server.inference import (
+from hilir.serving.server.executor import Outputs
+from hilir.serving.server.inference import (
     Plan,
     classify_tensors,
     find_examples_signature,
@@ -18,11 +18,11 @@ from serving.server.inference import (
     read_regressions,
     regress_tensors,
 )
-from serving.server.json_examples import decode_examples
-from serving.server.json_predict import decode_predict
-from serving.server.json_response import encode_classifications, encode_predictions, encode_regressions
-from serving.server.json_tensor import InputSpec
-from serving.server.servable import Servable, Signature
+from hilir.serving.server.json_examples import decode_examples
+from hilir.serving.server.json_predict import decode_predict
+from hilir.serving.server.json_response import encode_classifications, encode_predictions, encode_regressions
+from hilir.serving.server.json_tensor import InputSpec
+from hilir.serving.server.servable import Servable, Signature
 
 Encode = Callable[[Outputs], bytes]
 

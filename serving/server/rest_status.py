@@ -7,11 +7,11 @@ import json
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
-from serving.server.core import ServerCore
-from serving.server.metrics import Metrics
-from serving.server.rest_path import Target
-from serving.server.servable import Servable
-from serving.server.versions import State
+from hilir.serving.server.core import ServerCore
+from hilir.serving.server.metrics import Metrics
+from hilir.serving.server.rest_path import Target
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.versions import State
 
 
 def status(core: ServerCore, target: Target) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from serving.server.servable import Servable
-from serving.server.status import StatusError, invalid_argument, not_found
+from hilir.serving.server.servable import Servable
+from hilir.serving.server.status import StatusError, invalid_argument, not_found
 
 
 @dataclass(frozen=True)

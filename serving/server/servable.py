@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.server import dtypes
-from serving.server.json_tensor import InputSpec
-from serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server import dtypes
+from hilir.serving.server.json_tensor import InputSpec
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 _MAX_CALLABLES = 64
 _CALLER_THREAD = -1

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.server.model_config import ModelSettings
-from serving.server.status import StatusError, invalid_argument
-from serving.server.versions import choose_versions, index_versions
+from hilir.serving.server.model_config import ModelSettings
+from hilir.serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.versions import choose_versions, index_versions
 
 logger = logging.getLogger(__name__)
 # A directory whose newest change is this old is not being copied any more.

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from tensorflow.core.framework import tensor_pb2
 
-from serving.server import dtypes
-from serving.server.status import invalid_argument
+from hilir.serving.server import dtypes
+from hilir.serving.server.status import invalid_argument
 
 # One value may stand for a whole tensor, so that a request of a few bytes could ask for any amount of memory.
 MAX_TENSOR_BYTES = 1 << 30

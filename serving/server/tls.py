@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from serving.errors import ServingConfigError
-from serving.server.protos import SSLConfig, read_text_proto
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.server.protos import SSLConfig, read_text_proto
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from serving.server.model_config import VersionPolicy
+from hilir.serving.server.model_config import VersionPolicy
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 

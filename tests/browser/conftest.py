@@ -50,7 +50,7 @@ def models(digits_run, taxi_run, tmp_path_factory):
     root = tmp_path_factory.mktemp("serving")
     for model, (place, _) in {"digits": digits_run, "taxi": taxi_run}.items():
         sets = [part for setting in place.settings for part in ("--set", setting)]
-        command = [sys.executable, "-m", "pipeline.cli", "export", "tfjs", "1", f"configs/{model}.yaml"]
+        command = [sys.executable, "-m", "hilir.pipeline.cli", "export", "tfjs", "1", f"configs/{model}.yaml"]
         done = subprocess.run(
             [*command, "--set", "export.examples=100000", *sets], cwd=ROOT, capture_output=True, text=True, timeout=500
         )
@@ -64,7 +64,7 @@ def rows(digits_run, taxi_run):
     """Every evaluation row of both models, as columns of plain values, with what the SavedModel says."""
     import tensorflow as tf
 
-    from components.exporter.rows import read_rows
+    from hilir.components.exporter.rows import read_rows
 
     found = {}
     for model, (place, result) in {"digits": digits_run, "taxi": taxi_run}.items():
@@ -88,7 +88,7 @@ def rows(digits_run, taxi_run):
 @pytest.fixture(scope="session")
 def serve():
     """Starts servers of the page."""
-    from pipeline.site_server import SiteServer
+    from hilir.pipeline.site_server import SiteServer
 
     servers = []
 

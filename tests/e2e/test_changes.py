@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.main import _run
-from pipeline.config import load
-from pipeline.errors import StepFailed
-from pipeline.session import Options, run_locally
+from hilir.pipeline.cli.main import _run
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import StepFailed
+from hilir.pipeline.session import Options, run_locally
 
 pytestmark = pytest.mark.pipeline
 

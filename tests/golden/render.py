@@ -6,8 +6,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config import load
-from pipeline.runners.vertex.job import serialize
+from hilir.pipeline.config import load
+from hilir.pipeline.runners.vertex.job import serialize
 
 FOLDER = Path(__file__).parent
 PIPELINES = ("taxi", "digits")
@@ -18,9 +18,9 @@ SETTINGS = ("vertex.bucket=my-bucket", "vertex.image=europe-west4-docker.pkg.dev
 def render(name: str) -> str:
     """Returns the compiled pipeline as text; code fingerprints and the commit, which change every day, are fixed."""
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    from pipeline.graph import build
-    from pipeline.inputs import find_facts
-    from pipeline.runners.vertex.compile import compile_pipeline
+    from hilir.pipeline.graph import build
+    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.runners.vertex.compile import compile_pipeline
 
     config = load(f"configs/{name}.yaml", ["configs/overlays/vertex.yaml"], SETTINGS).config
     facts = replace(find_facts(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError
+from hilir.pipeline.errors import ConfigError
 
 _URI = re.compile(r"gs://[a-z0-9][a-z0-9._-]*(?:/[\w.+=@%*{}:~-]*)*")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[^/\s]+)*/?")

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from pipeline.runners.emulator.executor_input import Inputs
+from hilir.pipeline.runners.emulator.executor_input import Inputs
 
 
 def make_key(context: str, component: Any, executor: Any, inputs: Inputs) -> str:

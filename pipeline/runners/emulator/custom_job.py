@@ -16,9 +16,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.process import Starter, describe_exit, make_environment, wait
-from pipeline.runners.emulator.step_log import read_reason
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.process import Starter, describe_exit, make_environment, wait
+from hilir.pipeline.runners.emulator.step_log import read_reason
 
 Json = Mapping[str, Any]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.report import made
-from pipeline.runners.emulator import cel
-from pipeline.runners.emulator.errors import Canceled, StepError
-from pipeline.runners.emulator.executor_input import Inputs, make_executor_input
-from pipeline.runners.emulator.inputs import Result, Scope, find_inputs, find_outputs
-from pipeline.runners.emulator.job import Job
-from pipeline.runners.emulator.store import Outputs
-from pipeline.runners.emulator.tasks import Task, run_task
-from pipeline.runners.vertex.structure import upstream_tasks
-from pipeline.store import Artifact as Shown
+from hilir.pipeline.report import made
+from hilir.pipeline.runners.emulator import cel
+from hilir.pipeline.runners.emulator.errors import Canceled, StepError
+from hilir.pipeline.runners.emulator.executor_input import Inputs, make_executor_input
+from hilir.pipeline.runners.emulator.inputs import Result, Scope, find_inputs, find_outputs
+from hilir.pipeline.runners.emulator.job import Job
+from hilir.pipeline.runners.emulator.store import Outputs
+from hilir.pipeline.runners.emulator.tasks import Task, run_task
+from hilir.pipeline.runners.vertex.structure import upstream_tasks
+from hilir.pipeline.store import Artifact as Shown
 
 _ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.ALL_UPSTREAM_TASKS_COMPLETED
 _FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"

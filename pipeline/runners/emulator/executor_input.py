@@ -17,9 +17,9 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.store import Artifact, Outputs
-from pipeline.runners.vertex.structure import title_of
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.store import Artifact, Outputs
+from hilir.pipeline.runners.vertex.structure import title_of
 
 Json = dict[str, Any]
 

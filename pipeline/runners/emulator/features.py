@@ -9,9 +9,9 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.runners.emulator import cel, custom_job, placeholders, query
-from pipeline.runners.vertex.specification import Specification
-from pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.runners.emulator import cel, custom_job, placeholders, query
+from hilir.pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.training import LAUNCHER
 
 _POLICIES = ("PIPELINE_FAILURE_POLICY_FAIL_SLOW", "PIPELINE_FAILURE_POLICY_FAIL_FAST")
 _CLOUD_EXECUTORS = "tfx.extensions."

@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, Any
 
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.process import Child, FreshProcesses, make_environment
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.process import Child, FreshProcesses, make_environment
 
 _PYTHON = ("python", "python3")
 
@@ -87,7 +87,7 @@ class ForkServer:
         environment = make_environment({"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "1"})
         with self._log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.runners.emulator.preloaded", *self._modules],
+                [sys.executable, "-m", "hilir.pipeline.runners.emulator.preloaded", *self._modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

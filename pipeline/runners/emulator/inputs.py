@@ -10,11 +10,11 @@ from typing import Any, Literal
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.runners.emulator import placeholders
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.executor_input import Inputs, convert
-from pipeline.runners.emulator.job import Job
-from pipeline.runners.emulator.store import NOTHING, Artifact, Outputs
+from hilir.pipeline.runners.emulator import placeholders
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.executor_input import Inputs, convert
+from hilir.pipeline.runners.emulator.job import Job
+from hilir.pipeline.runners.emulator.store import NOTHING, Artifact, Outputs
 
 State = Literal["done", "cached", "failed", "skipped"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from threading import BoundedSemaphore, Event
 from typing import Any
 
-from pipeline.report.board import Board
-from pipeline.runners.emulator.process import Starter
-from pipeline.runners.emulator.store import Store
-from pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.runners.emulator.process import Starter
+from hilir.pipeline.runners.emulator.store import Store
+from hilir.pipeline.runners.vertex.specification import Specification
 
 PROJECT = "emulation"
 PROJECT_NUMBER = "100000000001"
@@ -88,7 +88,7 @@ def node_labels(parsed: Specification) -> dict[tuple[str, ...], str]:
     """
     from graphlib import TopologicalSorter
 
-    from pipeline.runners.vertex.structure import upstream_tasks
+    from hilir.pipeline.runners.vertex.structure import upstream_tasks
 
     paths: list[tuple[str, ...]] = []
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.errors import StepError
 
 _PLACEHOLDER = re.compile(r"\{\{\$(.*?)\}\}")
 _KEY = r"\['([^']+)'\]"

@@ -11,15 +11,15 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.errors import ConfigError
-from pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.executor_input import convert
-from pipeline.runners.emulator.features import find_refusals
-from pipeline.runners.vertex.names import check_names
-from pipeline.runners.vertex.places import starting_values
-from pipeline.runners.vertex.specification import Specification, parse
-from pipeline.runners.vertex.structure import check_structure
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.emulator.buckets import Mount, bucket_of, map_uris
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.executor_input import convert
+from hilir.pipeline.runners.emulator.features import find_refusals
+from hilir.pipeline.runners.vertex.names import check_names
+from hilir.pipeline.runners.vertex.places import starting_values
+from hilir.pipeline.runners.vertex.specification import Specification, parse
+from hilir.pipeline.runners.vertex.structure import check_structure
 
 _Type = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 # What JSON has for each type of parameter.

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from pipeline.runners.emulator.errors import Canceled, StepError
+from hilir.pipeline.runners.emulator.errors import Canceled, StepError
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5

@@ -9,16 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
-from pipeline.errors import StepFailed
-from pipeline.report.board import Board
-from pipeline.runners.emulator.dag import DagRunner, describe_failures, show_artifacts
-from pipeline.runners.emulator.executor_input import Inputs
-from pipeline.runners.emulator.fork_server import ForkServer
-from pipeline.runners.emulator.job import Job, node_labels
-from pipeline.runners.emulator.process import FreshProcesses, Starter
-from pipeline.runners.emulator.store import Store
-from pipeline.runners.vertex.specification import Specification
-from pipeline.store import Run, Step
+from hilir.pipeline.errors import StepFailed
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.runners.emulator.dag import DagRunner, describe_failures, show_artifacts
+from hilir.pipeline.runners.emulator.executor_input import Inputs
+from hilir.pipeline.runners.emulator.fork_server import ForkServer
+from hilir.pipeline.runners.emulator.job import Job, node_labels
+from hilir.pipeline.runners.emulator.process import FreshProcesses, Starter
+from hilir.pipeline.runners.emulator.store import Store
+from hilir.pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.store import Run, Step
 
 # Parameters of TFX's components that name a function of the user's.
 _FUNCTIONS = ("run_fn", "preprocessing_fn", "tuner_fn")

@@ -10,7 +10,7 @@ _LINES = 15
 _TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*: .*|[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)")
 # Errors whose message is the whole text for the user.
-_OURS = "components.errors."
+_OURS = "hilir.components.errors."
 # Lines of logs that may follow a traceback: glog's and absl's.
 _LOGGED = re.compile(r"[IWEF]\d{4} ")
 

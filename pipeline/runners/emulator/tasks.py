@@ -12,11 +12,11 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from pipeline.runners.emulator import placeholders
-from pipeline.runners.emulator.cache import make_key
-from pipeline.runners.emulator.custom_job import run_custom_job
-from pipeline.runners.emulator.errors import Canceled, StepError
-from pipeline.runners.emulator.executor_input import (
+from hilir.pipeline.runners.emulator import placeholders
+from hilir.pipeline.runners.emulator.cache import make_key
+from hilir.pipeline.runners.emulator.custom_job import run_custom_job
+from hilir.pipeline.runners.emulator.errors import Canceled, StepError
+from hilir.pipeline.runners.emulator.executor_input import (
     Inputs,
     Json,
     clear_outputs,
@@ -26,14 +26,14 @@ from pipeline.runners.emulator.executor_input import (
     merge_artifacts,
     read_executor_output,
 )
-from pipeline.runners.emulator.inputs import Result
-from pipeline.runners.emulator.job import Job
-from pipeline.runners.emulator.process import describe_exit, make_environment, wait
-from pipeline.runners.emulator.progress import Follower
-from pipeline.runners.emulator.query import parse_filter
-from pipeline.runners.emulator.step_log import read_reason
-from pipeline.runners.emulator.store import NOTHING, Artifact, Outputs
-from pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.runners.emulator.inputs import Result
+from hilir.pipeline.runners.emulator.job import Job
+from hilir.pipeline.runners.emulator.process import describe_exit, make_environment, wait
+from hilir.pipeline.runners.emulator.progress import Follower
+from hilir.pipeline.runners.emulator.query import parse_filter
+from hilir.pipeline.runners.emulator.step_log import read_reason
+from hilir.pipeline.runners.emulator.store import NOTHING, Artifact, Outputs
+from hilir.pipeline.runners.vertex.training import LAUNCHER
 
 
 @dataclass(frozen=True)

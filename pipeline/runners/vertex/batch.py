@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.settings import Target
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.request import make_id
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.settings import Target
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.request import make_id
 
 # By this label a job is found whose creation was not answered; the service takes no id from its clients.
 _REQUEST = "hilir-request"

@@ -8,10 +8,10 @@ from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
-from pipeline.runners.vertex.deployed import Deployed, find_deployed
-from pipeline.runners.vertex.executors import custom_job_of, max_workers, option_of, pools_of
-from pipeline.runners.vertex.specification import Specification
-from pipeline.runners.vertex.structure import upstream_tasks
+from hilir.pipeline.runners.vertex.deployed import Deployed, find_deployed
+from hilir.pipeline.runners.vertex.executors import custom_job_of, max_workers, option_of, pools_of
+from hilir.pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.structure import upstream_tasks
 
 # https://cloud.google.com/vertex-ai/docs/pipelines/machine-types: what a step gets that asks for nothing.
 DEFAULT_MACHINE = "e2-standard-4"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call
-from components.vertex_pusher.connection import Connection
-from pipeline.errors import ConfigError
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.pipeline.errors import ConfigError
 
 
 def check_bucket(connection: Connection, uri: str) -> None:

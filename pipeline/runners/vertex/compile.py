@@ -7,9 +7,9 @@ from typing import Any
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.pipeline import Pipeline
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex import identity, lint, nodes, parameters, patches, training
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex import identity, lint, nodes, parameters, patches, training
 
 # Replaces each step's image where the configuration names none, so that all other faults are found in the same go.
 NO_IMAGE = "no-image"
@@ -19,7 +19,7 @@ def compile_pipeline(pipeline: Pipeline, config: Config) -> dict[str, Any]:
     """Returns the pipeline job (schema 2.1.0) as JSON values.
 
     Args:
-        pipeline: as `pipeline.graph.build` returns it, without a metadata store.
+        pipeline: as `hilir.pipeline.graph.build` returns it, without a metadata store.
         config: the same configuration.
 
     Raises:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.settings import Section
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.errors import VertexError
-from pipeline.config.faults import describe
-from pipeline.config.layers import Layer, merge, read_file, read_setting
-from pipeline.config.load import base_path
-from pipeline.config.vertex import VertexSection
-from pipeline.errors import ConfigError
+from hilir.components.settings import Section
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.errors import VertexError
+from hilir.pipeline.config.faults import describe
+from hilir.pipeline.config.layers import Layer, merge, read_file, read_setting
+from hilir.pipeline.config.load import base_path
+from hilir.pipeline.config.vertex import VertexSection
+from hilir.pipeline.errors import ConfigError
 
 _PROJECT = "GOOGLE_CLOUD_PROJECT"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.config.vertex import TuningSection, WorkerPool
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.config.vertex import TuningSection, WorkerPool
 
 Json = dict[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.runners.vertex.containers import containers, unknown_steps
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.runners.vertex.containers import containers, unknown_steps
 
 Json = dict[str, Any]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from components.vertex_pusher.settings import Target
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.executors import option_of, steps
-from pipeline.runners.vertex.specification import Specification
+from hilir.components.vertex_pusher.settings import Target
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.executors import option_of, steps
+from hilir.pipeline.runners.vertex.specification import Specification
 
-_EXECUTOR = "components.vertex_pusher.executor.Executor"
+_EXECUTOR = "hilir.components.vertex_pusher.executor.Executor"
 _SETTINGS = "settings"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.specification import Specification
-from pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.training import LAUNCHER
 
 Json = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.config.vertex import VertexSection
+from hilir.pipeline.config.vertex import VertexSection
 
 Json = dict[str, Any]
 

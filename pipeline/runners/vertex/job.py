@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 
 
 def compile_config(config: Config) -> dict[str, Any]:
@@ -22,9 +22,9 @@ def compile_config(config: Config) -> dict[str, Any]:
     """
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from pipeline.graph import build
-    from pipeline.inputs import find_facts
-    from pipeline.runners.vertex.compile import compile_pipeline
+    from hilir.pipeline.graph import build
+    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.runners.vertex.compile import compile_pipeline
 
     return compile_pipeline(build(config, find_facts(config), None), config)
 

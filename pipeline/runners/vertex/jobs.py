@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup
-from components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, lookup
+from hilir.components.vertex_pusher.connection import Connection
 
 COLLECTION = "pipelineJobs"
 # The specification of each job would be most of a list.

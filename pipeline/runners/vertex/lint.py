@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.deployed import find_deployed
-from pipeline.runners.vertex.executors import custom_job_of, images_of, max_workers, option_of, steps
-from pipeline.runners.vertex.identity import check_identity
-from pipeline.runners.vertex.names import check_names
-from pipeline.runners.vertex.places import find_local, starting_values
-from pipeline.runners.vertex.specification import Specification, parse
-from pipeline.runners.vertex.structure import check_structure
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.deployed import find_deployed
+from hilir.pipeline.runners.vertex.executors import custom_job_of, images_of, max_workers, option_of, steps
+from hilir.pipeline.runners.vertex.identity import check_identity
+from hilir.pipeline.runners.vertex.names import check_names
+from hilir.pipeline.runners.vertex.places import find_local, starting_values
+from hilir.pipeline.runners.vertex.specification import Specification, parse
+from hilir.pipeline.runners.vertex.structure import check_structure
 
 # What the enumeration PipelineFailurePolicy has (google/cloud/aiplatform/v1/pipeline_failure_policy.proto).
 _POLICIES = tuple(f"PIPELINE_FAILURE_POLICY_{name}" for name in ("FAIL_SLOW", "FAIL_FAST", "UNSPECIFIED"))

@@ -9,16 +9,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.endpoint import require
-from components.vertex_pusher.errors import VertexError
-from components.vertex_pusher.registry import list_versions
-from components.vertex_pusher.settings import Target
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.batch import in_bucket
-from pipeline.runners.vertex.bucket import read_text
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, wait_for
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.endpoint import require
+from hilir.components.vertex_pusher.errors import VertexError
+from hilir.components.vertex_pusher.registry import list_versions
+from hilir.components.vertex_pusher.settings import Target
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.batch import in_bucket
+from hilir.pipeline.runners.vertex.bucket import read_text
 
 # ModelMonitoringSchema.FieldSchema.data_type (google/cloud/aiplatform/v1beta1/model_monitor.proto).
 _TYPES = {"FLOAT": "float", "INT": "integer", "BYTES": "categorical"}

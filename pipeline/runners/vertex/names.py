@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.specification import Specification
 
 # tfx/orchestration/kubeflow/v2/pipeline_builder.py, _LEGAL_NAME_PATTERN
 _PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")

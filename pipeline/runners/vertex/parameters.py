@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.runners.vertex.containers import find_task
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.runners.vertex.containers import find_task
 
 Json = dict[str, Any]
 

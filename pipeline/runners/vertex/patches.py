@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.config.vertex import Machine, RetriesSection
-from pipeline.runners.vertex.containers import containers, tasks, unknown_steps
-from pipeline.runners.vertex.dataflow import use_dataflow
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.config.vertex import Machine, RetriesSection
+from hilir.pipeline.runners.vertex.containers import containers, tasks, unknown_steps
+from hilir.pipeline.runners.vertex.dataflow import use_dataflow
 
 Json = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 
-from pipeline.runners.vertex.executors import steps
-from pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.executors import steps
+from hilir.pipeline.runners.vertex.specification import Specification
 
 # Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
 _LOCAL = re.compile(r"(file:)?/(?!gcs/|tmp/|dev/)[\w.+-]+(/[\w.+-]+)+/?")

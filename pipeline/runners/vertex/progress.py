@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pipeline.report.board import Board, State
-from pipeline.runners.emulator.job import node_labels
-from pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.report.board import Board, State
+from hilir.pipeline.runners.emulator.job import node_labels
+from hilir.pipeline.runners.vertex.specification import Specification
 
 # PipelineTaskDetail.State (google/cloud/aiplatform/v1/pipeline_job.proto); SKIPPED is a cached execution.
 _STATES: dict[str, State] = {

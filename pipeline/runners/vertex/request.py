@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.errors import ConfigError
-from pipeline.runners.emulator.plan import set_parameters
-from pipeline.runners.vertex.identity import fields_of, labels_of
-from pipeline.runners.vertex.places import find_local
-from pipeline.runners.vertex.source import Source
-from pipeline.runners.vertex.specification import Specification, parse
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.emulator.plan import set_parameters
+from hilir.pipeline.runners.vertex.identity import fields_of, labels_of
+from hilir.pipeline.runners.vertex.places import find_local
+from hilir.pipeline.runners.vertex.source import Source
+from hilir.pipeline.runners.vertex.specification import Specification, parse
 
 Json = dict[str, Any]
 

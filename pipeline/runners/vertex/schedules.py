@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from components.vertex_pusher.call import ANSWER_SECONDS, call, wait_for
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.errors import NotFound
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.jobs import show_time
+from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, wait_for
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.errors import NotFound
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.jobs import show_time
 
 # A label of the jobs that a schedule makes, by which a schedule is found whose creation was not answered.
 _REQUEST = "hilir-request"
@@ -38,7 +38,7 @@ class ScheduleLine:
 
 def check_cron(cron: str) -> None:
     """Raises ConfigError unless it is five fields of cron that some day fits, with `TZ=Area/City ` before if wanted."""
-    from pipeline.triggers.cron import parse_cron
+    from hilir.pipeline.triggers.cron import parse_cron
 
     fields = cron.split()
     zone: str | None = None

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.config.layers import Layer
-from pipeline.config.vertex import VertexSection
-from pipeline.errors import ConfigError
+from hilir.pipeline.config.layers import Layer
+from hilir.pipeline.config.vertex import VertexSection
+from hilir.pipeline.errors import ConfigError
 
 Json = dict[str, Any]
 
@@ -36,10 +36,10 @@ def load_source(path: str, overlays: Sequence[str], settings: Sequence[str]) -> 
     """
     if not is_specification(path):
         return _compile(path, overlays, settings)
-    from pipeline.runners.vertex.connect import load_vertex
-    from pipeline.runners.vertex.identity import read_identity
-    from pipeline.runners.vertex.lint import check_job
-    from pipeline.runners.vertex.specification import parse, read
+    from hilir.pipeline.runners.vertex.connect import load_vertex
+    from hilir.pipeline.runners.vertex.identity import read_identity
+    from hilir.pipeline.runners.vertex.lint import check_job
+    from hilir.pipeline.runners.vertex.specification import parse, read
 
     job = read(Path(path))
     faults = check_job(job, values=False)
@@ -70,9 +70,9 @@ def is_specification(path: str) -> bool:
 
 
 def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
-    from pipeline.config import load
-    from pipeline.report.screen import reserved
-    from pipeline.runners.vertex.job import compile_config
+    from hilir.pipeline.config import load
+    from hilir.pipeline.report.screen import reserved
+    from hilir.pipeline.runners.vertex.job import compile_config
 
     loaded = load(path, overlays, settings)
     # TensorFlow greets on standard error.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.runners.vertex.containers import find_task
+from hilir.pipeline.runners.vertex.containers import find_task
 
 # What ExampleGen replaces when a run begins (tfx/components/example_gen/utils.py).
 _SPAN = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")

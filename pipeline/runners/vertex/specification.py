@@ -12,7 +12,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.errors import ConfigError
+from hilir.pipeline.errors import ConfigError
 
 SCHEMA_VERSION = "2.1.0"
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.runners.vertex.specification import Specification
+from hilir.pipeline.runners.vertex.specification import Specification
 
 # tfx/orchestration/kubeflow/v2/compiler_utils.py, _SCHEMA_TITLE_RE
 _ParameterType = pipeline_spec_pb2.ParameterType.ParameterTypeEnum

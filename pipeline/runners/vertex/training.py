@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.config.schema import Config
-from pipeline.config.vertex import WorkerPool
-from pipeline.runners.vertex.containers import containers
-from pipeline.runners.vertex.custom_job import make_custom_job, make_pool
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.config.vertex import WorkerPool
+from hilir.pipeline.runners.vertex.containers import containers
+from hilir.pipeline.runners.vertex.custom_job import make_custom_job, make_pool
 
 Json = dict[str, Any]
 

@@ -12,9 +12,9 @@ from typing import Any
 from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 
-from pipeline.config.schema import Config
-from pipeline.runners.vertex.custom_job import make_custom_job, make_pool
-from pipeline.runners.vertex.patches import ENVIRONMENT
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.runners.vertex.custom_job import make_custom_job, make_pool
+from hilir.pipeline.runners.vertex.patches import ENVIRONMENT
 
 Json = dict[str, Any]
 

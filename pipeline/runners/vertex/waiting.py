@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.errors import Unreachable
-from pipeline.errors import Interrupted, StepFailed
-from pipeline.report.views import view
-from pipeline.runners.vertex.jobs import cancel_job, console_url, is_final, read_job, state_of
-from pipeline.runners.vertex.progress import describe_failure, make_board, update_board
-from pipeline.runners.vertex.specification import Specification
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.errors import Unreachable
+from hilir.pipeline.errors import Interrupted, StepFailed
+from hilir.pipeline.report.views import view
+from hilir.pipeline.runners.vertex.jobs import cancel_job, console_url, is_final, read_job, state_of
+from hilir.pipeline.runners.vertex.progress import describe_failure, make_board, update_board
+from hilir.pipeline.runners.vertex.specification import Specification
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 15.0
 

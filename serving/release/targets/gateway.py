@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from serving.errors import TargetError
-from serving.gateway.files import write_routes
-from serving.gateway.routes import LUA_FILTER
-from serving.release.split import BUCKETS, CANDIDATE, STABLE
-from serving.release.state import State
-from serving.release.store import Store
-from serving.release.targets import Observation
-from serving.release.targets.rest import RestCaller, find_replicas
+from hilir.serving.errors import TargetError
+from hilir.serving.gateway.files import write_routes
+from hilir.serving.gateway.routes import LUA_FILTER
+from hilir.serving.release.split import BUCKETS, CANDIDATE, STABLE
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store
+from hilir.serving.release.targets import Observation
+from hilir.serving.release.targets.rest import RestCaller, find_replicas
 
 
 class EnvoyGateway:

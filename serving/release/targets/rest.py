@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
 
-from serving.errors import ServingConfigError, TargetError
+from hilir.serving.errors import ServingConfigError, TargetError
 
 _CONNECT_SECONDS = 2.0
 

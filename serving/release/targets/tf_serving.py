@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from serving.errors import TargetError
-from serving.release.model_config import write_model_config
-from serving.release.split import CANDIDATE, STABLE
-from serving.release.state import State
-from serving.release.store import Store
-from serving.release.targets import Observation
-from serving.release.targets.rest import RestCaller, find_replicas
+from hilir.serving.errors import TargetError
+from hilir.serving.release.model_config import write_model_config
+from hilir.serving.release.split import CANDIDATE, STABLE
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store
+from hilir.serving.release.targets import Observation
+from hilir.serving.release.targets.rest import RestCaller, find_replicas
 
 # From best to worst: a version is what it is on the worst replica.
 _STATES = ("AVAILABLE", "LOADING", "START", "UNLOADING", "END", "unknown")

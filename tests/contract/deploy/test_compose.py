@@ -96,7 +96,7 @@ def place(tmp_path_factory):
 def _release_offline(root: Path) -> None:
     from click.testing import CliRunner
 
-    from serving.cli_release import release
+    from hilir.serving.cli_release import release
 
     for words in (["stage", "1"], ["promote"]):
         result = CliRunner().invoke(release, [*words, "--offline", "--root", str(root)])
@@ -111,10 +111,10 @@ def test_our_server_starts_and_is_released_to_with_tensorflow_servings_flags(pla
 
 
 def test_the_settings_of_the_gateway_are_settings(tmp_path):
-    from serving.gateway.files import write_gateway
-    from serving.gateway.runner import check_configuration
-    from serving.gateway.settings import read_settings
-    from serving.release.store import Store
+    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.runner import check_configuration
+    from hilir.serving.gateway.settings import read_settings
+    from hilir.serving.release.store import Store
 
     settings = read_settings(FOLDER / "gateway.yaml")
     assert settings.rest == ("models:8501",)

@@ -67,7 +67,7 @@ def settings(vertex) -> list[str]:  # type: ignore[no-untyped-def]
 @pytest.fixture
 def hilir(settings: list[str]) -> Callable[..., Done]:
     """Runs a command of the program in this process, as the program itself runs it."""
-    from pipeline.cli.main import _run
+    from hilir.pipeline.cli.main import _run
 
     def run(*arguments: str, code: int | None = 0) -> Done:
         out, err = io.StringIO(), io.StringIO()

@@ -22,7 +22,7 @@ class Terminal:
     def __init__(self, *arguments: str) -> None:
         self.master, other = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", *arguments],
+            [sys.executable, "-m", "hilir.pipeline.cli", *arguments],
             cwd=ROOT, stdin=other, stdout=other, stderr=other, start_new_session=True,
             env=os.environ | {"COLUMNS": "300"},
         )  # fmt: skip

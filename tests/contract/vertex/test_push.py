@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from components.vertex_pusher import endpoint as endpoints
-from components.vertex_pusher import push as push_steps
-from components.vertex_pusher.errors import QuotaRefused, Unreachable, VertexError
-from components.vertex_pusher.push import connect, push, roll_back, split_traffic
-from components.vertex_pusher.settings import Target
+from hilir.components.vertex_pusher import endpoint as endpoints
+from hilir.components.vertex_pusher import push as push_steps
+from hilir.components.vertex_pusher.errors import QuotaRefused, Unreachable, VertexError
+from hilir.components.vertex_pusher.push import connect, push, roll_back, split_traffic
+from hilir.components.vertex_pusher.settings import Target
 
 UPLOAD, DEPLOY, UPDATE = "POST .*/models:upload", "POST .*:deployModel", "PATCH .*/endpoints/"
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
@@ -290,7 +290,7 @@ def test_quota_of_the_endpoint_leaves_the_old_version_serving(vertex, pushed) ->
 
 
 def test_operation_without_end_is_left_to_go_on(vertex, pushed, make_target) -> None:
-    from components.vertex_pusher import call
+    from hilir.components.vertex_pusher import call
 
     target = make_target()
     connection = connect(target)

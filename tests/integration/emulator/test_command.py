@@ -17,7 +17,7 @@ from tests.unit.pipeline.emulator.specs import Builder, dump
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pipeline.cli", "emulate", *arguments]
+    return [sys.executable, "-m", "hilir.pipeline.cli", "emulate", *arguments]
 
 
 def emulate(folder: Path, builder: Builder, *arguments: str) -> subprocess.CompletedProcess[str]:

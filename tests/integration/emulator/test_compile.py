@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load
-from pipeline.config.schema import Config
-from pipeline.errors import ConfigError
+from hilir.pipeline.config import load
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
 from tests.golden.render import SETTINGS
 
 
@@ -27,13 +27,13 @@ def pipeline(*components: Any) -> Any:
 
 
 def check(*components: Any) -> list[str]:
-    from pipeline.runners.vertex.nodes import check_nodes
+    from hilir.pipeline.runners.vertex.nodes import check_nodes
 
     return check_nodes(pipeline(*components))
 
 
 def compiled(config: Config, *components: Any) -> Any:
-    from pipeline.runners.vertex.compile import compile_pipeline
+    from hilir.pipeline.runners.vertex.compile import compile_pipeline
 
     return compile_pipeline(pipeline(*components), config)
 
@@ -113,8 +113,8 @@ def test_conditions_compile_to_what_the_emulator_understands(nodes: Any) -> None
     from tfx.dsl.experimental.conditionals import conditional
     from tfx.dsl.placeholder.placeholder import logical_and
 
-    from pipeline.runners.emulator.features import find_refusals
-    from pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.runners.emulator.features import find_refusals
+    from hilir.pipeline.runners.vertex.specification import parse
 
     maker = nodes.Count()
     model = maker.outputs["model"].future()[0]

@@ -36,7 +36,15 @@ class Emulation:
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         mappings = [f"gs://my-bucket/data/{self.model}={self.data}", f"gs://my-bucket/schemas={ROOT}/configs/schemas"]
-        command = [sys.executable, "-m", "pipeline.cli", "emulate", str(self.spec), "--workdir", f"{self.folder}/work"]
+        command = [
+            sys.executable,
+            "-m",
+            "hilir.pipeline.cli",
+            "emulate",
+            str(self.spec),
+            "--workdir",
+            f"{self.folder}/work",
+        ]
         command += [part for mapping in mappings for part in ("--map", mapping)]
         done = subprocess.run(
             [*command, "--json", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=550
@@ -61,7 +69,7 @@ def compile_example(folder: Path, *settings: str, model: str = "digits") -> Path
     ]
     command += [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *command],
+        [sys.executable, "-m", "hilir.pipeline.cli", *command],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def read_all(place, model):
-    from components.exporter.rows import read_rows
+    from hilir.components.exporter.rows import read_rows
 
     (split,) = (place.root / "pipelines" / model / "ExampleGen" / "examples").glob("*/Split-eval")
     return read_rows([str(split / "*")], 100_000)
@@ -60,12 +60,12 @@ def test_a_variant_out_of_bounds_is_not_pushed_and_the_summary_names_the_row(dig
 
 
 def test_preprocessing_json_gives_every_evaluation_row_what_transform_gives(taxi_run, tmp_path):
-    from components.exporter.edge_model import prepare
-    from components.exporter.interpreter import transform
-    from components.exporter.program import Program
-    from components.exporter.reference import raw_inputs
-    from components.exporter.tflite import convert
-    from components.exporter.tflite_file import TFLiteModel
+    from hilir.components.exporter.edge_model import prepare
+    from hilir.components.exporter.interpreter import transform
+    from hilir.components.exporter.program import Program
+    from hilir.components.exporter.reference import raw_inputs
+    from hilir.components.exporter.tflite import convert
+    from hilir.components.exporter.tflite_file import TFLiteModel
 
     place, result = taxi_run
     rows = read_all(place, "taxi")
@@ -109,8 +109,8 @@ def test_a_pushed_version_is_exported_by_a_command(taxi_run):
 def test_an_unblessed_model_is_not_exported(digits_run, tmp_path):
     from tfx.types import standard_artifacts
 
-    from components.exporter import component
-    from components.exporter.artifact import ModelExport
+    from hilir.components.exporter import component
+    from hilir.components.exporter.artifact import ModelExport
 
     blessing = standard_artifacts.ModelBlessing()
     blessing.set_int_custom_property("blessed", 0)
@@ -162,8 +162,8 @@ def test_a_device_without_tensorflow_classifies_the_digits(digits_run, edge_pyth
 def test_a_device_without_tensorflow_takes_words(taxi_run, edge_python, tmp_path):
     import tensorflow as tf
 
-    from components.exporter.edge_model import prepare
-    from components.exporter.tflite import convert
+    from hilir.components.exporter.edge_model import prepare
+    from hilir.components.exporter.tflite import convert
 
     place, result = taxi_run
     rows = read_all(place, "taxi")

@@ -13,7 +13,7 @@ import time
 import pytest
 import requests
 
-from serving.errors import ServingConfigError
+from hilir.serving.errors import ServingConfigError
 from tests.integration.gateway.conftest import MODEL
 from tests.integration.serving.server_process import ROOT, free_port, wait_until
 
@@ -144,7 +144,7 @@ def test_shadow_traffic_reaches_the_candidate_and_its_answers_nobody(place):
 
 
 def test_a_configuration_that_envoy_would_refuse_is_told_before(tmp_path):
-    from serving.gateway.settings import read_api_keys, read_settings
+    from hilir.serving.gateway.settings import read_api_keys, read_settings
 
     (tmp_path / "settings.yaml").write_text("listn: 127.0.0.1:80\nrest: []\ntimeout_seconds: -1\n")
     with pytest.raises(ServingConfigError, match=r"(?s)rest.*timeout_seconds.*listn"):
@@ -166,7 +166,7 @@ def test_the_command_runs_envoy_and_lets_requests_finish_when_stopped(place, tmp
         [
             sys.executable,
             "-m",
-            "pipeline.cli",
+            "hilir.pipeline.cli",
             "gateway",
             "run",
             *words,

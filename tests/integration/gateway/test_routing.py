@@ -6,9 +6,9 @@ import grpc
 import pytest
 import requests
 
-from serving.client import GrpcClient, PredictionFailed, RestClient, Retry
-from serving.release.split import choose_label
-from serving.split_reader import SplitReader
+from hilir.serving.client import GrpcClient, PredictionFailed, RestClient, Retry
+from hilir.serving.release.split import choose_label
+from hilir.serving.split_reader import SplitReader
 from tests.integration.gateway.conftest import MODEL
 
 USERS = [f"user-{number}" for number in range(300)]

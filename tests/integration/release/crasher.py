@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 
-from pipeline.cli import main
-from serving.cli_release import release  # noqa: F401 - imported once, not in every fork
-from serving.release import report, setup, verbs  # noqa: F401
+from hilir.pipeline.cli import main
+from hilir.serving.cli_release import release  # noqa: F401 - imported once, not in every fork
+from hilir.serving.release import report, setup, verbs  # noqa: F401
 
 
 def die_at(effect: int) -> None:

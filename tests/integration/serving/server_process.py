@@ -45,8 +45,8 @@ class Client:
 @contextlib.contextmanager
 def running(**flags):
     """A server in this process; yields a Client with the ModelServer as `server`."""
-    from serving.server.app import ModelServer
-    from serving.server.options import ServeOptions
+    from hilir.serving.server.app import ModelServer
+    from hilir.serving.server.options import ServeOptions
 
     flags = {"port": free_port(), "rest_api_port": free_port(), "hosts": ("127.0.0.1",), **flags}
     flags = {key: tuple(value) if isinstance(value, list) else value for key, value in flags.items()}
@@ -95,9 +95,9 @@ def spawned(*flags: str, cwd: Path | None = None, wait: float = 60.0):
         flags += (f"--port={ports[0]}",)
     if "--rest_api_port" not in given:
         flags += (f"--rest_api_port={ports[1]}",)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving.server", *flags],
+        [sys.executable, "-m", "hilir.serving.server", *flags],
         cwd=cwd or ROOT,
         env=environment,
         stdout=subprocess.PIPE,

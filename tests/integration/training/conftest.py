@@ -39,8 +39,8 @@ class Site:
         return self.root / "ids"
 
     def job(self, *settings: str, **changes: Any) -> Any:
-        from components.trainer.job import Job
-        from pipeline.config import load
+        from hilir.components.trainer.job import Job
+        from hilir.pipeline.config import load
 
         shared = [
             f"train.epochs={EPOCHS}",
@@ -67,7 +67,7 @@ class Site:
         """Returns the exported network's weights."""
         from recorded.model import Hyperparameters, build_model
 
-        from components.trainer.weights import load_weights
+        from hilir.components.trainer.weights import load_weights
 
         model = build_model(Hyperparameters())
         load_weights(str(self.root / "Trainer/model_run/1"), model)
@@ -147,7 +147,7 @@ def site(tmp_path: Path, data: Path):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Site:
     """Returns the site of an uninterrupted training on one device, which the others are compared with."""
-    from components.trainer.train import train
+    from hilir.components.trainer.train import train
 
     with _listening() as events:
         site = Site(tmp_path_factory.mktemp("alone"), data, events)

@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.fit import checkpoint_directory
-from components.trainer.preemption import Preempted
-from components.trainer.train import train
-from components.trainer.weights import run_dir_of
-from pipeline.session import stoppable
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.fit import checkpoint_directory
+from hilir.components.trainer.preemption import Preempted
+from hilir.components.trainer.train import train
+from hilir.components.trainer.weights import run_dir_of
+from hilir.pipeline.session import stoppable
 
 PLAIN = "train.hyperparameters.own_step=false"
 
@@ -124,7 +124,7 @@ def test_early_stopping_goes_on_too(site, tmp_path):
 def test_a_crash_between_training_and_export_trains_no_further(site, monkeypatch):
     job = site.job("train.early_stopping={monitor: val_accuracy, patience: 1}", "train.epochs=9")
     with monkeypatch.context() as patch:
-        patch.setattr("components.trainer.train.export", lambda *_: interrupt())
+        patch.setattr("hilir.components.trainer.train.export", lambda *_: interrupt())
         with pytest.raises(KeyboardInterrupt):
             train(job, "one_device")
     count = len(site.steps())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.trainer.launch import find_ports
+from hilir.components.trainer.launch import find_ports
 from tests.integration.training.conftest import PACKAGES
 
 PROJECT = "vertex.project=my-project"
@@ -85,8 +85,8 @@ def tune(site, tmp_path, monkeypatch):
     from tfx.types import standard_artifacts
     from tfx.utils import json_utils, proto_utils
 
-    from pipeline.config import load
-    from pipeline.runners.vertex.tuning import make_tuning_config
+    from hilir.pipeline.config import load
+    from hilir.pipeline.runners.vertex.tuning import make_tuning_config
 
     jobs = Jobs(tmp_path)
     monkeypatch.setattr(training_clients.gapic, "JobServiceClient", lambda **_: jobs)
@@ -111,7 +111,7 @@ def tune(site, tmp_path, monkeypatch):
             artifact.uri = str(tmp_path / key)
         own = {"package": job.package, "train": job.train, "code": job.code}
         properties = {
-            "tuner_fn": "components.tuner.search.tuner_fn",
+            "tuner_fn": "hilir.components.tuner.search.tuner_fn",
             "train_args": proto_utils.proto_to_json(trainer_pb2.TrainArgs(splits=["train"])),
             "eval_args": proto_utils.proto_to_json(trainer_pb2.EvalArgs(splits=["eval"])),
             "tune_args": proto_utils.proto_to_json(tuner_pb2.TuneArgs(num_parallel_trials=trials)),
@@ -125,7 +125,7 @@ def tune(site, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_each_machine_takes_trials_and_the_chief_writes_down_the_best(tune):
-    from components.tuner.results import read_found
+    from hilir.components.tuner.results import read_found
 
     slowly = "train.hyperparameters.step_seconds=0.5"
     found = read_found(*tune.run(2, "train.tune.algorithm=grid", "train.tune.epochs=2", slowly))

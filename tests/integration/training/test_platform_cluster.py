@@ -10,12 +10,12 @@ import sys
 import numpy as np
 import pytest
 
-from components.trainer.launch import find_ports
+from hilir.components.trainer.launch import find_ports
 
 _REPLICA = """
 import json, os, sys
 from types import SimpleNamespace
-from components.trainer.run import run_fn
+from hilir.components.trainer.run import run_fn
 arguments = SimpleNamespace(**json.loads(sys.argv[1]))
 run_fn(arguments)
 assert os.path.exists(os.path.join(arguments.serving_model_dir, "saved_model.pb")), "returned before the export"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from keras_tuner.errors import FatalError
 
-from components.errors import TrainingError
+from hilir.components.errors import TrainingError
 
 
 def arguments(job, working_dir):
@@ -27,7 +27,7 @@ def arguments(job, working_dir):
 
 
 def search(job, working_dir):
-    from components.tuner.search import tuner_fn
+    from hilir.components.tuner.search import tuner_fn
 
     result = tuner_fn(arguments(job, working_dir))
     result.tuner.search(**result.fit_kwargs)
@@ -38,7 +38,7 @@ def test_every_value_is_tried_and_the_best_is_written_down(site, tmp_path):
     from tfx.components.tuner.executor import write_best_hyperparameters
     from tfx.types import standard_artifacts
 
-    from components.tuner.results import read_found
+    from hilir.components.tuner.results import read_found
 
     tuner = search(site.job("train.tune.algorithm=grid", "train.tune.epochs=2"), tmp_path / "work")
     best, results = standard_artifacts.HyperParameters(), standard_artifacts.TunerResults()
@@ -69,7 +69,7 @@ def test_a_run_takes_the_tuned_values_and_then_starts_warm(make_place):
     """`hilir tune`, a run with its result, and a run that goes on from the model which that one pushed."""
     import subprocess
 
-    from pipeline.store import RunStore, connection
+    from hilir.pipeline.store import RunStore, connection
 
     place = make_place("tuned")
     settings = [

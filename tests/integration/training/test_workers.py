@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.errors import ModelPackageError, TrainingError
-from components.trainer.launch import find_ports, launch
+from hilir.components.errors import ModelPackageError, TrainingError
+from hilir.components.trainer.launch import find_ports, launch
 
 
 def _is_alive(pid: int) -> bool:
@@ -254,8 +254,8 @@ def test_a_wrong_hyperparameter_is_reported_as_in_the_own_process(site):
 
 _SUPERVISOR = """
 import sys
-from components.trainer.job import Job
-from components.trainer.launch import launch
+from hilir.components.trainer.job import Job
+from hilir.components.trainer.launch import launch
 def on_start(pids):
     print(*pids, flush=True)
 launch(Job.from_json(sys.argv[1]), "multi_worker", 2, on_start=on_start)

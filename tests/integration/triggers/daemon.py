@@ -44,7 +44,7 @@ class Daemon:
     def start(self) -> None:
         with (self.root / "daemon.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.cli", "watch", self.config, *self.settings],
+                [sys.executable, "-m", "hilir.pipeline.cli", "watch", self.config, *self.settings],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -64,7 +64,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "watch", "status", self.config, *self.settings, "--json"],
+            [sys.executable, "-m", "hilir.pipeline.cli", "watch", "status", self.config, *self.settings, "--json"],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from components.code import fingerprint
+from hilir.components.code import fingerprint
 
 SOURCES = {
     "__init__.py": "",

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from pipeline.cli.main import _run
+from hilir.pipeline.cli.main import _run
 from tests.conftest import ROOT
 
 UNIT = ROOT / "deploy/local/hilir-watch@.service"

@@ -69,7 +69,7 @@ def test_only_the_one_repository_and_branch_become_ci():
 
 
 def test_outputs_say_which_key_takes_them():
-    from pipeline.config import load
+    from hilir.pipeline.config import load
 
     vertex = load("configs/taxi.yaml").config.vertex.model_dump()
     for key in re.findall(r'description = "vertex\.([\w.]+)"', FILES["outputs.tf"]):
@@ -90,8 +90,8 @@ def test_account_of_deployed_models_reads_pushed_versions_only():
 
 
 def test_what_dataflow_leaves_behind_is_deleted_and_nothing_else():
-    from pipeline.config import load
-    from pipeline.runners.vertex.dataflow import _arguments
+    from hilir.pipeline.config import load
+    from hilir.pipeline.runners.vertex.dataflow import _arguments
 
     settings = ["vertex.project=p", "vertex.bucket=my-bucket"]
     arguments = _arguments(load("configs/taxi.yaml", settings=settings).config, "image")

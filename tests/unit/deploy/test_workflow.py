@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from pipeline.cli.main import COMMANDS
+from hilir.pipeline.cli.main import COMMANDS
 from tests.conftest import ROOT
 
 TEXT = (ROOT / ".github/workflows/deploy.yml").read_text()

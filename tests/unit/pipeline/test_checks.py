@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checks import require, writable
-from pipeline.config import load
-from pipeline.errors import ConfigError
+from hilir.pipeline.checks import require, writable
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
 
 
 def faults(*settings: str) -> list[str]:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from pipeline.cli.main import COMMANDS, _run, cli
+from hilir.pipeline.cli.main import COMMANDS, _run, cli
 
 HEAVY = {
     "tensorflow",
@@ -18,11 +18,13 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["config", "check"], ["run", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["config", "check", "configs/taxi.yaml"], ["run", "--help"], ["doctor", "--help"]]
+)
 def test_the_command_line_starts_without_the_heavy_packages(arguments):
     program = (
         "import sys\n"
-        "from pipeline.cli.main import _run\n"
+        "from hilir.pipeline.cli.main import _run\n"
         f"code = _run({arguments})\n"
         f"heavy = [name for name in {sorted(HEAVY)} if name in sys.modules]\n"
         "print('heavy:', heavy, 'code:', code)\n"

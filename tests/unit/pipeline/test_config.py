@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load
-from pipeline.errors import ConfigError
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
 
 TAXI = "configs/taxi.yaml"
 
@@ -127,8 +127,8 @@ def test_base_yaml_has_every_key():
     """A key that only the code knows would have no comment and no default to read."""
     import yaml
 
-    from pipeline.config.load import base_path
-    from pipeline.config.schema import Config
+    from hilir.pipeline.config.load import base_path
+    from hilir.pipeline.config.schema import Config
 
     base = yaml.safe_load(base_path().read_text())
     for name, field in Config.model_fields.items():

@@ -2,10 +2,10 @@ import io
 import os
 import sys
 
-from pipeline.report.board import Board
-from pipeline.report.screen import reserved
-from pipeline.report.summary import Summary, write_lines
-from pipeline.report.views import LineView, LiveView, describe_made, view
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.screen import reserved
+from hilir.pipeline.report.summary import Summary, write_lines
+from hilir.pipeline.report.views import LineView, LiveView, describe_made, view
 
 
 def test_figures_read_as_text():

@@ -9,9 +9,9 @@ import urllib.request
 
 import pytest
 
-from pipeline import site
-from pipeline.errors import ConfigError
-from pipeline.site_server import SiteServer
+from hilir.pipeline import site
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.site_server import SiteServer
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of the REST port: `python -m … MODEL_BASE_PATH FOLDER SECONDS`.
 
-Atheris counts the branches of `serving.server` that an input takes and breeds the inputs that take new ones. The server
-is the real one, on a socket, in this process. Each input is a request's bytes, or the body of a well-formed request.
+Atheris counts the branches of `hilir.serving.server` that an input takes and breeds the inputs that take new ones. The
+server is the real one, on a socket, in this process. Each input is the bytes of a request, or the body of one.
 Ends with an error, and leaves the input in FOLDER, where an answer is missing, late or of a status that is not allowed.
 """
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["serving.server"], enable_loader_override=False):
-    import serving.server.app  # noqa: F401
+with atheris.instrument_imports(include=["hilir.serving.server"], enable_loader_override=False):
+    import hilir.serving.server.app  # noqa: F401
 
 from tests.integration.serving.raw_http import ALLOWED, exchange, post, statuses
 from tests.integration.serving.server_process import running

@@ -4,7 +4,7 @@ import concurrent.futures
 
 import pytest
 
-from serving.errors import ServingConfigError
+from hilir.serving.errors import ServingConfigError
 from tests.integration.serving.server_process import running
 
 

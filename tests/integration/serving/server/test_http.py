@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from serving.server import http_server
-from serving.server.http_message import HttpLimits
+from hilir.serving.server import http_server
+from hilir.serving.server.http_message import HttpLimits
 from tests.integration.serving.server_process import running
 
 BODY = b'{"instances": [2.0]}'
@@ -160,7 +160,9 @@ def test_timeout(models):
 
 def test_clients_that_stall_are_let_go(models, monkeypatch):
     limits = HttpLimits(header_seconds=0.5, body_stall_seconds=0.5, idle_seconds=0.5, max_connections=4)
-    monkeypatch.setattr("serving.server.app.HttpServer", lambda handler, _: http_server.HttpServer(handler, limits))
+    monkeypatch.setattr(
+        "hilir.serving.server.app.HttpServer", lambda handler, _: http_server.HttpServer(handler, limits)
+    )
     with running(model_base_path=str(models / "half_plus_two"), model_name="m") as client:
         with connect(client) as header, connect(client) as body, connect(client) as idle:
             header.sendall(b"POST /v1/models/m:predict HTTP/1.1\r\nHost")

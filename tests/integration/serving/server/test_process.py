@@ -20,7 +20,7 @@ from tests.integration.serving.server_process import ROOT, spawned, wait_until
 
 def run_server(*flags):
     return subprocess.run(
-        [sys.executable, "-m", "serving.server", *flags],
+        [sys.executable, "-m", "hilir.serving.server", *flags],
         cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,

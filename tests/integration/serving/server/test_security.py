@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving.errors import ServingConfigError
+from hilir.serving.errors import ServingConfigError
 from tests.integration.serving.server_process import running
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -143,7 +143,7 @@ def test_weak_token_files(models, tmp_path, text, mode, message):
 
 
 def test_loopback_unless_told_otherwise(models):
-    from serving.server.options import ServeOptions
+    from hilir.serving.server.options import ServeOptions
 
     assert ServeOptions().hosts == ("127.0.0.1", "::1")
     with running(model_base_path=str(models / "half_plus_two"), hosts=("0.0.0.0",)) as client:

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.errors import ServingStartError
+from hilir.serving.errors import ServingStartError
 from tests.integration.serving.server_process import running, wait_until
 
 

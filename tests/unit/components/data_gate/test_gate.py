@@ -2,7 +2,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.data_gate.gate import explain, find_refusals
+from hilir.components.data_gate.gate import explain, find_refusals
 
 FOUND = {
     "train": text_format.Parse(

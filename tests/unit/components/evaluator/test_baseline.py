@@ -3,7 +3,7 @@
 import pytest
 from tfx.types import standard_artifacts
 
-from components.evaluator.baseline import LatestOtherBlessedModelStrategy
+from hilir.components.evaluator.baseline import LatestOtherBlessedModelStrategy
 
 
 def model(number):

@@ -1,8 +1,8 @@
 import pytest
 from google.protobuf import json_format
 
-from components.evaluator.eval_config import make_eval_config
-from components.evaluator.settings import EvaluateSettings
+from hilir.components.evaluator.eval_config import make_eval_config
+from hilir.components.evaluator.settings import EvaluateSettings
 
 
 def test_metrics_slices_and_thresholds_become_tfmas():

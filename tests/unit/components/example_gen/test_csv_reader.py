@@ -3,8 +3,8 @@ import gzip
 import pytest
 import tensorflow as tf
 
-from components.errors import IngestError
-from components.example_gen.csv_reader import read_examples
+from hilir.components.errors import IngestError
+from hilir.components.example_gen.csv_reader import read_examples
 
 HEADER = "miles,seconds,company\n"
 

@@ -3,9 +3,9 @@ import collections
 import pytest
 import tensorflow as tf
 
-from components.errors import IngestError
-from components.example_gen import tfrecord_reader
-from components.example_gen.splits import split_of, write_splits
+from hilir.components.errors import IngestError
+from hilir.components.example_gen import tfrecord_reader
+from hilir.components.example_gen.splits import split_of, write_splits
 
 
 def example(number: int) -> bytes:

@@ -179,13 +179,13 @@ def columns():
 
 @pytest.fixture(scope="session")
 def rows(columns):
-    from components.exporter.rows import Rows
+    from hilir.components.exporter.rows import Rows
 
     return Rows(to_examples(columns))
 
 
 @pytest.fixture(scope="session")
 def edge(small_model, tmp_path_factory):
-    from components.exporter.edge_model import prepare
+    from hilir.components.exporter.edge_model import prepare
 
     return prepare(small_model, str(tmp_path_factory.mktemp("edge")))

@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.exporter.errors import ExportError
-from components.exporter.settings import Bounds
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.settings import Bounds
 
 EXACT = Bounds(difference=0.0, agreement=1.0, metric_loss=0.0)
 
 
 @pytest.fixture
 def reference():
-    from components.exporter.parity import MetricSpec, Reference
+    from hilir.components.exporter.parity import MetricSpec, Reference
 
     outputs = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.2, 0.8]], np.float32)
     metric = MetricSpec("accuracy", "SparseCategoricalAccuracy", {})
@@ -19,7 +19,7 @@ def reference():
 
 
 def compare(reference, outputs):
-    from components.exporter.parity import compare
+    from hilir.components.exporter.parity import compare
 
     return compare(reference, {"p": outputs})
 
@@ -52,7 +52,7 @@ def test_no_number_is_as_far_as_can_be(reference):
 
 
 def test_a_metric_may_be_better_when_lower():
-    from components.exporter.parity import MetricSpec, Reference, compare
+    from hilir.components.exporter.parity import MetricSpec, Reference, compare
 
     values = np.array([[0.5], [1.0]], np.float32)
     reference = Reference({"y": values}, values, MetricSpec("error", "MeanAbsoluteError", {}, "lower"))
@@ -66,7 +66,7 @@ def test_other_outputs_are_an_error(reference):
 
 
 def test_a_metric_that_keras_lacks_is_an_error():
-    from components.exporter.parity import MetricSpec
+    from hilir.components.exporter.parity import MetricSpec
 
     with pytest.raises(ExportError, match="ExampleCount, which is not a metric of Keras"):
         MetricSpec("example_count", "ExampleCount", {}).compute(np.zeros(1), np.zeros(1))

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from components.exporter.program import Program
+from hilir.components.exporter.program import Program
 
 
 def expected(edge, rows):
@@ -16,7 +16,7 @@ def expected(edge, rows):
 
 
 def test_numpy_computes_what_tensorflow_computes(edge, rows, columns):
-    from components.exporter.interpreter import transform
+    from hilir.components.exporter.interpreter import transform
 
     program = Program.from_json(edge.program.to_json())
     assert program == edge.program
@@ -30,9 +30,9 @@ def test_numpy_computes_what_tensorflow_computes(edge, rows, columns):
 
 
 def test_a_tensorflow_lite_model_computes_it_too(edge, rows):
-    from components.exporter.reference import raw_inputs
-    from components.exporter.tflite import convert
-    from components.exporter.tflite_file import TFLiteModel
+    from hilir.components.exporter.reference import raw_inputs
+    from hilir.components.exporter.tflite import convert
+    from hilir.components.exporter.tflite_file import TFLiteModel
 
     (want,) = edge.loaded.signatures["examples"](examples=rows.tensor()).values()
     found = TFLiteModel(convert(edge.raw, "float32")).predict(raw_inputs(edge, rows))
@@ -67,7 +67,7 @@ def test_equal_steps_are_computed_once_and_unneeded_ones_never(edge):
 def test_what_has_no_word_is_refused_by_name(tmp_path):
     import tensorflow as tf
 
-    from components.exporter.edge_model import prepare
+    from hilir.components.exporter.edge_model import prepare
     from tests.unit.components.exporter.conftest import write_model
 
     def through_text(raw):
@@ -81,7 +81,7 @@ def test_what_has_no_word_is_refused_by_name(tmp_path):
 
 
 def test_a_program_of_the_future_is_refused(edge):
-    from components.exporter.interpreter import compute
+    from hilir.components.exporter.interpreter import compute
 
     with pytest.raises(ValueError, match="operation 'fourier'"):
         compute({"op": "fourier", "dtype": "float32"}, [], edge.program.vocabularies)

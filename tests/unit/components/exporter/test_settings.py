@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config import load
-from pipeline.errors import ConfigError
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
 
 
 def fault(*settings):
@@ -32,7 +32,7 @@ def test_faults_are_explained():
 
 
 def test_the_metric_of_the_first_threshold_is_compared():
-    from components.exporter.parity import choose_metric
+    from hilir.components.exporter.parity import choose_metric
 
     config = load("configs/digits.yaml").config
     assert choose_metric(config.export, config.evaluate).name == "accuracy"

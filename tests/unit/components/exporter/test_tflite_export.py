@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.exporter.errors import ExportError
-from components.exporter.settings import TFLiteSettings
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.settings import TFLiteSettings
 
 LOOSE = {"difference": 1.0, "agreement": 0.0, "metric_loss": 1.0}
 STRICT = {"difference": 1e-9, "agreement": 1.0, "metric_loss": 0.0}
@@ -22,15 +22,15 @@ def settings(**bounds):
 
 @pytest.fixture(scope="session")
 def subject(small_model, rows):
-    from components.exporter.parity import MetricSpec
-    from components.exporter.subject import Subject
+    from hilir.components.exporter.parity import MetricSpec
+    from hilir.components.exporter.subject import Subject
 
     return Subject("small", small_model, rows, MetricSpec("auc", "AUC", {}), ("no", "yes"))
 
 
 @pytest.fixture(scope="session")
 def exported(subject, rows, tmp_path_factory):
-    from components.exporter.tflite_export import export_tflite
+    from hilir.components.exporter.tflite_export import export_tflite
 
     folder = tmp_path_factory.mktemp("tflite")
     bounds = {"float32": LOOSE, "dynamic_range": LOOSE, "float16": STRICT, "int8": LOOSE, "int16x8": LOOSE}
@@ -48,7 +48,7 @@ def test_a_variant_within_its_bounds_is_kept(exported):
 
 
 def test_a_variant_out_of_its_bounds_is_left_out_and_says_where(exported):
-    from components.exporter.report import summarize
+    from hilir.components.exporter.report import summarize
 
     _, report = exported
     refused = report["variants"]["float16"]
@@ -95,7 +95,7 @@ def test_every_variant_is_measured(exported):
 
 
 def test_labels_travel_in_the_file(exported):
-    from components.exporter.tflite import read_metadata
+    from hilir.components.exporter.tflite import read_metadata
 
     folder, _ = exported
     content = (folder / "float32.tflite").read_bytes()
@@ -103,7 +103,7 @@ def test_labels_travel_in_the_file(exported):
 
 
 def test_what_is_larger_or_slower_than_float32_is_said():
-    from components.exporter.report import note_comparisons
+    from hilir.components.exporter.report import note_comparisons
 
     def figures(size, latency):
         return {"bytes": size, "latency_ms": {"median": latency}, "notes": []}
@@ -121,8 +121,8 @@ def test_what_is_larger_or_slower_than_float32_is_said():
 def test_a_model_that_needs_tensorflows_own_operators_is_refused_unless_allowed(tmp_path):
     import tensorflow as tf
 
-    from components.exporter.tflite import convert
-    from components.exporter.tflite_file import list_operators
+    from hilir.components.exporter.tflite import convert
+    from hilir.components.exporter.tflite_file import list_operators
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4], tf.float32, "x")])
     def cholesky(x):
@@ -138,7 +138,7 @@ def test_a_model_of_mostly_zeros_is_stored_sparsely(tmp_path):
     import numpy as np
     import tensorflow as tf
 
-    from components.exporter.tflite import convert, is_pruned
+    from hilir.components.exporter.tflite import convert, is_pruned
 
     def write(path: Path, share):
         weights = np.random.default_rng(0).normal(size=[256, 128]).astype(np.float32)
@@ -159,7 +159,7 @@ def test_a_model_of_mostly_zeros_is_stored_sparsely(tmp_path):
 def test_a_model_without_the_signature_is_refused(tmp_path):
     import tensorflow as tf
 
-    from components.exporter.edge_model import prepare
+    from hilir.components.exporter.edge_model import prepare
 
     function = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec([None], tf.float32, "x")])
     tf.saved_model.save(tf.Module(), str(tmp_path / "m"), signatures={"serving_default": function})
@@ -168,7 +168,7 @@ def test_a_model_without_the_signature_is_refused(tmp_path):
 
 
 def test_no_examples_are_an_error(tmp_path):
-    from components.exporter.rows import read_rows
+    from hilir.components.exporter.rows import read_rows
 
     with pytest.raises(ExportError, match="holds no examples"):
         read_rows([str(tmp_path / "*")], 10)

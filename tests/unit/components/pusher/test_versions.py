@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import PushError
-from components.pusher import versions
+from hilir.components.errors import PushError
+from hilir.components.pusher import versions
 
 
 def fill(folder: str) -> None:

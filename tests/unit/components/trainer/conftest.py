@@ -10,7 +10,7 @@ def make_settings():
     """Returns a function from settings (`train.epochs=3`) to the checked `train` section."""
 
     def make(*settings: str, config: str = "configs/digits.yaml") -> Any:
-        from pipeline.config import load
+        from hilir.pipeline.config import load
 
         return load(config, settings=settings).config.train
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from components.errors import TrainingError
-from components.trainer.cluster import make_local_role, read_role
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.cluster import make_local_role, read_role
 
 
 def spec(cluster, kind, index=0):

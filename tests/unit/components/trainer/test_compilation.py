@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.compilation import compile_arguments, make_optimizer, recompile
-from components.trainer.compression import compress
-from components.trainer.learning_rate import Scaled, Warmup, make_schedule
-from components.trainer.replica_metrics import weigh_metrics
-from components.trainer.settings import LearningRate
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.compilation import compile_arguments, make_optimizer, recompile
+from hilir.components.trainer.compression import compress
+from hilir.components.trainer.learning_rate import Scaled, Warmup, make_schedule
+from hilir.components.trainer.replica_metrics import weigh_metrics
+from hilir.components.trainer.settings import LearningRate
 from models.digits.model import Hyperparameters, build_model
 
 X = np.random.default_rng(1).random((50, 8, 8), np.float32)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from components.errors import TrainingError
-from components.trainer.compilation import compile_arguments, recompile
-from components.trainer.compression import compress, make_pruning_callbacks, measure_sparsity, strip
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.compilation import compile_arguments, recompile
+from hilir.components.trainer.compression import compress, make_pruning_callbacks, measure_sparsity, strip
 from models.taxi import features
 from models.taxi.model import Hyperparameters, build_model
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.batching import Batching
-from components.trainer.dataset import (
+from hilir.components.trainer.batching import Batching
+from hilir.components.trainer.dataset import (
     Order,
     Share,
     count_records,

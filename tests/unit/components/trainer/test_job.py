@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from components.trainer.job import Job, read_tuned
+from hilir.components.trainer.job import Job, read_tuned
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.errors import ModelPackageError
-from components.trainer.fit import build_network
-from components.trainer.package import load_package
+from hilir.components.errors import ModelPackageError
+from hilir.components.trainer.fit import build_network
+from hilir.components.trainer.package import load_package
 
 FILES = {
     "features": "LABEL = 'label'\nLABEL_COLUMNS = ('label',)\n",

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from components.errors import TrainingError
-from components.trainer.batching import make_batching, scale_factor
-from pipeline.errors import ConfigError
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.batching import make_batching, scale_factor
+from hilir.pipeline.errors import ConfigError
 
 
 @pytest.mark.parametrize(

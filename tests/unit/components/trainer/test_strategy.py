@@ -3,10 +3,17 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from components.errors import TrainingError
-from components.trainer.cluster import make_local_role
-from components.trainer.launch import divide_gpus, find_ports
-from components.trainer.strategy import Machine, check_gpus, choose, look_at_machine, make_strategy, needs_own_process
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.cluster import make_local_role
+from hilir.components.trainer.launch import divide_gpus, find_ports
+from hilir.components.trainer.strategy import (
+    Machine,
+    check_gpus,
+    choose,
+    look_at_machine,
+    make_strategy,
+    needs_own_process,
+)
 
 CPU, GPUS, TPU = Machine(0, tpu=False), Machine(4, tpu=False), Machine(0, tpu=True)
 ROLE, ONLY = make_local_role(0, [1, 2]), make_local_role(0, [1])

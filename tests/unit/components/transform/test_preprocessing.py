@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from components.errors import ModelPackageError
-from components.transform.preprocessing import make_custom_config, preprocessing_fn
+from hilir.components.errors import ModelPackageError
+from hilir.components.transform.preprocessing import make_custom_config, preprocessing_fn
 
 
 @pytest.fixture

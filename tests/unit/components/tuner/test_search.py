@@ -10,8 +10,8 @@ import time
 import pytest
 from keras_tuner.engine import base_tuner
 
-from components.errors import TrainingError
-from components.tuner.search import Search
+from hilir.components.errors import TrainingError
+from hilir.components.tuner.search import Search
 
 
 @pytest.fixture

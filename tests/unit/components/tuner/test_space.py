@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from components.errors import ModelPackageError
-from components.trainer.job import read_tuned
-from components.trainer.package import ModelPackage, load_package
-from components.tuner.space import read_space
+from hilir.components.errors import ModelPackageError
+from hilir.components.trainer.job import read_tuned
+from hilir.components.trainer.package import ModelPackage, load_package
+from hilir.components.tuner.space import read_space
 
 
 def package(hyperparameters: type[BaseModel]) -> ModelPackage:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import StepFailed
-from pipeline.report.board import Board
-from pipeline.runners.emulator import run
-from pipeline.runners.emulator.buckets import Mount
-from pipeline.runners.emulator.plan import make_plan
-from pipeline.runners.emulator.store import Store
+from hilir.pipeline.errors import StepFailed
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.runners.emulator import run
+from hilir.pipeline.runners.emulator.buckets import Mount
+from hilir.pipeline.runners.emulator.plan import make_plan
+from hilir.pipeline.runners.emulator.store import Store
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.training import LAUNCHER
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import HEAD, Builder, Json
 

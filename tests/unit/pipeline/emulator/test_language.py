@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.runners.emulator import cel, placeholders, query
-from pipeline.runners.emulator.errors import StepError
-from pipeline.runners.emulator.process import describe_exit
-from pipeline.runners.emulator.progress import Follower, parse_figures
-from pipeline.runners.emulator.step_log import read_reason
-from pipeline.runners.emulator.store import Artifact
+from hilir.pipeline.runners.emulator import cel, placeholders, query
+from hilir.pipeline.runners.emulator.errors import StepError
+from hilir.pipeline.runners.emulator.process import describe_exit
+from hilir.pipeline.runners.emulator.progress import Follower, parse_figures
+from hilir.pipeline.runners.emulator.step_log import read_reason
+from hilir.pipeline.runners.emulator.store import Artifact
 
 GIVEN: dict[str, Any] = {
     "inputs": {
@@ -142,7 +142,7 @@ def test_other_filters_are_not_understood(text: str) -> None:
         ("a\nb\n--- attempt 2\n", "b"),
         ("Traceback (most recent call last):\n  File x\nValueError: 3\nI1122 more\n", "ValueError: 3"),
         (
-            "Traceback (most recent call last):\n  File\ncomponents.errors.DataRefused: two lines\n  second\n\nrest",
+            "Traceback (most recent call last):\n  File\nhilir.components.errors.DataRefused: two lines\n  second\n\nend",
             "two lines\n  second",
         ),
         (

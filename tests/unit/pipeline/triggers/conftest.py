@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.triggers import ledger
-from pipeline.triggers.payload import Firing, Look, Payload
-from pipeline.triggers.policy import Limits
-from pipeline.triggers.state import State
-from pipeline.triggers.watcher import Watcher
+from hilir.pipeline.triggers import ledger
+from hilir.pipeline.triggers.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.policy import Limits
+from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.watcher import Watcher
 
 LIMITS = Limits("merge", 10, 3, 60, 2, 600, 3)
 

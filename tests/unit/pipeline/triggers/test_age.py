@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.triggers.age import ModelAge
-from pipeline.triggers.served import find_served
+from hilir.pipeline.triggers.age import ModelAge
+from hilir.pipeline.triggers.served import find_served
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from pipeline.config import load
-from pipeline.errors import ConfigError
-from pipeline.triggers.build import make_program, make_triggers, require_watchable, state_folder
-from pipeline.triggers.state import State
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.triggers.build import make_program, make_triggers, require_watchable, state_folder
+from hilir.pipeline.triggers.state import State
 
 
 def config(*settings):
@@ -70,7 +70,7 @@ def test_wrong_values(setting, message):
 
 def test_a_run_is_what_the_watcher_was_given():
     run = make_program(config(), "configs/digits.yaml", ["a.yaml"], ["train.epochs=1"])
-    assert run[:4] == [sys.executable, "-m", "pipeline.cli", "run"]
+    assert run[:4] == [sys.executable, "-m", "hilir.pipeline.cli", "run"]
     assert run[4:] == ["configs/digits.yaml", "--overlay", "a.yaml", "--set", "train.epochs=1", "--json"]
     submit = config("watch.program=[hilir, submit, configs/digits.yaml]")
     assert make_program(submit, "configs/digits.yaml", [], []) == ["hilir", "submit", "configs/digits.yaml"]

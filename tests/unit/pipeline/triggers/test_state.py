@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from pipeline.errors import ConfigError
-from pipeline.triggers import ledger
-from pipeline.triggers.payload import Firing, Look, Payload, Span
-from pipeline.triggers.state import State
-from pipeline.triggers.watcher import alone, is_watched, prune
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.triggers import ledger
+from hilir.pipeline.triggers.payload import Firing, Look, Payload, Span
+from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.watcher import alone, is_watched, prune
 from tests.unit.pipeline.triggers.conftest import LIMITS
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load
-from pipeline.config.schema import Config
-from pipeline.runners.vertex import parameters, patches, training
-from pipeline.runners.vertex.containers import containers, find_task
-from pipeline.runners.vertex.lint import check_job
+from hilir.pipeline.config import load
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.runners.vertex import parameters, patches, training
+from hilir.pipeline.runners.vertex.containers import containers, find_task
+from hilir.pipeline.runners.vertex.lint import check_job
 from tests.golden.render import FOLDER, SETTINGS
 from tests.unit.pipeline.emulator.specs import Builder, output
 

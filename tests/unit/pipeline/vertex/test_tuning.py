@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load
-from pipeline.errors import ConfigError
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
 from tests.golden.render import SETTINGS
 
 TUNE = ("train.tune.enabled=true", "train.tune.parallel_trials=3")
@@ -18,7 +18,7 @@ PARALLEL = "tfx.extensions.google_cloud_ai_platform.tuner.executor.Executor"
 
 
 def compiled(*settings: str) -> dict[str, Any]:
-    from pipeline.runners.vertex.job import compile_config
+    from hilir.pipeline.runners.vertex.job import compile_config
 
     return compile_config(load("configs/digits.yaml", ["configs/overlays/vertex.yaml"], [*SETTINGS, *settings]).config)
 
@@ -83,8 +83,8 @@ def test_one_trial_at_a_time_is_the_plain_tuner() -> None:
 def test_here_trials_run_one_after_another() -> None:
     from ml_metadata.proto import metadata_store_pb2
 
-    from pipeline.graph import build
-    from pipeline.inputs import find_facts
+    from hilir.pipeline.graph import build
+    from hilir.pipeline.inputs import find_facts
 
     config = load("configs/digits.yaml", (), TUNE).config
     pipeline = build(config, find_facts(config), metadata_store_pb2.ConnectionConfig())
@@ -105,8 +105,8 @@ def test_the_job_needs_its_project() -> None:
 
 
 def test_the_emulator_refuses_what_only_vertex_ai_can_run() -> None:
-    from pipeline.runners.emulator.features import find_refusals
-    from pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.runners.emulator.features import find_refusals
+    from hilir.pipeline.runners.vertex.specification import parse
 
     assert find_refusals(parse(compiled(*TUNE, PROJECT))) == [
         "executor Tuner_executor: trials at a time are a job that the step itself starts on Vertex AI, which is not "

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from components.vertex_pusher.call import call
-from components.vertex_pusher.connection import Connection
-from components.vertex_pusher.credentials import find_refusal, is_passing
-from components.vertex_pusher.errors import Unreachable, VertexError
-from pipeline.runners.vertex.bucket import check_bucket
+from hilir.components.vertex_pusher.call import call
+from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher.credentials import find_refusal, is_passing
+from hilir.components.vertex_pusher.errors import Unreachable, VertexError
+from hilir.pipeline.runners.vertex.bucket import check_bucket
 
 EXPIRED = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
 TOLD = (

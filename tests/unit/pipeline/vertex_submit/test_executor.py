@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.vertex_pusher.errors import VertexError
+from hilir.components.vertex_pusher.errors import VertexError
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ def artifacts(tmp_path):
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    from pipeline.config import load
-    from pipeline.config.target import make_target
+    from hilir.pipeline.config import load
+    from hilir.pipeline.config.target import make_target
 
     config = load("configs/taxi.yaml", settings=["vertex.project=p", "vertex.push.enabled=true"]).config
     return {"settings": make_target(config).model_dump_json()}
 
 
 def test_model_that_was_not_blessed_goes_nowhere(artifacts, settings):
-    from components.vertex_pusher.executor import Executor
+    from hilir.components.vertex_pusher.executor import Executor
 
     inputs, outputs = artifacts(pushed=False)
     Executor().Do(inputs, outputs, settings)
@@ -41,7 +41,7 @@ def test_model_that_was_not_blessed_goes_nowhere(artifacts, settings):
 
 
 def test_version_on_this_machine_is_refused_before_anything_is_sent(artifacts, settings):
-    from components.vertex_pusher.executor import Executor
+    from hilir.components.vertex_pusher.executor import Executor
 
     inputs, outputs = artifacts(pushed=True, destination="out/models/taxi/3")
     with pytest.raises(VertexError, match=r"the version is in out/models/taxi/3 on this machine, .* set serving\.root"):

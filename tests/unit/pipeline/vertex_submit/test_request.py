@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.main import _run
-from pipeline.errors import ConfigError
-from pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
-from pipeline.runners.vertex.lint import check_job
-from pipeline.runners.vertex.request import make_request, show_request
-from pipeline.runners.vertex.schedules import check_cron
-from pipeline.runners.vertex.source import is_specification, load_source
-from pipeline.runners.vertex.spans import find_fixed_data
-from pipeline.runners.vertex.specification import parse
-from pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.cli.main import _run
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
+from hilir.pipeline.runners.vertex.lint import check_job
+from hilir.pipeline.runners.vertex.request import make_request, show_request
+from hilir.pipeline.runners.vertex.schedules import check_cron
+from hilir.pipeline.runners.vertex.source import is_specification, load_source
+from hilir.pipeline.runners.vertex.spans import find_fixed_data
+from hilir.pipeline.runners.vertex.specification import parse
+from hilir.pipeline.runners.vertex.training import LAUNCHER
 from tests.unit.pipeline.emulator.specs import Builder, dump
 
 

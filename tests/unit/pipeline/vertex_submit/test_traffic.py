@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from components.vertex_pusher import traffic
+from hilir.components.vertex_pusher import traffic
 
 
 def test_any_share_of_any_split_sums_to_100():

@@ -3,11 +3,11 @@ import re
 
 import pytest
 
-from serving.gateway.bootstrap import render_bootstrap
-from serving.gateway.routes import LUA_FILTER, release_metadata, render_routes
-from serving.gateway.settings import GatewaySettings
-from serving.release import transitions as t
-from serving.release.state import State
+from hilir.serving.gateway.bootstrap import render_bootstrap
+from hilir.serving.gateway.routes import LUA_FILTER, release_metadata, render_routes
+from hilir.serving.gateway.settings import GatewaySettings
+from hilir.serving.release import transitions as t
+from hilir.serving.release.state import State
 
 SETTINGS = GatewaySettings()
 

@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from serving.errors import ReleaseRefused
-from serving.release import transitions as t
-from serving.release.checks import check_inputs, check_version
-from serving.release.golden import compare_values, read_golden
-from serving.release.store import Store
+from hilir.serving.errors import ReleaseRefused
+from hilir.serving.release import transitions as t
+from hilir.serving.release.checks import check_inputs, check_version
+from hilir.serving.release.golden import compare_values, read_golden
+from hilir.serving.release.store import Store
 
 
 def make(root, number, inputs=None, **more):

@@ -3,11 +3,11 @@ import multiprocessing
 
 import pytest
 
-from serving.errors import ReleaseRefused, ServingConfigError
-from serving.release import transitions as t
-from serving.release.model_config import render_model_config, write_model_config
-from serving.release.state import State
-from serving.release.store import Store
+from hilir.serving.errors import ReleaseRefused, ServingConfigError
+from hilir.serving.release import transitions as t
+from hilir.serving.release.model_config import render_model_config, write_model_config
+from hilir.serving.release.state import State
+from hilir.serving.release.store import Store
 
 
 @pytest.fixture

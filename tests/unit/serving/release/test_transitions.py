@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from serving.errors import ReleaseRefused
-from serving.release import transitions as t
-from serving.release.state import State
+from hilir.serving.errors import ReleaseRefused
+from hilir.serving.release import transitions as t
+from hilir.serving.release.state import State
 
 WHEN = "2026-01-01T00:00:00+00:00"
 

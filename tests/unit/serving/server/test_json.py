@@ -6,19 +6,19 @@ import math
 import numpy as np
 import pytest
 
-from serving.server import dtypes, json_numeric
-from serving.server.json_decode import decode, decode_object
-from serving.server.json_predict import Format, decode_predict
-from serving.server.json_response import (
+from hilir.serving.server import dtypes, json_numeric
+from hilir.serving.server.json_decode import decode, decode_object
+from hilir.serving.server.json_predict import Format, decode_predict
+from hilir.serving.server.json_response import (
     encode_classifications,
     encode_error,
     encode_predictions,
     encode_regressions,
 )
-from serving.server.json_tensor import InputSpec
-from serving.server.json_text import debug_string
-from serving.server.rapidjson import ParseError, parse
-from serving.server.status import Code, StatusError
+from hilir.serving.server.json_tensor import InputSpec
+from hilir.serving.server.json_text import debug_string
+from hilir.serving.server.rapidjson import ParseError, parse
+from hilir.serving.server.status import Code, StatusError
 
 
 def read(body, **specs):
