@@ -142,7 +142,7 @@ def test_other_filters_are_not_understood(text: str) -> None:
         ("a\nb\n--- attempt 2\n", "b"),
         ("Traceback (most recent call last):\n  File x\nValueError: 3\nI1122 more\n", "ValueError: 3"),
         (
-            "Traceback (most recent call last):\n  File\nhilir.components.errors.DataRefused: two lines\n  second\n\nend",
+            "Traceback (most recent call last):\n File\nhilir.components.errors.DataRefused: two lines\n  second\n\nend",
             "two lines\n  second",
         ),
         (
