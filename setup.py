@@ -14,7 +14,7 @@ setup(
     package_data={
         "hilir": ["py.typed"],
         "hilir.configs": ["*.yaml", "*/*.yaml", "*/*.pbtxt"],
-        "hilir.components": ["exporter/js/*.js", "exporter/js/*.mjs"],
+        "hilir.components": ["exporter/tfjs/js/*.js", "exporter/tfjs/js/*.mjs"],
     },
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",

@@ -147,7 +147,7 @@ def _tuner(
     if distributed and trials > 1:
         from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as VertexTuner
 
-        from hilir.pipeline.runners.vertex.tuning import make_tuning_config
+        from hilir.pipeline.vertex.compile.tuning import make_tuning_config
 
         kind, tune_args = VertexTuner, tuner_pb2.TuneArgs(num_parallel_trials=trials)
         custom_config |= make_tuning_config(config)

@@ -79,7 +79,7 @@ def find_facts(config: Config) -> Facts:
         ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
     """
     from hilir.components.code import fingerprint
-    from hilir.components.trainer.package import load_package
+    from hilir.components.trainer.model_package import load_package
     from hilir.pipeline.graph import Facts
 
     name = config.model.package

@@ -23,8 +23,8 @@ import numpy as np
 import urllib3
 
 from hilir.serving.errors import ServingError
-from hilir.serving.release.split import CANDIDATE, STABLE, choose_label
-from hilir.serving.split_reader import Split
+from hilir.serving.releases.split import CANDIDATE, STABLE, choose_label
+from hilir.serving.releases.split_reader import Split
 
 Inputs = np.ndarray | Mapping[str, Any]
 
@@ -231,7 +231,7 @@ class GrpcClient:
         """
         from tensorflow_serving.apis import predict_pb2
 
-        from hilir.serving.server.tensors import from_proto, to_proto
+        from hilir.serving.server.servables.tensors import from_proto, to_proto
 
         if version is None and label is None and self._split is not None:
             split = self._split(model)

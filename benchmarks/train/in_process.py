@@ -19,7 +19,7 @@ import tf_keras as keras
 from benchmarks.train.job import make_job
 from benchmarks.train.workload.features import SIDE
 from hilir.components.trainer.fit import build_network, fit
-from hilir.components.trainer.package import load_package
+from hilir.components.trainer.model_package import load_package
 
 
 def read_tensors(path: Path) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

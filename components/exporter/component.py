@@ -14,11 +14,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from hilir.components.exporter.artifact import ModelExport
+from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.parity import MetricSpec
 from hilir.components.exporter.report import summarize
 from hilir.components.exporter.rows import Rows, read_rows
 from hilir.components.exporter.settings import ExportSettings
-from hilir.components.exporter.subject import Subject
 
 progress = logging.getLogger("hilir.progress")
 
@@ -36,7 +36,7 @@ def TFLiteExporter(  # noqa: N802 - a component is named like a class
     Raises:
         ExportError: the model cannot be converted.
     """
-    from hilir.components.exporter.tflite_export import export_tflite
+    from hilir.components.exporter.tflite.tflite_export import export_tflite
 
     if model_utils.is_model_blessed(blessing):
         export = ExportSettings.model_validate(json.loads(settings)["export"])
@@ -59,7 +59,7 @@ def TFJSExporter(  # noqa: N802
     Raises:
         ExportError: the model cannot be converted, or a tool for it is missing.
     """
-    from hilir.components.exporter.tfjs_export import export_tfjs
+    from hilir.components.exporter.tfjs.tfjs_export import export_tfjs
 
     if model_utils.is_model_blessed(blessing):
         export = ExportSettings.model_validate(json.loads(settings)["export"])

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from hilir.components.exporter.errors import ExportError, PreprocessingError
-from hilir.components.exporter.in_graph import RawFeatures
-from hilir.components.exporter.program import Program
-from hilir.components.exporter.transform_graph import read_program
+from hilir.components.exporter.transform.in_graph import RawFeatures
+from hilir.components.exporter.transform.transform_graph import read_program
+from hilir.components.exporter.transform.transform_program import Program
 
 SIGNATURE = "edge"
 

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from hilir.components.exporter.edge_model import EdgeModel
 from hilir.components.exporter.errors import ExportError
-from hilir.components.exporter.interpreter import transform
 from hilir.components.exporter.measure import measure_latencies
 from hilir.components.exporter.parity import MetricSpec, Reference
 from hilir.components.exporter.rows import Rows
+from hilir.components.exporter.transform.interpreter import transform
 
 
 def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from hilir.components.exporter.errors import ExportError
-from hilir.components.trainer.signatures import MISSING_INT
+from hilir.components.trainer.export.signatures import MISSING_INT
 
 _LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
 _MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": ""}

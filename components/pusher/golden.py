@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfx.dsl.io import fileio
 
-from hilir.components.trainer.signatures import MISSING_INT
+from hilir.components.trainer.export.signatures import MISSING_INT
 
 ROWS = 8
 SIGNATURE = "serving_default"

@@ -9,11 +9,11 @@ from typing import Any
 
 import tf_keras as keras
 
-from hilir.components.trainer.checkpoint import Checkpoints, SaveCheckpoints
-from hilir.components.trainer.compression import make_pruning_callbacks
-from hilir.components.trainer.early_stopping import EarlyStopping
-from hilir.components.trainer.preemption import StopOnRequest
+from hilir.components.trainer.model.compression import make_pruning_callbacks
 from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.state.checkpoint import Checkpoints, SaveCheckpoints
+from hilir.components.trainer.state.early_stopping import EarlyStopping
+from hilir.components.trainer.state.preemption import StopOnRequest
 
 progress = logging.getLogger("hilir.progress")
 """Each record carries `progress`, a dictionary of figures for the live table."""

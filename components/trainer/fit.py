@@ -14,22 +14,22 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.trainer.batching import make_batching, scale_factor
 from hilir.components.trainer.callbacks import make_callbacks, report_progress
-from hilir.components.trainer.checkpoint import Checkpoints, Position, find_checkpoint
-from hilir.components.trainer.cluster import Role
-from hilir.components.trainer.compilation import compile_arguments, recompile
-from hilir.components.trainer.compression import compress, strip
-from hilir.components.trainer.dataset import make_parser
-from hilir.components.trainer.early_stopping import make_early_stopping
-from hilir.components.trainer.feed import make_feed
+from hilir.components.trainer.data.batch_size import make_batching, scale_factor
+from hilir.components.trainer.data.dataset import make_parser
+from hilir.components.trainer.data.feed import make_feed
+from hilir.components.trainer.distribution.cluster import Role
+from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
 from hilir.components.trainer.job import Job
-from hilir.components.trainer.package import ModelPackage
-from hilir.components.trainer.preemption import StopOnRequest
+from hilir.components.trainer.model.compilation import compile_arguments, recompile
+from hilir.components.trainer.model.compression import compress, strip
+from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.settings import TrainSettings
-from hilir.components.trainer.steps import replaced
-from hilir.components.trainer.strategy import Kind, check_compiler, make_strategy
-from hilir.components.trainer.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
+from hilir.components.trainer.state.checkpoint import Checkpoints, Position, find_checkpoint
+from hilir.components.trainer.state.early_stopping import make_early_stopping
+from hilir.components.trainer.state.preemption import StopOnRequest
+from hilir.components.trainer.state.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
 
 Ready = Callable[[], None]
 """Called once the strategy is made: all workers have found each other."""

@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from hilir.components.errors import ModelPackageError, TrainingError
 from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.distribution.strategy import Kind
+from hilir.components.trainer.distribution.supervisor import Cluster, Failure, Spec
 from hilir.components.trainer.job import Job
-from hilir.components.trainer.preemption import Preempted
-from hilir.components.trainer.strategy import Kind
-from hilir.components.trainer.supervisor import Cluster, Failure, Spec
+from hilir.components.trainer.state.preemption import Preempted
 
 _LINES = 15
 

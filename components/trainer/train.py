@@ -8,14 +8,14 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.trainer.callbacks import report_progress
-from hilir.components.trainer.cluster import Role
-from hilir.components.trainer.compression import measure_sparsity
-from hilir.components.trainer.export import announce_export, await_export, clear_announcement, export
+from hilir.components.trainer.distribution.cluster import Role
+from hilir.components.trainer.distribution.strategy import Kind
+from hilir.components.trainer.export.saved_model import announce_export, await_export, clear_announcement, export
 from hilir.components.trainer.fit import Ready, fit
 from hilir.components.trainer.job import Job
-from hilir.components.trainer.package import load_package
-from hilir.components.trainer.strategy import Kind
-from hilir.components.trainer.weights import save_weights
+from hilir.components.trainer.model.compression import measure_sparsity
+from hilir.components.trainer.model_package import load_package
+from hilir.components.trainer.state.weights import save_weights
 
 
 def train(

@@ -71,7 +71,7 @@ def main() -> None:
 def _train(work: dict[str, Any], reporter: _Reporter) -> None:
     # Here, so that the heartbeat does not wait for the seconds that TensorFlow's import takes.
     from hilir.components.trainer.callbacks import CountSteps
-    from hilir.components.trainer.cluster import make_local_role
+    from hilir.components.trainer.distribution.cluster import make_local_role
     from hilir.components.trainer.job import Job
     from hilir.components.trainer.train import train
 

@@ -17,11 +17,11 @@ from tfx.components.tuner.component import TunerFnResult
 
 from hilir.components.errors import ComponentError, TrainingError
 from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.distribution.strategy import Kind, look_at_machine
 from hilir.components.trainer.fit import fit
 from hilir.components.trainer.job import Job, read_job, read_tuned
-from hilir.components.trainer.package import ModelPackage, load_package
+from hilir.components.trainer.model_package import ModelPackage, load_package
 from hilir.components.trainer.settings import Tuning
-from hilir.components.trainer.strategy import Kind, look_at_machine
 from hilir.components.tuner.space import read_space
 
 

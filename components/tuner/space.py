@@ -15,7 +15,7 @@ import keras_tuner
 from pydantic import BaseModel
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.trainer.package import ModelPackage
+from hilir.components.trainer.model_package import ModelPackage
 
 _SCALARS = (bool, int, float, str)
 

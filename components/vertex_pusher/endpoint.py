@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hilir.components.vertex.connection import Connection
+from hilir.components.vertex.errors import NotFound, Outdated, VertexError
+from hilir.components.vertex.retry import ANSWER_SECONDS, call, lookup, settle, wait_for
 from hilir.components.vertex_pusher import traffic
-from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
-from hilir.components.vertex_pusher.connection import Connection
-from hilir.components.vertex_pusher.errors import NotFound, Outdated, VertexError
 from hilir.components.vertex_pusher.registry import Version
 from hilir.components.vertex_pusher.settings import RequestLog, Target
 

@@ -11,7 +11,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from hilir.components.vertex_pusher.errors import VertexError
+from hilir.components.vertex.errors import VertexError
 from hilir.components.vertex_pusher.push import Pushed, connect, push
 from hilir.components.vertex_pusher.settings import Target
 

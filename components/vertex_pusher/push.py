@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from hilir.components.vertex.connection import Connection
+from hilir.components.vertex.errors import VertexError
 from hilir.components.vertex_pusher import endpoint as endpoints
-from hilir.components.vertex_pusher import history, registry, traffic
-from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex_pusher import endpoint_labels as labels
+from hilir.components.vertex_pusher import registry, traffic
 from hilir.components.vertex_pusher.endpoint import Endpoint
-from hilir.components.vertex_pusher.errors import VertexError
 from hilir.components.vertex_pusher.settings import Target
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def push(connection: Connection, target: Target, number: int, uri: str, descript
         connection,
         target,
         lambda now: _share(now, target, number),
-        lambda now: history.after_push({} if _is_unused(now, number) else now.labels, number, now.shares),
+        lambda now: labels.after_push({} if _is_unused(now, number) else now.labels, number, now.shares),
     )
     _follow(connection, target, endpoint)
     try:
@@ -89,7 +90,7 @@ def split_traffic(connection: Connection, target: Target, shares: Mapping[int, i
         return traffic.check({now.deployed[number]: share for number, share in shares.items()})
 
     given = [number for number, share in shares.items() if share]
-    endpoint = endpoints.set_traffic(connection, target, change, lambda now: history.after_split(now.labels, given))
+    endpoint = endpoints.set_traffic(connection, target, change, lambda now: labels.after_split(now.labels, given))
     _follow(connection, target, endpoint)
     return endpoint
 
@@ -113,7 +114,7 @@ def roll_back(connection: Connection, target: Target) -> tuple[Endpoint, Endpoin
             raise ValueError(f"the traffic has been changed meanwhile to {now.shares}; look at it and repeat")
         return split
 
-    after = endpoints.set_traffic(connection, target, change, lambda now: history.after_rollback(now.labels, bad))
+    after = endpoints.set_traffic(connection, target, change, lambda now: labels.after_rollback(now.labels, bad))
     _follow(connection, target, after)
     return before, after
 
@@ -126,14 +127,14 @@ def remove_expired(connection: Connection, target: Target) -> tuple[int, ...]:
     """
     endpoint = endpoints.require(connection, target)
     keep = target.push.keep_versions
-    deployed = history.order_for_keeping(endpoint.deployed, endpoint.labels)
-    previous = set(history.read_previous(endpoint.labels)) - history.read_rolled_back(endpoint.labels)
+    deployed = labels.order_for_keeping(endpoint.deployed, endpoint.labels)
+    previous = set(labels.read_previous(endpoint.labels)) - labels.read_rolled_back(endpoint.labels)
     needed = {*endpoint.shares, *previous}
     for number in traffic.find_expired(deployed, needed, keep):
         _attempt(number, partial(endpoints.undeploy, connection, target, number))
     left = endpoints.require(connection, target)
     versions = {version.number: version for version in registry.list_versions(connection, target)}
-    expired = traffic.find_expired(history.order_for_keeping(versions, left.labels), left.deployed, keep)
+    expired = traffic.find_expired(labels.order_for_keeping(versions, left.labels), left.deployed, keep)
     return tuple(
         number
         for number in expired
@@ -155,7 +156,7 @@ def _attempt(number: int, remove: Callable[[], None]) -> bool:
 def _share(now: Endpoint, target: Target, number: int) -> dict[str, int] | None:
     """Returns the split with the new version's share, or None if it, or a newer one, has had it."""
     endpoints.check_alone(now, target)
-    if not _is_unused(now, number) and history.read_last(now.labels) >= number:
+    if not _is_unused(now, number) and labels.read_last(now.labels) >= number:
         return None
     return traffic.give(now.split, now.deployed[number], target.push.traffic)
 
@@ -168,11 +169,11 @@ def _is_unused(endpoint: Endpoint, number: int) -> bool:
 def _take_back(endpoint: Endpoint) -> dict[str, int]:
     """Returns the split of a rollback; other models on the endpoint keep their shares."""
     ours = {key: share for key, share in endpoint.split.items() if key in endpoint.deployed.values()}
-    bad = history.read_rolled_back(endpoint.labels)
+    bad = labels.read_rolled_back(endpoint.labels)
     split = traffic.take_back(
         ours,
         [endpoint.deployed[number] for number in endpoint.newest_first],
-        [endpoint.deployed[number] for number in history.read_previous(endpoint.labels) if number in endpoint.deployed],
+        [endpoint.deployed[number] for number in labels.read_previous(endpoint.labels) if number in endpoint.deployed],
         {endpoint.deployed[number] for number in bad if number in endpoint.deployed},
     )
     if split is None:

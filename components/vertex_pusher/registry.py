@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from hilir.components.vertex_pusher.call import ANSWER_SECONDS, call, lookup, settle, wait_for
-from hilir.components.vertex_pusher.connection import Connection
+from hilir.components.vertex.connection import Connection
+from hilir.components.vertex.retry import ANSWER_SECONDS, call, lookup, settle, wait_for
 from hilir.components.vertex_pusher.settings import Target
 
 _ALIAS = re.compile(r"v([1-9]\d*)")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 
 from hilir.components.settings import Section
-from hilir.components.vertex_pusher.connection import check_region
+from hilir.components.vertex.connection import check_region
 
 # UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
 # Vertex AI or Terraform made may have a number instead.

@@ -36,7 +36,7 @@ def convert() -> None:
         variants = {name: f"{folder}/{name}" for name in ("float32", "float16", "uint8")}
         job = {"saved_model": f"{folder}/model", "signature": "edge", "shard_bytes": 1 << 22, "variants": variants}
         Path(folder, "job.json").write_text(json.dumps(job))
-        script = str(HOME / "components/exporter/tfjs_convert.py")
+        script = str(HOME / "components/exporter/tfjs/tfjs_convert.py")
         subprocess.run([str(CONVERTER), script, f"{folder}/job.json"], check=True)
         modules = HOME / "deploy/browser"
         subprocess.run(["node", "-e", "import('@tensorflow/tfjs').then((tf) => tf.ready())"], cwd=modules, check=True)

@@ -12,27 +12,33 @@ from hilir.pipeline.cli.exits import exit_code
 
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
-    "run": ("hilir.pipeline.cli.run:run", "Train, evaluate and push a model on this machine."),
-    "tune": ("hilir.pipeline.cli.tune:tune", "Search for the best hyperparameters of a model."),
-    "config": ("hilir.pipeline.cli.config:config", "Show or check a configuration."),
-    "runs": ("hilir.pipeline.cli.runs:runs", "List past runs, or show one."),
-    "models": ("hilir.pipeline.cli.models:models", "List pushed models and their versions."),
-    "export": ("hilir.pipeline.cli.export:export", "Export a version for phones, embedded devices and browsers."),
-    "browse": ("hilir.pipeline.cli.browse:browse", "Try the newest exports on a page in the browser."),
-    "serve": ("hilir.serving.cli:serve", "Serve the pushed models by REST and gRPC, as TensorFlow Serving does."),
-    "release": ("hilir.serving.cli_release:release", "Decide which version gets which traffic; roll back."),
-    "gateway": ("hilir.serving.cli_gateway:gateway", "Run Envoy in front of the model servers."),
-    "doctor": ("hilir.pipeline.cli.doctor:doctor", "Check this machine, and what a configuration points to."),
-    "compile": ("hilir.pipeline.cli.compile:compile_", "Compile the pipeline for Vertex AI."),
-    "emulate": ("hilir.pipeline.cli.emulate:emulate", "Run a compiled pipeline on this machine, as Vertex AI would."),
-    "submit": ("hilir.pipeline.cli.submit:submit", "Run a pipeline on Vertex AI."),
-    "jobs": ("hilir.pipeline.cli.jobs:jobs", "List, show or cancel pipeline jobs on Vertex AI."),
-    "schedule": ("hilir.pipeline.cli.schedule:schedule", "Run a pipeline on Vertex AI again and again."),
+    "run": ("hilir.pipeline.cli.run.run:run", "Train, evaluate and push a model on this machine."),
+    "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
+    "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
+    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
+    "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
+    "export": (
+        "hilir.pipeline.cli.export.export:export",
+        "Export a version for phones, devices and browsers.",
+    ),
+    "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports on a page in the browser."),
+    "serve": ("hilir.serving.cli.serve:serve", "Serve the pushed models by REST and gRPC, as TensorFlow Serving does."),
+    "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
+    "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
+    "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration points to."),
+    "compile": ("hilir.pipeline.cli.vertex.compile:compile_", "Compile the pipeline for Vertex AI."),
+    "emulate": (
+        "hilir.pipeline.cli.vertex.emulate:emulate",
+        "Run a compiled pipeline here, as Vertex AI would.",
+    ),
+    "submit": ("hilir.pipeline.cli.vertex.submit:submit", "Run a pipeline on Vertex AI."),
+    "jobs": ("hilir.pipeline.cli.vertex.jobs:jobs", "List, show or cancel pipeline jobs on Vertex AI."),
+    "schedule": ("hilir.pipeline.cli.vertex.schedule:schedule", "Run a pipeline on Vertex AI again and again."),
     "vertex": (
-        "hilir.pipeline.cli.vertex:vertex",
+        "hilir.pipeline.cli.vertex.vertex:vertex",
         "The model on Vertex AI: endpoint, traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.watch:watch", "Train again when a schedule, new data, age or a call says so."),
+    "watch": ("hilir.pipeline.cli.run.watch:watch", "Train again when a schedule, new data, age or a call says so."),
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 def _check(cron: str) -> str:
     # Only who has a schedule pays for APScheduler.
-    from hilir.pipeline.triggers.cron import parse_cron
+    from hilir.pipeline.triggers.sources.cron import parse_cron
 
     parse_cron(cron)
     return cron

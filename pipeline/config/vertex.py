@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from hilir.components.settings import Section
-from hilir.components.vertex_pusher.connection import check_address
+from hilir.components.vertex.connection import check_address
 from hilir.components.vertex_pusher.settings import PushSettings, Region
 from hilir.pipeline.config.cron import Cron
 

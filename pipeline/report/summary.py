@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.store import Run
+from hilir.pipeline.run.metadata_store import Run
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hilir.serving.gateway import filters
+from hilir.serving.gateway.lua_script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
 from hilir.serving.gateway.routes import LUA_FILTER, ROUTES
-from hilir.serving.gateway.script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
 from hilir.serving.gateway.settings import GatewaySettings
 
 ROUTES_FILE = "routes.json"

@@ -9,8 +9,8 @@ from hilir.serving.errors import ServingConfigError
 from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
 from hilir.serving.gateway.routes import render_routes
 from hilir.serving.gateway.settings import GatewaySettings
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store, write_atomically
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store, write_atomically
 
 SETTINGS_FILE = "settings.json"
 # A bootstrap with API keys is for its owner alone.

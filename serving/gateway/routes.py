@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hilir.serving.gateway.script import CLUSTER_HEADER, DIRECT_CLUSTER, SHADOW_HEADER
+from hilir.serving.gateway.lua_script import CLUSTER_HEADER, DIRECT_CLUSTER, SHADOW_HEADER
 from hilir.serving.gateway.settings import GatewaySettings
-from hilir.serving.release.split import BUCKETS, salt_of
-from hilir.serving.release.state import State
+from hilir.serving.releases.split import BUCKETS, salt_of
+from hilir.serving.releases.state import State
 
 ROUTES = "release"
 """Name of the route configuration."""

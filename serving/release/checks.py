@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store, hash_file
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store, hash_file
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.release.store import Store
 from hilir.serving.release.targets.rest import RestCaller
+from hilir.serving.releases.store import Store
 
 GOLDEN_FILE = "assets.extra/golden.jsonl"
 # Other processors and thread counts add up in another order; a wrong model is further away.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store, write_atomically
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store, write_atomically
 
 CONFIG_FILE = "models.config"
 """In the serving root."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from hilir.serving.errors import ReleaseRefused
 from hilir.serving.release.checks import read_manifest
-from hilir.serving.release.session import Session, describe
-from hilir.serving.release.setup import choose_model
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store
+from hilir.serving.release.factory import choose_model
 from hilir.serving.release.targets import find_missing
+from hilir.serving.release.transaction import Session, describe
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store
 
 
 def list_lines(root: str, model: str | None) -> Iterator[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.release.split import CANDIDATE, STABLE
-from hilir.serving.release.state import Event, State, Version
+from hilir.serving.releases.split import CANDIDATE, STABLE
+from hilir.serving.releases.state import Event, State, Version
 
 _ALL_STABLE: dict[str, float] = {STABLE: 100.0}
 # Verbs that change which version is stable.

@@ -12,8 +12,8 @@ from hilir.serving.errors import ReleaseRefused, ServingError, TargetError
 from hilir.serving.release import transitions
 from hilir.serving.release.checks import check_inputs, check_version, manifest_hash
 from hilir.serving.release.golden import read_golden
-from hilir.serving.release.session import Session, describe
-from hilir.serving.release.state import State
+from hilir.serving.release.transaction import Session, describe
+from hilir.serving.releases.state import State
 
 
 def stage(session: Session, version: int, *, accept_schema_change: bool = False) -> State:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from hilir.serving.cli import serve
+from hilir.serving.cli.serve import serve
 from hilir.serving.errors import ServingError
 
 try:

@@ -14,27 +14,27 @@ from collections.abc import Callable
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
-from hilir.serving.server.access import Tokens
-from hilir.serving.server.batch_options import BatchOptions, read_batch_options
-from hilir.serving.server.batching import Batcher
-from hilir.serving.server.config_source import ConfigSource
-from hilir.serving.server.core import ServerCore
-from hilir.serving.server.executor import Executor
-from hilir.serving.server.grpc_core import CoreServer
-from hilir.serving.server.grpc_server import AioServer, make_grpc_server
-from hilir.serving.server.grpc_service import GrpcApi
-from hilir.serving.server.http_message import HttpLimits
-from hilir.serving.server.http_server import HttpServer
-from hilir.serving.server.lifecycle import Lifecycle, LifecycleOptions
-from hilir.serving.server.loader import LoadOptions, load_servable, return_memory, touch_signatures
-from hilir.serving.server.metrics import Metrics
+from hilir.serving.server.grpc.grpc_core import CoreServer
+from hilir.serving.server.grpc.grpc_server import AioServer, make_grpc_server
+from hilir.serving.server.grpc.grpc_service import GrpcApi
+from hilir.serving.server.inference.batch_options import BatchOptions, read_batch_options
+from hilir.serving.server.inference.batcher import Batcher
+from hilir.serving.server.inference.executor import Executor
 from hilir.serving.server.options import LOOPBACK, ServeOptions
 from hilir.serving.server.protos import MonitoringConfig, read_text_proto
-from hilir.serving.server.request_log import LogOptions, NoLog, RequestLog
-from hilir.serving.server.rest import METRICS_PATH, RestApi, RestOptions
-from hilir.serving.server.servable import Servable
+from hilir.serving.server.rest.api import METRICS_PATH, RestApi, RestOptions
+from hilir.serving.server.rest.http_message import HttpLimits
+from hilir.serving.server.rest.http_server import HttpServer
+from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_config
+from hilir.serving.server.security.tokens import Tokens
+from hilir.serving.server.servables.config_source import ConfigSource
+from hilir.serving.server.servables.lifecycle import Lifecycle, LifecycleOptions
+from hilir.serving.server.servables.loader import LoadOptions, load_servable, return_memory, touch_signatures
+from hilir.serving.server.servables.manager import ServerCore
+from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
-from hilir.serving.server.tls import TlsConfig, http_context, read_tls_config
+from hilir.serving.server.telemetry.metrics import Metrics
+from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.warmup import replay_warmup
 
 logger = logging.getLogger(__name__)

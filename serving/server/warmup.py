@@ -12,11 +12,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from hilir.serving.server import grpc_requests
-from hilir.serving.server.grpc_requests import Prepared
-from hilir.serving.server.metrics import Metrics
-from hilir.serving.server.servable import Servable
+from hilir.serving.server.grpc import grpc_requests
+from hilir.serving.server.grpc.grpc_requests import Prepared
+from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"

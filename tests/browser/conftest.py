@@ -88,7 +88,7 @@ def rows(digits_run, taxi_run):
 @pytest.fixture(scope="session")
 def serve():
     """Starts servers of the page."""
-    from hilir.pipeline.site_server import SiteServer
+    from hilir.pipeline.browser.site_server import SiteServer
 
     servers = []
 

@@ -12,7 +12,7 @@ import pytest
 from hilir.pipeline.cli.main import _run
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import StepFailed
-from hilir.pipeline.session import Options, run_locally
+from hilir.pipeline.run.session import Options, run_locally
 
 pytestmark = pytest.mark.pipeline
 

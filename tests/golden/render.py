@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hilir.pipeline.config import load
-from hilir.pipeline.runners.vertex.job import serialize
+from hilir.pipeline.vertex.compile.job import serialize
 
 FOLDER = Path(__file__).parent
 PIPELINES = ("taxi", "digits")
@@ -20,7 +20,7 @@ def render(name: str) -> str:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     from hilir.pipeline.graph import build
     from hilir.pipeline.inputs import find_facts
-    from hilir.pipeline.runners.vertex.compile import compile_pipeline
+    from hilir.pipeline.vertex.compile.compile import compile_pipeline
 
     config = load(f"configs/{name}.yaml", ["configs/overlays/vertex.yaml"], SETTINGS).config
     facts = replace(find_facts(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from hilir.pipeline.runners.vertex.specification import parse
-from hilir.pipeline.runners.vertex.structure import check_structure
+from hilir.pipeline.spec.specification import parse
+from hilir.pipeline.spec.structure import check_structure
 from tests.golden.render import FOLDER, PIPELINES, render
 
 

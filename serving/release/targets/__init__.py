@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hilir.serving.release.state import State
+from hilir.serving.releases.state import State
 
 
 @dataclass(frozen=True)

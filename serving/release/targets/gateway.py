@@ -8,11 +8,11 @@ from typing import Any
 from hilir.serving.errors import TargetError
 from hilir.serving.gateway.files import write_routes
 from hilir.serving.gateway.routes import LUA_FILTER
-from hilir.serving.release.split import BUCKETS, CANDIDATE, STABLE
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.targets.rest import RestCaller, find_replicas
+from hilir.serving.releases.split import BUCKETS, CANDIDATE, STABLE
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store
 
 
 class EnvoyGateway:

@@ -96,7 +96,7 @@ def place(tmp_path_factory):
 def _release_offline(root: Path) -> None:
     from click.testing import CliRunner
 
-    from hilir.serving.cli_release import release
+    from hilir.serving.cli.release import release
 
     for words in (["stage", "1"], ["promote"]):
         result = CliRunner().invoke(release, [*words, "--offline", "--root", str(root)])
@@ -114,7 +114,7 @@ def test_the_settings_of_the_gateway_are_settings(tmp_path):
     from hilir.serving.gateway.files import write_gateway
     from hilir.serving.gateway.runner import check_configuration
     from hilir.serving.gateway.settings import read_settings
-    from hilir.serving.release.store import Store
+    from hilir.serving.releases.store import Store
 
     settings = read_settings(FOLDER / "gateway.yaml")
     assert settings.rest == ("models:8501",)

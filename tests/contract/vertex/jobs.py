@@ -11,10 +11,10 @@ from google.cloud import aiplatform_v1 as v1
 from google.cloud import aiplatform_v1beta1 as beta
 from google.protobuf import json_format
 
+from hilir.pipeline.emulator.plan import set_parameters
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.runners.emulator.plan import set_parameters
-from hilir.pipeline.runners.vertex.lint import check_job
-from hilir.pipeline.runners.vertex.specification import parse as parse_specification
+from hilir.pipeline.spec.specification import parse as parse_specification
+from hilir.pipeline.vertex.compile.lint import check_job
 from tests.contract.vertex.faults import ApiError, invalid
 from tests.contract.vertex.running import Running, State, whole
 from tests.contract.vertex.store import Store, apply_mask, canonical, check_common, dump, parse

@@ -9,17 +9,17 @@ from typing import Any
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 from google.protobuf import json_format
 
+from hilir.pipeline.emulator import run as emulator
+from hilir.pipeline.emulator.buckets import Mount
+from hilir.pipeline.emulator.dag import DagRunner, describe_failures
+from hilir.pipeline.emulator.errors import Canceled
+from hilir.pipeline.emulator.executor_input import Inputs
+from hilir.pipeline.emulator.job import Job, node_labels
+from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.processes.fork_server import ForkServer
+from hilir.pipeline.emulator.processes.process import FreshProcesses
+from hilir.pipeline.emulator.store import Store as Metadata
 from hilir.pipeline.report.board import Node
-from hilir.pipeline.runners.emulator import run as emulator
-from hilir.pipeline.runners.emulator.buckets import Mount
-from hilir.pipeline.runners.emulator.dag import DagRunner, describe_failures
-from hilir.pipeline.runners.emulator.errors import Canceled
-from hilir.pipeline.runners.emulator.executor_input import Inputs
-from hilir.pipeline.runners.emulator.fork_server import ForkServer
-from hilir.pipeline.runners.emulator.job import Job, node_labels
-from hilir.pipeline.runners.emulator.plan import make_plan
-from hilir.pipeline.runners.emulator.process import FreshProcesses
-from hilir.pipeline.runners.emulator.store import Store as Metadata
 
 State = PipelineJob.pb(PipelineJob()).DESCRIPTOR.fields_by_name["state"].enum_type.values_by_name
 TaskState = PipelineTaskDetail.State

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hilir.pipeline.runners.vertex.connect import load_vertex
-from hilir.pipeline.runners.vertex.identity import write_identity
+from hilir.pipeline.vertex.client.connect import load_vertex
+from hilir.pipeline.vertex.compile.identity import write_identity
 
 PLACE = ("vertex.region=europe-west4", "vertex.project=test-project", "vertex.labels.team=blue")
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from hilir.components.vertex.errors import QuotaRefused, Unreachable, VertexError
 from hilir.components.vertex_pusher import endpoint as endpoints
 from hilir.components.vertex_pusher import push as push_steps
-from hilir.components.vertex_pusher.errors import QuotaRefused, Unreachable, VertexError
 from hilir.components.vertex_pusher.push import connect, push, roll_back, split_traffic
 from hilir.components.vertex_pusher.settings import Target
 
@@ -290,7 +290,7 @@ def test_quota_of_the_endpoint_leaves_the_old_version_serving(vertex, pushed) ->
 
 
 def test_operation_without_end_is_left_to_go_on(vertex, pushed, make_target) -> None:
-    from hilir.components.vertex_pusher import call
+    from hilir.components.vertex import retry as call
 
     target = make_target()
     connection = connect(target)

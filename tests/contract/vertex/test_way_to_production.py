@@ -73,7 +73,7 @@ def test_from_a_configuration_to_a_rollback(hilir, vertex, bucket, tmp_path) -> 
 
 def answers(vertex, count: int) -> dict[str, list[list[float]]]:
     """Asks the endpoint with the real client; returns the outputs by the version that gave them."""
-    from hilir.components.vertex_pusher.connection import Connection
+    from hilir.components.vertex.connection import Connection
     from tests.contract.vertex.store import PROJECT, REGION
 
     connection = Connection(PROJECT, REGION, vertex.address, 5.0)

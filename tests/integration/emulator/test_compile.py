@@ -27,13 +27,13 @@ def pipeline(*components: Any) -> Any:
 
 
 def check(*components: Any) -> list[str]:
-    from hilir.pipeline.runners.vertex.nodes import check_nodes
+    from hilir.pipeline.vertex.compile.unsupported import check_nodes
 
     return check_nodes(pipeline(*components))
 
 
 def compiled(config: Config, *components: Any) -> Any:
-    from hilir.pipeline.runners.vertex.compile import compile_pipeline
+    from hilir.pipeline.vertex.compile.compile import compile_pipeline
 
     return compile_pipeline(pipeline(*components), config)
 
@@ -113,8 +113,8 @@ def test_conditions_compile_to_what_the_emulator_understands(nodes: Any) -> None
     from tfx.dsl.experimental.conditionals import conditional
     from tfx.dsl.placeholder.placeholder import logical_and
 
-    from hilir.pipeline.runners.emulator.features import find_refusals
-    from hilir.pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.emulator.refusals import find_refusals
+    from hilir.pipeline.spec.specification import parse
 
     maker = nodes.Count()
     model = maker.outputs["model"].future()[0]

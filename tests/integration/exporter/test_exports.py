@@ -61,11 +61,11 @@ def test_a_variant_out_of_bounds_is_not_pushed_and_the_summary_names_the_row(dig
 
 def test_preprocessing_json_gives_every_evaluation_row_what_transform_gives(taxi_run, tmp_path):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.interpreter import transform
-    from hilir.components.exporter.program import Program
     from hilir.components.exporter.reference import raw_inputs
-    from hilir.components.exporter.tflite import convert
-    from hilir.components.exporter.tflite_file import TFLiteModel
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
+    from hilir.components.exporter.transform.interpreter import transform
+    from hilir.components.exporter.transform.transform_program import Program
 
     place, result = taxi_run
     rows = read_all(place, "taxi")
@@ -163,7 +163,7 @@ def test_a_device_without_tensorflow_takes_words(taxi_run, edge_python, tmp_path
     import tensorflow as tf
 
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.tflite import convert
+    from hilir.components.exporter.tflite.tflite_convert import convert
 
     place, result = taxi_run
     rows = read_all(place, "taxi")

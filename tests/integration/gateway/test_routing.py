@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from hilir.serving.client import GrpcClient, PredictionFailed, RestClient, Retry
-from hilir.serving.release.split import choose_label
-from hilir.serving.split_reader import SplitReader
+from hilir.serving.releases.split import choose_label
+from hilir.serving.releases.split_reader import SplitReader
 from tests.integration.gateway.conftest import MODEL
 
 USERS = [f"user-{number}" for number in range(300)]

@@ -10,8 +10,8 @@ import signal
 import sys
 
 from hilir.pipeline.cli import main
-from hilir.serving.cli_release import release  # noqa: F401 - imported once, not in every fork
-from hilir.serving.release import report, setup, verbs  # noqa: F401
+from hilir.serving.cli.release import release  # noqa: F401 - imported once, not in every fork
+from hilir.serving.release import report, verbs  # noqa: F401
 
 
 def die_at(effect: int) -> None:

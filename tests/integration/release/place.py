@@ -35,7 +35,7 @@ class Place:
     def release(self, verb: str, *arguments, model: str = MODEL, code: int | None = 0) -> Result:
         """Runs `hilir release`; `code` is the exit code that is expected, None for any."""
         from hilir.pipeline.cli.exits import exit_code
-        from hilir.serving.cli_release import release
+        from hilir.serving.cli.release import release
 
         flags = self.flags if verb not in ("list", "history") else ["--root", str(self.root)]
         words = [verb, "--model", model, *flags, *map(str, arguments)]
@@ -86,7 +86,7 @@ def gateway_running(root: Path, rest_ports: list[int], grpc_ports: list[int], fo
     from hilir.serving.gateway.files import write_gateway
     from hilir.serving.gateway.runner import Gateway, check_configuration
     from hilir.serving.gateway.settings import read_settings
-    from hilir.serving.release.store import Store
+    from hilir.serving.releases.store import Store
 
     found = read_settings(
         None,

@@ -147,7 +147,7 @@ def test_show_tells_what_is_missing(place, released):
 def test_what_served_before_the_first_release_goes_on_serving(place, model):
     """Until then a model is served at its latest; the first staging must not take that away."""
     from hilir.serving.release.model_config import write_model_config
-    from hilir.serving.release.store import Store
+    from hilir.serving.releases.store import Store
 
     write_model_config(Store(place.root))
     wait_until(lambda: place.ask(model).status_code == 200, what=f"{model} served at its latest")
@@ -160,7 +160,7 @@ def test_what_served_before_the_first_release_goes_on_serving(place, model):
 def test_the_first_release_can_be_written_before_any_server_runs(place, model, tmp_path):
     from click.testing import CliRunner
 
-    from hilir.serving.cli_release import release
+    from hilir.serving.cli.release import release
 
     shutil.copytree(place.root / model, tmp_path / model)
     for words in (["stage", "1", "--served-root", "/models"], ["promote"]):

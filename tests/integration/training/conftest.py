@@ -67,7 +67,7 @@ class Site:
         """Returns the exported network's weights."""
         from recorded.model import Hyperparameters, build_model
 
-        from hilir.components.trainer.weights import load_weights
+        from hilir.components.trainer.state.weights import load_weights
 
         model = build_model(Hyperparameters())
         load_weights(str(self.root / "Trainer/model_run/1"), model)

@@ -13,10 +13,10 @@ import tf_keras as keras
 
 from hilir.components.errors import TrainingError
 from hilir.components.trainer.fit import checkpoint_directory
-from hilir.components.trainer.preemption import Preempted
+from hilir.components.trainer.state.preemption import Preempted
+from hilir.components.trainer.state.weights import run_dir_of
 from hilir.components.trainer.train import train
-from hilir.components.trainer.weights import run_dir_of
-from hilir.pipeline.session import stoppable
+from hilir.pipeline.run.session import stoppable
 
 PLAIN = "train.hyperparameters.own_step=false"
 

@@ -86,7 +86,7 @@ def tune(site, tmp_path, monkeypatch):
     from tfx.utils import json_utils, proto_utils
 
     from hilir.pipeline.config import load
-    from hilir.pipeline.runners.vertex.tuning import make_tuning_config
+    from hilir.pipeline.vertex.compile.tuning import make_tuning_config
 
     jobs = Jobs(tmp_path)
     monkeypatch.setattr(training_clients.gapic, "JobServiceClient", lambda **_: jobs)

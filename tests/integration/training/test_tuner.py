@@ -69,7 +69,7 @@ def test_a_run_takes_the_tuned_values_and_then_starts_warm(make_place):
     """`hilir tune`, a run with its result, and a run that goes on from the model which that one pushed."""
     import subprocess
 
-    from hilir.pipeline.store import RunStore, connection
+    from hilir.pipeline.run.metadata_store import RunStore, connection
 
     place = make_place("tuned")
     settings = [

@@ -91,7 +91,7 @@ def test_account_of_deployed_models_reads_pushed_versions_only():
 
 def test_what_dataflow_leaves_behind_is_deleted_and_nothing_else():
     from hilir.pipeline.config import load
-    from hilir.pipeline.runners.vertex.dataflow import _arguments
+    from hilir.pipeline.vertex.compile.dataflow import _arguments
 
     settings = ["vertex.project=p", "vertex.bucket=my-bucket"]
     arguments = _arguments(load("configs/taxi.yaml", settings=settings).config, "image")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from hilir.pipeline.checks import require, writable
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.run.checks import require, writable
 
 
 def faults(*settings: str) -> list[str]:

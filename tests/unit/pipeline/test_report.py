@@ -3,7 +3,7 @@ import os
 import sys
 
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.report.screen import reserved
+from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.summary import Summary, write_lines
 from hilir.pipeline.report.views import LineView, LiveView, describe_made, view
 

@@ -9,9 +9,9 @@ import urllib.request
 
 import pytest
 
-from hilir.pipeline import site
+from hilir.pipeline.browser import site
+from hilir.pipeline.browser.site_server import SiteServer
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.site_server import SiteServer
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from hilir.serving.server import http_server
-from hilir.serving.server.http_message import HttpLimits
+from hilir.serving.server.rest import http_server
+from hilir.serving.server.rest.http_message import HttpLimits
 from tests.integration.serving.server_process import running
 
 BODY = b'{"instances": [2.0]}'

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc, regression_pb2
 
-from hilir.serving.server.log_files import RotatingFile, tf_record
+from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
 from tests.integration.serving.server_process import running, wait_until
 
 

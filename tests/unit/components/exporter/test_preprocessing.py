@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from hilir.components.exporter.program import Program
+from hilir.components.exporter.transform.transform_program import Program
 
 
 def expected(edge, rows):
@@ -16,7 +16,7 @@ def expected(edge, rows):
 
 
 def test_numpy_computes_what_tensorflow_computes(edge, rows, columns):
-    from hilir.components.exporter.interpreter import transform
+    from hilir.components.exporter.transform.interpreter import transform
 
     program = Program.from_json(edge.program.to_json())
     assert program == edge.program
@@ -31,8 +31,8 @@ def test_numpy_computes_what_tensorflow_computes(edge, rows, columns):
 
 def test_a_tensorflow_lite_model_computes_it_too(edge, rows):
     from hilir.components.exporter.reference import raw_inputs
-    from hilir.components.exporter.tflite import convert
-    from hilir.components.exporter.tflite_file import TFLiteModel
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 
     (want,) = edge.loaded.signatures["examples"](examples=rows.tensor()).values()
     found = TFLiteModel(convert(edge.raw, "float32")).predict(raw_inputs(edge, rows))
@@ -81,7 +81,7 @@ def test_what_has_no_word_is_refused_by_name(tmp_path):
 
 
 def test_a_program_of_the_future_is_refused(edge):
-    from hilir.components.exporter.interpreter import compute
+    from hilir.components.exporter.transform.interpreter import compute
 
     with pytest.raises(ValueError, match="operation 'fourier'"):
         compute({"op": "fourier", "dtype": "float32"}, [], edge.program.vocabularies)

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from hilir.components.exporter import tfjs_toolchain
 from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.tfjs import tfjs_toolchain
 
 
 def test_outside_a_checkout_the_missing_converter_is_named(monkeypatch, tmp_path):

@@ -22,15 +22,15 @@ def settings(**bounds):
 
 @pytest.fixture(scope="session")
 def subject(small_model, rows):
+    from hilir.components.exporter.export_input import Subject
     from hilir.components.exporter.parity import MetricSpec
-    from hilir.components.exporter.subject import Subject
 
     return Subject("small", small_model, rows, MetricSpec("auc", "AUC", {}), ("no", "yes"))
 
 
 @pytest.fixture(scope="session")
 def exported(subject, rows, tmp_path_factory):
-    from hilir.components.exporter.tflite_export import export_tflite
+    from hilir.components.exporter.tflite.tflite_export import export_tflite
 
     folder = tmp_path_factory.mktemp("tflite")
     bounds = {"float32": LOOSE, "dynamic_range": LOOSE, "float16": STRICT, "int8": LOOSE, "int16x8": LOOSE}
@@ -95,7 +95,7 @@ def test_every_variant_is_measured(exported):
 
 
 def test_labels_travel_in_the_file(exported):
-    from hilir.components.exporter.tflite import read_metadata
+    from hilir.components.exporter.tflite.tflite_convert import read_metadata
 
     folder, _ = exported
     content = (folder / "float32.tflite").read_bytes()
@@ -121,8 +121,8 @@ def test_what_is_larger_or_slower_than_float32_is_said():
 def test_a_model_that_needs_tensorflows_own_operators_is_refused_unless_allowed(tmp_path):
     import tensorflow as tf
 
-    from hilir.components.exporter.tflite import convert
-    from hilir.components.exporter.tflite_file import list_operators
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import list_operators
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4], tf.float32, "x")])
     def cholesky(x):
@@ -138,7 +138,7 @@ def test_a_model_of_mostly_zeros_is_stored_sparsely(tmp_path):
     import numpy as np
     import tensorflow as tf
 
-    from hilir.components.exporter.tflite import convert, is_pruned
+    from hilir.components.exporter.tflite.tflite_convert import convert, is_pruned
 
     def write(path: Path, share):
         weights = np.random.default_rng(0).normal(size=[256, 128]).astype(np.float32)

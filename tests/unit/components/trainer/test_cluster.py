@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.cluster import make_local_role, read_role
+from hilir.components.trainer.distribution.cluster import make_local_role, read_role
 
 
 def spec(cluster, kind, index=0):

@@ -6,10 +6,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.compilation import compile_arguments, make_optimizer, recompile
-from hilir.components.trainer.compression import compress
-from hilir.components.trainer.learning_rate import Scaled, Warmup, make_schedule
-from hilir.components.trainer.replica_metrics import weigh_metrics
+from hilir.components.trainer.model.compilation import compile_arguments, make_optimizer, recompile
+from hilir.components.trainer.model.compression import compress
+from hilir.components.trainer.model.learning_rate import Scaled, Warmup, make_schedule
+from hilir.components.trainer.model.replica_metrics import weigh_metrics
 from hilir.components.trainer.settings import LearningRate
 from models.digits.model import Hyperparameters, build_model
 

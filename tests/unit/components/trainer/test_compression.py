@@ -5,8 +5,8 @@ import pytest
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.compilation import compile_arguments, recompile
-from hilir.components.trainer.compression import compress, make_pruning_callbacks, measure_sparsity, strip
+from hilir.components.trainer.model.compilation import compile_arguments, recompile
+from hilir.components.trainer.model.compression import compress, make_pruning_callbacks, measure_sparsity, strip
 from models.taxi import features
 from models.taxi.model import Hyperparameters, build_model
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hilir.components.trainer.batching import Batching
-from hilir.components.trainer.dataset import (
+from hilir.components.trainer.data.batch_size import Batching
+from hilir.components.trainer.data.dataset import (
     Order,
     Share,
     count_records,

@@ -10,7 +10,7 @@ import pytest
 
 from hilir.components.errors import ModelPackageError
 from hilir.components.trainer.fit import build_network
-from hilir.components.trainer.package import load_package
+from hilir.components.trainer.model_package import load_package
 
 FILES = {
     "features": "LABEL = 'label'\nLABEL_COLUMNS = ('label',)\n",

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.batching import make_batching, scale_factor
+from hilir.components.trainer.data.batch_size import make_batching, scale_factor
 from hilir.pipeline.errors import ConfigError
 
 

@@ -4,9 +4,8 @@ import pytest
 import tensorflow as tf
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.cluster import make_local_role
-from hilir.components.trainer.launch import divide_gpus, find_ports
-from hilir.components.trainer.strategy import (
+from hilir.components.trainer.distribution.cluster import make_local_role
+from hilir.components.trainer.distribution.strategy import (
     Machine,
     check_gpus,
     choose,
@@ -14,6 +13,7 @@ from hilir.components.trainer.strategy import (
     make_strategy,
     needs_own_process,
 )
+from hilir.components.trainer.launch import divide_gpus, find_ports
 
 CPU, GPUS, TPU = Machine(0, tpu=False), Machine(4, tpu=False), Machine(0, tpu=True)
 ROLE, ONLY = make_local_role(0, [1, 2]), make_local_role(0, [1])

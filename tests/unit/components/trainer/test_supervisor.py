@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from hilir.components.trainer.distribution.supervisor import Cluster, Spec
 from hilir.components.trainer.settings import Timeouts
-from hilir.components.trainer.supervisor import Cluster, Spec
 
 TIMEOUTS = Timeouts(start=5.0, silent=0.6, stalled=2.0, export=5.0)
 HEAD = """

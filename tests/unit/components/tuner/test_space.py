@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from hilir.components.errors import ModelPackageError
 from hilir.components.trainer.job import read_tuned
-from hilir.components.trainer.package import ModelPackage, load_package
+from hilir.components.trainer.model_package import ModelPackage, load_package
 from hilir.components.tuner.space import read_space
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from hilir.pipeline.emulator import run
+from hilir.pipeline.emulator.buckets import Mount
+from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.store import Store
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.runners.emulator import run
-from hilir.pipeline.runners.emulator.buckets import Mount
-from hilir.pipeline.runners.emulator.plan import make_plan
-from hilir.pipeline.runners.emulator.store import Store
 
 
 @dataclass

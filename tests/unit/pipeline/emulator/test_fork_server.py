@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hilir.pipeline.runners.emulator import run
+from hilir.pipeline.emulator import run
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder
 
@@ -66,7 +66,7 @@ def test_other_commands_start_fresh(emulate: Emulator, module: Path) -> None:
 
 
 def test_what_is_loaded_follows_from_the_specification() -> None:
-    from hilir.pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.spec.specification import parse
 
     builder = Builder()
     builder.step("train", "", parameters={"run_fn": "shop.model.run_fn"}, command=["python", "-m", "tfx.run"])

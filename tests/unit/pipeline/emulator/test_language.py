@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from hilir.pipeline.runners.emulator import cel, placeholders, query
-from hilir.pipeline.runners.emulator.errors import StepError
-from hilir.pipeline.runners.emulator.process import describe_exit
-from hilir.pipeline.runners.emulator.progress import Follower, parse_figures
-from hilir.pipeline.runners.emulator.step_log import read_reason
-from hilir.pipeline.runners.emulator.store import Artifact
+from hilir.pipeline.emulator.errors import StepError
+from hilir.pipeline.emulator.language import cel, placeholders, query
+from hilir.pipeline.emulator.log_figures import Follower, parse_figures
+from hilir.pipeline.emulator.processes.process import describe_exit
+from hilir.pipeline.emulator.step_log import read_reason
+from hilir.pipeline.emulator.store import Artifact
 
 GIVEN: dict[str, Any] = {
     "inputs": {
@@ -142,7 +142,7 @@ def test_other_filters_are_not_understood(text: str) -> None:
         ("a\nb\n--- attempt 2\n", "b"),
         ("Traceback (most recent call last):\n  File x\nValueError: 3\nI1122 more\n", "ValueError: 3"),
         (
-            "Traceback (most recent call last):\n File\nhilir.components.errors.DataRefused: two lines\n  second\n\nend",
+            "Traceback (most recent call last):\n File\nhilir.components.errors.DataRefused: two lines\n  second\n\n",
             "two lines\n  second",
         ),
         (

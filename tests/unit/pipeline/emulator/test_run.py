@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from hilir.pipeline.runners.emulator import run
-from hilir.pipeline.runners.emulator.errors import Canceled
-from hilir.pipeline.runners.emulator.plan import make_plan
-from hilir.pipeline.runners.emulator.store import Store
+from hilir.pipeline.emulator import run
+from hilir.pipeline.emulator.errors import Canceled
+from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.store import Store
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, artifact_type, output
 

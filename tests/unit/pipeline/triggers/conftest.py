@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hilir.pipeline.triggers import ledger
-from hilir.pipeline.triggers.payload import Firing, Look, Payload
-from hilir.pipeline.triggers.policy import Limits
-from hilir.pipeline.triggers.state import State
-from hilir.pipeline.triggers.watcher import Watcher
+from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.policy import Limits
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.watcher import Watcher
+from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
 
 LIMITS = Limits("merge", 10, 3, 60, 2, 600, 3)
 

@@ -6,8 +6,8 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.triggers.build import make_program, make_triggers, require_watchable, state_folder
-from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.daemon.build import make_program, make_triggers, require_watchable, state_folder
+from hilir.pipeline.triggers.daemon.state import State
 
 
 def config(*settings):

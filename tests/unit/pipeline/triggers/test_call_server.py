@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from hilir.pipeline.triggers.call_server import CallServer
-from hilir.pipeline.triggers.calls import Calls
-from hilir.pipeline.triggers.payload import Span
-from hilir.pipeline.triggers.state import State
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.sources.call_server import CallServer
+from hilir.pipeline.triggers.sources.calls import Calls
+from hilir.pipeline.triggers.sources.payload import Span
 
 TOKEN = "a-token-for-this-test"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

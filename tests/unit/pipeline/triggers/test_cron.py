@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hilir.pipeline.triggers.cron import CronSchedule, next_after, parse_cron
+from hilir.pipeline.triggers.sources.cron import CronSchedule, next_after, parse_cron
 
 
 def times(text: str, after: str, count: int) -> list[str]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from hilir.pipeline.triggers.policy import DAY, Ended, Limits, Waiting, backoff_ends, find_gate, is_final, place
+from hilir.pipeline.triggers.daemon.policy import DAY, Ended, Limits, Waiting, backoff_ends, find_gate, is_final, place
 
 LIMITS = Limits("merge", 10, 3, 60, 2, 600, 4)
 FRESH, RETRY = Waiting(5, made=100, due=110, attempts=0), Waiting(5, made=0, due=10, attempts=2)

@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.triggers import ledger
-from hilir.pipeline.triggers.payload import Firing, Look, Payload, Span
-from hilir.pipeline.triggers.state import State
-from hilir.pipeline.triggers.watcher import alone, is_watched, prune
+from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.watcher import alone, is_watched, prune
+from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload, Span
 from tests.unit.pipeline.triggers.conftest import LIMITS
 
 

@@ -5,9 +5,9 @@ import json
 import os
 import signal
 
-from hilir.pipeline.triggers import ledger
-from hilir.pipeline.triggers.policy import DAY
-from hilir.pipeline.triggers.status import describe, write_lines
+from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.policy import DAY
+from hilir.pipeline.triggers.daemon.status import describe, write_lines
 from tests.unit.pipeline.triggers.conftest import LIMITS
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.config.schema import Config
-from hilir.pipeline.runners.vertex import parameters, patches, training
-from hilir.pipeline.runners.vertex.containers import containers, find_task
-from hilir.pipeline.runners.vertex.lint import check_job
+from hilir.pipeline.vertex.compile import patches, training
+from hilir.pipeline.vertex.compile import runtime_parameters as parameters
+from hilir.pipeline.vertex.compile.containers import containers, find_task
+from hilir.pipeline.vertex.compile.lint import check_job
 from tests.golden.render import FOLDER, SETTINGS
 from tests.unit.pipeline.emulator.specs import Builder, output
 

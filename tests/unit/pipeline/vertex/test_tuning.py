@@ -18,7 +18,7 @@ PARALLEL = "tfx.extensions.google_cloud_ai_platform.tuner.executor.Executor"
 
 
 def compiled(*settings: str) -> dict[str, Any]:
-    from hilir.pipeline.runners.vertex.job import compile_config
+    from hilir.pipeline.vertex.compile.job import compile_config
 
     return compile_config(load("configs/digits.yaml", ["configs/overlays/vertex.yaml"], [*SETTINGS, *settings]).config)
 
@@ -105,8 +105,8 @@ def test_the_job_needs_its_project() -> None:
 
 
 def test_the_emulator_refuses_what_only_vertex_ai_can_run() -> None:
-    from hilir.pipeline.runners.emulator.features import find_refusals
-    from hilir.pipeline.runners.vertex.specification import parse
+    from hilir.pipeline.emulator.refusals import find_refusals
+    from hilir.pipeline.spec.specification import parse
 
     assert find_refusals(parse(compiled(*TUNE, PROJECT))) == [
         "executor Tuner_executor: trials at a time are a job that the step itself starts on Vertex AI, which is not "

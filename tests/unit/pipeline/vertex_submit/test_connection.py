@@ -5,14 +5,14 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from hilir.components.vertex_pusher.call import translate
-from hilir.components.vertex_pusher.connection import Connection, check_address
-from hilir.components.vertex_pusher.errors import NotFound, Outdated, QuotaRefused, VertexError
+from hilir.components.vertex.connection import Connection, check_address
+from hilir.components.vertex.errors import NotFound, Outdated, QuotaRefused, VertexError
+from hilir.components.vertex.retry import translate
 from hilir.components.vertex_pusher.settings import Target
 from hilir.pipeline.config import load
 from hilir.pipeline.config.target import make_target
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.runners.vertex import connect
+from hilir.pipeline.vertex.client import connect
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from hilir.components.vertex_pusher.call import call
-from hilir.components.vertex_pusher.connection import Connection
-from hilir.components.vertex_pusher.credentials import find_refusal, is_passing
-from hilir.components.vertex_pusher.errors import Unreachable, VertexError
-from hilir.pipeline.runners.vertex.bucket import check_bucket
+from hilir.components.vertex.connection import Connection
+from hilir.components.vertex.credentials import find_refusal, is_passing
+from hilir.components.vertex.errors import Unreachable, VertexError
+from hilir.components.vertex.retry import call
+from hilir.pipeline.vertex.client.bucket import check_bucket
 
 EXPIRED = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
 TOLD = (

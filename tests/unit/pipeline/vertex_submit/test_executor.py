@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hilir.components.vertex_pusher.errors import VertexError
+from hilir.components.vertex.errors import VertexError
 
 
 @pytest.fixture

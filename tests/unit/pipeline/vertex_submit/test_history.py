@@ -2,7 +2,7 @@
 
 import re
 
-from hilir.components.vertex_pusher import history
+from hilir.components.vertex_pusher import endpoint_labels as history
 
 
 def test_a_push_remembers_what_served_before_it():

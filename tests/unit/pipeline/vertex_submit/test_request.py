@@ -8,14 +8,14 @@ import pytest
 
 from hilir.pipeline.cli.main import _run
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.runners.vertex.bound import DEFAULT_HOURS, find_bound
-from hilir.pipeline.runners.vertex.lint import check_job
-from hilir.pipeline.runners.vertex.request import make_request, show_request
-from hilir.pipeline.runners.vertex.schedules import check_cron
-from hilir.pipeline.runners.vertex.source import is_specification, load_source
-from hilir.pipeline.runners.vertex.spans import find_fixed_data
-from hilir.pipeline.runners.vertex.specification import parse
-from hilir.pipeline.runners.vertex.training import LAUNCHER
+from hilir.pipeline.spec.cost import DEFAULT_HOURS, find_bound
+from hilir.pipeline.spec.specification import parse
+from hilir.pipeline.vertex.client.request import make_request, show_request
+from hilir.pipeline.vertex.client.schedules import check_cron
+from hilir.pipeline.vertex.client.source import is_specification, load_source
+from hilir.pipeline.vertex.client.spans import find_fixed_data
+from hilir.pipeline.vertex.compile.lint import check_job
+from hilir.pipeline.vertex.compile.training import LAUNCHER
 from tests.unit.pipeline.emulator.specs import Builder, dump
 
 

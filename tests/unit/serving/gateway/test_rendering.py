@@ -7,7 +7,7 @@ from hilir.serving.gateway.bootstrap import render_bootstrap
 from hilir.serving.gateway.routes import LUA_FILTER, release_metadata, render_routes
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.release import transitions as t
-from hilir.serving.release.state import State
+from hilir.serving.releases.state import State
 
 SETTINGS = GatewaySettings()
 

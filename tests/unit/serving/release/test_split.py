@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from hilir.serving.release.split import BUCKETS, bucket_of, choose_label, salt_of
+from hilir.serving.releases.split import BUCKETS, bucket_of, choose_label, salt_of
 
 
 def test_buckets_are_fixed_for_ever():

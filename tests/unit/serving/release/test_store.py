@@ -6,8 +6,8 @@ import pytest
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.release import transitions as t
 from hilir.serving.release.model_config import render_model_config, write_model_config
-from hilir.serving.release.state import State
-from hilir.serving.release.store import Store
+from hilir.serving.releases.state import State
+from hilir.serving.releases.store import Store
 
 
 @pytest.fixture

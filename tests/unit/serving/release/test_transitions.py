@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from hilir.serving.errors import ReleaseRefused
 from hilir.serving.release import transitions as t
-from hilir.serving.release.state import State
+from hilir.serving.releases.state import State
 
 WHEN = "2026-01-01T00:00:00+00:00"
 

@@ -6,18 +6,19 @@ import math
 import numpy as np
 import pytest
 
-from hilir.serving.server import dtypes, json_numeric
-from hilir.serving.server.json_decode import decode, decode_object
-from hilir.serving.server.json_predict import Format, decode_predict
-from hilir.serving.server.json_response import (
+from hilir.serving.server.rest.json import json_numeric
+from hilir.serving.server.rest.json.exact_reader import ParseError, parse
+from hilir.serving.server.rest.json.json_decode import decode, decode_object
+from hilir.serving.server.rest.json.json_predict import Format, decode_predict
+from hilir.serving.server.rest.json.json_response import (
     encode_classifications,
     encode_error,
     encode_predictions,
     encode_regressions,
 )
-from hilir.serving.server.json_tensor import InputSpec
-from hilir.serving.server.json_text import debug_string
-from hilir.serving.server.rapidjson import ParseError, parse
+from hilir.serving.server.rest.json.json_tensor import InputSpec
+from hilir.serving.server.rest.json.json_text import debug_string
+from hilir.serving.server.servables import dtypes
 from hilir.serving.server.status import Code, StatusError
 
 

@@ -1,6 +1,6 @@
 """The text for Prometheus, after prometheus_exporter_test.cc."""
 
-from hilir.serving.server.metrics import Counter, Histogram, Metrics, exponential_buckets
+from hilir.serving.server.telemetry.metrics import Counter, Histogram, Metrics, exponential_buckets
 
 
 def test_counter_and_gauge():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hilir.serving.server.rest_path import Target, VersionError, parse_target
+from hilir.serving.server.rest.paths import Target, VersionError, parse_target
 
 ESCAPED = "%21%23%24%25%26%27%28%29%2A%2B%2C%2F%3A%3B%3D%3F%40%5B%5D"
 PLAIN = "!#$%&'()*+,/:;=?@[]"

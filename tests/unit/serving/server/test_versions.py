@@ -2,8 +2,8 @@
 
 import pytest
 
-from hilir.serving.server.model_config import VersionPolicy
-from hilir.serving.server.versions import Action, Phase, Snapshot, choose_versions, index_versions, next_action
+from hilir.serving.server.servables.model_config import VersionPolicy
+from hilir.serving.server.servables.policy import Action, Phase, Snapshot, choose_versions, index_versions, next_action
 
 NEW, LOADING, READY, UNLOADING, ERROR, GONE = Phase
 

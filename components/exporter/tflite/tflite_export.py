@@ -1,0 +1,147 @@
+"""Makes the TensorFlow Lite variants of a model and keeps those that prove themselves."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hilir.components.exporter.edge_model import EdgeModel, prepare
+from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.export_input import Subject
+from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
+from hilir.components.exporter.parity import Reference, compare
+from hilir.components.exporter.reference import (
+    check_program,
+    make_reference,
+    measure_saved_model,
+    network_inputs,
+    raw_inputs,
+)
+from hilir.components.exporter.report import describe_saved_model, finish
+from hilir.components.exporter.rows import Rows
+from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
+from hilir.components.exporter.tflite import tflite_convert, tflite_file
+
+FORMAT = "tflite"
+
+
+def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings, folder: str) -> dict[str, Any]:
+    """Writes `<variant>.tflite` for each variant within its bounds, and `export.json`; returns what the latter holds.
+
+    float32, dynamic_range and float16 take raw features. The integer variants take the transformed ones if there is a
+    transform graph, since a scale and a zero point fit no text and no wide range; `preprocessing.json` then says how
+    to compute them.
+
+    Args:
+        subject: what is exported.
+        calibration: examples of the training split, for the integer variants.
+        settings: the variants and their bounds.
+        folder: where to write, which exists.
+
+    Raises:
+        ExportError: a conversion failed; a variant that is merely out of bounds is left out and reported.
+    """
+    with tempfile.TemporaryDirectory() as work:
+        edge = prepare(subject.saved_model, work)
+        reference = make_reference(edge, subject.rows, subject.metric)
+        conversions: Conversions = {
+            name: _convert(name, subject, edge, calibration, settings) for name in settings.variants
+        }
+        variants: Variants = {
+            name: _prove(found, reference, settings.bounds[found.variant]) for name, found in conversions.items()
+        }
+        _measure(conversions, variants)
+        if any(figures["takes"] == "transformed" for figures in variants.values()):
+            check_program(edge, subject.rows)
+        _write(conversions, variants, edge, Path(folder))
+        report = {
+            "format": FORMAT,
+            "model": subject.model,
+            "examples": len(subject.rows.serialized),
+            "labels": list(subject.labels),
+            "raw_features": edge.refusal or "in the graph",
+            "saved_model": describe_saved_model(subject.saved_model, measure_saved_model(edge, subject.rows)),
+            "variants": variants,
+        }
+        finish(folder, report)
+    return report
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    """A converted file, and the examples as it takes them."""
+
+    variant: TFLiteVariant
+    content: bytes
+    takes: str
+    inputs: dict[str, np.ndarray]
+
+
+Conversions = dict[str, _Conversion]
+Variants = dict[str, dict[str, Any]]
+
+
+def _convert(
+    variant: TFLiteVariant, subject: Subject, edge: EdgeModel, calibration: Rows, settings: TFLiteSettings
+) -> _Conversion:
+    if edge.refusal:
+        raise ExportError(f"TensorFlow Lite: {edge.refusal}")
+    integer = variant in tflite_convert.INTEGER
+    raw = not integer or edge.program is None
+    content = tflite_convert.convert(
+        edge.raw if raw and edge.raw else edge.network,
+        variant,
+        network_inputs(edge, calibration) if integer else None,
+        settings.allow_select_ops,
+        tflite_convert.is_pruned(edge.network),
+    )
+    content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})
+    inputs = (raw_inputs if raw else network_inputs)(edge, subject.rows)
+    return _Conversion(variant, content, "raw" if raw else "transformed", inputs)
+
+
+def _prove(conversion: _Conversion, reference: Reference, bounds: Bounds) -> dict[str, Any]:
+    """Returns the figures of one variant."""
+    model = tflite_file.TFLiteModel(conversion.content)
+    parity = compare(reference, model.predict(conversion.inputs))
+    reasons = parity.broken(bounds)
+    return {
+        "kept": not reasons,
+        "reasons": reasons,
+        "notes": [],
+        "takes": conversion.takes,
+        "bytes": len(conversion.content),
+        "gzipped_bytes": gzipped_size([conversion.content]),
+        "parity": parity.to_dict(),
+        "signature": model.signature(),
+        "operators": tflite_file.list_operators(conversion.content),
+        "fused": tflite_file.list_fusions(conversion.content),
+    }
+
+
+def _measure(conversions: Conversions, variants: Variants) -> None:
+    """Adds load time, latency and memory; the variants are loaded already once, so that no one pays for the library."""
+    calls = {}
+    for name, found in conversions.items():
+        with PeakMemory() as memory:
+            start = time.perf_counter()
+            calls[name] = tflite_file.TFLiteModel(found.content).single_call(found.inputs)
+            variants[name]["load_ms"] = round((time.perf_counter() - start) * 1e3, 3)
+            calls[name]()
+        variants[name]["peak_memory_bytes"] = memory.bytes
+    for name, latency in measure_latencies(calls).items():
+        variants[name]["latency_ms"] = latency
+
+
+def _write(conversions: Conversions, variants: Variants, edge: EdgeModel, folder: Path) -> None:
+    for name, figures in variants.items():
+        figures["files"] = [f"{name}.tflite"] if figures["kept"] else []
+        for file in figures["files"]:
+            (folder / file).write_bytes(conversions[name].content)
+        if figures["kept"] and figures["takes"] == "transformed" and edge.program is not None:
+            (folder / "preprocessing.json").write_text(edge.program.to_json(), encoding="utf-8")

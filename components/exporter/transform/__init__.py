@@ -1,0 +1,1 @@
+"""Preprocessing as a small program that devices compute."""

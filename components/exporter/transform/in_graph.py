@@ -1,0 +1,108 @@
+"""Computes a program with operations that TensorFlow Lite has, so that a model can take raw features by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from hilir.components.exporter.transform.transform_program import Program
+from hilir.components.trainer.export.signatures import MISSING_INT
+
+_UNKNOWN = -1
+
+_BINARY: dict[str, Callable[..., tf.Tensor]] = {
+    "add": tf.add, "subtract": tf.subtract, "multiply": tf.multiply, "divide": tf.divide, "minimum": tf.minimum,
+    "maximum": tf.maximum, "equal": tf.equal, "not_equal": tf.not_equal, "less": tf.less,
+    "less_equal": tf.less_equal, "greater": tf.greater, "greater_equal": tf.greater_equal, "and": tf.logical_and,
+    "or": tf.logical_or,
+}  # fmt: skip
+_UNARY: dict[str, Callable[..., tf.Tensor]] = {
+    "not": tf.logical_not, "negative": tf.negative, "absolute": tf.abs, "sqrt": tf.sqrt, "square": tf.square,
+    "exp": tf.exp, "log": tf.math.log, "log1p": lambda value: tf.math.log(value + 1.0), "floor": tf.floor,
+    "is_nan": lambda value: tf.not_equal(value, value),
+}  # fmt: skip
+
+
+class RawFeatures(tf.Module):
+    """A network behind a program: raw features in, shape [rows] or [rows, …]; the network's outputs out.
+
+    A missing value is NaN, an empty text or the smallest whole number, as in the signature `serving_default`.
+    """
+
+    def __init__(self, program: Program, network: Callable[..., dict[str, tf.Tensor]]) -> None:
+        """`network`: takes the transformed features by name."""
+        super().__init__()
+        self._program = program
+        self._network = network
+        self._tables = {
+            name: _make_table(words) for name, words in program.vocabularies.items() if isinstance(words[0], str)
+        }
+
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs by name."""
+        return {
+            name: tf.TensorSpec([None, *(found.shape if found.shape != (1,) else ())], found.dtype, name)
+            for name, found in self._program.inputs.items()
+        }
+
+    def predict(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the network's outputs."""
+        values: list[tf.Tensor] = []
+        for step in self._program.steps:
+            values.append(self._compute(step, values, features))
+        transformed = {
+            name: tf.reshape(values[out.step], [-1, *out.shape]) for name, out in self._program.outputs.items()
+        }
+        return self._network(**transformed)
+
+    def _compute(self, step: dict[str, Any], values: list[tf.Tensor], features: dict[str, tf.Tensor]) -> tf.Tensor:
+        arguments = [values[at] for at in step.get("args", [])]
+        name = step["op"]
+        if name in _BINARY:
+            return _BINARY[name](*arguments)
+        if name in _UNARY:
+            return _UNARY[name](*arguments)
+        match name:
+            case "input":
+                return features[step["feature"]]
+            case "constant":
+                return tf.constant(step["value"], step["dtype"])
+            case "cast":
+                return tf.cast(arguments[0], step["dtype"])
+            case "select":
+                return tf.where(*arguments)
+            case "bucketize":
+                buckets = tf.raw_ops.Bucketize(input=arguments[0], boundaries=step["boundaries"])
+                return tf.cast(buckets, step["dtype"])
+            case "lookup":
+                return self._look_up(step["vocabulary"], arguments[0], step["otherwise"])
+            case "fill_missing":
+                value, other = arguments
+                return tf.where(_is_missing(features[step["feature"]]), other, value)
+        raise ValueError(f"no operation '{name}'")
+
+    def _look_up(self, vocabulary: str, values: tf.Tensor, otherwise: int) -> tf.Tensor:
+        if vocabulary in self._tables:
+            found = self._tables[vocabulary].lookup(values)
+            return tf.where(tf.equal(found, _UNKNOWN), tf.constant(otherwise, tf.int64), found)
+        # TensorFlow Lite's tables take text only.
+        words = tf.constant(self._program.vocabularies[vocabulary], tf.int64)
+        matches = tf.equal(tf.expand_dims(values, -1), words)
+        position = tf.argmax(tf.cast(matches, tf.int32), axis=-1, output_type=tf.int64)
+        return tf.where(tf.reduce_any(matches, axis=-1), position, tf.constant(otherwise, tf.int64))
+
+
+def _make_table(words: tuple[str, ...]) -> tf.lookup.StaticHashTable:
+    indices = tf.range(len(words), dtype=tf.int64)
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(words, tf.string), indices)
+    return tf.lookup.StaticHashTable(initializer, _UNKNOWN)
+
+
+def _is_missing(values: tf.Tensor) -> tf.Tensor:
+    if values.dtype == tf.string:
+        return tf.equal(values, "")
+    if values.dtype.is_floating:
+        return tf.not_equal(values, values)
+    return tf.equal(values, tf.constant(MISSING_INT, values.dtype))

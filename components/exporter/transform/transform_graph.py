@@ -1,0 +1,245 @@
+"""Reads the transform graph of a SavedModel and writes down what it computes as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import function_def_to_graph
+
+from hilir.components.exporter.errors import PreprocessingError
+from hilir.components.exporter.transform.interpreter import compute
+from hilir.components.exporter.transform.transform_program import Input, Output, Program, ProgramBuilder
+
+SIGNATURE = "transform_features"
+
+_BINARY = {
+    "Add": "add", "AddV2": "add", "Sub": "subtract", "Mul": "multiply", "RealDiv": "divide", "Div": "divide",
+    "Minimum": "minimum", "Maximum": "maximum", "Equal": "equal", "NotEqual": "not_equal", "Less": "less",
+    "LessEqual": "less_equal", "Greater": "greater", "GreaterEqual": "greater_equal", "LogicalAnd": "and",
+    "LogicalOr": "or",
+}  # fmt: skip
+_UNARY = {
+    "LogicalNot": "not", "Neg": "negative", "Abs": "absolute", "Sqrt": "sqrt", "Square": "square", "Exp": "exp",
+    "Log": "log", "Log1p": "log1p", "Floor": "floor", "IsNan": "is_nan",
+}  # fmt: skip
+# The order of the elements stays, so that a row's own elements stay its own.
+_SAME = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "Reshape", "ExpandDims", "Squeeze", "Snapshot"}
+_SHAPES = {"Shape", "Size", "Rank"}
+_CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Position of a step in the program."""
+
+    at: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Indices or shape of the sparse tensor of a raw feature."""
+
+    feature: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table that the graph looks values up in."""
+
+    name: str
+    handle: tf.Tensor
+
+
+_SHAPE = object()
+"""Something computed from shapes only."""
+
+
+def read_program(loaded: Any, outputs: Sequence[str]) -> Program:
+    """Returns what the signature `transform_features` computes for the named transformed features.
+
+    Args:
+        loaded: the SavedModel, as `tf.saved_model.load` returns it.
+        outputs: the transformed features that the network takes.
+
+    Raises:
+        PreprocessingError: the graph holds an operation that the program has no word for.
+    """
+    function = loaded.signatures[SIGNATURE]
+    reader = _Reader({part.signature.name: part for part in function.graph.as_graph_def().library.function})
+    env = _bind_captures(function)
+    wanted = {name: function.structured_outputs[name] for name in outputs}
+    tensors = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
+    found = {}
+    for name, spec in wanted.items():
+        value = reader.as_step(reader.read(tensors[name], env), tensors[name].op)
+        found[name] = Output(value, spec.dtype.name, tuple(spec.shape[1:]))
+    return reader.builder.build(reader.inputs, found)
+
+
+def _bind_captures(function: Any) -> dict[str, Any]:
+    """Returns the values of all that the function holds from outside: constants and vocabularies."""
+    env: dict[str, Any] = {}
+    held = function.graph.inputs[len(function.graph.inputs) - len(function.captured_inputs) :]
+    for index, (placeholder, value) in enumerate(zip(held, function.captured_inputs, strict=True)):
+        if value.dtype == tf.resource:
+            env[placeholder.name] = _Table(f"vocabulary_{index}", value)
+        else:
+            env[placeholder.name] = value.numpy()
+    return env
+
+
+def _read_words(table: _Table, keys: tf.DType, values: tf.DType) -> tuple[Any, ...]:
+    """Returns the words in the order of their indices.
+
+    The types are those of the lookup; any others would abort the process.
+    """
+    words, indices = tf.raw_ops.LookupTableExportV2(table_handle=table.handle, Tkeys=keys, Tvalues=values)
+    order = np.argsort(indices.numpy())
+    if keys not in (tf.string, tf.int64) or not np.array_equal(indices.numpy()[order], np.arange(len(order))):
+        raise PreprocessingError(
+            f"the transform graph has a table from {keys.name} to {values.name} whose values are not 0, 1, 2, …; "
+            f"only vocabularies of text or whole numbers can leave TensorFlow"
+        )
+    return tuple(_plain(word) for word in words.numpy()[order].tolist())
+
+
+def _plain(word: bytes | int) -> str | int:
+    try:
+        return word.decode() if isinstance(word, bytes) else word
+    except UnicodeDecodeError:
+        raise PreprocessingError(
+            f"a vocabulary holds {word!r}, which is not UTF-8 text; clean that column in preprocessing_fn or before it"
+        ) from None
+
+
+class _Reader:
+    """Walks from the outputs to the raw features; each graph's tensors are read once."""
+
+    def __init__(self, library: dict[str, Any]) -> None:
+        self._library = library
+        self.builder = ProgramBuilder()
+        self.inputs: dict[str, Input] = {}
+        self._calls: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {}
+
+    def read(self, tensor: tf.Tensor, env: dict[str, Any]) -> Any:
+        """Returns what the tensor is; `env` holds what is known already in its graph."""
+        if tensor.name not in env:
+            env[tensor.name] = self._read_op(tensor.op, tensor.value_index, env)
+        if isinstance(env[tensor.name], PreprocessingError):
+            raise env[tensor.name]
+        return env[tensor.name]
+
+    def as_step(self, value: Any, op: tf.Operation) -> int:
+        """Returns the position of a value in the program."""
+        if isinstance(value, _Step):
+            return value.at
+        if isinstance(value, np.ndarray | np.generic):
+            return self.builder.add_constant(np.asarray(value))
+        raise _refusal(op)
+
+    def _read_op(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:
+        if op.type in _CALLS:
+            return self._call(op, index, env)
+        if op.type == "Const":
+            return tf.make_ndarray(op.get_attr("value"))
+        if op.type in _SHAPES:
+            return _SHAPE
+        if op.type == "ParseExampleV2":
+            return self._parse(op, index, env)
+        arguments = [self.read(tensor, env) for tensor in op.inputs]
+        if op.type in ("Pack", "StridedSlice", "Prod", "ConcatV2") and not any(isinstance(a, _Step) for a in arguments):
+            return _SHAPE
+        if op.type in _SAME:
+            return arguments[0]
+        return self._compute(op, arguments)
+
+    def _compute(self, op: tf.Operation, arguments: list[Any]) -> Any:
+        dtype = op.outputs[0].dtype.name
+        match op.type:
+            case "ZerosLike" | "OnesLike":
+                return np.full((), op.type == "OnesLike", dtype)
+            case "Select" | "SelectV2":
+                if isinstance(arguments[0], np.ndarray) and arguments[0].size == 1:
+                    return arguments[1] if arguments[0].item() else arguments[2]
+                return self._add("select", dtype, op, arguments)
+            case "Cast":
+                return self._add("cast", dtype, op, arguments)
+            case "UpperBound":
+                boundaries = arguments[0].reshape(-1).tolist()
+                return self._add("bucketize", dtype, op, arguments[1:], boundaries=boundaries)
+            case "Bucketize":
+                return self._add("bucketize", dtype, op, arguments, boundaries=list(op.get_attr("boundaries")))
+            case "LookupTableSizeV2":
+                return np.int64(tf.raw_ops.LookupTableSizeV2(table_handle=arguments[0].handle).numpy())
+            case "LookupTableFindV2":
+                table, value, otherwise = arguments
+                words = _read_words(table, op.get_attr("Tin"), op.get_attr("Tout"))
+                name = self._name_vocabulary(table, words, value)
+                return self._add("lookup", dtype, op, [value], vocabulary=name, otherwise=int(otherwise))
+            case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
+                return np.int64(0)
+            case "SparseToDense" if isinstance(arguments[0], _Part):
+                return self._add("fill_missing", dtype, op, arguments[2:], feature=arguments[0].feature)
+        if op.type in _BINARY | _UNARY:
+            return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
+        raise _refusal(op)
+
+    def _add(self, name: str, dtype: str, op: tf.Operation, arguments: list[Any], **attributes: Any) -> Any:
+        if all(isinstance(value, np.ndarray | np.generic) for value in arguments) and "feature" not in attributes:
+            step = {"op": name, "dtype": dtype, **attributes}
+            return compute(step, [np.asarray(value) for value in arguments], self.builder.vocabularies)
+        return _Step(self.builder.add(name, dtype, [self.as_step(value, op) for value in arguments], **attributes))
+
+    def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:
+        """Keeps the words under the name of the raw feature where they are looked up in it directly."""
+        step = self.builder.steps[value.at] if isinstance(value, _Step) else {}
+        name: str = step.get("feature", table.name)
+        if self.builder.vocabularies.setdefault(name, words) != words:
+            name = table.name
+            self.builder.vocabularies[name] = words
+        return name
+
+    def _call(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:
+        key = (id(op.graph), op.name)
+        if key not in self._calls:
+            inner = function_def_to_graph.function_def_to_graph(self._library[op.get_attr("f").name])
+            bound = {p.name: self._argument(tensor, env) for p, tensor in zip(inner.inputs, op.inputs, strict=True)}
+            self._calls[key] = (inner, bound)
+        inner, bound = self._calls[key]
+        return self.read(inner.outputs[index], bound)
+
+    def _argument(self, tensor: tf.Tensor, env: dict[str, Any]) -> Any:
+        # A function's argument may be one that no wanted output uses; what it is then does not matter.
+        try:
+            return self.read(tensor, env)
+        except PreprocessingError as error:
+            return error
+
+    def _parse(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:
+        sparse, dense, ragged = (self.read(tensor, env) for tensor in op.inputs[2:5])
+        if ragged.size:
+            raise PreprocessingError(
+                f"the feature '{ragged[0].decode()}' is ragged; "
+                f"only features of a fixed shape, or with at most one value, can leave TensorFlow"
+            )
+        count = len(sparse)
+        kind, at = divmod(index, count) if index < 3 * count else (3, index - 3 * count)
+        name = (sparse if kind < 3 else dense)[at].decode()
+        tensor = op.outputs[index]
+        if kind in (0, 2):
+            return _Part(name) if kind == 0 else _SHAPE
+        shape = () if kind == 1 else tuple(size for size in tensor.shape[1:])
+        self.inputs[name] = Input(tensor.dtype.name, shape, optional=kind == 1)
+        return _Step(self.builder.add("input", tensor.dtype.name, feature=name))
+
+
+def _refusal(op: tf.Operation) -> PreprocessingError:
+    return PreprocessingError(
+        f"the transform graph uses {op.type} (at {op.name}), which cannot be done outside TensorFlow; "
+        f"write preprocessing_fn with arithmetic, comparisons, tf.where, tf.cast, scaling, bucketize and vocabularies "
+        f"(num_oov_buckets at most 1), or switch its export off"
+    )

@@ -1,0 +1,1 @@
+"""The SavedModel that a training writes."""

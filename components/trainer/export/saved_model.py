@@ -1,0 +1,64 @@
+"""The export of a trained network, and the barrier at which the other workers wait for it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import tensorflow as tf
+import tensorflow_transform as tft
+import tf_keras as keras
+
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.export.signatures import ExportModule
+from hilir.components.trainer.model_package import ModelPackage
+
+_ANNOUNCEMENT = "export_complete"
+_POLL_SECONDS = 0.5
+
+
+def export(model: keras.Model, transform: tft.TFTransformOutput, package: ModelPackage, folder: str) -> None:
+    """Writes the SavedModel of the float32 network; on a local disk `folder` appears by one rename, complete."""
+    module = ExportModule(model, transform, package)
+    if "://" in folder:
+        # An object store has no rename of folders; readers wait for the announcement.
+        tf.saved_model.save(module, folder, signatures=module.signatures())
+        return
+    beside = f"{folder.rstrip('/')}.new"
+    if tf.io.gfile.exists(beside):
+        tf.io.gfile.rmtree(beside)
+    tf.saved_model.save(module, beside, signatures=module.signatures())
+    if tf.io.gfile.exists(folder):
+        tf.io.gfile.rmtree(folder)
+    tf.io.gfile.rename(beside, folder)
+
+
+def clear_announcement(run_dir: str) -> None:
+    """Removes what an earlier attempt announced; called before the workers find each other."""
+    path = os.path.join(run_dir, _ANNOUNCEMENT)
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
+
+
+def announce_export(run_dir: str) -> None:
+    """Tells the other workers that the export is complete."""
+    tf.io.gfile.makedirs(run_dir)
+    with tf.io.gfile.GFile(os.path.join(run_dir, _ANNOUNCEMENT), "w") as file:
+        file.write("")
+
+
+def await_export(run_dir: str, seconds: float) -> None:
+    """Returns when the chief has announced its export.
+
+    Raises:
+        TrainingError: it has not within the time.
+    """
+    path = os.path.join(run_dir, _ANNOUNCEMENT)
+    deadline = time.monotonic() + seconds
+    while not tf.io.gfile.exists(path):
+        if time.monotonic() > deadline:
+            raise TrainingError(
+                f"{path}: the chief has not finished its export within {seconds:.0f} s; look into its log, "
+                f"or raise train.timeouts.export"
+            )
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""The user's model, made ready for training."""

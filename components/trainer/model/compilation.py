@@ -1,0 +1,73 @@
+"""Compiles the user's model anew with what the configuration says of the optimizer and the training step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tf_keras as keras
+
+from hilir.components.errors import TrainingError
+from hilir.components.trainer.model.accumulation import accumulate_gradients
+from hilir.components.trainer.model.learning_rate import make_schedule, scale_rate
+from hilir.components.trainer.model.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
+from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.state.weights import inner_optimizer
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """Returns the arguments with which the model was compiled, as they were given."""
+    return dict(model._compile_config.config)
+
+
+def recompile(
+    model: keras.Model, arguments: dict[str, Any], settings: TrainSettings, factor: float, *, weighted: bool
+) -> None:
+    """Compiles the model, whose optimizer is built anew; call it inside the strategy's scope.
+
+    Args:
+        model: the network to train.
+        arguments: what the user's package compiled it with.
+        settings: the configuration.
+        factor: what the learning rate is multiplied by.
+        weighted: whether the batches carry weights that say which rows are padding.
+
+    Raises:
+        TrainingError: the configuration asks for what a training step of the user's own does not do.
+    """
+    if settings.gradient_accumulation > 1 and replaced(model, "train_step"):
+        raise TrainingError(
+            f"train.gradient_accumulation is {settings.gradient_accumulation}, and the model '{model.name}' has a "
+            f"train_step of its own, which would not be called; accumulate there, or set the option to 1"
+        )
+    arguments = arguments | {
+        "optimizer": make_optimizer(arguments["optimizer"], settings, factor),
+        "jit_compile": settings.jit_compile or arguments["jit_compile"],
+        "steps_per_execution": settings.steps_per_execution,
+    }
+    model.compile(**(weigh_metrics(arguments) if weighted else arguments))
+    if weighted:
+        count_real_rows(model)
+        combine_metrics_last(model)
+    if settings.gradient_accumulation > 1:
+        accumulate_gradients(model, settings.gradient_accumulation)
+
+
+def make_optimizer(given: Any, settings: TrainSettings, factor: float) -> keras.optimizers.Optimizer:
+    """Returns a new optimizer like the given one, with the configuration's learning rate and clipping.
+
+    Keras wraps it for loss scaling by itself where the precision is mixed_float16.
+    """
+    optimizer = inner_optimizer(keras.optimizers.get(given))
+    config = optimizer.get_config()
+    rate: Any = config["learning_rate"]
+    if settings.learning_rate is not None:
+        rate = make_schedule(settings.learning_rate)
+    elif isinstance(rate, dict):
+        # A schedule of the user's own, which the configuration holds in its serialized form.
+        rate = keras.optimizers.schedules.deserialize(rate)
+    config["learning_rate"] = scale_rate(rate, factor)
+    if settings.gradient_clipping is not None:
+        clip = settings.gradient_clipping
+        config |= {"clipnorm": clip.norm, "clipvalue": clip.value, "global_clipnorm": clip.global_norm}
+    return type(optimizer).from_config(config)

@@ -1,0 +1,1 @@
+"""The connection to Vertex AI: clients, retries, credentials."""

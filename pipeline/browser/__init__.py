@@ -1,0 +1,1 @@
+"""The page that shows an exported model, and its server."""

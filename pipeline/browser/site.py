@@ -1,0 +1,126 @@
+"""The browser page with the newest exports: all its files, to be served or written to a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hilir.pipeline.errors import ConfigError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGE = CHECKOUT / "deploy" / "browser"
+
+Site = dict[str, Path | bytes]
+"""Content by path below the page's address; `index.html` is the page."""
+
+_VENDORED = {
+    "tf-core.min.js": "tfjs-core",
+    "tf-converter.min.js": "tfjs-converter",
+    "tf-backend-cpu.min.js": "tfjs-backend-cpu",
+    "tf-backend-webgl.min.js": "tfjs-backend-webgl",
+    "tf-backend-webgpu.min.js": "tfjs-backend-webgpu",
+    "tf-backend-wasm.min.js": "tfjs-backend-wasm",
+    "tfjs-backend-wasm.wasm": "tfjs-backend-wasm",
+    "tfjs-backend-wasm-simd.wasm": "tfjs-backend-wasm",
+}
+"""File -> npm package below @tensorflow; without the threaded build, whose headers many hosts do not send."""
+
+_EXAMPLES = 8
+
+
+def collect_site(root: Path) -> Site:
+    """Returns the page, TensorFlow.js, and the newest export of each model below the serving root.
+
+    Raises:
+        ConfigError: the npm packages are missing and cannot be installed.
+    """
+    site: Site = {path.name: path for path in sorted(PAGE.iterdir()) if path.suffix in (".html", ".css", ".js", ".svg")}
+    site |= {f"vendor/{name}": _find_package(package) / "dist" / name for name, package in _VENDORED.items()}
+    listed = []
+    for model, version, folder in find_newest(root):
+        base = f"models/{model}/{version}/"
+        site |= {f"{base}{path.relative_to(folder)}": path for path in folder.rglob("*") if path.is_file()}
+        listed.append(_describe(root / model / str(version), model, version, base, folder))
+    site["models/index.json"] = json.dumps(listed, ensure_ascii=False).encode()
+    site["site.json"] = json.dumps(["./", *sorted(site)]).encode()
+    return site
+
+
+def find_newest(root: Path) -> Iterator[tuple[str, int, Path]]:
+    """Yields (model, version, folder of its TensorFlow.js export): the newest version of each model that has one.
+
+    An export counts only if its version is there, and has a variant that kept its bounds.
+    """
+    for model in sorted(path for path in root.glob("*") if path.is_dir()):
+        versions = sorted((int(path.name) for path in model.iterdir() if path.name.isdigit()), reverse=True)
+        for version in versions:
+            folder = model / "exports" / str(version) / "tfjs"
+            report = folder / "export.json"
+            if report.exists() and any(v["kept"] for v in _read(report)["variants"].values()):
+                yield model.name, version, folder
+                break
+
+
+def write_site(site: Site, folder: Path) -> None:
+    """Writes the files of the site below the folder, for any web server."""
+    for name, content in site.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(read_content(content))
+
+
+def read_content(content: Path | bytes) -> bytes:
+    """Returns the bytes of a file of the site."""
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _describe(saved_model: Path, model: str, version: int, base: str, folder: Path) -> dict[str, Any]:
+    report = _read(folder / "export.json")
+    if report["preprocessing"]:
+        words = _read(folder / report["preprocessing"])["vocabularies"]
+        for name, feature in report["inputs"].items():
+            if feature["dtype"] == "string":
+                feature["words"] = sorted(words.get(name, []))
+    examples = list(_read_examples(saved_model / "assets.extra" / "golden.jsonl", report["inputs"]))
+    return {"model": model, "version": version, "folder": base, "report": report, "examples": examples}
+
+
+def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields the golden requests of a version as examples; a missing value is null."""
+    lines = path.read_text(encoding="utf-8").splitlines()[:_EXAMPLES] if path.exists() else []
+    for line in lines:
+        row = json.loads(line)["inputs"]
+        yield {name: _present(row[name][0]) for name in inputs}
+
+
+def _present(value: Any) -> Any:
+    # serving_default's signs of a missing value: "", NaN and the smallest 64-bit number.
+    return None if value in ("", -(2**63)) or value != value else value
+
+
+def _find_package(name: str) -> Path:
+    path = PAGE / "node_modules" / "@tensorflow" / name
+    if not path.exists():
+        _install()
+    return path
+
+
+def _install() -> None:
+    if shutil.which("npm") is None:
+        raise ConfigError(
+            f"{PAGE}: the npm packages of the page are not installed, and there is no 'npm' on the PATH; "
+            f"install Node.js 20 or later with npm (Debian, Ubuntu: apt-get install nodejs npm)"
+        )
+    done = subprocess.run([str(CHECKOUT / "scripts" / "setup.sh"), "node"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ConfigError(f"{PAGE}: its npm packages could not be installed ({last}); mend that and try again")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,29 @@
+"""`hilir doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from hilir.pipeline.cli.options import overlay_option, set_option
+
+
+@click.command()
+@click.argument("config", required=False)
+@overlay_option
+@set_option
+def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> int:
+    """Check this machine, and what a configuration points to; each line says ok, or what to type."""
+    from hilir.pipeline.config import load
+    from hilir.pipeline.run.checks import check_config
+    from hilir.pipeline.run.doctor import check_beam, check_host
+
+    findings = [*check_host(), check_beam()]
+    if config is not None:
+        findings += check_config(load(config, overlays, settings).config)
+    for finding in findings:
+        mark = click.style("ok", fg="green") if finding.ok else click.style("!!", fg="red")
+        remedy = f"\n      → {finding.remedy}" if finding.remedy else ""
+        click.echo(f"{mark}    {finding.what}: {finding.fact}{remedy}")
+    wrong = sum(not finding.ok for finding in findings)
+    click.echo(f"{wrong} to mend" if wrong else "all is well")
+    return 3 if wrong else 0

@@ -1,0 +1,67 @@
+"""`hilir runs`."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import click
+
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+
+
+@click.group()
+def runs() -> None:
+    """List past runs, or show one."""
+
+
+@runs.command("list")
+@config_argument
+@overlay_option
+@set_option
+def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """List the runs of a configuration's pipeline, the newest first."""
+    from hilir.pipeline.config import load
+    from hilir.pipeline.run.history import list_runs as read
+
+    loaded = load(config, overlays, settings)
+    for run in read(loaded.config):
+        click.echo(f"{run.id:<32} {run.when}  {run.status:<11} {run.outcome}")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--config", default=None, help="The configuration whose pipeline ran; found by the run's name if not given."
+)
+@overlay_option
+@set_option
+def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Show what each step of a run did and made."""
+    # The command imports what reads the artifacts and ends; the cycle collector would take two fifths of that.
+    gc.disable()
+    from hilir.pipeline.config import load
+    from hilir.pipeline.report.output_capture import reserved
+    from hilir.pipeline.report.views import describe_made
+    from hilir.pipeline.run.history import show_run
+
+    loaded = load(config or _config_of(run_id), overlays, settings)
+    with reserved():
+        steps = show_run(loaded.config, run_id)
+    for step in steps:
+        click.echo(f"{step.node:<18} {step.state:<8} {step.seconds:>7.1f} s  {describe_made(step.made)}")
+        for name, uri in step.outputs.items():
+            click.echo(f"{'':<18} {name}: {uri}")
+
+
+def _config_of(run_id: str) -> str:
+    """Returns the configuration whose model the run's name begins with."""
+    from hilir.pipeline.errors import ConfigError
+
+    path = f"configs/{run_id.rsplit('-', 2)[0]}.yaml"
+    if not Path(path).exists():
+        raise ConfigError(
+            f"no configuration is known for the run '{run_id}' ({path} is not there); "
+            f"give it with --config, or see 'hilir runs list CONFIG' for the runs there are"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Commands of Vertex AI and its emulator."""

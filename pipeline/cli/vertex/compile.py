@@ -1,0 +1,47 @@
+"""`hilir compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from hilir.pipeline.cli.options import config_argument
+
+if TYPE_CHECKING:
+    from hilir.pipeline.config import Config
+
+
+@click.command("compile")
+@config_argument
+@click.option("-o", "--output", metavar="FILE", help="Where to write it; '-' is standard output.")
+@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment.")
+@click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3.")
+def compile_(config: str, output: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Compile the pipeline for Vertex AI; needs neither network nor credentials.
+
+    CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
+    """
+    from hilir.pipeline.config import load
+    from hilir.pipeline.report.output_capture import reserved
+    from hilir.pipeline.vertex.compile.job import check_output, compile_config, write_job
+
+    loaded = load(config, overlays, settings)
+    output = output or f"out/vertex/{loaded.config.model.name}.json"
+    check_output(output)
+    # TensorFlow greets on standard error.
+    with reserved():
+        job = compile_config(loaded.config)
+    path = write_job(job, output)
+    if path is not None:
+        click.echo(f"compiled {loaded.config.model.name} to {path}")
+        click.echo(f"next: hilir emulate {path}{''.join(_mappings(loaded.config))}")
+
+
+def _mappings(config: Config) -> Iterator[str]:
+    """Yields the options that an emulation needs for what it reads and does not make."""
+    for path in (config.data.path, config.schema_.path):
+        if path is not None and path.startswith("gs://"):
+            folder = path if path == config.data.path else path.rpartition("/")[0]
+            yield f" --map {folder}=FOLDER"

@@ -1,0 +1,48 @@
+"""`hilir emulate`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the pipeline.")
+@click.option(
+    "--map", "mappings", multiple=True, metavar="gs://BUCKET=DIR", help="The folder that stands for a bucket."
+)
+@click.option("--workdir", default="out/emulation", show_default=True, metavar="DIR", help="Runs, artifacts, metadata.")
+@click.option("--fast", is_flag=True, help="Fork preloaded processes, and shorten waits before retries to a second.")
+@click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Steps at a time; as many as cores.")
+@click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def emulate(
+    spec: str,
+    parameters: tuple[str, ...],
+    mappings: tuple[str, ...],
+    workdir: str,
+    fast: bool,
+    parallel: int | None,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Run a compiled pipeline on this machine, as Vertex AI would.
+
+    SPEC is what 'hilir compile' wrote. Each step's own command runs as a process with the input that Vertex AI would
+    give it. Paths on buckets go to folders: that of the pipeline root lies below the working folder, others need --map.
+    """
+    from hilir.pipeline.report.summary import Summary, write_lines
+    from hilir.pipeline.run.rehearsal import Options, rehearse
+
+    summaries: list[Summary] = []
+    options = Options(spec, parameters, mappings, workdir, fast, cache=not no_cache, parallel=parallel)
+    try:
+        rehearse(options, summaries.append)
+    finally:
+        for summary in summaries:
+            if summary.status == "succeeded":
+                click.echo("\n".join(write_lines(summary, spec, "hilir emulate")))
+            if as_json:
+                import orjson
+
+                click.echo(orjson.dumps(summary.as_dict()).decode())

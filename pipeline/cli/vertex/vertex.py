@@ -1,0 +1,132 @@
+"""`hilir vertex`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+
+
+@click.group()
+def vertex() -> None:
+    """The model on Vertex AI: endpoint, traffic, batch predictions, monitoring."""
+
+
+@vertex.command()
+@config_argument
+@overlay_option
+@set_option
+def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Show the versions on the endpoint and in the registry."""
+    from hilir.components.vertex_pusher.endpoint import require
+    from hilir.components.vertex_pusher.registry import list_versions
+
+    _, connection, target = _load(config, overlays, settings)
+    endpoint = require(connection, target)
+    click.echo(endpoint.name)
+    for version in list_versions(connection, target):
+        deployed = "deployed" if version.number in endpoint.deployed else "in the registry"
+        share = f"{endpoint.shares.get(version.number, 0)} %" if version.number in endpoint.deployed else ""
+        click.echo(f"v{version.number:<6} {deployed:<16} {share:>5} {'default' if version.default else ''}".rstrip())
+
+
+@vertex.command()
+@click.argument("config")
+@click.argument("shares", nargs=-1, required=True, metavar="VERSION=PERCENT...")
+@overlay_option
+@set_option
+def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Give deployed versions their shares of the requests, for example 3=90 4=10."""
+    from hilir.components.vertex_pusher.push import split_traffic
+
+    wanted = _read_shares(shares)
+    _, connection, target = _load(config, overlays, settings)
+    try:
+        endpoint = split_traffic(connection, target, wanted)
+    except ValueError as error:
+        raise click.UsageError(f"{error}; 'hilir vertex show {config}' shows the versions") from None
+    click.echo(_describe(endpoint))
+
+
+@vertex.command()
+@config_argument
+@overlay_option
+@set_option
+def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Take the newest version's traffic and give it to those before it."""
+    from hilir.components.vertex.errors import VertexError
+    from hilir.components.vertex_pusher.push import roll_back
+
+    _, connection, target = _load(config, overlays, settings)
+    try:
+        before, after = roll_back(connection, target)
+    except ValueError as error:
+        raise VertexError(f"could not roll back: {error}; 'hilir vertex show {config}' shows the versions") from None
+    click.echo(f"before: {_describe(before)}")
+    click.echo(f"now:    {_describe(after)}")
+
+
+@vertex.command("batch-predict")
+@config_argument
+@click.option("--version", type=int, metavar="N", help="The version; the registry's default without it.")
+@click.option("--dry-run", is_flag=True, help="Print the request, no more.")
+@overlay_option
+@set_option
+def batch_predict(
+    config: str, version: int | None, dry_run: bool, overlays: tuple[str, ...], settings: tuple[str, ...]
+) -> None:
+    """Predict what vertex.batch names, on machines of their own."""
+    from hilir.pipeline.vertex.client.batch_prediction import create_batch_job, make_batch_job
+    from hilir.pipeline.vertex.client.request import show_request
+
+    loaded, connection, target = _load(config, overlays, settings)
+    job = make_batch_job(loaded, connection, target, version)
+    if dry_run:
+        click.echo(show_request(job))
+        return
+    made = create_batch_job(connection, job, lambda line: click.echo(line, err=True))
+    click.echo(f"created the batch prediction {made.name}")
+
+
+@vertex.command()
+@config_argument
+@overlay_option
+@set_option
+def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Watch the endpoint's requests for drift, as vertex.monitoring says."""
+    from hilir.pipeline.vertex.client.monitoring import monitor_model
+
+    loaded, connection, target = _load(config, overlays, settings)
+    made = monitor_model(loaded, connection, target, lambda line: click.echo(line, err=True))
+    click.echo(f"monitor {made.name}")
+    click.echo(f"analysis {made.analysis}")
+
+
+def _load(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Any, Any, Any]:
+    """Returns the configuration, the connection, and the model's target."""
+    from hilir.pipeline.config import load
+    from hilir.pipeline.config.target import make_target
+    from hilir.pipeline.vertex.client.connect import connect
+
+    loaded = load(config, overlays, settings).config
+    connection = connect(loaded.vertex)
+    return loaded, connection, make_target(loaded, connection.project)
+
+
+def _read_shares(texts: tuple[str, ...]) -> dict[int, int]:
+    shares = {}
+    for text in texts:
+        version, _, share = text.removeprefix("v").partition("=")
+        if not version.isdigit() or not share.isdigit():
+            raise click.UsageError(f"'{text}' is not VERSION=PERCENT, for example 3=90")
+        shares[int(version)] = int(share)
+    if sum(shares.values()) != 100:
+        raise click.UsageError(f"the shares sum to {sum(shares.values())}, not to 100")
+    return shares
+
+
+def _describe(endpoint: Any) -> str:
+    shares = sorted(endpoint.shares.items(), reverse=True)
+    return ", ".join(f"v{number} {share} %" for number, share in shares) or "no traffic"

@@ -1,0 +1,1 @@
+"""Runs a compiled specification on this machine."""

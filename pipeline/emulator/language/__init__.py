@@ -1,0 +1,1 @@
+"""The small languages inside a specification: CEL, placeholders, store queries."""

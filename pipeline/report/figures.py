@@ -1,0 +1,113 @@
+"""Says what a step made, in a few figures for the table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hilir.pipeline.run.metadata_store import Artifact
+
+
+def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
+    """Returns the figures of a step's outputs; empty for types that have none."""
+    figures: dict[str, Any] = {}
+    # The store gives them in any order.
+    for _, artifact in sorted(outputs.items()):
+        # Our own types are named by their import paths.
+        reader = _READERS.get(artifact.type.rpartition(".")[2])
+        if reader is not None:
+            figures |= reader(artifact)
+    return figures
+
+
+def _examples(artifact: Artifact) -> dict[str, Any]:
+    rows = json.loads(artifact.properties["rows"]) if "rows" in artifact.properties else {}
+    span = artifact.properties.get("span")
+    return ({"rows": rows} if rows else {}) | ({"span": span} if span not in (None, "0", 0) else {})
+
+
+def _statistics(artifact: Artifact) -> dict[str, Any]:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    text = _first_file(artifact, "FeatureStats.pb")
+    datasets = statistics_pb2.DatasetFeatureStatisticsList.FromString(text).datasets if text else []
+    return {"features": len(datasets[0].features)} if datasets else {}
+
+
+def _schema(artifact: Artifact) -> dict[str, Any]:
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    with open(os.path.join(artifact.uri, "schema.pbtxt"), encoding="utf-8") as file:
+        return {"features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
+
+
+def _anomalies(artifact: Artifact) -> dict[str, Any]:
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    count = 0
+    for split in json.loads(artifact.properties["split_names"]):
+        path = os.path.join(artifact.uri, f"Split-{split}", "SchemaDiff.pb")
+        with open(path, "rb") as file:
+            count += len(anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info)
+    return {"anomalies": count}
+
+
+def _data_blessing(artifact: Artifact) -> dict[str, Any]:
+    accepted = int(artifact.properties.get("accepted", 0))
+    return {"data": "accepted"} | ({"anomalies let pass": accepted} if accepted else {})
+
+
+def _transform_graph(artifact: Artifact) -> dict[str, Any]:
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    path = os.path.join(artifact.uri, "transformed_metadata", "schema.pbtxt")
+    with open(path, encoding="utf-8") as file:
+        return {"transformed features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
+
+
+def _tuner_results(artifact: Artifact) -> dict[str, Any]:
+    trials = json.loads(_first_file(artifact, "tuner_results.json") or "[]")
+    return {"trials": len(trials)} | ({"best score": float(trials[0]["score"])} if trials else {})
+
+
+def _evaluation(artifact: Artifact) -> dict[str, Any]:
+    from hilir.components.evaluator.results import read_metrics, read_reasons
+
+    slices = len(read_metrics(artifact.uri))
+    return {"slices": slices, "bounds broken": len(read_reasons(artifact.uri))}
+
+
+def _blessing(artifact: Artifact) -> dict[str, Any]:
+    return {"blessed": bool(artifact.properties.get("blessed", 0))}
+
+
+def _pushed(artifact: Artifact) -> dict[str, Any]:
+    if not artifact.properties.get("pushed"):
+        return {"version": "none, not blessed"}
+    return {"version": int(artifact.properties["pushed_version"])}
+
+
+def _first_file(artifact: Artifact, name: str) -> bytes:
+    for base, _, names in os.walk(artifact.uri):
+        if name in names:
+            with open(os.path.join(base, name), "rb") as file:
+                return file.read()
+    return b""
+
+
+_READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
+    "Examples": _examples,
+    "ExampleStatistics": _statistics,
+    "Schema": _schema,
+    "ExampleAnomalies": _anomalies,
+    "DataBlessing": _data_blessing,
+    "TransformGraph": _transform_graph,
+    "TunerResults": _tuner_results,
+    "ModelEvaluation": _evaluation,
+    "ModelBlessing": _blessing,
+    "PushedModel": _pushed,
+}

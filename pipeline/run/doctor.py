@@ -1,0 +1,113 @@
+"""Checks of the machine: host, Python, packages, Beam, disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from hilir.pipeline.run.checks import Finding
+
+_DISK_GB = 5.0
+_MEMORY_GB = 4.0
+_GLIBC = (2, 39)
+# The image for CPUs has TensorFlow under its other name: requirements/image-cpu.txt.
+_OTHER_NAMES = {"tensorflow": "tensorflow-cpu"}
+
+
+def check_host() -> Iterator[Finding]:
+    """Yields findings about the host, the Python, the packages, memory and disk."""
+    yield _host()
+    yield _libc()
+    yield _python()
+    yield from _packages()
+    yield _memory()
+    yield _disk()
+
+
+def check_beam() -> Finding:
+    """Finds whether Beam's local runner works, by running a pipeline of three numbers in a process of its own."""
+    program = (
+        "import apache_beam as beam\n"
+        "from apache_beam.testing.util import assert_that, equal_to\n"
+        "with beam.Pipeline(runner='FnApiRunner') as p:\n"
+        "    assert_that(p | beam.Create([1, 2, 3]) | beam.CombineGlobally(sum), equal_to([6]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode == 0:
+        return Finding("Beam", f"{version('apache-beam')}, FnApiRunner adds three numbers")
+    reason = (done.stderr.strip() or "it ended without a word").splitlines()[-1]
+    return Finding("Beam", f"FnApiRunner failed: {reason}", "type 'rm -rf .venv && make setup'")
+
+
+def _host() -> Finding:
+    system, machine = platform.system(), platform.machine()
+    fact = f"{system} {machine}, {os.cpu_count()} cores"
+    if (system, machine) in {("Linux", "x86_64"), ("Darwin", "arm64")}:
+        return Finding("host", fact)
+    return Finding("host", fact, "TFX has no packages for it; use the container image (make image)")
+
+
+def _libc() -> Finding:
+    name, number = platform.libc_ver()
+    if name != "glibc":
+        return Finding("C library", name or "the system's own")
+    if tuple(int(part) for part in number.split(".")[:2]) >= _GLIBC:
+        return Finding("C library", f"glibc {number}")
+    return Finding("C library", f"glibc {number}, older than 2.39", "type 'make setup', which unpacks a newer one")
+
+
+def _python() -> Finding:
+    fact = f"{platform.python_version()} at {sys.prefix}"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Finding("Python", fact)
+    return Finding("Python", fact, "type 'make setup PYTHON=python3.11'")
+
+
+def _packages() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for line in requires("hilir") or []:
+        requirement = Requirement(line)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = _find_version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            wrong.append(f"{requirement.name} is {found}, wanted {requirement.specifier}")
+    if wrong:
+        yield Finding("packages", "; ".join(wrong), "type 'make setup'")
+    else:
+        yield Finding("packages", f"TensorFlow {_find_version('tensorflow')}, TFX {version('tfx')}, all as wanted")
+
+
+def _find_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        if name not in _OTHER_NAMES:
+            raise
+        return version(_OTHER_NAMES[name])
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    fact = f"{total:.0f} GB"
+    return Finding(
+        "memory", fact, "" if total >= _MEMORY_GB else f"a run needs {_MEMORY_GB:.0f} GB; use a larger machine"
+    )
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 1e9
+    return Finding(
+        "disk", f"{free:.0f} GB free here", "" if free >= _DISK_GB else f"free {_DISK_GB:.0f} GB, or use another disk"
+    )

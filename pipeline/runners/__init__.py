@@ -1,1 +1,0 @@
-"""What executes a built pipeline: this machine, Vertex AI, or the emulation of Vertex AI on this machine."""

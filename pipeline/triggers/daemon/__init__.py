@@ -1,0 +1,1 @@
+"""The daemon of `hilir watch`: decides, starts, remembers."""

@@ -1,0 +1,153 @@
+"""Makes the triggers, the rules and the command of a run from a configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.inputs import is_remote, resolve
+from hilir.pipeline.triggers.daemon.policy import Limits
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.sources.age import ModelAge
+from hilir.pipeline.triggers.sources.call_server import CallServer
+from hilir.pipeline.triggers.sources.calls import Calls
+from hilir.pipeline.triggers.sources.cron import CronSchedule
+from hilir.pipeline.triggers.sources.data import NewData
+from hilir.pipeline.triggers.sources.payload import Trigger
+from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
+
+_SHORTEST_TOKEN = 16
+
+
+def state_folder(config: Config) -> Path:
+    """Returns where the state of the model's watcher is.
+
+    Raises:
+        ConfigError: watch.state is on an object store.
+    """
+    if is_remote(config.watch.state):
+        raise ConfigError(f"watch.state '{config.watch.state}': SQLite needs a folder of this machine; give one")
+    return Path(config.watch.state) / config.model.name
+
+
+def require_watchable(config: Config) -> None:
+    """Checks that the triggers can work.
+
+    Raises:
+        ConfigError: with everything that is in the way.
+    """
+    faults = list(_faults(config))
+    if faults:
+        raise ConfigError(faults)
+
+
+def make_triggers(config: Config, state: State) -> list[Trigger]:
+    """Returns the triggers that the configuration names."""
+    watch = config.watch
+    model = Path(config.serving.root) / config.model.name
+    triggers: list[Trigger] = []
+    if watch.cron is not None:
+        triggers.append(CronSchedule(watch.cron))
+    if watch.data is not None:
+        folder = Path(resolve(config.data.path))
+        triggers.append(
+            NewData(
+                folder,
+                config.data.pattern,
+                model,
+                every=watch.data.every_seconds,
+                stable=watch.data.stable_seconds,
+                marker=watch.data.marker,
+            )
+        )
+    if watch.max_age_hours is not None:
+        triggers.append(ModelAge(model, watch.max_age_hours))
+    if watch.http is not None:
+        triggers.append(Calls(state))
+    return triggers
+
+
+def make_server(
+    config: Config, state: State, describe: Callable[[], dict[str, object]], is_healthy: Callable[[], bool]
+) -> CallServer | None:
+    """Returns the server that takes calls, bound and not yet serving; None where there is to be none.
+
+    Raises:
+        ConfigError: the address is taken.
+    """
+    http = config.watch.http
+    if http is None:
+        return None
+    try:
+        return CallServer((http.host, http.port), os.environ[http.token], state, describe, is_healthy)
+    except OSError as error:
+        raise ConfigError(
+            f"watch.http: {http.host}:{http.port} cannot be listened to ({error.strerror}); give another host or port"
+        ) from None
+
+
+def make_limits(config: Config) -> Limits:
+    """Returns the rules of the queue."""
+    watch = config.watch
+    return Limits(
+        queue=watch.queue,
+        debounce=watch.debounce_seconds,
+        runs_a_day=watch.runs_a_day,
+        backoff=watch.backoff.seconds,
+        backoff_factor=watch.backoff.factor,
+        max_backoff=watch.backoff.max_seconds,
+        attempts=watch.backoff.attempts,
+    )
+
+
+def make_program(config: Config, path: str, overlays: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """Returns the command of a run: watch.program, or `hilir run` with what `hilir watch` was given."""
+    if config.watch.program:
+        return list(config.watch.program)
+    options = [part for overlay in overlays for part in ("--overlay", overlay)]
+    options += [part for setting in settings for part in ("--set", setting)]
+    return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
+
+
+def _faults(config: Config) -> Iterator[str]:
+    watch = config.watch
+    if watch.cron is None and watch.data is None and watch.max_age_hours is None and watch.http is None:
+        yield (
+            "watch: has no trigger; set watch.cron, watch.data, watch.max_age_hours or watch.http, "
+            "for example --set \"watch.cron='0 3 * * *'\""
+        )
+    if watch.data is not None:
+        yield from _data_faults(config)
+    if (watch.max_age_hours is not None or watch.data is not None) and is_remote(config.serving.root):
+        yield (
+            f"serving.root '{config.serving.root}': watch.max_age_hours and watch.data read manifests on this machine; "
+            "use watch.cron, or 'hilir schedule' on Vertex AI"
+        )
+    if watch.http is not None and len(os.environ.get(watch.http.token, "")) < _SHORTEST_TOKEN:
+        yield (
+            f"watch.http.token: the environment variable {watch.http.token} is missing or shorter than "
+            f"{_SHORTEST_TOKEN} characters; type 'export {watch.http.token}=$(openssl rand -hex 32)'"
+        )
+
+
+def _data_faults(config: Config) -> Iterator[str]:
+    pattern, marker = config.data.pattern, config.watch.data.marker if config.watch.data else None
+    if is_remote(config.data.path):
+        yield (
+            f"data.path '{config.data.path}': watch.data looks at folders of this machine; "
+            "use watch.cron, or 'hilir schedule' on Vertex AI, where each run looks for the newest span"
+        )
+    if not has_span(pattern):
+        yield (
+            f"data.pattern '{pattern}': watch.data needs {{SPAN}} or {{YYYY}}{{MM}}{{DD}} in it, which tell new data "
+            "from old; write for example 'day-{SPAN}/*.csv'"
+        )
+    elif marker is not None:
+        try:
+            marker_pattern(pattern, marker)
+        except ValueError as error:
+            yield f"watch.data.marker: {error}"

@@ -1,0 +1,80 @@
+"""`hilir watch` from a checked configuration to the end of the daemon."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.run.checks import require
+from hilir.pipeline.triggers.daemon.build import (
+    make_limits,
+    make_program,
+    make_server,
+    make_triggers,
+    require_watchable,
+    state_folder,
+)
+from hilir.pipeline.triggers.daemon.ledger import find_open, forget_triggers
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.status import describe
+from hilir.pipeline.triggers.daemon.watcher import Watcher, alone
+from hilir.pipeline.triggers.sources.call_server import CallServer
+
+_SILENT_SECONDS = 60.0
+
+
+def follow(
+    config: Config, path: str, overlays: Sequence[str], settings: Sequence[str], say: Callable[[str], None]
+) -> None:
+    """Follows the triggers until SIGTERM or Ctrl-C.
+
+    Args:
+        config: the checked configuration.
+        path: the file it came from, which the runs read again.
+        overlays: and those on top.
+        settings: and what the command line set.
+        say: gets a line for each thing that happens.
+
+    Raises:
+        ConfigError: a trigger cannot work, or another daemon follows the model.
+    """
+    require_watchable(config)
+    if not config.watch.program:
+        require(config)
+    with alone(state_folder(config)):
+        state = State(state_folder(config))
+        triggers = make_triggers(config, state)
+        forget_triggers(state, [trigger.name for trigger in triggers])
+        program = make_program(config, path, overlays, settings)
+        watcher = Watcher(state, triggers, make_limits(config), program, say)
+        server = make_server(
+            config, state, lambda: describe(state), lambda: time.time() - watcher.ticked < _SILENT_SECONDS
+        )
+        with _serving(server) as watcher.address:
+            names = ", ".join(trigger.name for trigger in triggers)
+            say(f"watching {config.model.name}: {names} (state: {state.folder})")
+            if watcher.address:
+                say(f"calls: POST {watcher.address}/runs (watch.http)")
+            watcher.follow()
+        underway = find_open(state)
+        if underway is not None:
+            say(f"run {underway.run} goes on by itself; the next 'hilir watch' takes note of its end")
+
+
+@contextmanager
+def _serving(server: CallServer | None) -> Iterator[str | None]:
+    """Serves in a thread; gives the address."""
+    if server is None:
+        yield None
+        return
+    thread = threading.Thread(target=server.serve_forever, name="calls", daemon=True)
+    thread.start()
+    try:
+        host, port = server.server_address[:2]
+        yield f"http://{host!s}:{port}"
+    finally:
+        server.shutdown()
+        server.server_close()

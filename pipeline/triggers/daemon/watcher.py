@@ -1,0 +1,225 @@
+"""The daemon: looks at the triggers, and keeps one run going as the state says."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
+from hilir.pipeline.triggers.daemon.policy import Limits
+from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.sources.payload import Trigger
+
+_TICK_SECONDS = 1.0
+# So often is written that all is as before: each write waits for the disk.
+_BEAT_SECONDS = 10.0
+_LAUNCHES = 5
+_KEPT_RUNS = 200
+
+
+class Watcher:
+    """Follows the triggers of one model. All it knows is in the state; this object only holds what is running."""
+
+    def __init__(
+        self,
+        state: State,
+        triggers: Sequence[Trigger],
+        limits: Limits,
+        program: Sequence[str],
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Makes a daemon that has not begun.
+
+        Args:
+            state: its memory.
+            triggers: where reasons come from.
+            limits: the rules of the queue.
+            program: what a run is.
+            say: gets a line for each thing that happens.
+            clock: seconds since 1970.
+        """
+        self._state, self._triggers, self._limits = state, triggers, limits
+        self._program, self._say, self._clock = list(program), say, clock
+        self._launcher: subprocess.Popen[bytes] | None = None
+        self._launched, self._launches = "", 0
+        self._beaten = 0.0
+        self._fault: BaseException | None = None
+        self._stop = threading.Event()
+        # Looks are asked for by the scheduler's threads, and before a run begins.
+        self._looking = threading.Lock()
+        self.address: str | None = None
+        self.began = clock()
+        self.ticked = clock()
+
+    def follow(self) -> None:
+        """Looks and runs until SIGTERM or Ctrl-C; a run that is underway then goes on by itself.
+
+        Raises:
+            Exception: what went wrong inside, if something did; the state is as after a kill.
+        """
+        scheduler = BackgroundScheduler(timezone=UTC)
+        # However late, what was missed is looked for once; and at once, for what happened while nobody watched.
+        rules = {"coalesce": True, "misfire_grace_time": None, "next_run_time": datetime.now(UTC)}
+        for trigger in self._triggers:
+            scheduler.add_job(self.look, trigger.timing(), [trigger], **rules)
+        scheduler.add_job(self.tick, IntervalTrigger(seconds=_TICK_SECONDS), **rules)
+        scheduler.add_listener(self._note_fault, EVENT_JOB_ERROR)
+        with self._stopped_by_signals():
+            prune(self._state)
+            scheduler.start()
+            self._stop.wait()
+            scheduler.shutdown(wait=True)
+        if self._fault is not None:
+            raise self._fault
+
+    def look(self, trigger: Trigger) -> None:
+        """Lets a trigger look and writes down what it found."""
+        with self._looking:
+            self._look(trigger)
+
+    def _look(self, trigger: Trigger) -> None:
+        before = self._state.read_memory(trigger.name)
+        now = self._clock()
+        try:
+            look = trigger.look(before.values if before else {}, datetime.fromtimestamp(now, UTC))
+        except (OSError, ValueError) as error:
+            ledger.record_failed_look(self._state, trigger.name, str(error), now)
+            if before is None or before.note != f"cannot look: {error}":
+                self._say(f"{trigger.name}: cannot look: {error}")
+            return
+        if before is not None and not look.firings and abs(now - before.looked) < _BEAT_SECONDS:
+            # As it comes back from the state: without tuples.
+            memory = json.loads(json.dumps(dict(look.memory)))
+            if (memory, look.note, look.hold) == (before.values, before.note, before.hold):
+                return
+        for firing in ledger.record_look(self._state, trigger.name, look, self._limits, now):
+            self._say(f"{trigger.name}: {firing.payload.why}")
+
+    def tick(self) -> None:
+        """Writes down runs that ended unseen, decides about ended ones, begins the next."""
+        now = self._clock()
+        if abs(now - self._beaten) >= _BEAT_SECONDS:
+            self._state.beat(os.getpid(), self.began, now, self.address)
+            self._beaten = now
+        attempt = ledger.find_open(self._state)
+        if attempt is not None:
+            self._attend(attempt, now)
+        for ended in ledger.settle(self._state, self._limits, now):
+            self._say(f"run {ended.run} {ended.state}")
+        if ledger.find_ready(self._state, self._limits, self._clock):
+            self._begin()
+        self.ticked = now
+
+    def _begin(self) -> None:
+        # Since the last look data may have begun to arrive, which the run would take as it is.
+        for trigger in self._triggers:
+            self.look(trigger)
+        started = ledger.start_next(self._state, self._limits, self._clock)
+        if started is not None:
+            self._say(f"run {started.run} begins")
+            self._attend(started, self._clock())
+
+    def _attend(self, attempt: ledger.Attempt, now: float) -> None:
+        """Starts the launcher of an attempt that has none, or notices that the attempt is over."""
+        if attempt.state == "running":
+            if not is_alive(self._state, attempt.run, attempt.number):
+                result = read_result(self._state, attempt.run, attempt.number)
+                ledger.end_attempt(self._state, attempt.run, attempt.number, code_of(result), result, now)
+            return
+        launcher = self._launcher if self._launched == attempt.label else None
+        if launcher is not None and launcher.poll() is None:
+            return
+        # A launcher that found the attempt taken is no failed start.
+        taken = launcher is not None and launcher.returncode == NOT_MINE
+        self._launches = (0 if launcher is None else self._launches) + (0 if taken else 1)
+        if self._launches > _LAUNCHES:
+            text = f'{{"status": "failed", "reasons": ["its launcher ended {_LAUNCHES} times"]}}'
+            ledger.end_attempt(self._state, attempt.run, attempt.number, 4, text, now)
+            return
+        self._launcher = launch(self._state, attempt.run, attempt.number, self._program)
+        self._launched = attempt.label
+
+    def _note_fault(self, event: JobExecutionEvent) -> None:
+        self._fault = event.exception
+        self._stop.set()
+
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        def stop(signum: int, frame: FrameType | None) -> None:
+            del signum, frame
+            self._stop.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Makes sure that one daemon at a time uses the state in the folder.
+
+    Raises:
+        ConfigError: there is another one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "watcher.lock").open("a+b") as file:
+        for last in (False, False, True):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if last:
+                    file.seek(0)
+                    pid = file.read().decode(errors="replace").strip()
+                    raise ConfigError(
+                        f"{folder}: another watcher (process {pid}) follows this model; stop it first (kill {pid})"
+                    ) from None
+                # `is_watched` holds the lock for a moment.
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
+        file.flush()
+        yield
+
+
+def is_watched(folder: Path) -> bool:
+    """Says whether a daemon follows the model of that state."""
+    try:
+        with (folder / "watcher.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def prune(state: State) -> None:
+    """Removes the output of all but the latest runs."""
+    files = [(int(file.name.partition("-")[0]), file) for file in runs_folder(state).glob("*-*.*")]
+    latest = max((run for run, _ in files), default=0)
+    for run, file in files:
+        if run <= latest - _KEPT_RUNS:
+            with contextlib.suppress(FileNotFoundError):
+                file.unlink()

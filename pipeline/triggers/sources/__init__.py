@@ -1,0 +1,1 @@
+"""What asks for a run: a schedule, data, age, a call."""

@@ -1,0 +1,50 @@
+"""The trigger of age: the served model was made too long ago, or there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.sources.served import find_served
+
+_MOST_SECONDS = 60.0
+
+
+class ModelAge:
+    """Fires when the served version gets older than a limit, and again after each further limit that it stays."""
+
+    name = "age"
+
+    def __init__(self, model: Path, hours: float) -> None:
+        """`model`: the folder of the model's versions. `hours`: the limit."""
+        self._model, self._limit = model, timedelta(hours=hours)
+
+    def timing(self) -> BaseTrigger:
+        """Returns an interval that is short beside the limit."""
+        return IntervalTrigger(seconds=max(1.0, min(_MOST_SECONDS, self._limit.total_seconds() / 10)))
+
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
+        """Fires for a version once per limit that has passed since it was made; without one, now and once per limit."""
+        served = find_served(self._model)
+        if served is None:
+            why = f"no version is below {self._model} yet"
+            since = memory.get("none_since", now.timestamp())
+            times = int((now.timestamp() - since) / self._limit.total_seconds())
+            return Look((Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why)
+        age = now - served.created
+        note = f"version {served.version} was made {_hours(age)} ago, the limit is {_hours(self._limit)}"
+        times = int(age / self._limit)
+        if times < 1:
+            return Look((), {}, note)
+        return Look((Firing(f"age:{served.version}:{times}", Payload("age", note)),), {}, note)
+
+
+def _hours(age: timedelta) -> str:
+    hours = age.total_seconds() / 3600
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"

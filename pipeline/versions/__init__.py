@@ -1,0 +1,1 @@
+"""The versions below the serving root, read; exports of them, made."""

@@ -1,0 +1,1 @@
+"""Vertex AI: the compiler and the client."""

@@ -1,0 +1,1 @@
+"""Calls Vertex AI: jobs, schedules, endpoints."""

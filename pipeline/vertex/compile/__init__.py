@@ -1,0 +1,1 @@
+"""Compiles a pipeline for Vertex AI."""

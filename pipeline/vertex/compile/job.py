@@ -1,0 +1,73 @@
+"""From a configuration to a job on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.errors import ConfigError
+
+
+def compile_config(config: Config) -> dict[str, Any]:
+    """Returns the job of the configuration's pipeline; imports TFX and the model package.
+
+    Raises:
+        ConfigError: something of it cannot run on Vertex AI.
+        ModelPackageError: the model package lacks something.
+    """
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from hilir.pipeline.graph import build
+    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.vertex.compile.compile import compile_pipeline
+
+    return compile_pipeline(build(config, find_facts(config), None), config)
+
+
+def serialize(job: dict[str, Any]) -> str:
+    """Returns the job as JSON, keys sorted, so that two compilations can be compared as texts."""
+    return json.dumps(job, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def check_output(path: str) -> None:
+    """Raises ConfigError if the path is a folder's; called before the work, which takes seconds."""
+    if Path(path).is_dir():
+        raise ConfigError(
+            f"--output {path}: is a folder; name a file in it, for example {Path(path) / 'pipeline.json'}"
+        )
+
+
+def write_job(job: dict[str, Any], path: str) -> Path | None:
+    """Writes the job beside and renames it; returns the path, or None for standard output (`-`).
+
+    Raises:
+        ConfigError: it cannot be written; nothing is left behind.
+    """
+    if path == "-":
+        sys.stdout.write(serialize(job))
+        return None
+    target = Path(path)
+    check_output(path)
+    beside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
+        ) as file:
+            beside = Path(file.name)
+            file.write(serialize(job))
+        beside.chmod(0o644)
+        beside.rename(target)
+    except OSError as error:
+        raise ConfigError(
+            f"--output {path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
+        ) from None
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,65 @@
+"""`hilir gateway`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+_OPTIONS: list[Callable[[Command], Command]] = [
+    click.option("--root", default="out/models", show_default=True, help="Serving root."),
+    click.option("--settings", metavar="FILE", help="YAML settings; see deploy/serving/gateway.yaml."),
+    click.option("--listen", metavar="HOST:PORT", help="Where clients come. [127.0.0.1:8080]"),
+    click.option("--rest", multiple=True, metavar="HOST:PORT", help="Model servers, REST. [127.0.0.1:8501]"),
+    click.option("--grpc", multiple=True, metavar="HOST:PORT", help="Model servers, gRPC. [127.0.0.1:8500]"),
+    click.option("--status", metavar="HOST:PORT", help="Metrics and readiness. [127.0.0.1:9902]"),
+    click.option("--admin", metavar="HOST:PORT", help="Envoy's administration. [127.0.0.1:9901]"),
+    click.option("--api-keys-file", metavar="FILE", help="Lines CLIENT KEY; calls need X-API-Key."),
+    click.option("--access-log", metavar="FILE", help="JSON lines. [standard output]"),
+]
+
+
+def _with_options(command: Command) -> Command:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _write(root: str, settings: str | None, served_root: str | None = None, **given: Any) -> tuple[Any, Any]:
+    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.settings import read_settings
+    from hilir.serving.releases.store import Store
+
+    found = read_settings(settings, **{name: value or None for name, value in given.items()})
+    return write_gateway(Store(root), found, served_root), found
+
+
+@click.group()
+def gateway() -> None:
+    """Run Envoy in front of the model servers: splits, limits, credentials, a log per version."""
+
+
+@gateway.command()
+@_with_options
+@click.option("--threads", type=click.IntRange(1), help="Worker threads. [one per core]")
+def run(threads: int | None, **options: Any) -> int:
+    """Write the configuration from release.json and run Envoy until it is told to stop.
+
+    `hilir release` changes the split of a running gateway without dropping a request.
+    """
+    from hilir.serving.gateway.runner import run_gateway
+
+    folder, settings = _write(**options)
+    return run_gateway(folder, settings, lambda line: click.echo(line), threads)
+
+
+@gateway.command()
+@_with_options
+@click.option("--served-root", metavar="PATH", help="The serving root as Envoy sees it, for a container.")
+def write(served_root: str | None, **options: Any) -> None:
+    """Write the configuration for an Envoy that something else runs."""
+    folder, _ = _write(served_root=served_root, **options)
+    click.echo(f"{folder}/envoy.json: run it with 'envoy -c'; it follows {folder}/routes.json")

@@ -1,0 +1,131 @@
+"""One verb on its way: stores a state, has targets follow it, and waits until they have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hilir.serving.errors import ReleaseRefused, TargetError
+from hilir.serving.release import transitions
+from hilir.serving.release.targets import Target, describe_split, find_missing, split_by_version
+from hilir.serving.releases.state import State, same_release
+from hilir.serving.releases.store import Store
+
+_POLL_SECONDS = 0.05
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a verb works with.
+
+    Attributes:
+        store: the states.
+        model: whose release it is.
+        servers: what loads versions.
+        gateway: what splits the traffic; None where there is none.
+        prove: replays the golden requests of a version; returns how many.
+        say: prints a line.
+        offline: no server runs yet, so that nothing can be proved.
+        dry_run: say what would be done, and change nothing.
+        timeout: seconds to wait for a target.
+        why: goes into the history.
+        served_root: the serving root as the servers see it; None leaves that as it is.
+    """
+
+    store: Store
+    model: str
+    servers: Target
+    gateway: Target | None
+    prove: Callable[[int], int]
+    say: Say
+    offline: bool = False
+    dry_run: bool = False
+    timeout: float = 300.0
+    why: str = ""
+    served_root: str | None = None
+
+    def read(self) -> State:
+        """Returns the state as it is stored."""
+        return self.store.read(self.model)
+
+    def save(self, before: State, after: State, verb: str, version: int | None) -> State:
+        """Stores what a verb made of a state, with its place in the history; the same state is not stored again.
+
+        Raises:
+            ReleaseRefused: somebody else changed the release in the meantime.
+        """
+        if same_release(before, after):
+            return before
+        if self.dry_run:
+            self.say(f"would write: {describe(after)}")
+            return after
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return self.store.write(transitions.record(after, verb, version, now, self.why))
+
+    def settle(self, state: State, *targets: Target | None, patient: bool = False) -> None:
+        """Has targets follow a stored state, one after the other, and waits for each.
+
+        Args:
+            state: a stored state.
+            targets: in the order in which they are to follow; None is passed by.
+            patient: a target that does not answer is only told of; it follows the files when it is back.
+
+        Raises:
+            ReleaseRefused: a version does not load.
+            TargetError: a target does not arrive in time.
+        """
+        for target in targets:
+            if target is None:
+                continue
+            if self.dry_run:
+                missing = find_missing(state, target.observe())
+                self.say(f"would change the {target.name}: " + ("; ".join(missing) or "nothing to change"))
+                continue
+            target.apply(state)
+            self._wait(state, target, patient)
+
+    def _wait(self, state: State, target: Target, patient: bool) -> None:
+        deadline = time.monotonic() + self.timeout
+        while True:
+            seen = target.observe()
+            missing = find_missing(state, seen)
+            if not missing:
+                return
+            if patient and seen.silent:
+                self.say(f"the {target.name} follow when they answer again: {'; '.join(seen.silent)}")
+                return
+            failed = [number for number in state.loaded if (seen.versions or {}).get(number) == "END"]
+            if failed and failed[0] in seen.errors:
+                raise ReleaseRefused(
+                    f"{self.model}: version {failed[0]} does not load: {seen.errors[failed[0]]}; push another one"
+                )
+            if time.monotonic() >= deadline:
+                raise TargetError(
+                    f"{self.model}: after {self.timeout:g} s the {target.name} have not followed: "
+                    f"{'; '.join(missing)}; look at their logs and repeat this command"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def require_answer(self, *targets: Target | None) -> None:
+        """Makes sure before anything is changed that targets are there.
+
+        Raises:
+            TargetError: one does not answer.
+        """
+        for target in targets:
+            seen = target.observe() if target is not None else None
+            if seen is not None and (seen.silent or not seen.replicas):
+                fault = "; ".join(seen.silent) or "none was found"
+                name = target.name if target is not None else ""
+                raise TargetError(f"{self.model}: the {name} do not all answer, nothing was changed: {fault}")
+
+
+def describe(state: State) -> str:
+    """Returns a state in one line."""
+    labels = ", ".join(f"{label} {number}" for label, number in sorted(state.labels.items())) or "no labels"
+    loaded = ", ".join(map(str, state.loaded)) or "nothing"
+    shadow = f"; shadow {state.shadow:g} %" if state.shadow else ""
+    return f"{labels}; loaded {loaded}; traffic: {describe_split(split_by_version(state))}{shadow}"

@@ -1,0 +1,117 @@
+"""The state of a model's release, as it is stored: immutable, and checked whenever one is made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hilir.serving.releases.split import CANDIDATE, STABLE
+
+
+class Version(BaseModel):
+    """A version that has been staged at least once.
+
+    Attributes:
+        manifest: SHA-256 of its manifest.json when it was staged.
+        loaded: servers are to keep it in memory.
+        verified: loaded everywhere, it has answered its golden requests.
+        other_inputs: its inputs differ from what was stable's, and that was accepted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: str
+    loaded: bool = True
+    verified: bool = False
+    other_inputs: bool = False
+
+
+class Event(BaseModel):
+    """What a verb did, when and why; `stable` and `candidate` are the labels afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str
+    verb: str
+    version: int | None
+    stable: int | None
+    candidate: int | None
+    percent: float
+    why: str = ""
+
+
+class State(BaseModel):
+    """All that is known of a model's release; `release.json` is this as JSON.
+
+    Attributes:
+        revision: counts the changes of the file, for optimistic locking.
+        served_root: the serving root as the servers see it.
+        labels: `stable` and `candidate`, as far as they exist.
+        split: percent of the traffic by label; sums to 100 as soon as there is a stable version.
+        shadow: percent of stable's requests that the candidate gets a copy of.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    revision: int = 0
+    served_root: str
+    versions: dict[int, Version] = {}
+    labels: dict[Literal["stable", "candidate"], int] = {}
+    split: dict[Literal["stable", "candidate"], float] = {}
+    shadow: float = Field(default=0.0, ge=0, le=100)
+    history: tuple[Event, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> State:
+        for label, number in self.labels.items():
+            if number not in self.versions or not self.versions[number].loaded:
+                raise ValueError(f"label {label} points to version {number}, which is not loaded")
+        if any(share < 0 for share in self.split.values()) or self.split.keys() - self.labels.keys():
+            raise ValueError(f"split {self.split} has a negative share, or a label that points to no version")
+        if (self.split or self.stable is not None) and abs(sum(self.split.values()) - 100) > 1e-6:
+            raise ValueError(f"split {self.split} sums to {sum(self.split.values()):g}, not to 100")
+        return self
+
+    @property
+    def stable(self) -> int | None:
+        """The version that everybody gets who is not part of a trial."""
+        return self.labels.get("stable")
+
+    @property
+    def candidate(self) -> int | None:
+        """The version on trial."""
+        return self.labels.get("candidate")
+
+    @property
+    def percent(self) -> float:
+        """The candidate's share of the traffic."""
+        return self.split.get("candidate", 0.0)
+
+    @property
+    def loaded(self) -> tuple[int, ...]:
+        """The versions that servers are to have in memory, ascending."""
+        return tuple(sorted(number for number, version in self.versions.items() if version.loaded))
+
+    @property
+    def served_labels(self) -> dict[str, int]:
+        """The labels that servers are to know.
+
+        Without a candidate its label follows stable, so that whoever asks for it is never turned away.
+        """
+        if self.stable is None:
+            return {str(label): number for label, number in self.labels.items()}
+        return {STABLE: self.stable, CANDIDATE: self.candidate or self.stable}
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `State.model_validate` reads."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def same_release(one: State, other: State) -> bool:
+    """Tells whether two states differ in nothing but revision and history."""
+    return one.model_copy(update={"revision": 0, "history": ()}) == other.model_copy(
+        update={"revision": 0, "history": ()}
+    )

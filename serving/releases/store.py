@@ -1,0 +1,140 @@
+"""`release.json` on disk: read whole, written beside and renamed, never over somebody else's change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from hilir.serving.errors import ReleaseRefused, ServingConfigError
+from hilir.serving.releases.state import State
+
+RELEASE_FILE = "release.json"
+_LOCK_FILE = ".release.lock"
+_LOCK_SECONDS = 30
+
+
+class Store:
+    """The release states below a serving root on a file system.
+
+    Args:
+        root: `<root>/<model>/<version>/` are the versions.
+
+    Raises:
+        ServingConfigError: the root is an object store, or no directory.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        if "://" in str(root):
+            raise ServingConfigError(
+                f"{root}: the release state needs a file system, which can rename; name the directory that is "
+                "mounted from, or copied to, this store with --root"
+            )
+        self.root = Path(root).resolve()
+        if not self.root.is_dir():
+            raise ServingConfigError(f"{self.root}: there is no such serving root; make a version with 'hilir run'")
+
+    def models(self) -> list[str]:
+        """Returns the names of the models that have versions."""
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and self.versions(path.name))
+
+    def versions(self, model: str) -> list[int]:
+        """Returns the versions of a model on disk, ascending."""
+        folder = self.root / model
+        if not folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
+
+    def read(self, model: str) -> State:
+        """Returns a model's state; an empty one where nothing was released yet.
+
+        Raises:
+            ReleaseRefused: the file is not what a verb wrote.
+        """
+        path = self.root / model / RELEASE_FILE
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return State(model=model, served_root=self._served_root())
+        except ValueError as error:
+            raise ReleaseRefused(f"{path}: not JSON ({error}); restore it from a backup") from None
+        try:
+            return State.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise ReleaseRefused(f"{path}: {where}: {first['msg']}; correct it, or restore a backup") from None
+
+    def read_all(self) -> dict[str, State]:
+        """Returns the states of the models that have been released."""
+        return {path.parent.name: self.read(path.parent.name) for path in sorted(self.root.glob(f"*/{RELEASE_FILE}"))}
+
+    def write(self, state: State) -> State:
+        """Stores a state that was made from revision `state.revision`; returns it with the next revision.
+
+        Raises:
+            ReleaseRefused: somebody else changed the file since then.
+        """
+        with self.locked():
+            found = self.read(state.model)
+            if found.revision != state.revision:
+                last = found.history[-1] if found.history else None
+                doing = f" ('{last.verb}' at {last.at})" if last else ""
+                raise ReleaseRefused(
+                    f"{self.root / state.model / RELEASE_FILE}: changed from revision {state.revision} to "
+                    f"{found.revision}{doing} while this command ran; look at 'hilir release show' and repeat it"
+                )
+            written = state.model_copy(update={"revision": state.revision + 1})
+            text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
+            write_atomically(self.root / state.model / RELEASE_FILE, text)
+        return written
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the serving root for the moment of a write; the kernel lets go when the process ends.
+
+        Raises:
+            ServingConfigError: the root cannot be written to, or is held too long.
+        """
+        try:
+            with FileLock(self.root / _LOCK_FILE, timeout=_LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise ServingConfigError(
+                f"{self.root / _LOCK_FILE}: held by another command for {_LOCK_SECONDS} s; wait for it or end it"
+            ) from None
+        except PermissionError as error:
+            raise ServingConfigError(
+                f"{error.filename or self.root}: cannot be written to ({error.strerror}); make it writable"
+            ) from None
+
+    def _served_root(self) -> str:
+        """A model that is new to releases is served from where the others are."""
+        return next((state.served_root for state in self.read_all().values()), str(self.root))
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replaces a file as a whole; after a crash it is the old one or the new one."""
+    beside = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def hash_file(path: Path) -> str:
+    """Returns a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

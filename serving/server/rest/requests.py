@@ -1,0 +1,80 @@
+"""The body of a REST request to a plan, and the plan's outputs to the body of the response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hilir.serving.server.inference.executor import Outputs
+from hilir.serving.server.inference.signatures import (
+    Plan,
+    classify_tensors,
+    find_examples_signature,
+    find_predict_signature,
+    plan_examples,
+    plan_predict,
+    read_classifications,
+    read_regressions,
+    regress_tensors,
+)
+from hilir.serving.server.rest.json.json_examples import decode_examples
+from hilir.serving.server.rest.json.json_predict import decode_predict
+from hilir.serving.server.rest.json.json_response import encode_classifications, encode_predictions, encode_regressions
+from hilir.serving.server.rest.json.json_tensor import InputSpec
+from hilir.serving.server.servables.servable import Servable, Signature
+
+Encode = Callable[[Outputs], bytes]
+
+
+def plan_request(action: str, body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+    """Decode a request; which error comes first is TensorFlow Serving's order.
+
+    Args:
+        action: `predict`, `classify` or `regress`.
+        body: the request's body.
+        hold: finds and holds the servable; called at the point where a missing one is noticed.
+        check_method: signatures must be of the method that is called.
+
+    Raises:
+        StatusError: with TensorFlow Serving's code and text.
+    """
+    if action == "predict":
+        return _plan_predict(body, hold, check_method)
+    return _plan_examples(action, body, hold, check_method)
+
+
+def _plan_predict(body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+    found: list[tuple[Servable, Signature]] = []
+
+    def find_inputs(name: str) -> dict[str, InputSpec]:
+        servable = hold()
+        signature = find_predict_signature(servable, name, rest=True)
+        found.append((servable, signature))
+        return dict(signature.inputs)
+
+    decoded = decode_predict(body, find_inputs)
+    servable, signature = found[0]
+    plan = plan_predict(servable, signature, decoded.inputs, check_method=check_method)
+
+    def encode(outputs: Outputs) -> bytes:
+        return encode_predictions(dict(zip(plan.outputs, outputs, strict=True)), decoded.format)
+
+    return plan, encode
+
+
+def _plan_examples(action: str, body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+    decoded = decode_examples(body)
+    servable = hold()
+    signature = find_examples_signature(servable, decoded.signature_name)
+    tensors = classify_tensors if action == "classify" else regress_tensors
+    feed, fetches = tensors(signature, check_method)
+    plan = plan_examples(servable, signature.name, [feed], fetches, decoded.examples)
+
+    def encode(outputs: Outputs) -> bytes:
+        by_name: dict[str, np.ndarray] = dict(zip(fetches, outputs, strict=True))
+        if action == "classify":
+            return encode_classifications(read_classifications(signature, by_name, plan.examples))
+        return encode_regressions(read_regressions(signature, by_name, plan.examples))
+
+    return plan, encode

@@ -1,0 +1,138 @@
+"""From a version's directory to a servable: SavedModel, checks, warm-up."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+
+from hilir.serving.server.servables import dtypes
+from hilir.serving.server.servables.servable import Servable, Signature
+from hilir.serving.server.status import Code, StatusError
+
+logger = logging.getLogger(__name__)
+# Graphs with these may run for as long as their data says, so that they never run on the event loop.
+_UNBOUNDED_OPS = frozenset(
+    (
+        "While",
+        "StatelessWhile",
+        "Enter",
+        "PyFunc",
+        "EagerPyFunc",
+        "PyFuncStateless",
+        "MapDefun",
+        "ReduceDataset",
+    )
+)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What the flags say about sessions."""
+
+    tags: tuple[str, ...] = ("serve",)
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+
+
+def load_servable(name: str, version: int, path: str, options: LoadOptions) -> Servable:
+    """Load a version, without warming it up.
+
+    Raises:
+        StatusError: there is no SavedModel, it has no such tags, or TensorFlow refused it.
+    """
+    if not any(tf.io.gfile.exists(f"{path}/{file}") for file in ("saved_model.pb", "saved_model.pbtxt")):
+        raise StatusError(
+            Code.NOT_FOUND,
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
+            "Check that the directory exists and that you have the right permissions for accessing it.",
+        )
+    graph = tf.Graph()
+    config = config_pb2.ConfigProto(
+        intra_op_parallelism_threads=options.intra_op_threads,
+        inter_op_parallelism_threads=options.inter_op_threads,
+    )
+    session = tf.compat.v1.Session(graph=graph, config=config)
+    try:
+        with graph.as_default():
+            meta_graph = _load(session, options.tags, path)
+        signatures = {key: Signature.prepare(key, definition) for key, definition in meta_graph.signature_def.items()}
+        # Nothing may be added any more: operations added by mistake would be a leak per request.
+        graph.finalize()
+    except BaseException:
+        session.close()
+        raise
+    return Servable(
+        name=name,
+        version=version,
+        path=path,
+        session=session,
+        signatures=signatures,
+        inter_op_pool=options.inter_op_threads > 1,
+        bounded=not _has_unbounded_ops(meta_graph.graph_def),
+    )
+
+
+def _load(session: Any, tags: Sequence[str], path: str) -> Any:
+    try:
+        return tf.compat.v1.saved_model.load(session, list(tags), path)
+    except tf.errors.OpError as error:
+        raise StatusError(Code(error.error_code), error.message or "") from None
+    except RuntimeError as error:
+        if "tags" not in str(error):
+            raise StatusError(Code.INTERNAL, str(error)) from None
+        raise StatusError(
+            Code.NOT_FOUND,
+            f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. "
+            "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`",
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever a broken file makes TensorFlow raise is a failed load
+        raise StatusError(Code.INVALID_ARGUMENT, f"Can't load SavedModel from {path}: {error}") from None
+
+
+def _has_unbounded_ops(graph_def: Any) -> bool:
+    if any(node.op in _UNBOUNDED_OPS for node in graph_def.node):
+        return True
+    return any(node.op in _UNBOUNDED_OPS for function in graph_def.library.function for node in function.node_def)
+
+
+def touch_signatures(servable: Servable) -> None:
+    """Run each numeric signature a few times on zeros, so that the first request need not prepare it."""
+    for signature in servable.signatures.values():
+        arrays = [_zeros(info) for _, info in sorted(signature.definition.inputs.items())]
+        if not arrays or any(array is None for array in arrays):
+            continue
+        feeds = tuple(signature.definition.inputs[alias].name for alias in signature.inputs)
+        fetches = tuple(signature.definition.outputs[alias].name for alias in signature.outputs)
+        # Zeros need not suit a model; what is wrong with a real request is told to that request.
+        with contextlib.suppress(StatusError):
+            run = servable.prepare_run(feeds, fetches)
+            for _ in range(4):
+                run([array for array in arrays if array is not None])
+
+
+def _zeros(info: Any) -> np.ndarray | None:
+    shape = [max(dim.size, 1) for dim in info.tensor_shape.dim]
+    if info.tensor_shape.unknown_rank or info.dtype not in dtypes.NUMPY or info.dtype == dtypes.STRING:
+        return None
+    if int(np.prod(shape)) > 1 << 24:
+        return None
+    zeros: np.ndarray = np.zeros(shape, dtype=dtypes.NUMPY[info.dtype])
+    return zeros
+
+
+def return_memory() -> None:
+    """After an unload: give freed memory back to the system, which glibc does not do by itself."""
+    gc.collect()
+    if Path("/proc/self/statm").exists():
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

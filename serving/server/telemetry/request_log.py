@@ -1,0 +1,138 @@
+"""A log of sampled requests and responses: written by a thread of its own, bounded in memory and on disk.
+
+Two files grow side by side: JSON lines to read, and TFRecords of PredictionLog, TensorFlow Serving's own record.
+A record is appended whole; files are rotated by renaming, so that a crash costs at most a torn last record, which
+readers of either format recognize.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
+from hilir.serving.server.telemetry.log_records import Sample, json_line, prediction_log
+from hilir.serving.server.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+_QUEUE = 1024
+_FLUSH_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """What is logged, and how much of it is kept."""
+
+    prefix: str
+    rate: float = 1.0
+    redact: frozenset[str] = frozenset()
+    max_file_bytes: int = 64 << 20
+    max_files: int = 8
+
+
+class NoLog:
+    """Stands in where nothing is logged."""
+
+    def wants(self, _model: str) -> bool:
+        """Never."""
+        return False
+
+    def offer(self, _sample: Sample) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class RequestLog:
+    """The log of one or more models. `wants` and `offer` never wait: a full queue drops and counts."""
+
+    def __init__(self, models: Mapping[str, LogOptions], default: LogOptions | None, metrics: Metrics) -> None:
+        self._models = dict(models)
+        self._default = default
+        self._metrics = metrics
+        self._queue: queue.Queue[Sample | None] = queue.Queue(_QUEUE)
+        self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
+        self._random = random.Random(os.urandom(8))  # noqa: S311 - which requests are logged is no secret
+        self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
+        self._thread.start()
+
+    def set_models(self, models: Mapping[str, LogOptions]) -> None:
+        """Replace what the models' own configurations say."""
+        self._models = dict(models)
+
+    def wants(self, model: str) -> bool:
+        """True if the next request of this model is to be logged: a throw of the dice."""
+        options = self._models.get(model, self._default)
+        return options is not None and (options.rate >= 1 or self._random.random() < options.rate)
+
+    def offer(self, sample: Sample) -> None:
+        """Hand over a sample; drop it if the disk does not keep up."""
+        try:
+            self._queue.put_nowait(sample)
+        except queue.Full:
+            self._metrics.log_dropped.add()
+
+    def close(self) -> None:
+        """Write what is queued, and close the files."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        flushed = time.monotonic()
+        while True:
+            try:
+                sample = self._queue.get(timeout=_FLUSH_SECONDS)
+            except queue.Empty:
+                self._flush()
+                continue
+            if sample is None:
+                break
+            self._write(sample)
+            if time.monotonic() - flushed > _FLUSH_SECONDS:
+                self._flush()
+                flushed = time.monotonic()
+        for files in self._files.values():
+            for file in files:
+                file.close()
+
+    def _flush(self) -> None:
+        for files in self._files.values():
+            for file in files:
+                try:
+                    file.flush()
+                except OSError:
+                    self._metrics.log_dropped.add()
+
+    def _write(self, sample: Sample) -> None:
+        model = sample.plan.servable.name
+        options = self._models.get(model, self._default)
+        if options is None:
+            return
+        try:
+            lines, records = self._open(options)
+            lines.append(json_line(sample, options.redact))
+            record = prediction_log(sample, options.redact, options.rate)
+            records.append(tf_record(record.SerializeToString()))
+            self._metrics.request_log_count.add(model, "OK")
+        except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
+            self._metrics.request_log_count.add(model, "INTERNAL")
+            self._metrics.log_dropped.add()
+            logger.warning("request %s is not logged: %s", sample.request_id, error)
+
+    def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
+        files = self._files.get(options.prefix)
+        if files is None:
+            files = (
+                RotatingFile(Path(options.prefix + ".jsonl"), options.max_file_bytes, options.max_files),
+                RotatingFile(Path(options.prefix + ".tfrecord"), options.max_file_bytes, options.max_files),
+            )
+            self._files[options.prefix] = files
+        return files
