@@ -38,6 +38,7 @@ setup(
         "pysimdjson>=7",
         "pyyaml>=6",
         "rich>=13",
+        "scipy>=1.14",
         "tensorboard>=2.20,<3",
         "tensorflow-model-analysis>=0.52,<0.53",
         "tensorflow-model-optimization>=0.8.1,<0.9",
