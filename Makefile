@@ -28,7 +28,7 @@ run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml
 	@.venv/bin/hilir run $(or $(ARGS),configs/taxi.yaml)
 
 test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS="-k name" selects
-	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+	@$(PY) -m tests.parts $(ARGS)
 
 test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian's Chromium
 	@$(PY) -m pytest tests/browser -m browser $(ARGS)

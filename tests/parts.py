@@ -1,0 +1,90 @@
+"""Runs the tests in parts, two at a time: `python -m tests.parts`, which is `make test`.
+
+Tests of a part share what they make once (runs of whole pipelines, servers), and many of them wait for other
+processes; so two parts side by side take little more than half the time. A part's output is printed when it has ended,
+and the time of each at the end. What no part names is in the last one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# The longest first, so that none is left over at the end.
+PARTS = {
+    "pipelines": ["tests/e2e", "tests/integration/exporter", "tests/integration/test_signatures.py"],
+    "training": ["tests/integration/training"],
+    "serving": ["tests/contract/serving", "tests/integration/serving", "tests/integration/gateway"],
+    "releases": ["tests/integration/release", "tests/contract/deploy"],
+    "vertex": ["tests/integration/emulator", "tests/contract/vertex", "tests/integration/triggers"],
+    "units": ["tests/unit", "tests/golden"],
+}
+MARKS = "not slow and not browser"
+# pytest's exit code where nothing was selected.
+_NOTHING = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """How a part ended."""
+
+    name: str
+    code: int
+    seconds: float
+    last_line: str
+
+
+def find_parts() -> Iterator[tuple[str, list[str]]]:
+    """Yields name and paths of each part; the last one has the folders that no other part names."""
+    named = {path for paths in PARTS.values() for path in paths}
+    yield from PARTS.items()
+    folders = (path for path in (ROOT / "tests").rglob("test_*.py"))
+    rest = [
+        str(path.relative_to(ROOT))
+        for path in sorted(folders)
+        if not any(path.is_relative_to(ROOT / each) for each in named) and "browser" not in path.parts
+    ]
+    if rest:
+        yield "rest", rest
+
+
+def run_part(name: str, paths: list[str], arguments: list[str]) -> Part:
+    """Runs one part and prints what it printed."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-m", MARKS, *arguments, *paths]
+    with tempfile.TemporaryFile() as output:
+        # A folder of its own for temporary files: pytest removes those of older runs, which may be another part's.
+        with tempfile.TemporaryDirectory(prefix=f"tests-{name}-") as folder:
+            environment = os.environ | {"PYTEST_DEBUG_TEMPROOT": folder}
+            code = subprocess.run(
+                command, cwd=ROOT, stdout=output, stderr=output, env=environment, check=False
+            ).returncode
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    print(f"\n===== {name}\n{text}", flush=True)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return Part(name, 0 if code == _NOTHING else code, time.monotonic() - begun, lines[-1] if lines else "")
+
+
+def main(arguments: list[str]) -> int:
+    """Runs all parts; returns 0 if all tests passed."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        found = list(pool.map(lambda part: run_part(part[0], part[1], arguments), find_parts()))
+    print("\n===== time per part")
+    for part in found:
+        print(f"{part.name:<12} {part.seconds:>7.0f} s  {'passed' if part.code == 0 else 'FAILED'}  {part.last_line}")
+    print(f"{'all':<12} {time.monotonic() - begun:>7.0f} s")
+    return max(abs(part.code) for part in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
