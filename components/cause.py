@@ -1,0 +1,160 @@
+"""Finds what an error of the user's code says itself, and where in their files it arose.
+
+TensorFlow, Keras and Beam wrap errors into texts of their own: `in user code` blocks (one inside the other), `Graph
+execution error` with the stack of the operation, tracebacks as part of a message, `[while running …]`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+_USER_CODE = "in user code:"
+_GRAPH_ERROR = "Graph execution error:"
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^\s*File "(?P<path>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
+# What stands before the message of an operation, and behind it.
+_FUNCTION_NODE = re.compile(r"^\s*(?:\{\{function_node [^}]*\}\}\s*)+")
+_NODE = re.compile(r"\s*\[\[\{\{node .*", re.DOTALL)
+_ROOT_ERROR = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\)\s*[A-Z_]+:\s*", re.MULTILINE)
+_WHILE_RUNNING = re.compile(r"\s*\[while running '[^\n]*'\]|\s*\[while running \"[^\n]*\"\]")
+_EXCEPTION = re.compile(
+    r"(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Failed|Refused))(?:: ?(?P<message>.*))?"
+)
+_MAX_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What went wrong.
+
+    Attributes:
+        kind: class of the innermost error, without its module.
+        message: its own message.
+        place: `file:line` of the deepest frame in the user's files; None if there is none.
+    """
+
+    kind: str
+    message: str
+    place: str | None
+
+    def __str__(self) -> str:
+        said = f"{self.kind}: {self.message}" if self.message else self.kind
+        return f"{said} ({self.place})" if self.place else said
+
+
+def find_cause(error: BaseException, folders: Sequence[str]) -> Cause:
+    """Returns the cause of an exception.
+
+    Args:
+        error: as it was caught; the errors that it was raised from count too.
+        folders: where the user's files are.
+    """
+    chain = list(_chain(error))
+    places = [place for each in chain for place in _places(each, folders)]
+    kind, message = _unwrap(type(chain[-1]).__name__, str(chain[-1]))
+    return Cause(kind, message[:_MAX_LENGTH], places[-1] if places else None)
+
+
+def read_cause(text: str, folders: Sequence[str]) -> Cause | None:
+    """Returns the cause that a traceback names, as a program prints it; None if the text has no traceback."""
+    if _TRACEBACK not in text:
+        return None
+    kind, message = _unwrap("Error", text)
+    places = list(_places_in(text, folders))
+    return Cause(kind, message[:_MAX_LENGTH], places[-1] if places else None)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields the error and what it was raised from; an error while another one was handled counts as one of its own."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__
+
+
+def _places(error: BaseException, folders: Sequence[str]) -> Iterator[str]:
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        yield from _place(frame.f_code.co_filename, line, folders)
+    yield from _places_in(str(error), folders)
+
+
+def _places_in(text: str, folders: Sequence[str]) -> Iterator[str]:
+    for found in _FRAME.finditer(text):
+        yield from _place(found["path"], int(found["line"]), folders)
+
+
+def _place(path: str, line: int, folders: Sequence[str]) -> Iterator[str]:
+    """Yields the place if it is in one of the folders, as seen from the current folder where that is shorter."""
+    if any(Path(path).is_relative_to(folder) for folder in folders):
+        shown = os.path.relpath(path)
+        yield f"{path if shown.startswith('..') else shown}:{line}"
+
+
+def _unwrap(kind: str, text: str) -> tuple[str, str]:
+    """Returns class and message of the innermost error in a message."""
+    while True:
+        inner = _innermost(text)
+        if inner is None:
+            return kind.rpartition(".")[2], _clean(text)
+        kind, text = inner
+
+
+def _innermost(text: str) -> tuple[str, str] | None:
+    """Returns class and message of the last error that the text quotes; None if it quotes none."""
+    if _USER_CODE in text:
+        return _quoted(text.rpartition(_USER_CODE)[2])
+    if _TRACEBACK in text:
+        return _quoted(text.rpartition(_TRACEBACK)[2])
+    return None
+
+
+def _quoted(block: str) -> tuple[str, str] | None:
+    """Returns the error below the frames of a block: the first line of an error's form, with those that follow."""
+    lines = _indented_alike(block.splitlines()[1:])
+    for number, line in enumerate(lines):
+        found = _EXCEPTION.fullmatch(line) if not line.startswith(" ") else None
+        if found is not None:
+            return found["kind"], "\n".join([found["message"] or "", *_continued(lines[number + 1 :])])
+    return None
+
+
+def _indented_alike(lines: Sequence[str]) -> list[str]:
+    """Returns the lines up to one that is indented less than the first, without their common indentation.
+
+    The frames of a traceback are indented more than its error, which is where the next block ends.
+    """
+    first = next((line for line in lines if line.strip()), "")
+    frames = 2 if first.startswith("  File ") else 0
+    margin = len(first) - len(first.lstrip()) - frames
+    kept = takewhile(lambda line: not line.strip() or not line[:margin].strip(), lines)
+    return [line[margin:] for line in kept]
+
+
+def _continued(lines: Sequence[str]) -> Iterator[str]:
+    """Yields the lines up to the next paragraph; a graph's error has its message in a paragraph after the next."""
+    if lines and any(_GRAPH_ERROR in line for line in lines[:1]):
+        yield from lines
+        return
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith(("During handling", "The above exception")):
+            return
+        yield line
+
+
+def _clean(text: str) -> str:
+    text = _ROOT_ERROR.sub("", _FUNCTION_NODE.sub("", text.strip()))
+    if text.startswith(_GRAPH_ERROR):
+        # The stack of the operation, one frame a paragraph, and then what the operation says.
+        paragraphs = [part.strip() for part in _NODE.sub("", text).split("\n\n")]
+        said = [part for part in paragraphs[1:] if part and not part.startswith(("File ", "Detected at node"))]
+        text = said[-1] if said else paragraphs[-1]
+    text = _NODE.sub("", _WHILE_RUNNING.sub("", text))
+    return _ROOT_ERROR.sub("", text).strip()

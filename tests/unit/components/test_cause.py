@@ -1,0 +1,164 @@
+"""Real errors of TensorFlow, Keras and Beam, raised by a package in a folder of its own."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilir.components.cause import Cause, find_cause, read_cause
+
+SOURCE = """
+import tensorflow as tf
+import tf_keras as keras
+
+def check(x):
+    raise ValueError(f"bad shape\\nof rank {len(x.shape)}")
+
+class Layer(keras.layers.Layer):
+    def call(self, x):
+        return check(x)
+
+def read(inputs):
+    return inputs["nope"]
+
+def look_up(x):
+    return {"a": 1}["b"]
+
+def in_python(x):
+    raise RuntimeError("inside")
+
+def convert(x):
+    try:
+        return int(x)
+    except ValueError as error:
+        raise TypeError(f"{x!r} is not a number") from error
+"""
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory):
+    """The user's module, and the folder of its package."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "faulty_package").mkdir()
+    (folder / "faulty_package" / "__init__.py").touch()
+    (folder / "faulty_package" / "code.py").write_text(SOURCE)
+    sys.path.insert(0, str(folder))
+    from faulty_package import code
+
+    yield code, folder / "faulty_package"
+    sys.path.remove(str(folder))
+
+
+def caught(function, *arguments) -> BaseException:
+    with pytest.raises(BaseException) as error:
+        function(*arguments)
+    return error.value
+
+
+def place(folder: Path, code: str) -> str:
+    line = next(number for number, line in enumerate(SOURCE.splitlines(), 1) if code in line)
+    return f"{folder / 'code.py'}:{line}"
+
+
+def test_the_innermost_of_nested_blocks_counts(user):
+    import tf_keras as keras
+
+    code, folder = user
+    model = keras.Sequential([code.Layer()])
+    model.compile("sgd", "mse")
+    error = caught(lambda: model.fit(np.zeros((4, 3)), np.zeros((4, 3)), verbose=0))
+    found = find_cause(error, [str(folder)])
+    assert found == Cause("ValueError", "bad shape\nof rank 2", place(folder, "raise ValueError"))
+    assert str(found) == f"ValueError: bad shape\nof rank 2 ({found.place})"
+
+
+def test_a_key_that_is_not_there_is_named(user):
+    import tensorflow as tf
+
+    code, folder = user
+    error = caught(tf.function(code.read), {"a": tf.constant(1)})
+    assert find_cause(error, [str(folder)]) == Cause("KeyError", "'nope'", place(folder, 'inputs["nope"]'))
+
+
+def test_a_label_out_of_range_names_value_and_range():
+    import tf_keras as keras
+
+    model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    error = caught(lambda: model.fit(np.zeros((4, 3)), np.full(4, 5), verbose=0))
+    found = find_cause(error, ["/nowhere"])
+    assert found.kind == "InvalidArgumentError"
+    assert found.message.startswith("Received a label value of 5 which is outside the valid range of [0, 3).")
+    assert "node" not in found.message
+    assert found.place is None
+
+
+def test_shapes_that_do_not_fit_are_named():
+    import tf_keras as keras
+
+    model = keras.Sequential([keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    error = caught(lambda: model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0))
+    found = find_cause(error, [])
+    assert (found.kind, found.message.partition(" for ")[0]) == (
+        "ValueError",
+        "Dimensions must be equal, but are 3 and 2",
+    )
+
+
+def test_an_error_in_a_python_function_of_a_graph(user):
+    import tensorflow as tf
+
+    code, folder = user
+    error = caught(tf.function(lambda x: tf.py_function(code.in_python, [x], tf.float32)), 1.0)
+    assert find_cause(error, [str(folder)]) == Cause("RuntimeError", "inside", place(folder, 'RuntimeError("inside")'))
+
+
+def test_beams_words_are_cut(user):
+    import apache_beam as beam
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    code, folder = user
+
+    def run():
+        with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+            _ = pipeline | beam.Create([1]) | "Mine/Step" >> beam.Map(code.look_up)
+
+    found = find_cause(caught(run), [str(folder)])
+    assert (found.kind, found.message.strip("'\"")) == ("KeyError", "b")
+    assert found.place == place(folder, '{"a": 1}["b"]')
+
+
+def test_the_error_that_was_raised_from_another_one_names_the_first(user):
+    code, folder = user
+    found = find_cause(caught(code.convert, "x"), [str(folder)])
+    assert found == Cause("ValueError", "invalid literal for int() with base 10: 'x'", place(folder, "return int(x)"))
+
+
+@pytest.mark.parametrize("name", ["look_up", "convert"])
+def test_a_printed_traceback_gives_the_same(user, name):
+    code, folder = user
+    error = caught(getattr(code, name), "x")
+    text = "".join(traceback.format_exception(error))
+    found = read_cause(f"noise\n{text}", [str(folder)])
+    assert found is not None
+    assert found.kind in ("KeyError", "TypeError")
+    assert found.place is not None
+    assert read_cause("no error here", []) is None
+
+
+def test_a_message_of_many_lines_is_kept_up_to_a_thousand_characters():
+    found = find_cause(ValueError("a\nb\n" + "c" * 2000), [])
+    assert found.message.startswith("a\nb\nccc")
+    assert len(found.message) == 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "in user code:", "Graph execution error:", "Traceback (most recent call last):", "{{function_node x}}"]
+)
+def test_odd_messages_do_not_break_it(text):
+    assert find_cause(ValueError(text), []).kind == "ValueError"
