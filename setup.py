@@ -13,6 +13,7 @@ setup(
     packages=[*find_packages("src"), "hilir.configs"],
     package_data={
         "hilir": ["py.typed"],
+        "hilir.analysis": ["plot/*.css"],
         "hilir.configs": ["*.yaml", "*/*.yaml", "*/*.pbtxt"],
         "hilir.components": ["exporter/tfjs/js/*.js", "exporter/tfjs/js/*.mjs"],
     },

@@ -1,0 +1,61 @@
+"""Bars: counts of categories, and histograms of one or two data sets in the same bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from hilir.analysis.plot.scale import linear, show
+from hilir.analysis.plot.svg import COLOURS, DEFAULT_FRAME, Frame, axes, chart, element, legend, text
+
+_ROW = 20
+
+
+def bar_chart(title: str, bars: Sequence[tuple[str, float]], width: int = 420, label_width: int = 150) -> str:
+    """Returns horizontal bars from zero, one a row, with their values."""
+    room = width - label_width - 60
+    scale = linear([value for _, value in bars], (label_width, label_width + room), zero=True)
+    parts = []
+    for row, (label, value) in enumerate(bars):
+        y = row * _ROW
+        left, right = sorted((scale(0), scale(value)))
+        parts.append(text(shorten(label, label_width // 7), label_width - 6, y + 14, "end"))
+        parts.append(element("rect", x=left, y=y + 3.0, width=right - left, height=_ROW - 6.0, class_="f0"))
+        parts.append(text(show(value), right + 5, y + 14, "start", "strong"))
+    described = ", ".join(f"{label} {show(value)}" for label, value in bars[:12])
+    return chart(title, described, width, len(bars) * _ROW + 4, parts)
+
+
+def histogram(
+    title: str, edges: Sequence[float], counts: Sequence[tuple[str, Sequence[float]]], *, x_label: str = "",
+    frame: Frame = DEFAULT_FRAME,
+) -> str:  # fmt: skip
+    """Returns data sets as shares in the same bins, half transparent one over the other.
+
+    Args:
+        title: what it shows.
+        edges: of the bins, ascending, one more than there are bins.
+        counts: name and counts in each bin of each data set.
+        x_label: for the values.
+        frame: its size.
+    """
+    shares = [(name, [count / (sum(numbers) or 1) for count in numbers]) for name, numbers in counts]
+    x = linear(edges, frame.x_range)
+    y = linear([share for _, row in shares for share in row], frame.y_range, zero=True)
+    parts = axes(frame, x, y, x_label, "share")
+    for place, (_, row) in enumerate(shares):
+        for (low, high), share in zip(pairwise(edges), row, strict=True):
+            left, right, top = x(low), x(high), y(share)
+            parts.append(
+                element("rect", x=left, y=top, width=max(right - left - 0.5, 0.5), height=y(0) - top,
+                        class_=f"f{place % COLOURS}", opacity="0.55")
+            )  # fmt: skip
+    if len(shares) > 1:
+        parts += legend([name for name, _ in shares], frame)
+    described = "; ".join(f"{name}: most in bin {row.index(max(row)) + 1} of {len(row)}" for name, row in shares if row)
+    return chart(title, described, frame.width, frame.height, parts)
+
+
+def shorten(label: str, most: int) -> str:
+    """Returns the label with at most `most` characters."""
+    return label if len(label) <= most else f"{label[: most - 1]}…"
