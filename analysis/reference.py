@@ -6,6 +6,7 @@ counted in the same bins (`drift`), so that outliers and monotone transformation
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,8 @@ from hilir.analysis.errors import ReferenceDamaged
 FORMAT = 1
 # Values of a category that are counted by name; all others share one bin.
 TOP_VALUES = 99
-_DECILES = np.arange(0.1, 0.95, 0.1)
+_LONGEST_NAME = 64
+_DECILES = np.arange(1, 10) / 10
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,16 @@ def summarize_categories(values: Iterable[str], rows: int, missing: int) -> Cate
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     other = sum(count for _, count in ordered[TOP_VALUES:])
     return CategoryReference(dict(ordered[:TOP_VALUES]), other, rows, missing)
+
+
+def name_category(value: bytes | str) -> str:
+    """Returns the name under which a value is counted: UTF-8, at most 64 characters, other values have other names."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) <= _LONGEST_NAME:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{text[: _LONGEST_NAME - 13]}…{digest}"
 
 
 def to_json(reference: Reference) -> str:

@@ -17,6 +17,7 @@ from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.report import NAME as EXPORT_REPORT
 from hilir.components.pusher import manifest, versions
 from hilir.components.pusher.golden import write_golden
+from hilir.components.pusher.reference import write_reference
 
 
 class Executor(tfx_pusher.Executor):
@@ -59,8 +60,11 @@ class Executor(tfx_pusher.Executor):
 
         def fill(target: str) -> None:
             io_utils.copy_dir(model, target)
-            split = artifact_utils.get_split_uri([examples], "eval")
-            write_golden(target, settings["model"], [os.path.join(split, "*")])
+            training, evaluation = (
+                [os.path.join(artifact_utils.get_split_uri([examples], split), "*")] for split in ("train", "eval")
+            )
+            write_golden(target, settings["model"], evaluation)
+            write_reference(target, training, evaluation)
             beside.append(target)
 
         exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from hilir.analysis.reference import CategoryReference, NumberReference, from_json
+from hilir.components.pusher.reference import NAME, summarize_examples, write_reference
+
+
+def example(**features) -> bytes:
+    made = tf.train.Example()
+    for name, values in features.items():
+        kind = "bytes_list" if any(isinstance(v, bytes) for v in values) else "float_list"
+        kind = "int64_list" if values and all(isinstance(v, int) for v in values) else kind
+        getattr(made.features.feature[name], kind).value.extend(values)
+    return made.SerializeToString()
+
+
+def write_rows(path: Path, rows: list[bytes]) -> list[str]:
+    path.mkdir()
+    for shard in range(2):
+        with tf.io.TFRecordWriter(str(path / f"data-{shard}.gz"), tf.io.TFRecordOptions("GZIP")) as writer:
+            for row in rows[shard::2]:
+                writer.write(row)
+    return [str(path / "*")]
+
+
+def test_features_are_counted_with_what_is_missing():
+    rows = [
+        example(fare=[1.5], city=["Zürich".encode()], tags=[b"a", b"b"], hour=[3]),
+        example(fare=[float("nan")], city=[b""], tags=[b""], hour=[4]),
+        example(city=[b"\xff\xfe"], tags=[b"a"], hour=[5]),
+        example(fare=[2.5], hour=[6]),
+    ]
+    found = summarize_examples(iter(rows))
+    assert found["fare"] == NumberReference((2.5,), (1, 1), 1.5, 2.5, 4, 2)
+    assert found["city"] == CategoryReference({"\\xff\\xfe": 1, "Zürich": 1}, 0, 4, 2)
+    assert found["tags"] == CategoryReference({"a": 2, "b": 1}, 0, 4, 2)
+    assert (found["hour"].low, found["hour"].high, found["hour"].missing) == (3, 6, 0)
+
+
+def test_no_rows_have_no_features():
+    assert summarize_examples(iter([])) == {}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """A version whose scores are known: two classes and a value, from the feature x."""
+
+    class Doubles(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def __call__(self, examples):
+            x = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+            return {"scores": tf.concat([x, 1 - x], 1), "doubled": 2 * x, "said": tf.where(x > 0.5, "high", "low")}
+
+    module = Doubles()
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"examples": module.__call__})
+    return str(tmp_path / "model")
+
+
+def test_the_file_has_training_data_and_predictions_of_the_evaluation_split(model, tmp_path):
+    training = write_rows(tmp_path / "train", [example(x=[float(value)]) for value in range(101)])
+    evaluation = write_rows(tmp_path / "eval", [example(x=[value]) for value in (0.1, 0.2, 0.9)])
+    write_reference(model, training, evaluation)
+    found = from_json(Path(model, "assets.extra", NAME).read_bytes())
+    assert found.features["x"].counts == (10,) * 9 + (11,)
+    assert sorted(found.predictions) == ["doubled", "said", "scores:largest", "scores[0]", "scores[1]"]
+    assert found.predictions["doubled"].high == pytest.approx(1.8)
+    assert found.predictions["said"].counts == {"low": 2, "high": 1}
+    assert found.predictions["scores:largest"].counts == {"1": 2, "0": 1}
