@@ -70,7 +70,8 @@ def authentication(settings: GatewaySettings) -> list[dict[str, Any]]:
         "providers": {"tokens": provider},
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}}],
     }
-    return [_forget_client(settings.user_key_header), _filter("jwt_authn", "JwtAuthentication", config)]
+    key = settings.user_key_header
+    return [_forget_client(key, f"{key}-bin"), _filter("jwt_authn", "JwtAuthentication", config)]
 
 
 def rate_limits(settings: GatewaySettings) -> list[dict[str, Any]]:
