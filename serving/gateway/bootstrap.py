@@ -23,6 +23,16 @@ _HTTP_1 = {
     "default_host_for_http_10": "models",
     "ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}],
 }
+# A request id that a caller brings is kept as it is: by default Envoy writes into those that are UUIDs.
+_REQUEST_ID = {
+    "preserve_external_request_id": True,
+    "request_id_extension": {
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+            "pack_trace_reason": False,
+        }
+    },
+}
 # What may be read through the status listener; everything else of the administration stays on this machine.
 _STATUS_PATHS = ("/stats/prometheus", "/ready")
 
@@ -66,8 +76,6 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             "config_source": {"path_config_source": source, "resource_api_version": "V3"},
         },
         access_log=[filters.access_log(settings)],
-        # A request id that a caller brings is kept, and told back.
-        preserve_external_request_id=True,
         always_set_request_id_in_response=True,
         normalize_path=True,
         request_headers_timeout="20s",
@@ -96,7 +104,6 @@ def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:
         stat_prefix="shadow",
         route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": routes}]},
         access_log=[filters.access_log(settings)],
-        preserve_external_request_id=True,
         http_filters=[filters.body_limit(settings), _lua(shadow_script()), _router()],
     )
 
@@ -119,7 +126,7 @@ def _status(settings: GatewaySettings) -> dict[str, Any]:
 def _listener(name: str, address: dict[str, Any], **manager: Any) -> dict[str, Any]:
     manager_filter = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {"@type": _MANAGER, "http_protocol_options": _HTTP_1} | manager,
+        "typed_config": {"@type": _MANAGER, "http_protocol_options": _HTTP_1} | _REQUEST_ID | manager,
     }
     return {"name": name, "address": address, "filter_chains": [{"filters": [manager_filter]}]}
 
