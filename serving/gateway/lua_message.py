@@ -169,7 +169,7 @@ end
 
 local function change_message(body, spec, added, after)
   insert_spec(body, spec, added, after)
-  -- Lua counts what it keeps too low to hurry by itself.
+  -- Copies of the message are garbage now, which Lua might keep for long.
   if body:length() > LARGE_BYTES then collectgarbage() end
 end
 """

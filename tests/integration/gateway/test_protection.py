@@ -55,6 +55,9 @@ def test_calls_need_a_token_and_its_subject_is_the_user(another, tmp_path):
         good = f"Bearer {_token(key, claims)}"
         labels = {place.ask(Authorization=good, X_User_Key=f"user-{n}").headers["X-Model-Label"] for n in range(20)}
         assert len(labels) == 1, "a caller cannot choose to be somebody else"
+        with GrpcClient(place.settings.listen, {"Authorization": good}) as client:
+            for key in ("user-1", "Ärger", "用户"):
+                assert client.predict(MODEL, {"x": [[2.0]]}, user_key=key).label in labels
 
 
 def _base64(content: bytes) -> str:
