@@ -78,6 +78,19 @@ def test_the_split_and_a_rollback_are_what_release_show_says(place, stub, trial)
     place.release("canary", 2, "--percent", 30, model=trial)
 
 
+def test_versions_and_labels_that_callers_name_are_counted_too(place):
+    before = counted(place, MODEL)
+    with GrpcClient(place.settings.listen) as client:
+        for _ in range(3):
+            place.ask(path="/versions/1")
+            place.ask(path="/labels/candidate")
+            client.predict(MODEL, {"x": [[2.0]]}, version=1)
+            client.predict(MODEL, {"x": [[2.0]]}, label="candidate")
+    wait_until(
+        lambda: {v: n - before.get(v, 0) for v, n in counted(place, MODEL).items()} == {1: 6, 2: 6}, what="the counters"
+    )
+
+
 def test_a_rollback_under_load_fails_no_call_and_ends_the_version(place, stub, trial):
     place.release("canary", 2, "--percent", 100, model=trial)
     versions: list[int] = []

@@ -1,6 +1,7 @@
 """What the gateway makes of gRPC messages: byte by byte, as a replica receives them."""
 
 import itertools
+import json
 
 import grpc
 import pytest
@@ -14,9 +15,12 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from hilir.serving.release import transitions
 from hilir.serving.releases.split import choose_label
+from hilir.serving.releases.state import State
 from tests.integration.gateway.conftest import MODEL
-from tests.integration.gateway.recorder import SERVICE, sending
+from tests.integration.gateway.recorder import SERVICE, recording, sending
+from tests.integration.release.place import gateway_running
 from tests.integration.serving.server_process import wait_until
 
 KEYS = {choose_label(f"{MODEL}-2", key, 30): key for key in map("key-{}".format, range(50))}
@@ -193,6 +197,28 @@ def test_a_message_cut_into_small_frames_is_one_message(recorded):
             wait_until(lambda name=f"cut-{size}": recorder.of_request(name), what="the message")
         (received,) = recorder.of_request(f"cut-{size}")
         assert predict_pb2.PredictRequest.FromString(received.message).model_spec.version.value == 2
+
+
+@pytest.mark.parametrize("stable", [1, 127, 128, 2**53 + 1, 20261125223353123, 2**63 - 1])
+def test_versions_of_up_to_64_bits_are_exact(tmp_path, stable):
+    state = State(model=MODEL, served_root="/models")
+    state = transitions.verify(transitions.add_loaded(state, stable, "hash"), stable)
+    (tmp_path / "models" / MODEL).mkdir(parents=True)
+    (tmp_path / "models" / MODEL / "release.json").write_text(
+        json.dumps(transitions.promote(transitions.stage(state, stable)).to_json())
+    )
+    with (
+        recording() as recorder,
+        gateway_running(tmp_path / "models", [1], [recorder.port], tmp_path) as settings,
+        grpc.insecure_channel(settings.listen) as channel,
+    ):
+        call = channel.unary_unary(f"{SERVICE}Predict")
+        for message in (spec(name=MODEL), spec(name=MODEL, version=stable)):
+            _, told = call.with_call(message, timeout=10)
+            assert dict(told.initial_metadata())["x-model-version"] == str(stable)
+            (received,) = recorder.calls
+            assert predict_pb2.PredictRequest.FromString(received.message).model_spec.version.value == stable
+            recorder.calls.clear()
 
 
 def test_large_messages_arrive_whole(send):
