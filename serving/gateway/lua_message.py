@@ -163,7 +163,7 @@ local function open_message(handle, method)
   if flag ~= 0 or ((a * 256 + b) * 256 + c) * 256 + d ~= body:length() - 5 then return nil end
   local reader = {body = body, left = MOST_FIELDS}
   local spec = read_request(reader, tasks)
-  if reader.left < 0 then refuse(handle, "8", "The message has more than " .. MOST_FIELDS .. " fields") end
+  if reader.left < 0 then refuse(handle, "8", "The message has more than " .. MOST_FIELDS .. " fields; send fewer") end
   return body, spec
 end
 

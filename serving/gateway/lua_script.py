@@ -88,16 +88,17 @@ local function note_model(headers, log, model, clusters)
   headers:replace("@CLUSTER", clusters .. "direct")
 end
 
-local function note_version(headers, log, version)
+-- Only predictions are counted, and copied.
+local function note_version(headers, log, version, predicts)
   log:set("hilir", "version", version)
-  headers:replace("@VERSION", version)
+  if predicts then headers:replace("@VERSION", version) end
 end
 
-local function send_to(headers, log, release, label, clusters, shadowed)
+local function send_to(headers, log, release, label, clusters, predicts)
   log:set("hilir", "label", label)
-  note_version(headers, log, release[label])
+  note_version(headers, log, release[label], predicts)
   headers:replace("@CLUSTER", clusters .. label)
-  if shadowed and label == "stable" and math.random(0, 9999) < release["shadow"] then
+  if predicts and label == "stable" and math.random(0, 9999) < release["shadow"] then
     headers:replace("@SHADOW", clusters .. "shadow")
     headers:replace("@SHADOW_VERSION", release["candidate"])
   end
@@ -112,14 +113,15 @@ local function split_rest(handle, path)
   if model == nil then model, call = path:match("^/v1/models/([^/:]+)([/:]%a+)") end
   if model == nil then return end
   note_model(headers, log, model, "@REST_CLUSTERS")
-  if selector == "versions" then return note_version(headers, log, name) end
+  local predicts = call ~= "/metadata"
+  if selector == "versions" then return note_version(headers, log, name, predicts) end
   local release = handle:metadata():get("release")
   if release == nil then return end
   local label = name or headers:get("@LABEL") or choose(release, headers, log)
   local version = find_version(release, label)
   if version ~= nil then
     headers:replace(":path", "/v1/models/" .. model .. "/versions/" .. version .. call)
-    send_to(headers, log, release, label, "@REST_CLUSTERS", call ~= "/metadata")
+    send_to(headers, log, release, label, "@REST_CLUSTERS", predicts)
   elseif name == nil and label:match("^[%w_]+$") then
     headers:replace(":path", "/v1/models/" .. model .. "/labels/" .. label .. call)
   end
@@ -134,14 +136,15 @@ local function split_grpc(handle, method)
   if spec == nil or #spec.name > 255 or not spec.name:match("^[%w_.-]+$") then return end
   -- The routes of the model match this header, and have its release.
   note_model(headers, log, spec.name, "@GRPC_CLUSTERS")
-  if spec.version ~= nil then return note_version(headers, log, spec.version) end
+  local predicts = method ~= "GetModelMetadata"
+  if spec.version ~= nil then return note_version(headers, log, spec.version, predicts) end
   local release = handle:metadata():get("release")
   if release == nil then return end
   local label = spec.label or headers:get("@LABEL") or choose(release, headers, log)
   local version = find_version(release, label)
   if version ~= nil then
     change_message(body, spec, version_spec(version), spec.label ~= nil)
-    send_to(headers, log, release, label, "@GRPC_CLUSTERS", method ~= "GetModelMetadata")
+    send_to(headers, log, release, label, "@GRPC_CLUSTERS", predicts)
   elseif spec.label == nil and label:match("^[%w_]+$") then
     change_message(body, spec, label_spec(label), false)
   end

@@ -78,8 +78,13 @@ def test_the_split_and_a_rollback_are_what_release_show_says(place, stub, trial)
     place.release("canary", 2, "--percent", 30, model=trial)
 
 
-def test_versions_and_labels_that_callers_name_are_counted_too(place):
+def test_versions_and_labels_that_callers_name_are_counted_too_but_no_metadata(place, stub):
     before = counted(place, MODEL)
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = MODEL
+    for _ in range(3):
+        assert stub.GetModelMetadata(request, 10).model_spec.name == MODEL
+        assert place.session.get(f"{place.url}/v1/models/{MODEL}/versions/2/metadata", timeout=10).status_code == 200
     with GrpcClient(place.settings.listen) as client:
         for _ in range(3):
             place.ask(path="/versions/1")
@@ -119,6 +124,18 @@ def test_a_rollback_under_load_fails_no_call_and_ends_the_version(place, stub, t
     assert set(versions[:50]) == {2}
     # One call may have been on its way.
     assert set(versions[done + 1 :]) == {1}
+
+
+def test_a_call_that_a_replica_cannot_take_goes_to_another_with_its_version(place, another, dead_port):
+    with (
+        another(grpc_ports=[dead_port, place.server.port], retries=3) as found,
+        GrpcClient(found.settings.listen) as client,
+    ):
+        answers = [client.predict(MODEL, {"x": [[2.0]]}, user_key=f"user-{number}") for number in range(40)]
+        assert {(answer.version, answer.label) for answer in answers} == {(1, "stable"), (2, "candidate")}
+        lines = found.wait_for_log(40)
+        assert {line["grpc_status"] for line in lines} == {"OK"}
+        assert max(line["attempts"] for line in lines) > 1
 
 
 def test_a_key_has_the_same_version_over_both_protocols(place, stub, trial):

@@ -241,6 +241,7 @@ def test_compressed_messages_are_refused_with_the_encoding_that_is_taken(send, r
     kind = {"Content-Type": "application/grpc", "grpc-encoding": "gzip"}
     answer = requests.post(place.url + f"{SERVICE}Predict", b"\1\0\0\0\1x", headers=kind, timeout=10)
     assert (answer.headers["grpc-status"], answer.headers["grpc-accept-encoding"]) == ("12", "identity")
+    place.wait_for_log(2, path=f"{SERVICE}Predict", grpc_status="Unimplemented")
     assert len(recorder.calls) == before
 
 
