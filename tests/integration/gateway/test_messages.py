@@ -57,6 +57,7 @@ def send(recorded):
             pairs = [("x-request-id", name), *((key.replace("_", "-"), value) for key, value in metadata.items())]
             _, told = channel.unary_unary(SERVICE + method).with_call(message, metadata=pairs, timeout=30)
             (received,) = recorder.of_request(name)
+            assert received.metadata["content-length"] == str(5 + len(received.message))
             return received, told
 
         yield call
@@ -193,9 +194,11 @@ def test_a_message_cut_into_small_frames_is_one_message(recorded):
     frame = b"\0" + len(message).to_bytes(4) + message
     for size in (1, 4, 7):
         pieces = [frame[at : at + size] for at in range(0, len(frame), size)]
-        with sending(place.settings.listen, f"{SERVICE}Predict", pieces, x_request_id=f"cut-{size}"):
+        headers = {"x_request_id": f"cut-{size}", "content_length": str(len(frame))}
+        with sending(place.settings.listen, f"{SERVICE}Predict", pieces, **headers):
             wait_until(lambda name=f"cut-{size}": recorder.of_request(name), what="the message")
         (received,) = recorder.of_request(f"cut-{size}")
+        assert received.metadata["content-length"] == str(5 + len(received.message))
         assert predict_pb2.PredictRequest.FromString(received.message).model_spec.version.value == 2
 
 
