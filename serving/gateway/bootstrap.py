@@ -86,6 +86,7 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             *filters.rate_limits(settings),
             filters.body_limit(settings),
             _lua(request_script(settings)),
+            filters.grpc_counters(),
             _router(),
         ],
     )

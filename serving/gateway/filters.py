@@ -104,6 +104,11 @@ def body_limit(settings: GatewaySettings) -> dict[str, Any]:
     return _filter("buffer", "Buffer", {"max_request_bytes": settings.max_request_bytes})
 
 
+def grpc_counters() -> dict[str, Any]:
+    """Returns the filter that counts failed gRPC calls per cluster: to HTTP they all have status 200."""
+    return _filter("grpc_stats", "FilterConfig", {"stats_for_all_methods": False})
+
+
 def _forget_client(*headers: str) -> dict[str, Any]:
     mutations = [{"remove": header} for header in (CLIENT_HEADER, *headers)]
     return _filter("header_mutation", "HeaderMutation", {"mutations": {"request_mutations": mutations}})

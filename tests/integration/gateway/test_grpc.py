@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from hilir.serving.client import GrpcClient
+from hilir.serving.client import GrpcClient, PredictionFailed
 from tests.integration.gateway.conftest import MODEL
 from tests.integration.serving.server_process import wait_until
 
@@ -124,6 +124,20 @@ def test_a_rollback_under_load_fails_no_call_and_ends_the_version(place, stub, t
     assert set(versions[:50]) == {2}
     # One call may have been on its way.
     assert set(versions[done + 1 :]) == {1}
+
+
+def test_failed_calls_are_counted_by_label(place):
+    def failures() -> float:
+        page = requests.get(f"http://{place.settings.status}/stats/prometheus", timeout=10).text
+        name = 'envoy_cluster_grpc_failure{envoy_cluster_name="models_grpc_candidate"}'
+        return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
+
+    before = failures()
+    with GrpcClient(place.settings.listen) as client:
+        for label in ("stable", "candidate", "candidate"):
+            with pytest.raises(PredictionFailed, match="INVALID_ARGUMENT"):
+                client.predict(MODEL, {"none": [[2.0]]}, label=label)
+    wait_until(lambda: failures() == before + 2, what="the counter")
 
 
 def test_a_call_that_a_replica_cannot_take_goes_to_another_with_its_version(place, another, dead_port):
