@@ -4,9 +4,8 @@
         answer = client.predict("digits", {"image": images}, user_key="user-17")
         answer.outputs["probabilities"], answer.version, answer.label
 
-REST is split by the gateway, which the user key is sent to. gRPC has the label inside the message, where no proxy can
-put it: `GrpcClient` chooses the label itself, with the gateway's split and the gateway's arithmetic, so that a user
-gets the same version through both.
+The gateway chooses the version, and needs the user key for it: whoever has the same key gets the same version, over
+REST and gRPC alike. A model server that is called directly does not look at the key.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,13 +22,13 @@ import numpy as np
 import urllib3
 
 from hilir.serving.errors import ServingError
-from hilir.serving.releases.split import CANDIDATE, STABLE, choose_label
-from hilir.serving.releases.split_reader import Split
 
 Inputs = np.ndarray | Mapping[str, Any]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _RETRIED_STATUS = (429, 502, 503)
+_BOTH = "version and label are both given; name one of them"
+_USER_KEY, _LABEL = "X-User-Key", "X-Model-Label"
 
 
 class PredictionFailed(ServingError):
@@ -46,7 +45,7 @@ class PredictionFailed(ServingError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """Outputs by name, and the version that gave them; over REST the gateway or our server tells, others do not."""
+    """Outputs by name, and the version that gave them, as far as it is known; the gateway knows the label too."""
 
     outputs: Mapping[str, np.ndarray]
     version: int | None
@@ -87,7 +86,7 @@ class RestClient:
         url: str,
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
-        user_key_header: str = "X-User-Key",
+        user_key_header: str = _USER_KEY,
     ) -> None:
         self._url = url.rstrip("/")
         self._retry = retry or Retry()
@@ -138,7 +137,7 @@ class RestClient:
         return Prediction(
             {name: _array(value) for name, value in named.items()},
             int(told) if told else None,
-            response.headers.get("X-Model-Label"),
+            response.headers.get(_LABEL),
         )
 
     def _output_name(self, model: str, signature: str) -> str:
@@ -178,18 +177,17 @@ class GrpcClient:
 
     Args:
         address: `host:port`.
-        split: tells a model's split, for example a SplitReader; without it requests go to the label they name,
-            or else to `stable` of a released model.
-        metadata: sent with every request.
+        metadata: sent with every request, for example `{"X-API-Key": key}`.
         retry: for UNAVAILABLE and RESOURCE_EXHAUSTED.
+        user_key_header: where the gateway looks for the user key.
     """
 
     def __init__(
         self,
         address: str,
-        split: Callable[[str], Split] | None = None,
         metadata: Mapping[str, str] | None = None,
         retry: Retry | None = None,
+        user_key_header: str = _USER_KEY,
     ) -> None:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
@@ -197,8 +195,8 @@ class GrpcClient:
         sizes = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         self._channel = grpc.insecure_channel(address, sizes)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        self._split = split
         self._metadata = tuple((key.lower(), value) for key, value in (metadata or {}).items())
+        self._user_key_header = user_key_header.lower()
         self._retry = retry or Retry()
         self._retried = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
@@ -233,9 +231,8 @@ class GrpcClient:
 
         from hilir.serving.server.servables.tensors import from_proto, to_proto
 
-        if version is None and label is None and self._split is not None:
-            split = self._split(model)
-            label = choose_label(split.salt, user_key, split.candidate_percent) if split.salt else None
+        if version is not None and label is not None:
+            raise PredictionFailed(_BOTH)
         request = predict_pb2.PredictRequest()
         request.model_spec.name = model
         request.model_spec.signature_name = signature
@@ -245,20 +242,21 @@ class GrpcClient:
             request.model_spec.version_label = label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(to_proto(_tensor(value), as_content=True))
-        response = self._send(request, label)
+        response, label_told = self._send(request, user_key)
         outputs = {name: from_proto(tensor, name) for name, tensor in response.outputs.items()}
-        return Prediction(outputs, response.model_spec.version.value, label)
+        return Prediction(outputs, response.model_spec.version.value, label_told)
 
-    def _send(self, request: Any, label: str | None) -> Any:
+    def _send(self, request: Any, user_key: str | None) -> tuple[Any, str | None]:
+        """Returns the response, and the label that the gateway chose."""
         import grpc
 
         failure = PredictionFailed(f"{request.model_spec.name}: no answer within {self._retry.deadline:g} s")
-        # For the gateway's log: it cannot look into the message.
-        metadata = self._metadata + ((("x-model-label", label),) if label in (STABLE, CANDIDATE) else ())
+        metadata = self._metadata + (_key_metadata(self._user_key_header, user_key) if user_key else ())
         for pause, left in self._retry.pauses():
             time.sleep(pause)
             try:
-                return self._stub.Predict(request, timeout=left, metadata=metadata)
+                response, call = self._stub.Predict.with_call(request, timeout=left, metadata=metadata)
+                return response, dict(call.initial_metadata()).get(_LABEL.lower())
             except grpc.RpcError as error:
                 code = error.code()
                 failure = PredictionFailed(f"{request.model_spec.name}: {code.name}: {error.details()}", code.name)
@@ -269,16 +267,25 @@ class GrpcClient:
 
 def _selector(version: int | None, label: str | None) -> str:
     if version is not None and label is not None:
-        raise PredictionFailed("version and label are both given; name one of them")
+        raise PredictionFailed(_BOTH)
     if version is not None:
         return f"/versions/{version}"
     return f"/labels/{label}" if label is not None else ""
 
 
 def _header_value(user_key: str) -> bytes:
-    if not user_key.isprintable():
-        raise PredictionFailed(f"user_key {user_key!r} cannot be sent in a header; use printable characters")
+    # Proxies cut spaces off at both ends, and the key would be another one.
+    if not user_key.isprintable() or user_key != user_key.strip():
+        raise PredictionFailed(
+            f"user_key {user_key!r} cannot be sent in a header; use printable characters, without spaces at its ends"
+        )
     return user_key.encode()
+
+
+def _key_metadata(name: str, user_key: str) -> tuple[tuple[str, str | bytes]]:
+    """gRPC takes what is not ASCII as bytes, under a name that ends in -bin."""
+    value = _header_value(user_key)
+    return ((name, user_key) if user_key.isascii() else (f"{name}-bin", value),)
 
 
 def _tensor(value: Any) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Rolls back under load, several times: `python -m benchmarks.release [--rate 200] [--times 5]`.
 
 A real model server and a real Envoy on this machine; the load comes from another process. For each rollback the whole
-command `hilir release rollback` is run as a user would. Writes benchmarks/release/RESULTS.md.
+command `hilir release rollback` is run as a user would. Writes its section of benchmarks/release/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
+from benchmarks.release.results import write_section
 from tests.integration.release.place import Place, place_running
 from tests.integration.serving.server_process import ROOT
 
 MODEL = "half"
 SECONDS = 10
-RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def measure(place: Place, rate: int) -> dict[str, float]:
@@ -50,7 +50,7 @@ def measure(place: Place, rate: int) -> dict[str, float]:
 
 
 def write(rate: int, found: list[dict[str, float]], load: float) -> str:
-    """Returns the text of RESULTS.md."""
+    """Returns the section of RESULTS.md."""
 
     def row(label: str, name: str, aim: str) -> str:
         values = [one[name] for one in found]
@@ -58,9 +58,7 @@ def write(rate: int, found: list[dict[str, float]], load: float) -> str:
         return f"| {label} | {statistics.median(values):.2f} s | {spread} | {aim} |"
 
     failed, requests = (int(sum(one[name] for one in found)) for name in ("failed", "requests"))
-    return f"""# Rollback under load
-
-`python -m benchmarks.release`, {datetime.now(UTC):%Y-%m-%d}, {describe_machine()},
+    return f"""`python -m benchmarks.release`, {datetime.now(UTC):%Y-%m-%d}, {describe_machine()},
 load average {load:.1f} when it began.
 
 {len(found)} rollbacks by `hilir release rollback`, a process of its own, under {rate} requests per second through
@@ -93,7 +91,7 @@ def main() -> None:
         for _ in range(given.times):
             found.append(measure(place, given.rate))
             print(found[-1], flush=True)
-    RESULTS.write_text(write(given.rate, found, load))
+    write_section("Rollback under load", write(given.rate, found, load))
 
 
 if __name__ == "__main__":

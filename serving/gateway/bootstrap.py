@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hilir.serving.gateway import filters
-from hilir.serving.gateway.lua_script import DIRECT_CLUSTER, SHADOW_CLUSTER, request_script, shadow_script
+from hilir.serving.gateway.lua_script import GRPC_CLUSTERS, REST_CLUSTERS, request_script, shadow_script
 from hilir.serving.gateway.routes import LUA_FILTER, ROUTES
 from hilir.serving.gateway.settings import GatewaySettings
 
@@ -15,7 +15,24 @@ ROUTES_FILE = "routes.json"
 BOOTSTRAP_FILE = "envoy.json"
 
 _MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_REST_CLUSTERS = ("models_stable", "models_candidate", DIRECT_CLUSTER)
+_DESTINATIONS = ("stable", "candidate", "direct")
+# ab and old proxies speak HTTP/1.0, where Host is optional. An offer to change the protocol (h2c, TLS) may be ignored
+# (RFC 9110, section 7.8); Envoy would refuse the request instead.
+_HTTP_1 = {
+    "accept_http_10": True,
+    "default_host_for_http_10": "models",
+    "ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}],
+}
+# A request id that a caller brings is kept as it is: by default Envoy writes into those that are UUIDs.
+_REQUEST_ID = {
+    "preserve_external_request_id": True,
+    "request_id_extension": {
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+            "pack_trace_reason": False,
+        }
+    },
+}
 # What may be read through the status listener; everything else of the administration stays on this machine.
 _STATUS_PATHS = ("/stats/prometheus", "/ready")
 
@@ -38,9 +55,10 @@ def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
         "static_resources": {
             "listeners": [_ingress(settings, folder), _shadow(settings, shadow), _status(settings)],
             "clusters": [
-                *(_cluster(name, settings.rest, settings) for name in _REST_CLUSTERS),
-                _cluster("models_grpc", settings.grpc, settings, http2=True),
-                _pipe_cluster(SHADOW_CLUSTER, shadow),
+                *(_cluster(REST_CLUSTERS + name, settings.rest, settings) for name in _DESTINATIONS),
+                *(_cluster(GRPC_CLUSTERS + name, settings.grpc, settings, http2=True) for name in _DESTINATIONS),
+                _pipe_cluster(f"{REST_CLUSTERS}shadow", shadow),
+                _pipe_cluster(f"{GRPC_CLUSTERS}shadow", shadow, http2=True),
                 _plain_cluster("admin", settings.admin),
             ],
         },
@@ -58,8 +76,6 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             "config_source": {"path_config_source": source, "resource_api_version": "V3"},
         },
         access_log=[filters.access_log(settings)],
-        # A request id that a caller brings is kept, and told back.
-        preserve_external_request_id=True,
         always_set_request_id_in_response=True,
         normalize_path=True,
         request_headers_timeout="20s",
@@ -70,24 +86,26 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             *filters.rate_limits(settings),
             filters.body_limit(settings),
             _lua(request_script(settings)),
+            filters.grpc_counters(),
             _router(),
         ],
     )
 
 
 def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:
-    """Copies of requests come through here, so that their path can name another version."""
-    route = {
-        "match": {"prefix": "/"},
-        "route": {"cluster": "models_candidate", "timeout": f"{settings.timeout_seconds:g}s"},
-    }
+    """Copies of requests come through here, so that they can name another version."""
+    timeout = f"{settings.timeout_seconds:g}s"
+    routes = [
+        {"match": match, "route": {"cluster": f"{names}candidate", "timeout": timeout}}
+        for match, names in (({"prefix": "/", "grpc": {}}, GRPC_CLUSTERS), ({"prefix": "/"}, REST_CLUSTERS))
+    ]
     return _listener(
         "shadow",
         {"pipe": {"path": pipe}},
         stat_prefix="shadow",
-        route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": [route]}]},
+        route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": routes}]},
         access_log=[filters.access_log(settings)],
-        http_filters=[_lua(shadow_script()), _router()],
+        http_filters=[filters.body_limit(settings), _lua(shadow_script()), _router()],
     )
 
 
@@ -109,7 +127,7 @@ def _status(settings: GatewaySettings) -> dict[str, Any]:
 def _listener(name: str, address: dict[str, Any], **manager: Any) -> dict[str, Any]:
     manager_filter = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {"@type": _MANAGER} | manager,
+        "typed_config": {"@type": _MANAGER, "http_protocol_options": _HTTP_1} | _REQUEST_ID | manager,
     }
     return {"name": name, "address": address, "filter_chains": [{"filters": [manager_filter]}]}
 
@@ -146,14 +164,6 @@ def _endpoints(name: str, addresses: Sequence[dict[str, Any]]) -> dict[str, Any]
 
 def _cluster(name: str, addresses: Sequence[str], settings: GatewaySettings, http2: bool = False) -> dict[str, Any]:
     """One cluster per label, all with the same servers: each has its own counters and ejects for itself."""
-    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
-    protocol: dict[str, Any] = {"http2_protocol_options": keepalive} if http2 else {"http_protocol_options": {}}
-    # A server may close an idle connection at any time: let go of it first.
-    options = {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": protocol,
-        "common_http_protocol_options": {"idle_timeout": "60s"},
-    }
     outliers = settings.outliers
     return {
         "name": name,
@@ -163,7 +173,7 @@ def _cluster(name: str, addresses: Sequence[str], settings: GatewaySettings, htt
         # An ejection counts at once, not after the second for which Envoy would gather more of them.
         "common_lb_config": {"update_merge_window": "0s"},
         "load_assignment": _endpoints(name, [_socket(address) for address in addresses]),
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "typed_extension_protocol_options": _protocol(http2),
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -183,6 +193,18 @@ def _cluster(name: str, addresses: Sequence[str], settings: GatewaySettings, htt
     }
 
 
+def _protocol(http2: bool) -> dict[str, Any]:
+    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    options = {
+        "@type": f"type.googleapis.com/{kind}",
+        "explicit_http_config": {"http2_protocol_options": keepalive} if http2 else {"http_protocol_options": {}},
+        # A server may close an idle connection at any time: let go of it first.
+        "common_http_protocol_options": {"idle_timeout": "60s"},
+    }
+    return {kind: options}
+
+
 def _plain_cluster(name: str, address: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -192,11 +214,12 @@ def _plain_cluster(name: str, address: str) -> dict[str, Any]:
     }
 
 
-def _pipe_cluster(name: str, pipe: str) -> dict[str, Any]:
+def _pipe_cluster(name: str, pipe: str, http2: bool = False) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": _endpoints(name, [{"pipe": {"path": pipe}}]),
+        "typed_extension_protocol_options": _protocol(http2),
         "circuit_breakers": {"thresholds": [{"max_requests": 256, "max_pending_requests": 256}]},
     }

@@ -70,7 +70,8 @@ def authentication(settings: GatewaySettings) -> list[dict[str, Any]]:
         "providers": {"tokens": provider},
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}}],
     }
-    return [_forget_client(settings.user_key_header), _filter("jwt_authn", "JwtAuthentication", config)]
+    key = settings.user_key_header
+    return [_forget_client(key, f"{key}-bin"), _filter("jwt_authn", "JwtAuthentication", config)]
 
 
 def rate_limits(settings: GatewaySettings) -> list[dict[str, Any]]:
@@ -101,6 +102,11 @@ def rate_limits(settings: GatewaySettings) -> list[dict[str, Any]]:
 def body_limit(settings: GatewaySettings) -> dict[str, Any]:
     """Returns the filter that takes whole requests, so that they can be retried; larger ones are answered 413."""
     return _filter("buffer", "Buffer", {"max_request_bytes": settings.max_request_bytes})
+
+
+def grpc_counters() -> dict[str, Any]:
+    """Returns the filter that counts failed gRPC calls per cluster: to HTTP they all have status 200."""
+    return _filter("grpc_stats", "FilterConfig", {"stats_for_all_methods": False})
 
 
 def _forget_client(*headers: str) -> dict[str, Any]:

@@ -6,12 +6,18 @@ Protocol: a file with one `DiscoveryResponse`
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from hilir.serving.gateway.lua_script import CLUSTER_HEADER, DIRECT_CLUSTER, SHADOW_HEADER
+from hilir.serving.gateway.lua_script import (
+    CLUSTER_HEADER,
+    GRPC_CLUSTERS,
+    MODEL_HEADER,
+    REST_CLUSTERS,
+    SHADOW_HEADER,
+    VERSION_HEADER,
+)
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.releases.split import BUCKETS, salt_of
 from hilir.serving.releases.state import State
@@ -19,11 +25,10 @@ from hilir.serving.releases.state import State
 ROUTES = "release"
 """Name of the route configuration."""
 LUA_FILTER = "envoy.filters.http.lua"
-RELEASE_PATH = "/hilir/releases/"
-"""Below it a client reads a model's split, to choose labels for gRPC."""
 
 _TYPE = "type.googleapis.com/envoy.config.route.v3."
-_VERBS = "(predict|classify|regress)"
+_VERBS = ":(predict|classify|regress)"
+_SELECTOR = "(/(versions|labels)/[^/:]+)?"
 _NAME = "[A-Za-z0-9_.%-]+"
 _REST_RETRY = "connect-failure,refused-stream,reset-before-request,retriable-status-codes"
 _GRPC_RETRY = "connect-failure,refused-stream,reset-before-request,unavailable"
@@ -42,10 +47,8 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
     released = [state for _, state in sorted(states.items()) if state.stable is not None]
     routes = [
         _healthz(),
-        *(_release_document(state) for state in released),
-        *(_model_route(state, settings) for state in released),
+        *(route for state in released for route in _model_routes(state, settings)),
         *_pass_through(settings),
-        *_grpc_routes(settings),
     ]
     host = {
         "name": "models",
@@ -58,7 +61,7 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
         "@type": f"{_TYPE}RouteConfiguration",
         "name": ROUTES,
         "virtual_hosts": [host],
-        "request_headers_to_remove": [CLUSTER_HEADER],
+        "request_headers_to_remove": [CLUSTER_HEADER, MODEL_HEADER, VERSION_HEADER],
     }
     version = ",".join(f"{state.model}:{state.revision}" for state in released) or "none"
     return {"version_info": version, "resources": [configuration]}
@@ -76,63 +79,54 @@ def release_metadata(state: State) -> dict[str, Any]:
     }
 
 
-def _release_document(state: State) -> dict[str, Any]:
-    document = {
-        "model": state.model,
-        "revision": state.revision,
-        "salt": salt_of(state.model, state.candidate),
-        "candidate_percent": state.percent,
-        "labels": state.served_labels,
-    }
-    return {
-        "match": {"path": f"{RELEASE_PATH}{state.model}"},
-        "direct_response": {"status": 200, "body": {"inline_string": json.dumps(document)}},
-        "response_headers_to_add": [
-            {
-                "header": {"key": "content-type", "value": "application/json"},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
-    }
-
-
-def _model_route(state: State, settings: GatewaySettings) -> dict[str, Any]:
-    route: dict[str, Any] = {
-        "cluster_header": CLUSTER_HEADER,
-        "timeout": f"{settings.timeout_seconds:g}s",
-    }
-    if state.shadow and state.candidate is not None:
-        route["request_mirror_policies"] = [{"cluster_header": SHADOW_HEADER}]
-    pattern = rf"/v1/models/{re.escape(state.model)}(/(versions|labels)/[^/:]+)?:{_VERBS}"
-    return {
-        "name": state.model,
-        "match": {"safe_regex": {"regex": pattern}, "headers": [_method("POST")]},
-        "metadata": {"filter_metadata": {LUA_FILTER: {"release": release_metadata(state)}}},
-        "route": route,
-    }
-
-
-def _pass_through(settings: GatewaySettings) -> list[dict[str, Any]]:
-    """What is not split: models without a release, status and metadata."""
-    suffix = "(/(versions|labels)/[^/:]+)?"
+def _model_routes(state: State, settings: GatewaySettings) -> list[dict[str, Any]]:
+    """The requests that are split; the gateway knows the model of a gRPC message once the script has read it."""
+    path = rf"/v1/models/{re.escape(state.model)}{_SELECTOR}"
+    matches = [
+        _rest_match("POST", path + _VERBS),
+        _rest_match("GET", f"{path}/metadata"),
+        {"prefix": _GRPC_CALLS, "grpc": {}, "headers": [_header(MODEL_HEADER, state.model)]},
+    ]
     return [
         {
-            "match": {"safe_regex": {"regex": rf"/v1/models/{_NAME}{suffix}{rest}"}, "headers": [_method(method)]},
-            "route": {"cluster": DIRECT_CLUSTER, "timeout": f"{settings.timeout_seconds:g}s"},
+            "name": state.model,
+            "match": match,
+            "metadata": {"filter_metadata": {LUA_FILTER: {"release": release_metadata(state)}}},
+            "route": _action(match, settings) | _mirror(state),
         }
-        for method, rest in (("POST", f":{_VERBS}"), ("GET", "(/metadata)?"))
+        for match in matches
     ]
 
 
-def _grpc_routes(settings: GatewaySettings) -> list[dict[str, Any]]:
-    """gRPC passes as it is: the label is inside the message, where our client puts it (`serving/client.py`)."""
-    action = {
-        "cluster": "models_grpc",
-        "timeout": f"{settings.timeout_seconds:g}s",
-        "retry_policy": _retries(_GRPC_RETRY, settings),
-    }
-    matches = [{"prefix": _GRPC_CALLS}, *({"path": path} for path in _GRPC_STATUS)]
-    return [{"match": match | {"grpc": {}}, "route": action} for match in matches]
+def _mirror(state: State) -> dict[str, Any]:
+    if not state.shadow or state.candidate is None:
+        return {}
+    return {"request_mirror_policies": [{"cluster_header": SHADOW_HEADER}]}
+
+
+def _pass_through(settings: GatewaySettings) -> list[dict[str, Any]]:
+    """What is not split: models without a release, status and health."""
+    path = f"/v1/models/{_NAME}{_SELECTOR}"
+    matches = [
+        _rest_match("POST", path + _VERBS),
+        _rest_match("GET", f"{path}(/metadata)?"),
+        *({"path": call, "grpc": {}} for call in _GRPC_STATUS),
+        {"prefix": _GRPC_CALLS, "grpc": {}},
+    ]
+    clusters = [REST_CLUSTERS if "grpc" not in match else GRPC_CLUSTERS for match in matches]
+    return [
+        {"match": match, "route": _action(match, settings, f"{names}direct")}
+        for match, names in zip(matches, clusters, strict=True)
+    ]
+
+
+def _action(match: Mapping[str, Any], settings: GatewaySettings, cluster: str | None = None) -> dict[str, Any]:
+    """Where to, how long and how often; without a cluster the script names it."""
+    action: dict[str, Any] = {"cluster": cluster} if cluster else {"cluster_header": CLUSTER_HEADER}
+    action["timeout"] = f"{settings.timeout_seconds:g}s"
+    if "grpc" in match:
+        action["retry_policy"] = _retries(_GRPC_RETRY, settings)
+    return action
 
 
 def _retries(on: str, settings: GatewaySettings) -> dict[str, Any]:
@@ -167,10 +161,14 @@ def _healthz() -> dict[str, Any]:
 
 def _version_stats(model: str, version: int) -> dict[str, Any]:
     """Counters and latency per version, which TensorFlow Serving's own metrics lack."""
-    prefix = f"/v1/models/{model}/versions/{version}:"
     name = re.sub(r"[^A-Za-z0-9_-]", "_", model)
-    return {"name": f"{name}_{version}", "headers": [{"name": ":path", "string_match": {"prefix": prefix}}]}
+    matches = [_header(MODEL_HEADER, model), _header(VERSION_HEADER, str(version))]
+    return {"name": f"{name}_{version}", "headers": matches}
 
 
-def _method(name: str) -> dict[str, Any]:
-    return {"name": ":method", "string_match": {"exact": name}}
+def _rest_match(method: str, pattern: str) -> dict[str, Any]:
+    return {"safe_regex": {"regex": pattern}, "headers": [_header(":method", method)]}
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "string_match": {"exact": value}}

@@ -1,4 +1,4 @@
-"""Who gets which label: the same arithmetic in the gateway and in our clients, so that a user stays with one version.
+"""Who gets which label: the arithmetic of the gateway's script in Python, which its tests compare it with.
 
 A key is hashed with FNV-1a (32 bits, http://www.isthe.com/chongo/tech/comp/fnv/) and MurmurHash3's finalizer
 (https://github.com/aappleby/smhasher), and the rest modulo 10,000 is the bucket. The candidate has the lowest

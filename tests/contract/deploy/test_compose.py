@@ -13,6 +13,7 @@ import requests
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from hilir.serving.client import GrpcClient, PredictionFailed
 from tests.integration.release.place import Place, gateway_running
 from tests.integration.release.versions import make_version
 from tests.integration.serving.server_process import free_port, spawned
@@ -90,6 +91,10 @@ def place(tmp_path_factory):
         found.release("canary", 2, "--percent", 50, model=MODEL)
         for _ in range(20):
             assert found.ask(MODEL).status_code == 200
+        with GrpcClient(settings.listen) as client:
+            assert client.predict(MODEL, {"x": [[2.0]]}).version in (1, 2)
+            with pytest.raises(PredictionFailed, match="INVALID_ARGUMENT"):
+                client.predict(MODEL, {"none": [[2.0]]})
         yield found
 
 

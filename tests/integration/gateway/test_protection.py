@@ -10,9 +10,11 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 import requests
 
+from hilir.serving.client import GrpcClient
 from hilir.serving.errors import ServingConfigError
 from tests.integration.gateway.conftest import MODEL
 from tests.integration.serving.server_process import ROOT, free_port, wait_until
@@ -24,7 +26,7 @@ def test_calls_need_an_api_key_and_the_log_knows_whose(another, tmp_path):
     with another(api_keys_file=str(keys), rate_limit={"per_client": 3}) as place:
         assert place.ask().status_code == 401
         assert place.ask(X_API_Key="wrong-wrong-wrong").status_code == 401
-        assert requests.get(f"{place.url}/hilir/releases/{MODEL}").status_code == 401
+        assert requests.get(f"{place.url}/v1/models/{MODEL}").status_code == 401
         assert requests.get(f"{place.url}/healthz").text == "ok\n"
         assert place.ask(X_API_Key="0123456789abcdef", X_Client="app", X_Request_Id="mine").status_code == 200
         codes = [place.ask(X_API_Key="fedcba9876543210").status_code for _ in range(6)]
@@ -53,6 +55,9 @@ def test_calls_need_a_token_and_its_subject_is_the_user(another, tmp_path):
         good = f"Bearer {_token(key, claims)}"
         labels = {place.ask(Authorization=good, X_User_Key=f"user-{n}").headers["X-Model-Label"] for n in range(20)}
         assert len(labels) == 1, "a caller cannot choose to be somebody else"
+        with GrpcClient(place.settings.listen, {"Authorization": good}) as client:
+            for key in ("user-1", "Ärger", "用户"):
+                assert client.predict(MODEL, {"x": [[2.0]]}, user_key=key).label in labels
 
 
 def _base64(content: bytes) -> str:
@@ -73,8 +78,8 @@ def test_more_requests_than_allowed_are_answered_429(another):
         codes = [place.ask().status_code for _ in range(15)]
         assert 3 <= codes.count(200) <= 12
         assert set(codes) == {200, 429}
-        time.sleep(1.1)
-        assert requests.post(f"{place.url}/v1/models/{MODEL}:predict", data=b"x" * 2000).status_code == 413
+        url = f"{place.url}/v1/models/{MODEL}:predict"
+        wait_until(lambda: requests.post(url, data=b"x" * 2000, timeout=10).status_code == 413)
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
@@ -121,8 +126,7 @@ def test_a_replica_that_fails_again_and_again_is_left_out(place, another, faulty
         wait_until(lambda: codes.append(found.ask(path="/labels/stable").status_code) or codes.count(500) == 3)
         # Envoy's main thread ejects, its workers learn of it a moment later.
         wait_until(lambda: 'envoy_cluster_name="models_stable"} 1' in _ejections(found), what="an ejection")
-        time.sleep(0.5)
-        assert [found.ask(path="/labels/stable").status_code for _ in range(20)] == [200] * 20
+        wait_until(lambda: [found.ask(path="/labels/stable").status_code for _ in range(20)] == [200] * 20)
 
 
 def _ejections(place) -> str:
@@ -134,11 +138,19 @@ def test_shadow_traffic_reaches_the_candidate_and_its_answers_nobody(place):
     """Last of what changes the release here: it puts the trial back as it was."""
     place.release("canary", 2, "--percent", 0, "--shadow", 100)
     try:
-        for number in range(20):
-            assert place.answering(X_Request_Id=f"shadowed-{number}") == 1
-        copies = place.wait_for_log(20, label="shadow")
+        with GrpcClient(place.settings.listen) as client:
+            for number in range(20):
+                assert place.answering(X_Request_Id=f"shadowed-{number}") == 1
+                assert client.predict(MODEL, {"x": [[2.0]]}).version == 1
+            # Larger than Envoy's buffers are by default.
+            large = np.full((600_000, 1), 2.0, np.float32)
+            assert client.predict(MODEL, {"x": large}).outputs["y"][-1] == [2.0]
+        copies = place.wait_for_log(41, label="shadow")
         assert {line["version"] for line in copies} == {"2"}
-        assert {line["status"] for line in copies} == {200}
+        assert {(line["model"], line["status"]) for line in copies} == {(MODEL, 200)}
+        by_path = {(line["path"].split("/")[-1].split(":")[-1], line["grpc_status"]) for line in copies}
+        assert by_path == {("predict", None), ("Predict", "OK")}
+        assert {f"shadowed-{number}" for number in range(20)} < {line["request_id"] for line in copies}
     finally:
         place.release("canary", 2, "--percent", 30, "--shadow", 0)
 

@@ -2,13 +2,11 @@
 
 import math
 
-import grpc
 import pytest
 import requests
 
 from hilir.serving.client import GrpcClient, PredictionFailed, RestClient, Retry
 from hilir.serving.releases.split import choose_label
-from hilir.serving.releases.split_reader import SplitReader
 from tests.integration.gateway.conftest import MODEL
 
 USERS = [f"user-{number}" for number in range(300)]
@@ -22,7 +20,7 @@ def rest(place):
 
 @pytest.fixture(scope="module")
 def rpc(place):
-    with GrpcClient(place.settings.listen, SplitReader(place.url)) as client:
+    with GrpcClient(place.settings.listen) as client:
         yield client
 
 
@@ -34,7 +32,7 @@ def test_users_are_split_as_asked_and_stay(place):
     assert abs(share - 0.3) < 4 * math.sqrt(0.3 * 0.7 / len(USERS))
 
 
-def test_the_gateway_and_the_client_put_every_user_on_the_same_side(place, rest, rpc):
+def test_both_protocols_put_every_user_on_the_side_that_the_arithmetic_says(place, rest, rpc):
     """The Lua script and the Python of the split are one arithmetic; keys of all kinds."""
     for user in [*USERS[:60], "", "Ärger", "用户", "x" * 500, "a b"]:
         told = rest.predict(MODEL, {"x": [[2.0]]}, user_key=user)
@@ -98,27 +96,16 @@ def test_the_status_address_shows_no_more_than_it_must(place):
     assert requests.post(f"{status}/quitquitquit").status_code == 404
 
 
-def test_grpc_is_split_by_the_client_and_passes_the_gateway(place, rpc):
-    versions = {user: rpc.predict(MODEL, {"x": [[2.0]]}, user_key=user).version for user in USERS[:60]}
-    assert set(versions.values()) == {1, 2}
+def test_the_grpc_client_names_versions_and_labels(rpc):
     answer = rpc.predict(MODEL, {"x": [[2.0]]}, label="candidate")
-    assert (answer.version, answer.outputs["y"].tolist()) == (2, [[3.0]])
+    assert (answer.version, answer.label, answer.outputs["y"].tolist()) == (2, "candidate", [[3.0]])
     assert rpc.predict(MODEL, {"x": [[2.0]]}, version=1).outputs["y"].tolist() == [[2.0]]
-    lines = place.wait_for_log(path="/tensorflow.serving.PredictionService/Predict", label="candidate")
-    assert lines[0]["status"] == 200
-
-
-def test_clients_cannot_configure_servers_through_the_gateway(place):
-    from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
-
-    with grpc.insecure_channel(place.settings.listen) as channel:
-        stub = model_service_pb2_grpc.ModelServiceStub(channel)
-        request = get_model_status_pb2.GetModelStatusRequest()
-        request.model_spec.name = MODEL
-        assert len(stub.GetModelStatus(request, timeout=10).model_version_status) == 2
-        with pytest.raises(grpc.RpcError) as refused:
-            stub.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest(), timeout=10)
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    for client in (rpc, RestClient("http://unused")):
+        with pytest.raises(PredictionFailed, match="both given"):
+            client.predict(MODEL, {"x": [[2.0]]}, version=1, label="stable")
+        for key in (" spaces", "line\nbreak"):
+            with pytest.raises(PredictionFailed, match="printable characters, without spaces at its ends"):
+                client.predict(MODEL, {"x": [[2.0]]}, user_key=key)
 
 
 def test_the_rest_client_gives_numpy_for_numpy(rest):
@@ -140,14 +127,20 @@ def test_errors_of_the_server_reach_the_caller_at_once(rest, rpc):
 
 
 def test_a_server_that_is_not_there_is_tried_until_the_deadline(dead_port):
-    import time
-
-    began = time.monotonic()
-    retry = Retry(attempts=50, deadline=1.0)
-    for client in (
-        RestClient(f"http://127.0.0.1:{dead_port}", retry=retry),
-        GrpcClient(f"127.0.0.1:{dead_port}", retry=retry),
+    retry = Retry(attempts=50, deadline=0.5)
+    for client, status in (
+        (RestClient(f"http://127.0.0.1:{dead_port}", retry=retry), None),
+        (GrpcClient(f"127.0.0.1:{dead_port}", retry=retry), "UNAVAILABLE"),
     ):
-        with client, pytest.raises(PredictionFailed):
+        with client, pytest.raises(PredictionFailed) as failed:
             client.predict(MODEL, {"x": [[1.0]]})
-    assert 1.0 < time.monotonic() - began < 6.0
+        assert failed.value.status in (status, "DEADLINE_EXCEEDED")
+
+
+def test_attempts_share_one_deadline_and_pause_ever_longer():
+    assert [pause for pause, _ in Retry(attempts=1, deadline=10.0).pauses()] == [0.0]
+    tries = list(Retry(attempts=5, deadline=1000.0).pauses())
+    for (pause, left), longest in zip(tries, (0.0, 0.05, 0.1, 0.2, 0.4), strict=True):
+        assert longest / 2 <= pause <= longest
+        assert left <= 1000.0 - pause
+    assert list(Retry(attempts=5, deadline=0.0).pauses()) == []

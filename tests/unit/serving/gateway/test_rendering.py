@@ -39,13 +39,48 @@ def test_a_percent_is_a_number_of_buckets(percent, buckets):
 def test_a_shadow_ends_with_its_trial():
     assert release_metadata(trial(0, 25))["shadow"] == 2500
     assert release_metadata(t.abort(trial(0, 25)))["shadow"] == 0
-    mirrored = [route for route in routes_of(trial(0, 25)) if "request_mirror_policies" in route.get("route", {})]
-    assert [route["name"] for route in mirrored] == ["m"]
+    for state, mirrored in ((trial(0, 25), True), (trial(0), False), (t.abort(trial(0, 25)), False)):
+        routes = [route for route in routes_of(state) if route.get("name") == "m"]
+        assert {"request_mirror_policies" in route["route"] for route in routes} == {mirrored}
+
+
+def test_grpc_goes_by_the_model_that_the_script_found():
+    def matching(model: str | None, path: str = "/tensorflow.serving.PredictionService/Predict") -> str | None:
+        """Name of the first route that takes a gRPC call, as Envoy would find it."""
+        for route in routes_of(trial(5, model="a.b"), trial(5)):
+            match = route["match"]
+            headers = {header["name"]: header["string_match"]["exact"] for header in match.get("headers", [])}
+            if "grpc" not in match or not (path == match.get("path") or path.startswith(match.get("prefix", "none"))):
+                continue
+            if headers in ({}, {"x-hilir-model": model}):
+                return route.get("name", route["route"].get("cluster"))
+        return None
+
+    assert [matching(model) for model in ("m", "a.b", "axb", None)] == ["m", "a.b", *["models_grpc_direct"] * 2]
+    assert matching(None, "/grpc.health.v1.Health/Check") == "models_grpc_direct"
+    assert matching(None, "/tensorflow.serving.ModelService/HandleReloadConfigRequest") is None
+
+
+def test_versions_are_counted_by_headers_that_both_protocols_have():
+    (configuration,) = render_routes({"a.b": trial(5, model="a.b")}, SETTINGS)["resources"]
+    (host,) = configuration["virtual_hosts"]
+    assert host["virtual_clusters"] == [
+        {
+            "name": f"a_b_{version}",
+            "headers": [
+                {"name": "x-hilir-model", "string_match": {"exact": "a.b"}},
+                {"name": "x-hilir-version", "string_match": {"exact": str(version)}},
+            ],
+        }
+        for version in (1, 2)
+    ]
 
 
 def test_names_with_dots_do_not_match_their_neighbours():
-    (route,) = [route for route in routes_of(trial(5, model="a.b")) if route.get("name") == "a.b"]
-    pattern = route["match"]["safe_regex"]["regex"]
+    routes = [route["match"] for route in routes_of(trial(5, model="a.b")) if route.get("name") == "a.b"]
+    pattern, metadata = (match["safe_regex"]["regex"] for match in routes if "safe_regex" in match)
+    assert re.fullmatch(metadata, "/v1/models/a.b/labels/stable/metadata")
+    assert not re.fullmatch(metadata, "/v1/models/axb/metadata")
     assert re.fullmatch(pattern, "/v1/models/a.b:predict")
     assert re.fullmatch(pattern, "/v1/models/a.b/versions/3:classify")
     assert not re.fullmatch(pattern, "/v1/models/axb:predict")
