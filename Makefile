@@ -10,8 +10,8 @@ help: ## list the targets
 setup: ## make the environment .venv (does nothing when it is complete)
 	@scripts/setup.sh main
 
-setup-tfjs: ## make the environment of the TensorFlow.js converter
-	@scripts/setup.sh tfjs
+setup-tfjs: setup ## make the environment of the TensorFlow.js converter
+	@.venv/bin/hilir setup tfjs
 
 setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 	@scripts/setup.sh edge
@@ -19,10 +19,10 @@ setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 setup-tools: ## install Prometheus and Alertmanager for the tests of the rules (as root, on Debian and Ubuntu)
 	@command -v promtool >/dev/null && command -v amtool >/dev/null || { apt-get update -qq && apt-get install -qq --yes prometheus prometheus-alertmanager >/dev/null; }
 
-setup-browser: ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
+setup-browser: setup ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -qq --yes nodejs npm >/dev/null; }
-	@scripts/setup.sh node
+	@.venv/bin/hilir setup browser
 
 run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml --json" for others
 	@.venv/bin/hilir run $(or $(ARGS),configs/taxi.yaml)
