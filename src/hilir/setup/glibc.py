@@ -1,4 +1,4 @@
-"""The C library: what is wrong with this one, and `python -m hilir.setup.glibc`, which gives this environment a newer one.
+"""The C library: what is wrong with it, and `python -m hilir.setup.glibc`, which gives this environment a newer one.
 
 Only Python's own library is needed, since TFX's packages cannot be installed before.
 """
@@ -24,7 +24,7 @@ def find_version() -> str | None:
 
 
 def find_fault() -> str | None:
-    """Returns what is wrong with this Python's C library and what to do about it, in one sentence; None if nothing is."""
+    """Returns, in one sentence, what is wrong with this Python's C library and what to do; None if nothing is wrong."""
     version = find_version()
     if version is None or tuple(int(part) for part in version.split(".")[:2]) >= _NEEDED:
         return None

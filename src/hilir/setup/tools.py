@@ -33,14 +33,14 @@ def make_tfjs(python: str | None = None) -> Path:
             run([find_python(python), "-m", "venv", "--clear", "--without-pip", folder], f"making {folder}")
         if _CERTIFICATES.exists():  # those of a company's proxy count
             os.environ.setdefault("UV_SYSTEM_CERTS", "true")
-        command = [installer / "bin" / "uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
-        run([*command, "--python", folder / "bin" / "python", DATA / "tfjs.txt"], "installing the converter")
+        sync = (installer / "bin" / "uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes")
+        run([*sync, "--python", folder / "bin" / "python", DATA / "tfjs.txt"], "installing the converter")
 
     return make_once(find_folder("tfjs"), make)
 
 
 def make_browser() -> Path:
-    """Returns the folder with the `node_modules` of the page and of the check of exports; npm fills it if it is missing.
+    """Returns the folder with the `node_modules` of the page and of the exports' check; it is made if it is missing.
 
     Raises:
         SetupError: there is no npm, or it failed.
@@ -71,7 +71,7 @@ def make_installer(folder: Path) -> None:
         [sys.executable, "-m", "venv", "--clear", folder],
         "'python -m venv' (Debian, Ubuntu: apt-get install python3-venv)",
     )
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run([*pip, "--require-hashes", "-r", DATA / "tools.txt"], "pip")
 
 
