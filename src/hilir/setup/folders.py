@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -50,18 +51,19 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """
     if is_complete(folder):
         return folder
-    from filelock import FileLock
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with Path(f"{folder}.lock").open("w") as lock:
+            # The programs of `run` inherit the lock: when this process is killed, the next one waits for them.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.set_inheritable(lock.fileno(), True)
             if not is_complete(folder):
                 make(folder)
                 (folder / ".complete").touch()
     except OSError as error:
-        raise SetupError(
-            f"{folder}: cannot be written ({error.strerror}); give a folder that can, by the variable XDG_CACHE_HOME"
-        ) from None
+        given = "HILIR_TOOLS" in os.environ
+        remedy = "use the image that has it" if given else "set XDG_CACHE_HOME to a folder that can be written"
+        raise SetupError(f"{folder}: is missing and cannot be made ({error.strerror}); {remedy}") from None
     return folder
 
 
@@ -72,7 +74,9 @@ def run(command: Sequence[str | Path], what: str, folder: Path | None = None) ->
         SetupError: it failed; the message has the last line that it wrote.
     """
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, close_fds=False
+    )
     if done.returncode:
         last = ((done.stderr.strip() or done.stdout.strip()).splitlines() or ["no message"])[-1]
         raise SetupError(f"{what} failed ({last}); correct that and type the command again, which continues")
