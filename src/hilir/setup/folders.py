@@ -62,7 +62,11 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
                 (folder / ".complete").touch()
     except OSError as error:
         given = "HILIR_TOOLS" in os.environ
-        remedy = "use the image that has it" if given else "set XDG_CACHE_HOME to a folder that can be written"
+        remedy = (
+            "make it where the folder of HILIR_TOOLS can be written, or use the image that has it"
+            if given
+            else "set XDG_CACHE_HOME to a folder that can be written"
+        )
         raise SetupError(f"{folder}: is missing and cannot be made ({error.strerror}); {remedy}") from None
     return folder
 
