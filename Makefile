@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,8 +66,11 @@ bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (ben
 golden: setup ## renew the compiled pipelines that the tests compare with; look at the difference
 	@$(PY) -m tests.golden.render
 
+wheel: setup ## build the wheel into dist/
+	@rm -rf build && $(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
+
 image: ## build the container image (Docker, Podman or Buildah); DEVICE=gpu for GPUs, ARGS="--target steps" without TensorFlow.js
 	@scripts/image.sh $(ARGS)
 
 clean: ## remove what runs made; environments stay
-	@rm -rf out runs data
+	@rm -rf out runs data build dist

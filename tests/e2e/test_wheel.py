@@ -135,3 +135,12 @@ def test_a_project_outside_the_clone_runs(site, tmp_path):
         own = {module: path for module, path in found.items() if module.partition(".")[0] in NAMES}
         assert "models.mine" in own, name
         assert all(Path(path).is_relative_to(project) for path in own.values()), (name, own)
+
+
+def test_outside_a_clone_the_doctor_names_what_is_there(site, tmp_path):
+    python = site.parents[2] / "bin" / "python"
+    call(UV, "pip", "uninstall", "--quiet", "--python", python, "uvloop")
+    found = call(python.with_name("hilir"), "doctor", cwd=tmp_path, code=3).stdout
+    assert "packages: uvloop is missing" in found
+    assert "→ type 'pip install --require-hashes --no-deps -r runtime.txt' with the file that came with" in found
+    assert "make " not in found
