@@ -22,7 +22,7 @@ UV = ROOT / ".tools" / "bin" / "uv"
 
 def call(*command, cwd=None, code=0, **variables):
     """Runs a program as a user would: no PYTHONPATH, nothing that the tests have set."""
-    hidden = {"PYTHONPATH", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL"}
+    hidden = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL"}
     environment = {name: value for name, value in os.environ.items() if name not in hidden} | variables
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hilir.setup.errors import SetupError
-from hilir.setup.folders import DATA, MADE_FROM, find_folder, make_once, run
+from hilir.setup.folders import DATA, MADE_FROM, find_folder, is_complete, make_once, run
 
 # The converter's packages have no wheels for later ones.
 _VERSIONS = ("3.11", "3.12")
@@ -36,7 +36,11 @@ def make_tfjs(python: str | None = None) -> Path:
         sync = (installer / "bin" / "uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes")
         run([*sync, "--python", folder / "bin" / "python", DATA / "tfjs.txt"], "installing the converter")
 
-    return make_once(find_folder("tfjs"), make)
+    folder = find_folder("tfjs")
+    if is_complete(folder) and not (folder / "bin" / "python").exists():
+        # A link: the Python that it was made with was removed or renewed.
+        (folder / ".complete").unlink(missing_ok=True)
+    return make_once(folder, make)
 
 
 def make_browser() -> Path:

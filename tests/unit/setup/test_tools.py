@@ -67,6 +67,21 @@ def test_the_converters_python_is_this_one_or_one_on_the_path(programs, monkeypa
         tools.find_python()
 
 
+def test_an_environment_whose_python_was_removed_is_made_anew(programs, monkeypatch):
+    programs("python3.11", "exit 1")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python3.13")
+    folder = find_folder("tfjs")
+    (folder / "bin").mkdir(parents=True)
+    (folder / ".complete").touch()
+    (folder / "bin" / "python").symlink_to("/nowhere/python3.11")
+    installer = find_folder("installer")
+    installer.mkdir()
+    (installer / ".complete").touch()
+    with pytest.raises(SetupError, match=r"no Python 3\.11 or 3\.12"):
+        tools.make_tfjs()
+    assert not is_complete(folder)
+
+
 def test_a_given_python_of_another_version_is_refused(programs):
     programs("python3.13", "echo 3.13")
     with pytest.raises(SetupError, match=r"^python3\.13: is not Python 3\.11 or 3\.12; give another --python$"):

@@ -36,6 +36,8 @@ def test_the_image_has_its_own(monkeypatch, tmp_path):
     for name in ("tfjs", "browser"):
         (tmp_path / name).mkdir()
         (tmp_path / name / ".complete").touch()
+    (tmp_path / "tfjs" / "bin").mkdir()
+    (tmp_path / "tfjs" / "bin" / "python").touch()
     assert tfjs_toolchain.find_converter() == tmp_path / "tfjs" / "bin" / "python"
     assert tfjs_toolchain.find_node()[1] == tmp_path / "browser" / "node_modules"
 
