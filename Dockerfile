@@ -32,32 +32,36 @@ RUN python -m venv --without-pip .venv \
 FROM tools AS tfjs-environment
 # What TensorFlow brings along for training, and no conversion imports, goes; check.py converts.
 COPY requirements/tfjs.txt requirements/
-RUN python -m venv --without-pip .venv-tfjs \
- && /opt/tools/bin/uv pip sync --quiet --python .venv-tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
- && /opt/slim.sh .venv-tfjs tensorboard tensorboard-data-server
+RUN python -m venv --without-pip tools/tfjs \
+ && /opt/tools/bin/uv pip sync --quiet --python tools/tfjs/bin/python --require-hashes --compile-bytecode requirements/tfjs.txt \
+ && /opt/slim.sh tools/tfjs tensorboard tensorboard-data-server \
+ && touch tools/tfjs/.complete
 
 FROM tools AS node-modules
 # TensorFlow.js itself, with which an export is run to prove it.
 RUN apt-get install -qq --yes --no-install-recommends nodejs npm >/dev/null
-COPY deploy/browser/package.json deploy/browser/package-lock.json deploy/browser/
-RUN cd deploy/browser && npm ci --omit=dev --ignore-scripts --silent && find node_modules -name '*.map' -delete
+COPY deploy/browser/package.json deploy/browser/package-lock.json tools/browser/
+RUN cd tools/browser && npm ci --omit=dev --ignore-scripts --silent && find node_modules -name '*.map' -delete && touch .complete
 
 FROM environment AS code
-COPY setup.py pyproject.toml ./
+COPY setup.py pyproject.toml LICENSE ./
+# Links to the folders below, and to the files that the wheel carries as data.
+COPY src src
+COPY requirements/tools.txt requirements/tfjs.txt requirements/
+COPY scripts/glibc.sh scripts/
+COPY deploy/browser deploy/browser
 COPY configs configs
 COPY components components
 COPY models models
 COPY pipeline pipeline
 COPY serving serving
-# What the project adds to the environment goes into a folder of its own, so that a change of code does not renew the
-# layer with the packages.
-RUN touch /opt/before \
- && /opt/tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --no-index \
-      --config-settings editable_mode=compat --editable . \
- && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash configs components models pipeline serving \
+# The wheel and the examples, which are the project of this folder, go into a folder of their own, so that a change of
+# code does not renew the layer with the packages.
+RUN /opt/tools/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --no-index . \
+ && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash .venv/lib/python3*/site-packages/hilir models \
  && mkdir -p /overlay/out /overlay/runs /overlay/data \
- && cp -a setup.py pyproject.toml configs components models pipeline serving /overlay/ \
- && find .venv -newer /opt/before ! -type d -exec cp -a --parents -t /overlay/ '{}' +
+ && cp -a configs models /overlay/ && rm /overlay/configs/base.yaml \
+ && cp -a --parents .venv/bin/hilir .venv/lib/python3*/site-packages/hilir .venv/lib/python3*/site-packages/hilir-*.dist-info /overlay/
 
 # Without the TensorFlow.js converter: enough for every step of a pipeline whose export.tfjs.variants is empty.
 FROM ${PYTHON_IMAGE} AS steps
@@ -75,8 +79,11 @@ LABEL org.opencontainers.image.title="hilir" \
       hilir.device="${DEVICE}" \
       hilir.sbom="/opt/hilir/sbom.cdx.json"
 RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin hilir
-# Beam would otherwise make an empty environment of its own in each worker.
+# Beam would otherwise make an empty environment of its own in each worker. A step may start in another folder than the
+# project's, and the tools of TensorFlow.js are not below the user's cache.
 ENV PATH=/opt/hilir/.venv/bin:$PATH \
+    PYTHONPATH=/opt/hilir \
+    HILIR_TOOLS=/opt/hilir/tools \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \
@@ -97,8 +104,8 @@ CMD ["hilir", "--help"]
 FROM steps AS image
 USER root
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs >/dev/null && rm -rf /var/lib/apt/lists/*
-COPY --from=node-modules /opt/hilir/deploy/browser/node_modules deploy/browser/node_modules
-COPY --from=tfjs-environment /opt/hilir/.venv-tfjs .venv-tfjs
-RUN python image/sbom.py .venv .venv-tfjs > sbom.cdx.json
+COPY --from=node-modules /opt/hilir/tools/browser tools/browser
+COPY --from=tfjs-environment /opt/hilir/tools/tfjs tools/tfjs
+RUN python image/sbom.py .venv tools/tfjs > sbom.cdx.json
 USER hilir
 RUN python image/check.py

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -10,8 +10,8 @@ help: ## list the targets
 setup: ## make the environment .venv (does nothing when it is complete)
 	@scripts/setup.sh main
 
-setup-tfjs: ## make the environment of the TensorFlow.js converter
-	@scripts/setup.sh tfjs
+setup-tfjs: setup ## make the environment of the TensorFlow.js converter
+	@.venv/bin/hilir setup tfjs
 
 setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 	@scripts/setup.sh edge
@@ -19,10 +19,10 @@ setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 setup-tools: ## install Prometheus and Alertmanager for the tests of the rules (as root, on Debian and Ubuntu)
 	@command -v promtool >/dev/null && command -v amtool >/dev/null || { apt-get update -qq && apt-get install -qq --yes prometheus prometheus-alertmanager >/dev/null; }
 
-setup-browser: ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
+setup-browser: setup ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -qq --yes nodejs npm >/dev/null; }
-	@scripts/setup.sh node
+	@.venv/bin/hilir setup browser
 
 run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml --json" for others
 	@.venv/bin/hilir run $(or $(ARGS),configs/taxi.yaml)
@@ -66,8 +66,11 @@ bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (ben
 golden: setup ## renew the compiled pipelines that the tests compare with; look at the difference
 	@$(PY) -m tests.golden.render
 
+wheel: setup ## build the wheel into dist/
+	@rm -rf build && $(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
+
 image: ## build the container image (Docker, Podman or Buildah); DEVICE=gpu for GPUs, ARGS="--target steps" without TensorFlow.js
 	@scripts/image.sh $(ARGS)
 
 clean: ## remove what runs made; environments stay
-	@rm -rf out runs data
+	@rm -rf out runs data build dist

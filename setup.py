@@ -1,6 +1,12 @@
-"""Packaging of hilir: also what Beam and Dataflow workers install."""
+"""Packaging of hilir."""
+
+import sys
+from pathlib import Path
 
 from setuptools import find_packages, setup
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))
+from hilir.setup.glibc import find_fault
 
 setup(
     name="hilir",
@@ -12,9 +18,12 @@ setup(
     package_dir={"": "src"},
     packages=[*find_packages("src"), "hilir.configs"],
     package_data={
-        "hilir": ["py.typed"],
+        # The examples are data: user code, for a project's folder.
+        "hilir": ["py.typed", "examples/models/*.py", "examples/models/*/*.py"],
         "hilir.analysis": ["plot/*.css"],
         "hilir.configs": ["*.yaml", "*/*.yaml", "*/*.pbtxt"],
+        "hilir.setup": ["data/*"],
+        "hilir.pipeline": [f"browser/page/*.{suffix}" for suffix in ("html", "css", "js", "svg")],
         "hilir.components": ["exporter/tfjs/js/*.js", "exporter/tfjs/js/*.mjs"],
     },
     install_requires=[
@@ -77,5 +86,9 @@ setup(
             "uvicorn",
         ],
     },
-    entry_points={"console_scripts": ["hilir=hilir.pipeline.cli:main"]},
+    entry_points={"console_scripts": ["hilir=hilir.pipeline.cli.start:start"]},
 )
+
+fault = find_fault()
+if fault:
+    print(f"hilir: {fault}", file=sys.stderr)

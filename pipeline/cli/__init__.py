@@ -3,7 +3,3 @@
 Commands are imported when they are called, and import TensorFlow, TFX, Beam or google.cloud only inside their
 functions, so that `hilir --help` answers at once.
 """
-
-from hilir.pipeline.cli.main import main
-
-__all__ = ["main"]

@@ -1,5 +1,5 @@
 """`python -m hilir.pipeline.cli` is `hilir`."""
 
-from hilir.pipeline.cli import main
+from hilir.pipeline.cli.start import start
 
-main()
+start()

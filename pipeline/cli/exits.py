@@ -12,6 +12,7 @@ import sys
 # 130  interrupted
 _CODES = {
     "hilir.pipeline.errors.ConfigError": 3,
+    "hilir.setup.errors.SetupError": 3,
     "hilir.pipeline.errors.StepFailed": 4,
     "hilir.pipeline.errors.Interrupted": 130,
     "hilir.components.errors.ModelPackageError": 3,

@@ -26,6 +26,7 @@ COMMANDS = {
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration points to."),
+    "setup": ("hilir.pipeline.cli.run.setup:setup", "Install what exports to TensorFlow.js need."),
     "compile": ("hilir.pipeline.cli.vertex.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": (
         "hilir.pipeline.cli.vertex.emulate:emulate",

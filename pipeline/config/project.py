@@ -80,9 +80,8 @@ def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _finds(name: str, installed: Sequence[str]) -> bool:
-    # A namespace package has no origin, and never wins over a package of the project.
-    spec = PathFinder.find_spec(name, list(installed))
-    return spec is not None and spec.origin is not None
+    # A namespace package counts too: `google/__init__.py` of the project would win over all of its parts.
+    return PathFinder.find_spec(name, list(installed)) is not None
 
 
 def _is_needed(name: str) -> bool:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from hilir.pipeline.run.checks import Finding
+from hilir.setup.folders import DATA
+from hilir.setup.glibc import find_version
 
 _DISK_GB = 5.0
 _MEMORY_GB = 4.0
-_GLIBC = (2, 39)
 # The image for CPUs has TensorFlow under its other name: requirements/image-cpu.txt.
 _OTHER_NAMES = {"tensorflow": "tensorflow-cpu"}
 
@@ -41,7 +42,7 @@ def check_beam() -> Finding:
     if done.returncode == 0:
         return Finding("Beam", f"{version('apache-beam')}, FnApiRunner adds three numbers")
     reason = (done.stderr.strip() or "it ended without a word").splitlines()[-1]
-    return Finding("Beam", f"FnApiRunner failed: {reason}", "type 'rm -rf .venv && make setup'")
+    return Finding("Beam", f"FnApiRunner failed: {reason}", _reinstall())
 
 
 def _host() -> Finding:
@@ -49,23 +50,20 @@ def _host() -> Finding:
     fact = f"{system} {machine}, {os.cpu_count()} cores"
     if (system, machine) in {("Linux", "x86_64"), ("Darwin", "arm64")}:
         return Finding("host", fact)
-    return Finding("host", fact, "TFX has no packages for it; use the container image (make image)")
+    return Finding("host", fact, "TFX has no packages for it; use hilir's container image")
 
 
 def _libc() -> Finding:
-    name, number = platform.libc_ver()
-    if name != "glibc":
-        return Finding("C library", name or "the system's own")
-    if tuple(int(part) for part in number.split(".")[:2]) >= _GLIBC:
-        return Finding("C library", f"glibc {number}")
-    return Finding("C library", f"glibc {number}, older than 2.39", "type 'make setup', which unpacks a newer one")
+    # An old glibc was refused by the entry point.
+    version = find_version()
+    return Finding("C library", f"glibc {version}" if version else "the system's own")
 
 
 def _python() -> Finding:
     fact = f"{platform.python_version()} at {sys.prefix}"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Finding("Python", fact)
-    return Finding("Python", fact, "type 'make setup PYTHON=python3.11'")
+    return Finding("Python", fact, "make the environment with Python 3.11, 3.12 or 3.13")
 
 
 def _packages() -> Iterator[Finding]:
@@ -84,9 +82,16 @@ def _packages() -> Iterator[Finding]:
         if not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name} is {found}, wanted {requirement.specifier}")
     if wrong:
-        yield Finding("packages", "; ".join(wrong), "type 'make setup'")
+        yield Finding("packages", "; ".join(wrong), _reinstall())
     else:
         yield Finding("packages", f"TensorFlow {_find_version('tensorflow')}, TFX {version('tfx')}, all as wanted")
+
+
+def _reinstall() -> str:
+    # In a clone the data of hilir.setup is links.
+    if (DATA / "tools.txt").is_symlink():
+        return "type 'rm -rf .venv && make setup'"
+    return "type 'pip install --require-hashes --no-deps -r runtime.txt' with the file that came with the wheel"
 
 
 def _find_version(name: str) -> str:

@@ -10,28 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from hilir.components.exporter.errors import ExportError
-
-ROOT = Path(__file__).resolve().parents[3]
-CONVERTER = ROOT / ".venv-tfjs" / "bin" / "python"
-MODULES = ROOT / "deploy" / "browser" / "node_modules"
+from hilir.setup import tools
+from hilir.setup.errors import SetupError
 
 _HERE = Path(__file__).resolve().parent
 _SECONDS = 600
 
 
 def find_converter() -> Path:
-    """Returns the Python of the converter's environment, which is made if this is a checkout that lacks it.
+    """Returns the Python of the converter's environment, which is made if it is missing.
 
     Raises:
         ExportError: it is not there and cannot be made.
     """
-    if not CONVERTER.exists():
-        _set_up("tfjs", f"{CONVERTER.parents[1]} with the TensorFlow.js converter is missing", "make setup-tfjs")
-    return CONVERTER
+    try:
+        return tools.make_tfjs() / "bin" / "python"
+    except SetupError as error:
+        raise ExportError(f"the TensorFlow.js converter ('hilir setup tfjs'): {error}") from None
 
 
 def find_node() -> tuple[str, Path]:
-    """Returns the program `node` and the folder of the npm packages, which are installed if this is a checkout.
+    """Returns the program `node` and the folder of the npm packages, which are installed if they are missing.
 
     Raises:
         ExportError: one of them is not there.
@@ -42,9 +41,10 @@ def find_node() -> tuple[str, Path]:
             "there is no program 'node' on the PATH, which runs the exported TensorFlow.js model to prove it; "
             "install Node.js 20 or later (Debian, Ubuntu: apt-get install nodejs npm)"
         )
-    if not (MODULES / "@tensorflow" / "tfjs").exists():
-        _set_up("node", f"{MODULES} with @tensorflow/tfjs is missing", "make setup-browser")
-    return node, MODULES
+    try:
+        return node, tools.make_browser() / "node_modules"
+    except SetupError as error:
+        raise ExportError(f"TensorFlow.js in Node.js ('hilir setup browser'): {error}") from None
 
 
 def run_program(arguments: list[str], job: dict[str, Any], work: str, what: str) -> None:
@@ -72,13 +72,3 @@ def run_program(arguments: list[str], job: dict[str, Any], work: str, what: str)
 def script(name: str) -> str:
     """Returns the path of a file of this package."""
     return str(_HERE / name)
-
-
-def _set_up(environment: str, fact: str, remedy: str) -> None:
-    setup = ROOT / "scripts" / "setup.sh"
-    if not setup.exists():
-        raise ExportError(f"{fact}; type '{remedy}' in a checkout of hilir, or use its image")
-    done = subprocess.run([str(setup), environment], capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ExportError(f"{fact} and could not be made ({last}); mend that and type '{remedy}'")

@@ -49,7 +49,7 @@ def check_gpus(machine: Machine, environment: Mapping[str, str] = os.environ) ->
         return
     message = (
         f"this machine has {machine.idle_gpus} NVIDIA GPUs, and TensorFlow {tf.__version__} can use none of them: it "
-        f"was built without CUDA, or CUDA's libraries are missing. Use the image of `make image DEVICE=gpu`, or "
+        f"was built without CUDA, or CUDA's libraries are missing. Use hilir's image for GPUs, or "
         f"install hilir[gpu]; to train on the CPU set the environment variable CUDA_VISIBLE_DEVICES to -1"
     )
     if "CLUSTER_SPEC" in environment or "TF_CONFIG" in environment:

@@ -14,12 +14,16 @@ from hilir.pipeline.cli.options import overlay_option, set_option
 def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> int:
     """Check this machine, and what a configuration points to; each line says ok, or what to type."""
     from hilir.pipeline.config import load
+    from hilir.pipeline.config.project import enter_project
     from hilir.pipeline.run.checks import check_config
     from hilir.pipeline.run.doctor import check_beam, check_host
 
+    # First: what hides a package here would spoil the other checks.
+    enter_project()
+    loaded = load(config, overlays, settings) if config is not None else None
     findings = [*check_host(), check_beam()]
-    if config is not None:
-        findings += check_config(load(config, overlays, settings).config)
+    if loaded is not None:
+        findings += check_config(loaded.config)
     for finding in findings:
         mark = click.style("ok", fg="green") if finding.ok else click.style("!!", fg="red")
         remedy = f"\n      → {finding.remedy}" if finding.remedy else ""

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from hilir.pipeline.cli import main
+from hilir.pipeline.cli.main import main
 from hilir.serving.cli.release import release  # noqa: F401 - imported once, not in every fork
 from hilir.serving.release import report, verbs  # noqa: F401
 

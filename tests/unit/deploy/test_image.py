@@ -75,6 +75,33 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder():
         )
 
 
+def test_the_builder_gets_every_file_that_the_wheel_has_by_a_link():
+    (code,) = [stage for stage in STAGES if stage.startswith("environment AS code\n")]
+    copied = [
+        ROOT / source for line in re.findall(r"^COPY (.*)$", code, re.MULTILINE) for source in line.split(" ")[:-1]
+    ]
+    links = [path for folder in ("src", "pipeline") for path in (ROOT / folder).rglob("*") if path.is_symlink()]
+    assert len(links) >= 12
+    for link in links:
+        assert any(link.resolve().is_relative_to(source) for source in copied), link
+
+
+def test_the_image_installs_the_wheel_and_its_folder_is_a_project():
+    (code,) = [stage for stage in STAGES if stage.startswith("environment AS code\n")]
+    assert "--no-index ." in code
+    assert "editable" not in DOCKERFILE
+    assert "cp -a configs models /overlay/" in code
+    steps, image = STAGES[-2:]
+    assert "PYTHONPATH=/opt/hilir " in steps
+    # The folders of `hilir.setup.folders.find_folder`; only a complete one counts.
+    assert "HILIR_TOOLS=/opt/hilir/tools " in steps
+    assert "/opt/hilir/tools/tfjs tools/tfjs" in image
+    assert "/opt/hilir/tools/browser tools/browser" in image
+    assert "touch tools/tfjs/.complete" in DOCKERFILE
+    assert "cd tools/browser && " in DOCKERFILE
+    assert DOCKERFILE.count("&& touch .complete") == 1
+
+
 def run(*arguments, **options):
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60, **options)
 

@@ -17,8 +17,10 @@ from hilir.pipeline.errors import ConfigError
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A serving root with exports of the versions 1 and 2, of which 3 has none, 4 none that kept its bounds."""
-    packages = tmp_path / "packages"
-    monkeypatch.setattr(site, "_find_package", lambda name: packages / name)
+    monkeypatch.setenv("HILIR_TOOLS", str(tmp_path / "tools"))
+    packages = tmp_path / "tools" / "browser" / "node_modules" / "@tensorflow"
+    packages.mkdir(parents=True)
+    (tmp_path / "tools" / "browser" / ".complete").touch()
     for name, package in site._VENDORED.items():
         (packages / package / "dist").mkdir(parents=True, exist_ok=True)
         (packages / package / "dist" / name).write_text(name)

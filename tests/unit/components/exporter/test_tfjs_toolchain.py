@@ -11,22 +11,35 @@ from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.tfjs import tfjs_toolchain
 
 
-def test_outside_a_checkout_the_missing_converter_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(tfjs_toolchain, "ROOT", tmp_path)
-    monkeypatch.setattr(tfjs_toolchain, "CONVERTER", tmp_path / ".venv-tfjs" / "bin" / "python")
-    with pytest.raises(ExportError, match=r"TensorFlow\.js converter is missing; type 'make setup-tfjs'"):
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    """A cache in which nothing can be made."""
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("HILIR_TOOLS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+
+def test_a_converter_that_cannot_be_made_is_named_with_its_command(nowhere):
+    with pytest.raises(
+        ExportError, match=r"converter \('hilir setup tfjs'\): .*tfjs-\w+: is missing and cannot be made"
+    ):
         tfjs_toolchain.find_converter()
 
 
-def test_in_a_checkout_the_setup_is_run_and_its_failure_told(monkeypatch, tmp_path):
-    (tmp_path / "scripts").mkdir()
-    setup = tmp_path / "scripts" / "setup.sh"
-    setup.write_text('#!/bin/sh\necho "no network for $1" >&2\nexit 3\n')
-    setup.chmod(0o755)
-    monkeypatch.setattr(tfjs_toolchain, "ROOT", tmp_path)
-    monkeypatch.setattr(tfjs_toolchain, "CONVERTER", tmp_path / ".venv-tfjs" / "bin" / "python")
-    with pytest.raises(ExportError, match=r"no network for tfjs\); mend that and type 'make setup-tfjs'"):
-        tfjs_toolchain.find_converter()
+def test_npm_packages_that_cannot_be_installed_are_named_with_their_command(nowhere):
+    with pytest.raises(ExportError, match=r"Node\.js \('hilir setup browser'\): .*browser-\w+: is missing and cannot"):
+        tfjs_toolchain.find_node()
+
+
+def test_the_image_has_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("HILIR_TOOLS", str(tmp_path))
+    for name in ("tfjs", "browser"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".complete").touch()
+    (tmp_path / "tfjs" / "bin").mkdir()
+    (tmp_path / "tfjs" / "bin" / "python").touch()
+    assert tfjs_toolchain.find_converter() == tmp_path / "tfjs" / "bin" / "python"
+    assert tfjs_toolchain.find_node()[1] == tmp_path / "browser" / "node_modules"
 
 
 def test_a_missing_node_is_named(monkeypatch):

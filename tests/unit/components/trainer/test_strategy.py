@@ -67,7 +67,7 @@ def test_idle_gpus_are_a_warning_here_and_an_error_where_a_platform_bills_them(c
     assert not caplog.messages
     check_gpus(idle, {})
     assert "this machine has 2 NVIDIA GPUs, and TensorFlow" in caplog.text
-    with pytest.raises(TrainingError, match="Use the image of `make image DEVICE=gpu`, or"):
+    with pytest.raises(TrainingError, match="Use hilir's image for GPUs, or"):
         check_gpus(idle, {"CLUSTER_SPEC": "{}"})
 
 

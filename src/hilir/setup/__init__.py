@@ -1,0 +1,1 @@
+"""Makes what hilir needs outside its packages: the TensorFlow.js converter, the page's npm packages, a newer glibc."""
