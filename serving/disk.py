@@ -51,7 +51,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Replaces a file as a whole; after a crash it is the old one or the new one."""
     new = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
