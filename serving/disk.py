@@ -56,7 +56,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             new.unlink()
         raise

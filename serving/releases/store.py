@@ -121,9 +121,10 @@ class Store:
             raise ServingConfigError(
                 f"{self.root / _LOCK_FILE}: held by another command for {_LOCK_SECONDS} s; wait for it or end it"
             ) from None
-        except PermissionError as error:
+        except OSError as error:
             raise ServingConfigError(
-                f"{error.filename or self.root}: cannot be written to ({error.strerror}); make it writable"
+                f"{error.filename or self.root}: cannot be written to ({error.strerror}); "
+                "make it writable, or make room for it"
             ) from None
 
     def _served_root(self) -> str:

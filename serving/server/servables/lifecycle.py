@@ -173,28 +173,34 @@ class Lifecycle:
     def _poll(self, settings: ModelSettings) -> None:
         name = settings.name
         with self._changed:
-            tracked = self._tracked.get(name, {})
-            known = frozenset(tracked)
-            failed = {number: entry.failed_as for number, entry in tracked.items() if entry.has_failed}
+            tracked = dict(self._tracked.get(name, {}))
+            failed = {
+                n: entry.failed_as for n, entry in tracked.items() if entry.has_failed and entry.failed_as is not None
+            }
+        listing, fault = None, None
         try:
-            listing = self._watch.look(settings, known, {n: seen for n, seen in failed.items() if seen is not None})
-            lost = f"no versions of model {name} are left under {settings.base_path}" if listing.is_gone else None
+            listing = self._watch.look(settings, tracked, failed)
         except StatusError as error:
-            # Storage that cannot be read says nothing about versions.
-            listing, lost = Listing(is_gone=True), error.message
+            fault = error.message
         with self._changed:
-            self._seen[name] = bool(listing.waiting)
+            self._seen[name] = bool(listing and listing.waiting)
             self._changed.notify_all()
-            if self._models.get(name) != settings:
-                return
-            serves = name in self.table.current.versions
-            if lost is None or not serves:
-                self._notices.update(name, [] if lost is None or listing.waiting else [lost])
-            else:
-                self._notices.update(name, [f"{lost}; the versions that are loaded continue to be served"])
-            if not (listing.is_gone and serves):
-                self._aspire(name, listing)
-            self._show_waiting(name, listing.waiting)
+            if self._models.get(name) == settings:
+                self._follow(settings, listing, fault)
+
+    def _follow(self, settings: ModelSettings, listing: Listing | None, fault: str | None) -> None:
+        """Act on a look at a base path; one that cannot be listed, None, says nothing about versions."""
+        name = settings.name
+        serves = name in self.table.current.versions
+        waiting = {} if listing is None else listing.waiting
+        if listing is not None and listing.is_gone and serves:
+            listing, fault = None, f"no versions of model {name} are left under {settings.base_path}"
+        if fault is not None and serves:
+            fault += "; the versions that are loaded continue to be served"
+        self._notices.update(name, [] if fault is None else [fault])
+        if listing is not None:
+            self._aspire(name, listing)
+        self._show_waiting(name, waiting)
 
     def _show_waiting(self, model: str, waiting: Mapping[int, str]) -> None:
         """Have the status say what versions lack that are being copied."""
@@ -203,7 +209,7 @@ class Lifecycle:
         for version, reason in waiting.items():
             entry = tracked.get(version)
             if entry is None or entry.has_failed:
-                state = State.START if entry is None else statuses[version].state
+                state = statuses[version].state if entry is not None and version in statuses else State.START
                 self._set_state(model, version, state, Code.UNAVAILABLE, f"not complete yet: {reason}")
         for version, status in statuses.items():
             if status.state is State.START and version not in tracked and version not in waiting:
