@@ -153,7 +153,9 @@ class ConfigSource:
         for name in folders.names:
             folder = self._root / name
             try:
-                is_model = folder.resolve().is_relative_to(self._root) and index_versions(list_folders(folder).names)
+                is_model = Path(os.path.realpath(folder)).is_relative_to(self._root) and index_versions(
+                    list_folders(folder).names
+                )
             except OSError as error:
                 faults[name] = error.strerror or str(error)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -82,9 +83,10 @@ class ServerCore:
             raise invalid_argument(f"More than {_MAX_MODELS} models in config list")
         if self._model_root is None:
             return
-        root = Path(self._model_root).resolve()
+        # Not resolve(), which raises where a link leads to itself.
+        root = Path(os.path.realpath(self._model_root))
         for settings in models.values():
-            if "://" in settings.base_path or not Path(settings.base_path).resolve().is_relative_to(root):
+            if "://" in settings.base_path or not Path(os.path.realpath(settings.base_path)).is_relative_to(root):
                 raise StatusError(
                     Code.PERMISSION_DENIED,
                     f"base_path {settings.base_path} of model {settings.name} lies outside {root}, "
