@@ -28,11 +28,10 @@ from hilir.serving.server.rest.http_server import HttpServer
 from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_config
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
-from hilir.serving.server.servables.lifecycle import Lifecycle
+from hilir.serving.server.servables.lifecycle import Lifecycle, LifecycleOptions
 from hilir.serving.server.servables.loader import LoadOptions, load_servable, return_memory
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
-from hilir.serving.server.servables.tracked import LifecycleOptions
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from hilir.serving.server.servables.completeness import find_contradiction
@@ -18,7 +19,7 @@ from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.servables.statuses import Statuses, VersionStatus
 from hilir.serving.server.servables.storage import Fingerprint, fingerprint
 from hilir.serving.server.servables.storage_watch import Listing, StorageWatch
-from hilir.serving.server.servables.tracked import LifecycleOptions, Tracked
+from hilir.serving.server.servables.tracked import Tracked
 from hilir.serving.server.status import Code, StatusError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,16 @@ _COPY_POLL_SECONDS = 0.25
 _COPY_PATIENCE_SECONDS = 10.0
 # Unloading waits for requests; it must not wait behind a load.
 _UNLOAD_THREADS = 2
+
+
+@dataclass(frozen=True)
+class LifecycleOptions:
+    """The flags that concern versions."""
+
+    poll_seconds: float = 1.0
+    load_threads: int = 1
+    max_retries: int = 5
+    retry_seconds: float = 60.0
 
 
 class Lifecycle:

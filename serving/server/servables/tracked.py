@@ -1,4 +1,4 @@
-"""One version on its way into service and out of it, and the flags that concern its way."""
+"""One version on its way into service and out of it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from dataclasses import dataclass
 from hilir.serving.server.servables.policy import Phase, Snapshot
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.servables.storage import Fingerprint
-
-
-@dataclass(frozen=True)
-class LifecycleOptions:
-    """The flags that concern versions."""
-
-    poll_seconds: float = 1.0
-    load_threads: int = 1
-    max_retries: int = 5
-    retry_seconds: float = 60.0
 
 
 @dataclass
