@@ -6,18 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
-from hilir.serving.server.servables.completeness import find_contradiction
+from hilir.serving.server.servables.load_pool import Load, LoadPool
 from hilir.serving.server.servables.model_config import ModelSettings
 from hilir.serving.server.servables.notices import Notices
 from hilir.serving.server.servables.policy import Action, Phase, State, next_action
 from hilir.serving.server.servables.routing import Routing, RoutingTable
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.servables.statuses import Statuses, VersionStatus
-from hilir.serving.server.servables.storage import Fingerprint, fingerprint
+from hilir.serving.server.servables.storage import Fingerprint
 from hilir.serving.server.servables.storage_watch import Listing, StorageWatch
 from hilir.serving.server.servables.tracked import Tracked
 from hilir.serving.server.status import Code, StatusError
@@ -28,8 +28,6 @@ _TICK_SECONDS = 0.1
 _COPY_POLL_SECONDS = 0.25
 # A server that starts waits for so long for a copy to be complete, then serves what there is.
 _COPY_PATIENCE_SECONDS = 10.0
-# Unloading waits for requests; it must not wait behind a load.
-_UNLOAD_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,11 @@ class Lifecycle:
 
     def __init__(
         self,
-        load: Callable[[str, int, str], Servable],
+        load: Load,
         unloaded: Callable[[], None],
         options: LifecycleOptions,
     ) -> None:
         self.table = RoutingTable()
-        self._load_servable = load
-        self._unloaded = unloaded
         self._options = options
         self._models: Mapping[str, ModelSettings] = MappingProxyType({})
         self._tracked: dict[str, dict[int, Tracked]] = {}
@@ -75,8 +71,7 @@ class Lifecycle:
         self._stop = False
         self._polled = False
         self._next_poll = 0.0
-        self._loads = ThreadPoolExecutor(max(1, options.load_threads), "load")
-        self._unloads = ThreadPoolExecutor(_UNLOAD_THREADS, "unload")
+        self._pool = LoadPool(load, unloaded, options.load_threads)
         self._thread = threading.Thread(target=self._work, name="lifecycle", daemon=True)
 
     @property
@@ -129,8 +124,7 @@ class Lifecycle:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
-        self._loads.shutdown(cancel_futures=True)
-        self._unloads.shutdown()
+        self._pool.stop()
 
     def set_models(self, models: Mapping[str, ModelSettings]) -> None:
         """Replace the set of models; versions of those left out will be unloaded."""
@@ -264,12 +258,15 @@ class Lifecycle:
         if action is Action.LOAD:
             entry.phase = Phase.LOADING
             self._set_state(model, entry.version, State.LOADING)
-            self._loads.submit(self._load, model, entry)
+            self._start_load(model, entry)
             return
         entry.phase = Phase.UNLOADING
         self._set_state(model, entry.version, State.UNLOADING)
         self.table.current = self.table.current.without_version(model, entry.version)
-        self._unloads.submit(self._unload, model, entry)
+        self._pool.unload(entry.close, partial(self._unload_ended, model, entry))
+
+    def _start_load(self, model: str, entry: Tracked) -> None:
+        self._pool.load(model, entry.version, entry.path, partial(self._load_ended, model, entry))
 
     def _retry_due(self, model: str, versions: Mapping[int, Tracked]) -> None:
         for entry in versions.values():
@@ -281,26 +278,16 @@ class Lifecycle:
                 self._set_state(model, entry.version, State.END, Code.CANCELLED, "load was cancelled")
             elif time.monotonic() >= entry.retry_at:
                 entry.retry_at = None
-                self._loads.submit(self._load, model, entry)
+                self._start_load(model, entry)
 
-    def _load(self, model: str, entry: Tracked) -> None:
-        attempted = fingerprint(entry.path)
-        try:
-            contradiction = find_contradiction(entry.path)
-            if contradiction is not None:
-                raise StatusError(Code.FAILED_PRECONDITION, f"{entry.path} is not complete: {contradiction}")
-            servable = self._load_servable(model, entry.version, entry.path)
-        except StatusError as error:
-            self._load_failed(model, entry, error, attempted)
-            return
-        except Exception as error:
-            logger.exception("loading %s version %d", model, entry.version)
-            self._load_failed(model, entry, StatusError(Code.INTERNAL, repr(error)), attempted)
+    def _load_ended(self, model: str, entry: Tracked, outcome: Servable | StatusError, attempted: Fingerprint) -> None:
+        if isinstance(outcome, StatusError):
+            self._load_failed(model, entry, outcome, attempted)
             return
         with self._changed:
-            entry.servable = servable
+            entry.servable = outcome
             entry.phase = Phase.READY
-            self.table.current = self.table.current.with_version(servable)
+            self.table.current = self.table.current.with_version(outcome)
             self._set_state(model, entry.version, State.AVAILABLE)
         logger.info("model %s version %d is available", model, entry.version)
 
@@ -325,10 +312,7 @@ class Lifecycle:
             self._set_state(model, entry.version, State.END, error.code, error.message)
         logger.error("model %s version %d can't be loaded: %s", model, entry.version, error)
 
-    def _unload(self, model: str, entry: Tracked) -> None:
-        if entry.servable is not None:
-            entry.servable.close()
-        entry.servable = None
+    def _unload_ended(self, model: str, entry: Tracked) -> None:
         with self._changed:
             entry.phase = Phase.GONE
             self._set_state(model, entry.version, State.END)
@@ -340,7 +324,6 @@ class Lifecycle:
             # Wanted again in the meantime: the next poll has to find it.
             self._polled = False
             self._next_poll = 0.0 if entry.aspired else self._next_poll
-        self._unloaded()
         logger.info("model %s version %d is unloaded", model, entry.version)
 
     def _set_state(self, model: str, version: int, state: State, code: Code = Code.OK, message: str = "") -> None:

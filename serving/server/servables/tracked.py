@@ -39,6 +39,12 @@ class Tracked:
         self.retry_at = self.failed_as = None
         self.phase = Phase.NEW
 
+    def close(self) -> None:
+        """Free it once no request holds it; nothing refers to it afterwards, so that its memory can be returned."""
+        servable, self.servable = self.servable, None
+        if servable is not None:
+            servable.close()
+
     def snapshot(self) -> Snapshot:
         """What the policy needs to know."""
         return Snapshot(self.version, self.phase, self.aspired)
