@@ -14,9 +14,9 @@ from hilir.serving.disk import hash_file, list_folders
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.server.options import ServeOptions
 from hilir.serving.server.servables.model_config import PLATFORM, read_config_file, single_model
-from hilir.serving.server.servables.notices import Notices
 from hilir.serving.server.servables.policy import index_versions
 from hilir.serving.server.status import StatusError
+from hilir.serving.server.telemetry.notices import Notices
 
 logger = logging.getLogger(__name__)
 CONFIG_FILE = "models.config"

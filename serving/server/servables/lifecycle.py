@@ -12,15 +12,15 @@ from types import MappingProxyType
 
 from hilir.serving.server.servables.load_pool import Load, LoadPool
 from hilir.serving.server.servables.model_config import ModelSettings
-from hilir.serving.server.servables.notices import Notices
 from hilir.serving.server.servables.policy import Action, Phase, State, next_action
 from hilir.serving.server.servables.routing import Routing, RoutingTable
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.servables.statuses import Statuses, VersionStatus
-from hilir.serving.server.servables.storage import Fingerprint
-from hilir.serving.server.servables.storage_watch import Listing, StorageWatch
+from hilir.serving.server.servables.storage.listing import Fingerprint
+from hilir.serving.server.servables.storage.polling import Listing, StorageWatch
 from hilir.serving.server.servables.tracked import Tracked
 from hilir.serving.server.status import Code, StatusError
+from hilir.serving.server.telemetry.notices import Notices
 
 logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1

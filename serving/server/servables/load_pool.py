@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from hilir.serving.server.servables.completeness import find_contradiction
 from hilir.serving.server.servables.servable import Servable
-from hilir.serving.server.servables.storage import Fingerprint, fingerprint
+from hilir.serving.server.servables.storage.completeness import find_contradiction
+from hilir.serving.server.servables.storage.listing import Fingerprint, fingerprint
 from hilir.serving.server.status import Code, StatusError
 
 logger = logging.getLogger(__name__)

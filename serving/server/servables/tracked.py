@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hilir.serving.server.servables.policy import Phase, Snapshot
 from hilir.serving.server.servables.servable import Servable
-from hilir.serving.server.servables.storage import Fingerprint
+from hilir.serving.server.servables.storage.listing import Fingerprint
 
 
 @dataclass

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from hilir.serving.server.servables.model_config import ModelSettings, VersionPolicy
-from hilir.serving.server.servables.storage import fingerprint
-from hilir.serving.server.servables.storage_watch import StorageWatch
+from hilir.serving.server.servables.storage.listing import fingerprint
+from hilir.serving.server.servables.storage.polling import StorageWatch
 
 # So long that nothing settles during a test.
 POLL_SECONDS = 3600.0

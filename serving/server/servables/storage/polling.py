@@ -7,11 +7,11 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hilir.serving.server.servables.completeness import find_missing_part, is_verified
 from hilir.serving.server.servables.model_config import ModelSettings
-from hilir.serving.server.servables.notices import Notices
 from hilir.serving.server.servables.policy import choose_versions
-from hilir.serving.server.servables.storage import Fingerprint, Found, fingerprint, is_remote, list_versions
+from hilir.serving.server.servables.storage.completeness import find_missing_part, is_verified
+from hilir.serving.server.servables.storage.listing import Fingerprint, Found, fingerprint, is_remote, list_versions
+from hilir.serving.server.telemetry.notices import Notices
 
 logger = logging.getLogger(__name__)
 # A version whose files have not changed for so long is not being copied any more.
