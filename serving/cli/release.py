@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hilir.serving.release.transaction import Session
+    from hilir.serving.release.transaction import Transaction
 
 Command = Callable[..., Any]
 
+_SELECTION: list[Callable[[Command], Command]] = [
+    click.option("--root", metavar="PATH", help="Serving root. [out/models]"),
+    click.option("--model", metavar="NAME", help="Model. [the only one, or the only one that is released]"),
+    click.option("--config", metavar="FILE", help="A project's configuration, which names root and model."),
+]
 _OPTIONS: list[Callable[[Command], Command]] = [
-    click.option("--root", default="out/models", show_default=True, help="Serving root."),
-    click.option("--model", help="Model; may be left out where there is only one."),
+    *_SELECTION,
     click.option(
         "--server",
         "servers",
@@ -33,14 +37,14 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
 ]
 _CHANGES: list[Callable[[Command], Command]] = [
-    click.option("--dry-run", is_flag=True, help="Check, say what would be done, and change nothing."),
+    click.option("--dry-run", is_flag=True, help="Check, print what would be done, and change nothing."),
     click.option("--why", default="", metavar="TEXT", help="Goes into the history."),
 ]
 _schema_option = click.option(
-    "--accept-schema-change", is_flag=True, help="Take a version whose inputs differ from stable's."
+    "--accept-schema-change", is_flag=True, help="Accept a version whose inputs differ from stable's."
 )
 _offline_option = click.option(
-    "--offline", is_flag=True, help="First release only: no server runs yet, write what it will start with."
+    "--offline", is_flag=True, help="First release only, while no server runs: write what it will start with."
 )
 _version = click.argument("version", type=click.IntRange(1))
 
@@ -62,26 +66,32 @@ def release() -> None:
     """
 
 
-def _open(root: str, model: str | None, servers: tuple[str, ...], **more: Any) -> Session:
-    from hilir.serving.release.factory import open_session
+def _open(
+    root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
+) -> Transaction:
+    from hilir.serving.release.factory import open_transaction
+    from hilir.serving.release.selection import select
 
-    return open_session(root, model, servers=servers, say=lambda line: click.echo(line), **more)
+    store, chosen = select(root, model, config)
+    return open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
 
 
-def _tell(session: Session, state: Any) -> None:
+def _print_state(transaction: Transaction, state: Any) -> None:
     from hilir.serving.release.transaction import describe
 
-    click.echo(f"{session.model}: {'nothing was changed; it would be: ' if session.dry_run else ''}{describe(state)}")
+    click.echo(
+        f"{transaction.model}: {'nothing was changed; it would be: ' if transaction.dry_run else ''}{describe(state)}"
+    )
 
 
 @release.command("list")
-@click.option("--root", default="out/models", show_default=True, help="Serving root.")
-@click.option("--model", help="One model alone.")
-def list_versions(root: str, model: str | None) -> None:
-    """List the versions on disk and what each is."""
+@_with(_SELECTION)
+def list_versions(**selection: str | None) -> None:
+    """List the versions on disk and what each is, of all models or of one."""
     from hilir.serving.release.report import list_lines
+    from hilir.serving.release.selection import select
 
-    for line in list_lines(root, model):
+    for line in list_lines(*select(**selection)):
         click.echo(line)
 
 
@@ -89,12 +99,42 @@ def list_versions(root: str, model: str | None) -> None:
 @_with(_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def show(as_json: bool, **options: Any) -> None:
-    """Show the release, and where servers and gateway differ from it."""
-    from hilir.serving.release.report import show_lines
+    """Show the release, and where servers and gateway differ from it.
 
-    session = _open(**options)
-    for line in show_lines(session, as_json):
+    Exit code 3 if one of them does not answer, or does not do what the release says.
+    """
+    from hilir.serving.release.report import inspect, show_lines
+
+    found = inspect(_open(**options))
+    for line in show_lines(found, as_json):
         click.echo(line)
+    found.require_arrival()
+
+
+@release.command()
+@click.argument("path", metavar="PATH")
+@click.option("--dry-run", is_flag=True, help="Check, print what would be done, and change nothing.")
+@click.option("--why", default="", metavar="TEXT", help="Goes into the manifest.")
+def adopt(path: str, dry_run: bool, why: str) -> None:
+    """Write a manifest for a SavedModel that hilir did not make, so that it can be staged.
+
+    PATH is its folder, <root>/<model>/<version>. The version counts as blessed. Golden requests that lie in
+    assets.extra/golden.jsonl are replayed when it is staged; without them its answers are not verified.
+    """
+    from pathlib import Path
+
+    from hilir.serving.release.adopt import adopt_version
+    from hilir.serving.release.selection import DEFAULT_ROOT
+
+    manifest = adopt_version(path, why, dry_run)
+    prefix = "nothing was changed; it would be: " if dry_run else ""
+    signatures = ", ".join(manifest["signatures"]) or "no signatures"
+    click.echo(
+        f"{prefix}{manifest['model']} version {manifest['version']}, {len(manifest['files'])} files, {signatures}"
+    )
+    root = Path(path).absolute().parent.parent
+    elsewhere = "" if root == Path(DEFAULT_ROOT).absolute() else f" --root {root}"
+    click.echo(f"next: hilir release stage {manifest['version']} --model {manifest['model']}{elsewhere}")
 
 
 @release.command()
@@ -104,11 +144,11 @@ def show(as_json: bool, **options: Any) -> None:
 @_offline_option
 @click.option("--served-root", metavar="PATH", help="The serving root as the servers see it, for containers.")
 def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
-    """Load VERSION on the servers, prove it, and make it the candidate without traffic."""
+    """Load VERSION on the servers, verify it, and make it the candidate without traffic."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    _tell(session, verbs.stage(session, version, accept_schema_change=accept_schema_change))
+    transaction = _open(**options)
+    _print_state(transaction, verbs.stage(transaction, version, accept_schema_change=accept_schema_change))
 
 
 @release.command()
@@ -118,12 +158,12 @@ def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
 @_with(_OPTIONS, _CHANGES)
 @_schema_option
 def canary(version: int, percent: float, shadow: float | None, accept_schema_change: bool, **options: Any) -> None:
-    """Give VERSION a share of the traffic; users with a key stay with what they got."""
+    """Give VERSION a share of the traffic; users with a key keep their version."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    state = verbs.canary(session, version, percent, shadow=shadow, accept_schema_change=accept_schema_change)
-    _tell(session, state)
+    transaction = _open(**options)
+    state = verbs.canary(transaction, version, percent, shadow=shadow, accept_schema_change=accept_schema_change)
+    _print_state(transaction, state)
 
 
 @release.command()
@@ -133,8 +173,8 @@ def promote(**options: Any) -> None:
     """Make the candidate stable; the version before it stays loaded."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    _tell(session, verbs.promote(session))
+    transaction = _open(**options)
+    _print_state(transaction, verbs.promote(transaction))
 
 
 @release.command()
@@ -144,8 +184,8 @@ def rollback(to: int | None, **options: Any) -> None:
     """Give all traffic to the version that was stable before: at the gateway at once."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    _tell(session, verbs.rollback(session, to))
+    transaction = _open(**options)
+    _print_state(transaction, verbs.rollback(transaction, to))
 
 
 @release.command()
@@ -154,8 +194,8 @@ def abort(**options: Any) -> None:
     """End the trial of the candidate; all traffic goes to stable."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    _tell(session, verbs.abort(session))
+    transaction = _open(**options)
+    _print_state(transaction, verbs.abort(transaction))
 
 
 @release.command()
@@ -165,17 +205,17 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
     """Unload VERSIONS, or all that are neither stable nor the candidate."""
     from hilir.serving.release import verbs
 
-    session = _open(**options)
-    _tell(session, verbs.retire(session, versions))
+    transaction = _open(**options)
+    _print_state(transaction, verbs.retire(transaction, versions))
 
 
 @release.command()
-@click.option("--root", default="out/models", show_default=True, help="Serving root.")
-@click.option("--model", help="Model; may be left out where there is only one.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def history(root: str, model: str | None, as_json: bool) -> None:
+@_with(_SELECTION)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+def history(as_json: bool, **selection: str | None) -> None:
     """Show what was done, when and why."""
     from hilir.serving.release.report import history_lines
+    from hilir.serving.release.selection import select
 
-    for line in history_lines(root, model, as_json):
+    for line in history_lines(*select(**selection), as_json):
         click.echo(line)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
 from hilir.serving.gateway.routes import render_routes
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store, write_atomically
+from hilir.serving.releases.store import Store
 
 SETTINGS_FILE = "settings.json"
 # A bootstrap with API keys is for its owner alone.
@@ -79,5 +80,5 @@ def write_routes(store: Store, changed: State | None = None) -> None:
             return
         path = gateway_folder(store) / ROUTES_FILE
         text = json.dumps(render_routes(states, settings), indent=2) + "\n"
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text)

@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hilir.serving.disk import hash_file
 from hilir.serving.errors import ReleaseRefused
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store, hash_file
+from hilir.serving.releases.store import Store
 
 MANIFEST = "manifest.json"
-_SCHEMA = 1
+SCHEMA = 1
 
 
 def check_version(store: Store, model: str, version: int) -> dict[str, Any]:
-    """Proves that a version is whole, what its manifest says, and blessed; returns the manifest.
+    """Verifies that a version is complete, what its manifest says, and blessed; returns the manifest.
 
     Raises:
         ReleaseRefused: it is not.
@@ -45,15 +46,23 @@ def read_manifest(store: Store, model: str, version: int) -> dict[str, Any]:
     path = store.root / model / str(version) / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_bytes())
-        usable = manifest["schema"] == _SCHEMA and manifest["version"] == version and manifest["model"] == model
-        if usable and isinstance(manifest["files"], dict) and isinstance(manifest["signatures"], dict):
+        usable = manifest["schema"] == SCHEMA and manifest["version"] == version and manifest["model"] == model
+        if usable and _are_files(manifest["files"]) and _are_signatures(manifest["signatures"]):
             return manifest
-        fault = f"it is not schema {_SCHEMA} of version {version} of {model}"
+        fault = f"it is not schema {SCHEMA} of version {version} of {model}"
     except FileNotFoundError:
-        fault = "it is missing, so the version may be incomplete"
-    except (ValueError, KeyError, TypeError) as error:
+        raise ReleaseRefused(
+            f"{path}: it is missing; push the version again, or, if hilir did not make it, "
+            f"type 'hilir release adopt {path.parent}'"
+        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         fault = f"it cannot be read ({type(error).__name__}: {error})"
     raise ReleaseRefused(f"{path}: {fault}; push the version again")
+
+
+def is_adopted(manifest: dict[str, Any]) -> bool:
+    """Tells whether hilir did not make the version, but was told to take it as it is."""
+    return "adopted" in manifest
 
 
 def manifest_hash(store: Store, model: str, version: int) -> str:
@@ -77,6 +86,19 @@ def check_inputs(store: Store, state: State, version: int, accept: bool) -> bool
             f"{'; '.join(differences)}; clients must send both, then say --accept-schema-change"
         )
     return bool(differences)
+
+
+def _are_files(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)
+        for entry in content.values()
+    )
+
+
+def _are_signatures(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("inputs"), dict) for entry in content.values()
+    )
 
 
 def _check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Puts a session together from what the command line says: the store, and the targets that there are."""
+"""Makes a transaction from what the command line says: the store, and the targets that there are."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.gateway.files import read_gateway
 from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.selection import choose_model
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.release.targets.tf_serving import TfServing, UnstartedServers
-from hilir.serving.release.transaction import Session
+from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.store import Store
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
 
 
-def open_session(
-    root: str,
+def open_transaction(
+    store: Store,
     model: str | None,
     *,
-    say: Callable[[str], None],
+    echo: Callable[[str], None],
     servers: Sequence[str] = (),
     gateways: Sequence[str] = (),
     served_root: str | None = None,
@@ -30,24 +31,23 @@ def open_session(
     dry_run: bool = False,
     timeout: float = 300.0,
     why: str = "",
-) -> Session:
-    """Returns a session for a model of a serving root; a gateway takes part if its files are there.
+) -> Transaction:
+    """Returns a transaction for a model of a serving root; a gateway takes part if its files are there.
 
     Raises:
-        ServingConfigError: there is no such root, no such model, or the token cannot be read.
+        ServingConfigError: there is no such model, or the token cannot be read.
     """
-    store = Store(root)
     name = choose_model(store, model)
     caller = RestCaller(_read_token(token_file))
     target = TfServing(store, name, servers or (DEFAULT_SERVER,), caller)
     settings = read_gateway(store)
-    return Session(
+    return Transaction(
         store=store,
         model=name,
         servers=UnstartedServers(store) if offline else target,
         gateway=None if settings is None or offline else _gateway(store, name, gateways or (settings.status,)),
-        prove=lambda version: replay_golden(store, name, version, target.replicas(), caller),
-        say=say,
+        replay_golden=lambda version: replay_golden(store, name, version, target.replicas(), caller),
+        echo=echo,
         offline=offline,
         dry_run=dry_run,
         timeout=timeout,
@@ -58,22 +58,6 @@ def open_session(
 
 def _gateway(store: Store, model: str, addresses: Sequence[str]) -> EnvoyGateway:
     return EnvoyGateway(store, model, addresses, RestCaller())
-
-
-def choose_model(store: Store, model: str | None) -> str:
-    """Returns the model that is meant: the named one, or the only one there is.
-
-    Raises:
-        ServingConfigError: it is not there, or there are several.
-    """
-    models = store.models()
-    if model is None and len(models) == 1:
-        return models[0]
-    if model in models:
-        return str(model)
-    there = ", ".join(models) or "none; make one with 'hilir run'"
-    wanted = f"there is no model {model}" if model else "say with --model which model is meant"
-    raise ServingConfigError(f"{store.root}: {wanted}; there are: {there}")
 
 
 def _read_token(path: str | None) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
+from hilir.serving.release.checks import is_adopted, read_manifest
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.store import Store
 
@@ -16,18 +17,18 @@ GOLDEN_FILE = "assets.extra/golden.jsonl"
 # Other processors and thread counts add up in another order; a wrong model is further away.
 RELATIVE, ABSOLUTE = 1e-3, 1e-5
 
-Ask = Callable[[dict[str, Any]], tuple[int, Any]]
-
 
 def read_golden(store: Store, model: str, version: int) -> list[dict[str, Any]]:
     """Returns the golden requests of a version, each with signature, inputs and outputs.
+
+    An adopted version need not have any.
 
     Raises:
         ReleaseRefused: there are none.
     """
     path = store.root / model / str(version) / GOLDEN_FILE
     cases = _read(path)
-    if not cases:
+    if not cases and not is_adopted(read_manifest(store, model, version)):
         raise ReleaseRefused(
             f"{path}: no golden requests, so nothing shows that the version serves what it learned; "
             "push it again with this program's pipeline"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from hilir.serving.disk import write_atomically
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store, write_atomically
+from hilir.serving.releases.store import Store
 
 CONFIG_FILE = "models.config"
 """In the serving root."""
 
 _HEADER = "# Written by 'hilir release' from the release.json files; changes made here are lost.\n"
+_PLATFORM = "tensorflow"
 
 
 def render_model_config(states: Mapping[str, State], unreleased: Mapping[str, str]) -> str:
@@ -18,14 +23,19 @@ def render_model_config(states: Mapping[str, State], unreleased: Mapping[str, st
 
     Args:
         states: by model.
-        unreleased: base path by model of what nobody has released yet, and goes on being served.
+        unreleased: base path by model of what nobody has released yet, and continues to be served.
     """
-    entries = {name: _entry(name, path) for name, path in unreleased.items()}
-    for name, state in states.items():
-        if state.loaded:
-            entries[name] = _entry(name, f"{state.served_root}/{name}", state)
-    body = "".join(entries[name] for name in sorted(entries))
-    return f"{_HEADER}model_config_list {{\n{body}}}\n"
+    paths = dict(unreleased)
+    released = {name: state for name, state in states.items() if state.loaded}
+    paths |= {name: f"{state.served_root}/{name}" for name, state in released.items()}
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.SetInParent()
+    for name, path in sorted(paths.items()):
+        entry = config.model_config_list.config.add(name=name, base_path=path, model_platform=_PLATFORM)
+        if name in released:
+            entry.model_version_policy.specific.versions.extend(released[name].loaded)
+            entry.version_labels.update(released[name].served_labels)
+    return _HEADER + text_format.MessageToString(config, as_utf8=True)
 
 
 def write_model_config(store: Store, changed: State | None = None) -> None:
@@ -45,17 +55,5 @@ def write_model_config(store: Store, changed: State | None = None) -> None:
         }
         text = render_model_config(states, unreleased)
         path = store.root / CONFIG_FILE
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text)
-
-
-def _entry(name: str, base_path: str, state: State | None = None) -> str:
-    lines = [f'    name: "{name}"', f'    base_path: "{base_path}"', '    model_platform: "tensorflow"']
-    if state is not None:
-        versions = " ".join(f"versions: {number}" for number in state.loaded)
-        lines.append(f"    model_version_policy {{ specific {{ {versions} }} }}")
-        lines += [
-            f'    version_labels {{ key: "{label}" value: {number} }}'
-            for label, number in sorted(state.served_labels.items())
-        ]
-    return "  config {\n" + "\n".join(lines) + "\n  }\n"

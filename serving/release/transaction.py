@@ -1,4 +1,4 @@
-"""One verb on its way: stores a state, has targets follow it, and waits until they have."""
+"""What a verb does between two states: stores the new one, has targets follow it, and waits until they have."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 
 from hilir.serving.errors import ReleaseRefused, TargetError
 from hilir.serving.release import transitions
-from hilir.serving.release.targets import Target, describe_split, find_missing, split_by_version
+from hilir.serving.release.targets import Target, describe_split, find_missing
 from hilir.serving.releases.state import State, same_release
 from hilir.serving.releases.store import Store
 
 _POLL_SECONDS = 0.05
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Session:
+class Transaction:
     """What a verb works with.
 
     Attributes:
@@ -26,10 +25,10 @@ class Session:
         model: whose release it is.
         servers: what loads versions.
         gateway: what splits the traffic; None where there is none.
-        prove: replays the golden requests of a version; returns how many.
-        say: prints a line.
-        offline: no server runs yet, so that nothing can be proved.
-        dry_run: say what would be done, and change nothing.
+        replay_golden: replays the golden requests of a version; returns how many.
+        echo: prints a line.
+        offline: no server runs yet, so that nothing can be verified.
+        dry_run: print what would be done, and change nothing.
         timeout: seconds to wait for a target.
         why: goes into the history.
         served_root: the serving root as the servers see it; None leaves that as it is.
@@ -39,8 +38,8 @@ class Session:
     model: str
     servers: Target
     gateway: Target | None
-    prove: Callable[[int], int]
-    say: Say
+    replay_golden: Callable[[int], int]
+    echo: Callable[[str], None]
     offline: bool = False
     dry_run: bool = False
     timeout: float = 300.0
@@ -60,7 +59,7 @@ class Session:
         if same_release(before, after):
             return before
         if self.dry_run:
-            self.say(f"would write: {describe(after)}")
+            self.echo(f"would write: {describe(after)}")
             return after
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         return self.store.write(transitions.record(after, verb, version, now, self.why))
@@ -70,8 +69,8 @@ class Session:
 
         Args:
             state: a stored state.
-            targets: in the order in which they are to follow; None is passed by.
-            patient: a target that does not answer is only told of; it follows the files when it is back.
+            targets: in the order in which they are to follow; None is skipped.
+            patient: a target that does not answer is only reported; it follows the files when it is back.
 
         Raises:
             ReleaseRefused: a version does not load.
@@ -82,7 +81,7 @@ class Session:
                 continue
             if self.dry_run:
                 missing = find_missing(state, target.observe())
-                self.say(f"would change the {target.name}: " + ("; ".join(missing) or "nothing to change"))
+                self.echo(f"would change the {target.name}: " + ("; ".join(missing) or "nothing to change"))
                 continue
             target.apply(state)
             self._wait(state, target, patient)
@@ -95,7 +94,7 @@ class Session:
             if not missing:
                 return
             if patient and seen.silent:
-                self.say(f"the {target.name} follow when they answer again: {'; '.join(seen.silent)}")
+                self.echo(f"the {target.name} follow when they answer again: {'; '.join(seen.silent)}")
                 return
             failed = [number for number in state.loaded if (seen.versions or {}).get(number) == "END"]
             if failed and failed[0] in seen.errors:
@@ -128,4 +127,5 @@ def describe(state: State) -> str:
     labels = ", ".join(f"{label} {number}" for label, number in sorted(state.labels.items())) or "no labels"
     loaded = ", ".join(map(str, state.loaded)) or "nothing"
     shadow = f"; shadow {state.shadow:g} %" if state.shadow else ""
-    return f"{labels}; loaded {loaded}; traffic: {describe_split(split_by_version(state))}{shadow}"
+    traffic = describe_split(state.traffic) if state.loaded else "the newest version, nothing is released"
+    return f"{labels}; loaded {loaded}; traffic: {traffic}{shadow}"

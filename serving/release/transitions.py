@@ -172,6 +172,7 @@ def record(state: State, verb: str, version: int | None, at: str, why: str) -> S
         stable=state.stable,
         candidate=state.candidate,
         percent=state.percent,
+        traffic=state.traffic,
         why=why,
     )
     return _change(state, history=(*state.history, event))

@@ -12,30 +12,30 @@ from hilir.serving.errors import ReleaseRefused, ServingError, TargetError
 from hilir.serving.release import transitions
 from hilir.serving.release.checks import check_inputs, check_version, manifest_hash
 from hilir.serving.release.golden import read_golden
-from hilir.serving.release.transaction import Session, describe
+from hilir.serving.release.transaction import Transaction, describe
 from hilir.serving.releases.state import State
 
 
-def stage(session: Session, version: int, *, accept_schema_change: bool = False) -> State:
-    """Loads a version, proves it, and makes it the candidate without traffic.
+def stage(transaction: Transaction, version: int, *, accept_schema_change: bool = False) -> State:
+    """Loads a version, verifies it, and makes it the candidate without traffic.
 
     Raises:
         ReleaseRefused: the version is not fit, or another one is on trial.
         TargetError: the servers do not answer or do not load it.
     """
-    before = session.read()
+    before = transaction.read()
     # Refuse what would be refused later before hours of loading.
-    prepared = _prepare(session, before, version, accept_schema_change)
+    prepared = _prepare(transaction, before, version, accept_schema_change)
     if version != before.stable:
         transitions.stage(_verified(prepared, version), version)
-    state = _load(session, before, prepared, version)
-    state = session.save(state, transitions.stage(state, version), "stage", version)
-    session.settle(state, session.servers, session.gateway)
+    state = _load(transaction, before, prepared, version)
+    state = transaction.save(state, transitions.stage(state, version), "stage", version)
+    transaction.settle(state, transaction.servers, transaction.gateway)
     return state
 
 
 def canary(
-    session: Session,
+    transaction: Transaction,
     version: int,
     percent: float,
     *,
@@ -48,172 +48,179 @@ def canary(
         ReleaseRefused: as for `stage`; or there is no stable version, no gateway, or the split does not sum to 100.
         TargetError: servers or gateway do not answer or do not follow.
     """
-    before = session.read()
-    if session.gateway is None:
+    before = transaction.read()
+    if transaction.gateway is None:
         raise ReleaseRefused(
-            f"{session.model}: there is no gateway to split the traffic; start one with 'hilir gateway run'"
+            f"{transaction.model}: there is no gateway to split the traffic; start one with 'hilir gateway run'"
         )
-    prepared = _prepare(session, before, version, accept_schema_change)
+    prepared = _prepare(transaction, before, version, accept_schema_change)
     transitions.canary(_verified(prepared, version), version, percent, shadow)
-    session.require_answer(session.gateway)
-    state = _load(session, before, prepared, version)
+    transaction.require_answer(transaction.gateway)
+    state = _load(transaction, before, prepared, version)
     after = transitions.canary(state, version, percent, shadow)
-    state = session.save(state, after, "canary", version)
-    session.settle(state, session.servers, session.gateway)
+    state = transaction.save(state, after, "canary", version)
+    transaction.settle(state, transaction.servers, transaction.gateway)
     return state
 
 
-def promote(session: Session) -> State:
+def promote(transaction: Transaction) -> State:
     """Makes the candidate stable; the version before it stays loaded.
 
     Raises:
         ReleaseRefused: there is no candidate, or it is not what was staged any more.
         TargetError: servers or gateway do not answer or do not follow.
     """
-    before = session.read()
+    before = transaction.read()
     after = transitions.promote(before)
     version = after.stable
     assert version is not None
     if before.candidate is not None:
-        _check_unchanged(session, before, version)
-        check_inputs(session.store, before, version, before.versions[version].other_inputs)
-        session.require_answer(session.servers, session.gateway)
-        session.settle(before, session.servers)
-    state = session.save(before, after, "promote", version)
-    session.settle(state, session.servers, session.gateway)
+        _check_unchanged(transaction, before, version)
+        check_inputs(transaction.store, before, version, before.versions[version].other_inputs)
+        transaction.require_answer(transaction.servers, transaction.gateway)
+        transaction.settle(before, transaction.servers)
+    state = transaction.save(before, after, "promote", version)
+    transaction.settle(state, transaction.servers, transaction.gateway)
     return state
 
 
-def rollback(session: Session, to: int | None = None) -> State:
+def rollback(transaction: Transaction, to: int | None = None) -> State:
     """Gives all of the traffic to the version that was stable before, or to `to`: at the gateway first.
 
-    A version that is still loaded needs nothing but the change; another one is loaded and proved first.
+    A version that is still loaded needs nothing but the change; another one is loaded and verified first.
 
     Raises:
         ReleaseRefused: nothing was stable before, or the version is not fit.
         TargetError: no server has the version.
     """
-    before = session.read()
+    before = transaction.read()
     version = transitions.rollback_target(before, to)
     known = before.versions.get(version)
     if known is None or not known.loaded or not known.verified:
-        prepared = _prepare(session, before, version, accept_schema_change=True)
-        state = _load(session, before, prepared, version)
+        prepared = _prepare(transaction, before, version, accept_schema_change=True)
+        state = _load(transaction, before, prepared, version)
     else:
         state = before
-        _require_available(session, version)
-    state = session.save(state, transitions.rollback(state, version), "rollback", version)
-    session.settle(state, session.gateway, session.servers, patient=True)
+        _require_available(transaction, version)
+    state = transaction.save(state, transitions.rollback(state, version), "rollback", version)
+    transaction.settle(state, transaction.gateway, transaction.servers, patient=True)
     return state
 
 
-def abort(session: Session) -> State:
+def abort(transaction: Transaction) -> State:
     """Ends the trial of the candidate: at the gateway first; it stays loaded until it is retired.
 
     Raises:
         TargetError: servers or gateway do not follow.
     """
-    before = session.read()
-    state = session.save(before, transitions.abort(before), "abort", before.candidate)
-    session.settle(state, session.gateway, session.servers, patient=True)
+    before = transaction.read()
+    state = transaction.save(before, transitions.abort(before), "abort", before.candidate)
+    transaction.settle(state, transaction.gateway, transaction.servers, patient=True)
     return state
 
 
-def retire(session: Session, versions: tuple[int, ...] = ()) -> State:
+def retire(transaction: Transaction, versions: tuple[int, ...] = ()) -> State:
     """Has servers unload versions that nobody is sent to.
 
     Raises:
         ReleaseRefused: one of them is stable or the candidate.
         TargetError: servers or gateway do not answer or do not follow.
     """
-    before = session.read()
+    before = transaction.read()
     after = transitions.retire(before, versions)
-    if not session.dry_run:
+    if not transaction.dry_run:
         # A verb that was killed may have left a target behind, which still sends requests to these versions.
-        session.require_answer(session.servers, session.gateway)
-        session.settle(before, session.gateway)
+        transaction.require_answer(transaction.servers, transaction.gateway)
+        transaction.settle(before, transaction.gateway)
     retired = sorted(set(before.loaded) - set(after.loaded))
-    state = session.save(before, after, "retire", retired[0] if len(retired) == 1 else None)
-    session.settle(state, session.servers)
+    state = transaction.save(before, after, "retire", retired[0] if len(retired) == 1 else None)
+    transaction.settle(state, transaction.servers)
     return state
 
 
-def _prepare(session: Session, before: State, version: int, accept_schema_change: bool) -> State:
+def _prepare(transaction: Transaction, before: State, version: int, accept_schema_change: bool) -> State:
     """Checks a version on disk; returns the state with it among the loaded ones."""
-    check_version(session.store, session.model, version)
-    read_golden(session.store, session.model, version)
-    manifest = manifest_hash(session.store, session.model, version)
+    check_version(transaction.store, transaction.model, version)
+    read_golden(transaction.store, transaction.model, version)
+    manifest = manifest_hash(transaction.store, transaction.model, version)
     known = before.versions.get(version)
     accepted = known is not None and known.other_inputs and known.manifest == manifest
-    other = check_inputs(session.store, before, version, accept_schema_change or accepted)
-    if session.offline and before.stable is not None:
+    other = check_inputs(transaction.store, before, version, accept_schema_change or accepted)
+    if transaction.offline and before.stable is not None:
         raise ReleaseRefused(
-            f"{session.model}: version {before.stable} is stable, so the next one has to be proved on a server; "
+            f"{transaction.model}: version {before.stable} is stable, so the next one has to be verified on a server; "
             "start the servers and leave out --offline"
         )
-    state = _adopt(session, before) if before.revision == 0 else before
-    if session.served_root is not None:
-        state = transitions.serve_from(state, session.served_root)
+    state = _keep_loaded(transaction, before) if before.revision == 0 else before
+    if transaction.served_root is not None:
+        state = transitions.serve_from(state, transaction.served_root)
     return transitions.add_loaded(state, version, manifest, other)
 
 
-def _adopt(session: Session, before: State) -> State:
+def _keep_loaded(transaction: Transaction, before: State) -> State:
     """What servers have loaded before the first release stays loaded: somebody may use it."""
-    seen = session.servers.observe().versions or {}
+    seen = transaction.servers.observe().versions or {}
     state = before
     for number in sorted(number for number, condition in seen.items() if condition == "AVAILABLE"):
-        with suppress(OSError):
-            state = transitions.add_loaded(state, number, manifest_hash(session.store, session.model, number))
+        folder = transaction.store.root / transaction.model / str(number)
+        try:
+            state = transitions.add_loaded(state, number, manifest_hash(transaction.store, transaction.model, number))
+        except FileNotFoundError:
+            raise ReleaseRefused(
+                f"{folder}: the version serves now and has no manifest, so that the first release would unload it; "
+                f"type 'hilir release adopt {folder}' first"
+            ) from None
     return state
 
 
-def _load(session: Session, before: State, prepared: State, version: int) -> State:
-    """Has the servers load a version and proves it there; unloads it again where it fails."""
-    session.require_answer(session.servers)
-    state = session.save(before, prepared, "load", version)
-    if session.dry_run:
-        session.settle(state, session.servers)
-        session.say(f"would replay the golden requests of version {version}")
+def _load(transaction: Transaction, before: State, prepared: State, version: int) -> State:
+    """Has the servers load a version and verifies it there; unloads it again where it fails."""
+    transaction.require_answer(transaction.servers)
+    state = transaction.save(before, prepared, "load", version)
+    if transaction.dry_run:
+        transaction.settle(state, transaction.servers)
+        transaction.echo(f"would replay the golden requests of version {version}")
         return _verified(state, version)
-    if session.offline:
-        return session.save(state, _verified(state, version), "offline", version)
+    if transaction.offline:
+        return transaction.save(state, _verified(state, version), "offline", version)
     try:
-        session.settle(state, session.servers)
+        transaction.settle(state, transaction.servers)
         if not state.versions[version].verified:
-            count = session.prove(version)
-            session.say(f"version {version} is AVAILABLE and gave {count} golden answers")
+            count = transaction.replay_golden(version)
+            verified = f"gave {count} golden answers" if count else "has no golden requests to be verified with"
+            transaction.echo(f"version {version} is AVAILABLE and {verified}")
     except ServingError:
-        _unload_failed(session, state, version)
+        _unload_failed(transaction, state, version)
         raise
-    return session.save(state, _verified(state, version), "verify", version)
+    return transaction.save(state, _verified(state, version), "verify", version)
 
 
-def _unload_failed(session: Session, state: State, version: int) -> None:
+def _unload_failed(transaction: Transaction, state: State, version: int) -> None:
     """A version that is not fit does not stay where a request without a label could reach it."""
     if version in state.labels.values() or state.versions[version].verified:
         return
     with suppress(ServingError):
-        state = session.save(state, transitions.retire(state, (version,)), "unload", version)
-        session.servers.apply(state)
+        state = transaction.save(state, transitions.retire(state, (version,)), "unload", version)
+        transaction.servers.apply(state)
 
 
-def _check_unchanged(session: Session, state: State, version: int) -> None:
-    check_version(session.store, session.model, version)
-    if manifest_hash(session.store, session.model, version) != state.versions[version].manifest:
+def _check_unchanged(transaction: Transaction, state: State, version: int) -> None:
+    check_version(transaction.store, transaction.model, version)
+    if manifest_hash(transaction.store, transaction.model, version) != state.versions[version].manifest:
         raise ReleaseRefused(
-            f"{session.model}: the manifest of version {version} is not the one that was staged; "
+            f"{transaction.model}: the manifest of version {version} is not the one that was staged; "
             f"type 'hilir release stage {version}'"
         )
 
 
-def _require_available(session: Session, version: int) -> None:
-    seen = session.servers.observe()
+def _require_available(transaction: Transaction, version: int) -> None:
+    seen = transaction.servers.observe()
     state = (seen.versions or {}).get(version, "unknown")
     if len(seen.silent) == seen.replicas:
-        session.say(f"no server answers; version {version} was loaded and proved when it was staged")
+        transaction.echo(f"no server answers; version {version} was loaded and verified when it was staged")
     elif state != "AVAILABLE":
         raise TargetError(
-            f"{session.model}: version {version} is {state} on a server, so nothing was changed; "
+            f"{transaction.model}: version {version} is {state} on a server, so nothing was changed; "
             f"type 'hilir release stage {version}', or roll back to another version with --to"
         )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hilir.serving.releases.split import CANDIDATE, STABLE
+
+# What a server can number a version with.
+Number = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Version(BaseModel):
@@ -28,7 +31,12 @@ class Version(BaseModel):
 
 
 class Event(BaseModel):
-    """What a verb did, when and why; `stable` and `candidate` are the labels afterwards."""
+    """What a verb did, when and why; labels and traffic are those afterwards.
+
+    Attributes:
+        percent: the candidate's share of the split.
+        traffic: percent of the requests without a label by version; None in files of old releases of hilir.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +46,7 @@ class Event(BaseModel):
     stable: int | None
     candidate: int | None
     percent: float
+    traffic: dict[Number, float] | None = None
     why: str = ""
 
 
@@ -58,8 +67,8 @@ class State(BaseModel):
     model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     revision: int = 0
     served_root: str
-    versions: dict[int, Version] = {}
-    labels: dict[Literal["stable", "candidate"], int] = {}
+    versions: dict[Number, Version] = {}
+    labels: dict[Literal["stable", "candidate"], Number] = {}
     split: dict[Literal["stable", "candidate"], float] = {}
     shadow: float = Field(default=0.0, ge=0, le=100)
     history: tuple[Event, ...] = ()
@@ -69,9 +78,10 @@ class State(BaseModel):
         for label, number in self.labels.items():
             if number not in self.versions or not self.versions[number].loaded:
                 raise ValueError(f"label {label} points to version {number}, which is not loaded")
-        if any(share < 0 for share in self.split.values()) or self.split.keys() - self.labels.keys():
+        # Written so that NaN, which compares with nothing, is refused too.
+        if not all(share >= 0 for share in self.split.values()) or self.split.keys() - self.labels.keys():
             raise ValueError(f"split {self.split} has a negative share, or a label that points to no version")
-        if (self.split or self.stable is not None) and abs(sum(self.split.values()) - 100) > 1e-6:
+        if (self.split or self.stable is not None) and not abs(sum(self.split.values()) - 100) <= 1e-6:
             raise ValueError(f"split {self.split} sums to {sum(self.split.values()):g}, not to 100")
         return self
 
@@ -94,6 +104,17 @@ class State(BaseModel):
     def loaded(self) -> tuple[int, ...]:
         """The versions that servers are to have in memory, ascending."""
         return tuple(sorted(number for number, version in self.versions.items() if version.loaded))
+
+    @property
+    def traffic(self) -> dict[int, float]:
+        """Percent of the requests without a label that each version is to get.
+
+        Until a version is promoted nothing splits the traffic: all of it goes to the highest loaded version, by
+        TensorFlow Serving's rule. Empty while nothing is loaded, since then the newest version on disk is served.
+        """
+        if self.split:
+            return {self.labels[label]: share for label, share in self.split.items() if share > 0}
+        return {self.loaded[-1]: 100.0} if self.loaded else {}
 
     @property
     def served_labels(self) -> dict[str, int]:

@@ -1,10 +1,10 @@
-"""`release.json` on disk: read whole, written beside and renamed, never over somebody else's change."""
+"""`release.json` on disk: read and replaced as a whole, never over somebody else's change."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from hilir.serving.disk import list_folders, write_atomically
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.releases.state import State
 
 RELEASE_FILE = "release.json"
 _LOCK_FILE = ".release.lock"
 _LOCK_SECONDS = 30
+# As the pipeline writes them: without leading zeros, so that a number names one folder.
+_VERSION = re.compile(r"[1-9][0-9]*")
 
 
 class Store:
@@ -42,14 +45,20 @@ class Store:
 
     def models(self) -> list[str]:
         """Returns the names of the models that have versions."""
-        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and self.versions(path.name))
+        return [name for name in list_folders(self.root).names if self.versions(name)]
+
+    def released(self) -> list[str]:
+        """Returns the names of the models that have a release state."""
+        names = list_folders(self.root).names
+        return [name for name in names if os.path.isfile(self.root / name / RELEASE_FILE)]
 
     def versions(self, model: str) -> list[int]:
-        """Returns the versions of a model on disk, ascending."""
-        folder = self.root / model
-        if not folder.is_dir():
+        """Returns the versions of a model on disk, ascending; a folder that cannot be read has none."""
+        try:
+            names = list_folders(self.root / model).names
+        except OSError:
             return []
-        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
+        return sorted(int(name) for name in names if _VERSION.fullmatch(name))
 
     def read(self, model: str) -> State:
         """Returns a model's state; an empty one where nothing was released yet.
@@ -62,18 +71,21 @@ class Store:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             return State(model=model, served_root=self._served_root())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ReleaseRefused(f"{path}: not JSON ({error}); restore it from a backup") from None
         try:
-            return State.model_validate(content)
+            state = State.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise ReleaseRefused(f"{path}: {where}: {first['msg']}; correct it, or restore a backup") from None
+        if state.model != model:
+            raise ReleaseRefused(f"{path}: it is the state of model {state.model}; restore a backup")
+        return state
 
     def read_all(self) -> dict[str, State]:
         """Returns the states of the models that have been released."""
-        return {path.parent.name: self.read(path.parent.name) for path in sorted(self.root.glob(f"*/{RELEASE_FILE}"))}
+        return {name: self.read(name) for name in self.released()}
 
     def write(self, state: State) -> State:
         """Stores a state that was made from revision `state.revision`; returns it with the next revision.
@@ -109,32 +121,12 @@ class Store:
             raise ServingConfigError(
                 f"{self.root / _LOCK_FILE}: held by another command for {_LOCK_SECONDS} s; wait for it or end it"
             ) from None
-        except PermissionError as error:
+        except OSError as error:
             raise ServingConfigError(
-                f"{error.filename or self.root}: cannot be written to ({error.strerror}); make it writable"
+                f"{error.filename or self.root}: cannot be written to ({error.strerror}); "
+                "make it writable, or make room for it"
             ) from None
 
     def _served_root(self) -> str:
         """A model that is new to releases is served from where the others are."""
         return next((state.served_root for state in self.read_all().values()), str(self.root))
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replaces a file as a whole; after a crash it is the old one or the new one."""
-    beside = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def hash_file(path: Path) -> str:
-    """Returns a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

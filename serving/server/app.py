@@ -29,7 +29,7 @@ from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
 from hilir.serving.server.servables.lifecycle import Lifecycle, LifecycleOptions
-from hilir.serving.server.servables.loader import LoadOptions, load_servable, return_memory, touch_signatures
+from hilir.serving.server.servables.loader import LoadOptions, load_servable, return_memory
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
@@ -37,7 +37,6 @@ from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.warmup import replay_warmup
 
-logger = logging.getLogger(__name__)
 Say = Callable[[str], None]
 _TLS_TIMEOUTS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
 
@@ -89,12 +88,8 @@ class ModelServer:
         options = self.options
         servable = load_servable(name, version, path, _load_options(options))
         try:
-            replayed = 0
             if options.enable_model_warmup:
-                iterations = max(options.num_request_iterations_for_warmup, 1)
-                replayed = replay_warmup(servable, iterations, self.metrics)
-            if not replayed:
-                touch_signatures(servable)
+                replay_warmup(servable, max(options.num_request_iterations_for_warmup, 1), self.metrics)
         except BaseException:
             servable.close()
             raise
@@ -247,13 +242,12 @@ class ModelServer:
 
     def _reload(self) -> None:
         try:
-            config = self.source.read_if_changed()
+            config = self.source.read_if_changed(self.core.table.current.versions)
             if config is None:
                 return
             self.core.reload(config, wait=False)
         except (StatusError, ServingConfigError) as error:
-            self.source.failed()
-            logger.error("the model configuration can't be applied: %s", error)
+            self.source.failed(error)
         else:
             self.source.applied()
 
@@ -272,11 +266,9 @@ class ModelServer:
         return LogOptions(prefix, rate, options.redact, options.request_log_max_bytes, options.request_log_max_files)
 
     def _log_options(self) -> dict[str, LogOptions]:
-        with self.lifecycle.changed:
-            models = list(self.lifecycle.models.values())
         return {
             model.name: self._log_default(model.logging.prefix, model.logging.rate)
-            for model in models
+            for model in self.lifecycle.models.values()
             if model.logging is not None
         }
 

@@ -34,18 +34,15 @@ class _OnlyThis:
         return self.servable
 
 
-def replay_warmup(servable: Servable, iterations: int, metrics: Metrics) -> int:
-    """Run the records of a version's warm-up file, if it has one.
-
-    Returns:
-        The number of records.
+def replay_warmup(servable: Servable, iterations: int, metrics: Metrics) -> None:
+    """Run the records of a version's warm-up file, if it has one: nothing else touches a model before it serves.
 
     Raises:
         StatusError: a record is broken or fails, or there are too many: the load has failed then.
     """
     path = f"{servable.path}/{WARMUP_FILE}"
     if not tf.io.gfile.exists(path):
-        return 0
+        return
     start = time.perf_counter()
     count = 0
     for record in _records(path):
@@ -58,7 +55,6 @@ def replay_warmup(servable: Servable, iterations: int, metrics: Metrics) -> int:
     metrics.warmup_latency.add(servable.path, "OK", value=spent)
     metrics.warmup_records.add(servable.path, "OK", amount=count)
     logger.info("replayed %d warm-up records of %s in %.0f ms", count, Path(servable.path), spent / 1e3)
-    return count
 
 
 def _records(path: str) -> Iterator[prediction_log_pb2.PredictionLog]:

@@ -50,7 +50,7 @@ def find_missing(state: State, seen: Observation) -> list[str]:
     missing = list(seen.silent)
     if seen.versions is not None:
         missing += [
-            f"version {number} is {seen.versions.get(number, 'unknown')}"
+            f"version {number} is {seen.versions.get(number, 'unknown')}{_reason(seen, number)}"
             for number in state.loaded
             if seen.versions.get(number) != "AVAILABLE"
         ]
@@ -66,16 +66,13 @@ def find_missing(state: State, seen: Observation) -> list[str]:
             for label, number in state.served_labels.items()
             if seen.labels.get(label) != number
         ]
-    if seen.split is not None and state.stable is not None:
-        wanted = split_by_version(state)
-        if wanted != dict(seen.split):
-            missing.append(f"the split is {describe_split(seen.split)}, not {describe_split(wanted)}")
+    if seen.split is not None and state.stable is not None and state.traffic != dict(seen.split):
+        missing.append(f"the split is {describe_split(seen.split)}, not {describe_split(state.traffic)}")
     return missing
 
 
-def split_by_version(state: State) -> dict[int, float]:
-    """Returns the percent of the traffic that each version is to get."""
-    return {state.labels[label]: share for label, share in state.split.items() if share > 0}
+def _reason(seen: Observation, number: int) -> str:
+    return f" ({seen.errors[number]})" if number in seen.errors else ""
 
 
 def describe_split(split: Mapping[int, float]) -> str:

@@ -44,7 +44,7 @@ class EnvoyGateway:
             except TargetError as error:
                 silent.append(str(error))
         agreed = splits[0] if splits and all(split == splits[0] for split in splits) else {}
-        return Observation(split=agreed, replicas=len(replicas), silent=tuple(silent))
+        return Observation(split=agreed if splits else None, replicas=len(replicas), silent=tuple(silent))
 
     def apply(self, state: State) -> None:
         """Writes the routes, which Envoy watches."""

@@ -104,17 +104,14 @@ class UnstartedServers:
 
 
 def _combine(seen: list[Seen], silent: tuple[str, ...]) -> Observation:
+    if not seen:
+        return Observation(replicas=len(silent), silent=silent)
     numbers = {number for states, _, _ in seen for number in states}
-    versions = {
-        number: max((states.get(number, "unknown") for states, _, _ in seen), key=_badness) for number in numbers
-    }
+    versions = {number: max((states.get(number, "unknown") for states, _, _ in seen), key=_rank) for number in numbers}
     errors = {number: message for _, messages, _ in seen for number, message in messages.items()}
-    labels: dict[str, int] = {}
-    if seen:
-        agreed: Any = set.intersection(*(set(found.items()) for _, _, found in seen))
-        labels = dict(agreed)
-    return Observation(versions, errors, labels, replicas=len(seen) + len(silent), silent=silent)
+    agreed: Any = set.intersection(*(set(found.items()) for _, _, found in seen))
+    return Observation(versions, errors, dict(agreed), replicas=len(seen) + len(silent), silent=silent)
 
 
-def _badness(state: str) -> int:
+def _rank(state: str) -> int:
     return _STATES.index(state) if state in _STATES else len(_STATES)

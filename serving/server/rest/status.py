@@ -68,9 +68,7 @@ def update_gauges(core: ServerCore, metrics: Metrics) -> None:
     """Version states and label targets as they are now."""
     metrics.version_state.clear()
     metrics.label_version.clear()
-    with core.lifecycle.changed:
-        states = {model: dict(versions) for model, versions in core.lifecycle.statuses.items()}
-    for model, versions in states.items():
+    for model, versions in core.lifecycle.all_statuses().items():
         for version, entry in versions.items():
             if entry.state is not State.END or entry.message:
                 metrics.version_state.set(model, str(version), to=int(entry.state))

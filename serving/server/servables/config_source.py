@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
 
+from hilir.serving.disk import hash_file, list_folders
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.server.options import ServeOptions
 from hilir.serving.server.servables.model_config import PLATFORM, read_config_file, single_model
 from hilir.serving.server.servables.policy import index_versions
+from hilir.serving.server.status import StatusError
+from hilir.serving.server.telemetry.notices import Notices
 
+logger = logging.getLogger(__name__)
 CONFIG_FILE = "models.config"
 _PROJECT_POLL_SECONDS = 1.0
 
 
 class ConfigSource:
     """Reads the configuration, and notices when it has changed.
+
+    A model of the project that serves stays configured although its folder vanishes, and so do all models of a
+    `models.config` that vanishes: a mount that is lost for a moment must not end what serves. A model ends when the
+    file no longer names it and its folder is gone, or when the server starts anew.
 
     Attributes:
         partial: the server may start although some models do not load.
@@ -29,6 +40,10 @@ class ConfigSource:
         self._root = Path(options.root).resolve()
         self._applied: bytes | None = None
         self._read: bytes | None = None
+        self._broken = ""
+        self._released: Any = None
+        self._pushed: dict[str, str] = {}
+        self._notices = Notices(logger)
         self.partial = options.serves_project
         self.poll_seconds = float(
             _PROJECT_POLL_SECONDS
@@ -45,48 +60,74 @@ class ConfigSource:
             ServingConfigError: a file cannot be read.
             ServingStartError: the project has no model yet.
         """
-        config = self._current()
+        config = self._current(())
         self._read = self._applied = config.SerializeToString(deterministic=True)
         if self._options.serves_project and not config.model_config_list.config:
             raise ServingStartError(f"There is no model version under {self._root}. Make one with: hilir run")
         return config
 
-    def read_if_changed(self) -> Any | None:
+    def read_if_changed(self, serving: Collection[str]) -> Any | None:
         """The configuration if it differs from what was last applied, or if that failed.
+
+        Args:
+            serving: models that have a version loaded.
 
         Raises:
             ServingConfigError: the file cannot be read.
         """
-        config = self._current()
+        config = self._current(serving)
         self._read = config.SerializeToString(deterministic=True)
         return None if self._read == self._applied else config
 
     def applied(self) -> None:
         """What was read last is in force."""
         self._applied = self._read
+        self._notices.update("apply", ())
 
-    def failed(self) -> None:
-        """What was read last could not be applied: try again at the next poll."""
+    def failed(self, error: StatusError | ServingConfigError) -> None:
+        """What was read last could not be applied: try again at the next poll, and log why if that is new."""
         self._applied = None
+        message = f"the model configuration can't be applied: {error}"
+        if self._broken != self._file_hash():
+            self._notices.update("apply", ())
+        self._broken = self._file_hash()
+        self._notices.update("apply", [message])
 
-    def _current(self) -> Any:
+    def _file_hash(self) -> str:
+        try:
+            return hash_file(self._file)
+        except OSError:
+            return ""
+
+    @property
+    def _file(self) -> Path:
+        return Path(self._options.model_config_file or self._root / CONFIG_FILE)
+
+    def _current(self, serving: Collection[str]) -> Any:
         options = self._options
         if options.model_config_file:
             return read_config_file(options.model_config_file)
         if options.model_base_path:
             return single_model(options.model_name, options.model_base_path)
-        return self._project()
+        return self._project(serving)
 
-    def _project(self) -> Any:
+    def _project(self, serving: Collection[str]) -> Any:
         """What the release verbs wrote, and every model pushed since; all models where nothing was released yet."""
-        pushed = self._scan()
-        file = self._root / CONFIG_FILE
-        if not file.exists():
-            return pushed
-        config = self._with_absolute_paths(read_config_file(str(file)))
+        is_there = os.path.exists(self._file)
+        if is_there:
+            self._released = self._with_absolute_paths(read_config_file(str(self._file)))
+        lost = f"{self._file} is gone; the models that it named are served as it said"
+        self._notices.update("file", [] if is_there or self._released is None else [lost])
+        config = model_server_config_pb2.ModelServerConfig()
+        config.model_config_list.SetInParent()
+        if self._released is not None:
+            config.CopyFrom(self._released)
         named = {entry.name for entry in config.model_config_list.config}
-        new = [entry for entry in pushed.model_config_list.config if entry.name not in named]
-        config.model_config_list.config.extend(new)
+        kept = {name: path for name, path in self._pushed.items() if name in serving}
+        pushed = kept | self._scan()
+        self._pushed = {name: path for name, path in sorted(pushed.items()) if name not in named}
+        for name, path in self._pushed.items():
+            config.model_config_list.config.add(name=name, base_path=path, model_platform=PLATFORM)
         return config
 
     def _with_absolute_paths(self, config: Any) -> Any:
@@ -95,19 +136,32 @@ class ConfigSource:
                 entry.base_path = str(self._root / (entry.base_path or entry.name))
         return config
 
-    def _scan(self) -> Any:
-        """Every directory of the root that has versions, each served at its latest."""
-        config = model_server_config_pb2.ModelServerConfig()
-        config.model_config_list.SetInParent()
+    def _scan(self) -> dict[str, str]:
+        """Every folder of the root that has versions, by model: each is served at its latest.
+
+        Raises:
+            ServingConfigError: the root cannot be listed.
+        """
         try:
-            folders = sorted(
-                entry for entry in self._root.iterdir() if entry.is_dir() and entry.resolve().is_relative_to(self._root)
-            )
+            folders = list_folders(self._root)
         except FileNotFoundError:
-            return config
+            return {}
         except OSError as error:
             raise ServingConfigError(f"Can't list {self._root}: {error.strerror}.") from None
-        for folder in folders:
-            if index_versions(child.name for child in folder.iterdir() if child.is_dir()):
-                config.model_config_list.config.add(name=folder.name, base_path=str(folder), model_platform=PLATFORM)
-        return config
+        faults = dict(folders.faults)
+        found = {}
+        for name in folders.names:
+            folder = self._root / name
+            try:
+                is_model = Path(os.path.realpath(folder)).is_relative_to(self._root) and index_versions(
+                    list_folders(folder).names
+                )
+            except OSError as error:
+                faults[name] = error.strerror or str(error)
+                continue
+            if is_model:
+                found[name] = str(folder)
+        self._notices.update(
+            "folders", (f"{self._root / name} is left out: {fault}" for name, fault in faults.items()), logging.WARNING
+        )
+        return found

@@ -1,4 +1,4 @@
-"""From a version's directory to a servable: SavedModel, checks, warm-up."""
+"""From a version's directory to a servable."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.servable import Servable, Signature
 from hilir.serving.server.status import Code, StatusError
 
@@ -45,7 +43,7 @@ class LoadOptions:
 
 
 def load_servable(name: str, version: int, path: str, options: LoadOptions) -> Servable:
-    """Load a version, without warming it up.
+    """Load a version. None of its signatures is run.
 
     Raises:
         StatusError: there is no SavedModel, it has no such tags, or TensorFlow refused it.
@@ -103,31 +101,6 @@ def _has_unbounded_ops(graph_def: Any) -> bool:
     if any(node.op in _UNBOUNDED_OPS for node in graph_def.node):
         return True
     return any(node.op in _UNBOUNDED_OPS for function in graph_def.library.function for node in function.node_def)
-
-
-def touch_signatures(servable: Servable) -> None:
-    """Run each numeric signature a few times on zeros, so that the first request need not prepare it."""
-    for signature in servable.signatures.values():
-        arrays = [_zeros(info) for _, info in sorted(signature.definition.inputs.items())]
-        if not arrays or any(array is None for array in arrays):
-            continue
-        feeds = tuple(signature.definition.inputs[alias].name for alias in signature.inputs)
-        fetches = tuple(signature.definition.outputs[alias].name for alias in signature.outputs)
-        # Zeros need not suit a model; what is wrong with a real request is told to that request.
-        with contextlib.suppress(StatusError):
-            run = servable.prepare_run(feeds, fetches)
-            for _ in range(4):
-                run([array for array in arrays if array is not None])
-
-
-def _zeros(info: Any) -> np.ndarray | None:
-    shape = [max(dim.size, 1) for dim in info.tensor_shape.dim]
-    if info.tensor_shape.unknown_rank or info.dtype not in dtypes.NUMPY or info.dtype == dtypes.STRING:
-        return None
-    if int(np.prod(shape)) > 1 << 24:
-        return None
-    zeros: np.ndarray = np.zeros(shape, dtype=dtypes.NUMPY[info.dtype])
-    return zeros
 
 
 def return_memory() -> None:

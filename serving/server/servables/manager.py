@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 
-from hilir.serving.server.servables.lifecycle import Lifecycle, VersionStatus
+from hilir.serving.server.servables.lifecycle import Lifecycle
 from hilir.serving.server.servables.model_config import ModelSettings, check_config, check_platforms
-from hilir.serving.server.servables.policy import State
 from hilir.serving.server.servables.routing import hold
 from hilir.serving.server.servables.servable import Servable
+from hilir.serving.server.servables.statuses import VersionStatus
 from hilir.serving.server.status import Code, StatusError, invalid_argument, not_found
 
 logger = logging.getLogger(__name__)
@@ -83,9 +83,10 @@ class ServerCore:
             raise invalid_argument(f"More than {_MAX_MODELS} models in config list")
         if self._model_root is None:
             return
-        root = Path(self._model_root).resolve()
+        # Not resolve(), which raises where a link leads to itself.
+        root = Path(os.path.realpath(self._model_root))
         for settings in models.values():
-            if "://" in settings.base_path or not Path(settings.base_path).resolve().is_relative_to(root):
+            if "://" in settings.base_path or not Path(os.path.realpath(settings.base_path)).is_relative_to(root):
                 raise StatusError(
                     Code.PERMISSION_DENIED,
                     f"base_path {settings.base_path} of model {settings.name} lies outside {root}, "
@@ -123,34 +124,15 @@ class ServerCore:
         Raises:
             StatusError: some have failed, or the time is over.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        lifecycle = self.lifecycle
-        with lifecycle.changed:
-            while True:
-                pending = [model for model in models if self._is_pending(model, first_try)]
-                left = None if deadline is None else deadline - time.monotonic()
-                if not pending or (left is not None and left <= 0):
-                    break
-                lifecycle.changed.wait(left)
-            failed = [model for model in models if model not in self.table.current.versions]
-            if failed:
-                raise StatusError(Code.UNKNOWN, self._failure_text(failed, what))
-
-    def _is_pending(self, model: str, first_try: bool) -> bool:
-        if model in self.table.current.versions or model not in self.lifecycle.models:
-            return False
-        statuses = self.lifecycle.statuses.get(model, {})
-        tracked = self.lifecycle.tracked.get(model, {})
-        if first_try:
-            tried = all(entry.attempts for entry in tracked.values())
-            return model not in self.lifecycle.seen or not tried
-        failed = [version for version in tracked if statuses[version].code is not Code.OK]
-        return not tracked or len(failed) < len(tracked)
+        self.lifecycle.wait_while_pending(models, timeout, first_try)
+        failed = [model for model in models if model not in self.table.current.versions]
+        if failed:
+            raise StatusError(Code.UNKNOWN, self._failure_text(failed, what))
 
     def _failure_text(self, models: Collection[str], what: str) -> str:
         parts = []
         for model in models:
-            versions = self.lifecycle.statuses.get(model, {})
+            versions = self.lifecycle.statuses(model)
             for version, status in sorted(versions.items()):
                 reason = f" due to error: {status.code.name}: {status.message}" if status.message else ""
                 parts.append(f"{{{{name: {model} version: {version}}}{reason}}}, ")
@@ -172,8 +154,7 @@ class ServerCore:
         Raises:
             StatusError: nothing is known of them.
         """
-        with self.lifecycle.changed:
-            statuses = dict(self.lifecycle.statuses.get(model, {}))
+        statuses = self.lifecycle.statuses(model)
         if version is not None:
             if version not in statuses:
                 raise not_found(f"Could not find version {version} of model {model}")
@@ -183,14 +164,12 @@ class ServerCore:
         return sorted(statuses.items(), reverse=True)
 
     def is_ready(self) -> bool:
-        """True if every configured model has an available version."""
-        return all(model in self.table.current.versions for model in self.lifecycle.models)
+        """True if every configured model has an available version, and there is one at all."""
+        models = self.lifecycle.models
+        return bool(models) and all(model in self.table.current.versions for model in models)
 
 
 def _copy(message: Message) -> Message:
     copied = type(message)()
     copied.CopyFrom(message)
     return copied
-
-
-__all__ = ["ServerCore", "State"]

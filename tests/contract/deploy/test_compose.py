@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from google.protobuf import text_format
 from pydantic import BaseModel, ConfigDict
+from tensorflow_serving.config import model_server_config_pb2
 
 from hilir.serving.client import GrpcClient, PredictionFailed
 from tests.integration.release.place import Place, gateway_running
@@ -112,7 +114,9 @@ def test_our_server_starts_and_is_released_to_with_tensorflow_servings_flags(pla
     assert place.answering(MODEL, "/labels/stable") == 1
     assert place.answering(MODEL, "/labels/candidate") == 2
     text = (place.root / "models.config").read_text()
-    assert "specific { versions: 1 versions: 2 }" in text
+    config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    (policy,) = [entry.model_version_policy for entry in config if entry.name == MODEL]
+    assert list(policy.specific.versions) == [1, 2]
 
 
 def test_the_settings_of_the_gateway_are_settings(tmp_path):

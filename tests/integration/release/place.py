@@ -38,7 +38,8 @@ class Place:
         from hilir.serving.cli.release import release
 
         flags = self.flags if verb not in ("list", "history") else ["--root", str(self.root)]
-        words = [verb, "--model", model, *flags, *map(str, arguments)]
+        selection = [] if verb == "adopt" else ["--model", model, *flags]
+        words = [verb, *selection, *map(str, arguments)]
         result = CliRunner().invoke(release, words)
         found = result.exit_code
         if result.exception is not None and not isinstance(result.exception, SystemExit):

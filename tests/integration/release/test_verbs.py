@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
 
 from tests.integration.release.versions import make_version, write_golden, write_manifest
 from tests.integration.serving.server_process import wait_until
@@ -140,7 +142,7 @@ def test_show_tells_what_is_missing(place, released):
     path.write_text(
         json.dumps(json.loads(path.read_text()) | {"versions": state["versions"] | {"2": state["versions"]["1"]}})
     )
-    assert "version 2 is unknown" in place.release("show", model=released).text
+    assert "version 2 is unknown" in place.release("show", model=released, code=3).text
     path.write_text(json.dumps(state))
 
 
@@ -166,9 +168,9 @@ def test_the_first_release_can_be_written_before_any_server_runs(place, model, t
     for words in (["stage", "1", "--served-root", "/models"], ["promote"]):
         result = CliRunner().invoke(release, [*words, "--offline", "--root", str(tmp_path)])
         assert result.exit_code == 0, result.output + str(result.exception)
-    config = (tmp_path / "models.config").read_text()
-    assert 'version_labels { key: "stable" value: 1 }' in config
-    assert f'base_path: "/models/{model}"' in config
+    text = (tmp_path / "models.config").read_text()
+    (entry,) = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    assert (entry.version_labels["stable"], entry.base_path) == (1, f"/models/{model}")
     result = CliRunner().invoke(release, ["stage", "2", "--offline", "--root", str(tmp_path)])
     assert "leave out --offline" in str(result.exception)
 

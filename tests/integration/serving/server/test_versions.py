@@ -4,43 +4,14 @@ import shutil
 import threading
 
 import grpc
-import numpy as np
 import pytest
-import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_serving.apis import (
-    model_management_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_log_pb2,
-)
+from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
 from hilir.serving.errors import ServingStartError
+from tests.integration.serving.server.versions import predicts, publish, states
 from tests.integration.serving.server_process import running, wait_until
-
-
-@pytest.fixture
-def base(models, tmp_path):
-    """A base path with version 1 of half_plus_two."""
-    path = tmp_path / "half"
-    shutil.copytree(models / "half_plus_two" / "00000123", path / "1")
-    return path
-
-
-def publish(models, base, version, model="half_plus_two"):
-    """Make a version appear by one rename, as the pusher does."""
-    source = next(path for path in (models / model).iterdir())
-    staged = base.parent / f"staged-{version}"
-    shutil.copytree(source, staged)
-    staged.rename(base / str(version))
-
-
-def states(client, model="default"):
-    return {
-        int(entry["version"]): entry["state"]
-        for entry in client.get(f"/v1/models/{model}").json()["model_version_status"]
-    }
 
 
 def reload(client, text, metrics=()):
@@ -56,10 +27,6 @@ def entry(name, path, more="", platform='model_platform: "tensorflow"'):
 
 def config_list(*entries):
     return f"model_config_list {{ {' '.join(entries)} }}"
-
-
-def predicts(client, path="default"):
-    return client.post(f"{path}:predict", {"instances": [2.0]})
 
 
 def test_a_new_version_replaces_the_old_without_a_failed_request(models, base):
@@ -92,19 +59,6 @@ def test_other_names_are_no_versions(models, base):
         assert states(client) == {7: "AVAILABLE"}
 
 
-def test_a_version_in_the_making_is_left_alone(models, base):
-    with running(model_base_path=str(base)) as client:
-        half_copied = base / "2"
-        half_copied.mkdir()
-        (half_copied / "variables").mkdir()
-        source = models / "half_plus_two" / "00000123"
-        shutil.copy(source / "variables" / "variables.index", half_copied / "variables")
-        wait_until(lambda: 2 not in states(client), 0.5)
-        shutil.copy(source / "variables" / "variables.data-00000-of-00001", half_copied / "variables")
-        shutil.copy(source / "saved_model.pb", half_copied)
-        wait_until(lambda: states(client).get(2) == "AVAILABLE")
-
-
 def test_a_failed_load_leaves_the_old_version_and_is_tried_again_when_repaired(models, base):
     with running(model_base_path=str(base), max_num_load_retries=0) as client:
         staged = base.parent / "staged"
@@ -119,17 +73,6 @@ def test_a_failed_load_leaves_the_old_version_and_is_tried_again_when_repaired(m
         shutil.rmtree(base / "2")
         publish(models, base, 2)
         wait_until(lambda: states(client).get(2) == "AVAILABLE")
-
-
-def test_an_emptied_base_path_unloads_and_a_missing_one_does_not(models, base):
-    with running(model_base_path=str(base)) as client:
-        base.rename(base.with_name("away"))
-        publish_count = client.server.lifecycle.options.poll_seconds
-        threading.Event().wait(1.5 * publish_count)
-        assert predicts(client).status_code == 200
-        base.mkdir()
-        wait_until(lambda: states(client) == {1: "END"})
-        assert predicts(client).status_code == 404
 
 
 def test_polling_once(models, base):
@@ -281,38 +224,3 @@ def test_base_paths_outside_the_root_are_refused(models, tmp_path):
                 reload(client, config_list(entry("m", path)))
             assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert predicts(client, "half_plus_two").status_code == 200
-
-
-def write_warmup(path, *logs):
-    (path / "assets.extra").mkdir()
-    with tf.io.TFRecordWriter(str(path / "assets.extra" / "tf_serving_warmup_requests")) as writer:
-        for log in logs:
-            writer.write(log.SerializeToString())
-
-
-def predict_log(**inputs):
-    request = predict_pb2.PredictRequest()
-    for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-
-
-def test_warmup_runs_before_the_version_serves(models, base):
-    write_warmup(base / "1", predict_log(x=np.float32([1.0])), predict_log(x=np.float32([[1.0]])))
-    with running(model_base_path=str(base)) as client:
-        page = client.get("/metrics").text
-        assert f':tensorflow:serving:model_warmup_records_read{{model_path="{base}/1",status="OK"}} 2' in page
-
-
-@pytest.mark.parametrize(
-    "log",
-    [predict_log(z=np.float32([1.0])), prediction_log_pb2.PredictionLog(session_run_log={})],
-)
-def test_failing_warmup_fails_the_load(models, base, log):
-    with running(model_base_path=str(base), max_num_load_retries=0) as client:
-        staged = base.parent / "staged"
-        shutil.copytree(base / "1", staged)
-        write_warmup(staged, log)
-        staged.rename(base / "2")
-        wait_until(lambda: states(client).get(2) == "END")
-        assert predicts(client).headers["X-Model-Version"] == "1"

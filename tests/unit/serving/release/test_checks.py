@@ -26,6 +26,11 @@ def make(root, number, inputs=None, **more):
     return folder
 
 
+def change_manifest(folder, **more):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+
+
 @pytest.fixture
 def store(tmp_path):
     make(tmp_path, 1)
@@ -46,6 +51,9 @@ def test_a_whole_blessed_version_passes(store):
         (lambda f: (f / "manifest.json").unlink(), "manifest.json: it is missing"),
         (lambda f: (f / "manifest.json").write_text("{"), "manifest.json: it cannot be read"),
         (lambda f: (f / "manifest.json").write_text('{"schema": 1}'), "manifest.json: it cannot be read"),
+        (lambda f: (f / "manifest.json").write_text("[" * 100_000), "manifest.json: it cannot be read"),
+        (lambda f: change_manifest(f, files={"saved_model.pb": None}), "not schema 1 of version 1"),
+        (lambda f: change_manifest(f, signatures={"x": None}), "not schema 1 of version 1"),
     ],
 )
 def test_a_version_that_is_not_what_was_pushed_is_refused(store, spoil, fault):

@@ -45,6 +45,15 @@ def test_the_candidate_label_is_served_even_without_a_candidate():
     assert new().served_labels == {}
 
 
+def test_until_a_version_is_promoted_the_highest_loaded_one_has_the_traffic():
+    state = ready(new(), 1, 3)
+    assert (new().traffic, state.traffic, t.stage(state, 1).traffic) == ({}, {3: 100.0}, {3: 100.0})
+    assert t.promote(t.stage(state, 1)).traffic == {1: 100.0}
+    assert t.canary(promoted(state, 1), 3, 12.5).traffic == {1: 87.5, 3: 12.5}
+    assert t.canary(promoted(state, 1), 3, 100).traffic == {3: 100.0}
+    assert t.record(t.stage(state, 1), "stage", 1, WHEN, "").history[-1].traffic == {3: 100.0}
+
+
 @pytest.mark.parametrize("percent", [-1, 100.01, 33.333, float("nan")])
 def test_a_split_that_does_not_sum_to_100_is_refused(percent):
     state = ready(promoted(new(), 1), 2)

@@ -1,0 +1,67 @@
+"""Which serving root and which model a command means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hilir.serving.errors import ServingConfigError
+from hilir.serving.releases.store import Store
+
+DEFAULT_ROOT = "out/models"
+
+
+def read_config(path: str) -> tuple[str, str]:
+    """Returns the serving root and the model's name that a project's configuration says.
+
+    Raises:
+        ServingConfigError: the file cannot be read, or names no model.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        content: Any = OmegaConf.load(Path(path))
+        model = OmegaConf.select(content, "model.name")
+        root = OmegaConf.select(content, "serving.root")
+    except OSError as error:
+        raise ServingConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ServingConfigError(f"{path}: not a configuration ({str(error).splitlines()[0]})") from None
+    if not isinstance(model, str):
+        raise ServingConfigError(f"{path}: model.name is missing; name a configuration like configs/digits.yaml")
+    return str(root or DEFAULT_ROOT), model
+
+
+def select(root: str | None, model: str | None, config: str | None) -> tuple[Store, str | None]:
+    """Returns the serving root's store and the model that are named; what is typed wins over the configuration.
+
+    Raises:
+        ServingConfigError: there is no such root or no such configuration.
+    """
+    if config is not None:
+        configured_root, configured_model = read_config(config)
+        root, model = root or configured_root, model or configured_model
+    return Store(root or DEFAULT_ROOT), model
+
+
+def choose_model(store: Store, model: str | None) -> str:
+    """Returns the model that is meant: the named one, the only one there is, or the only one that has been released.
+
+    Raises:
+        ServingConfigError: it is not there, or there are several.
+    """
+    models = store.models()
+    if model in models:
+        return str(model)
+    there = ", ".join(models) or "none; make one with 'hilir run'"
+    if model is not None:
+        raise ServingConfigError(f"{store.root}: there is no model {model}; there are: {there}")
+    for candidates in (models, store.released()):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise ServingConfigError(
+        f"{store.root}: it is not clear which model is meant; name it with --model NAME or --config FILE; "
+        f"there are: {there}"
+    )

@@ -1,0 +1,1 @@
+"""Versions as they lie on disk or in object storage."""
