@@ -49,6 +49,11 @@ class RawFeature:
         shape = list(self.spec.shape) if self.is_fixed else []
         return tf.TensorSpec([None, *(shape if shape != [1] else [])], self.dtype)
 
+    @property
+    def whole_spec(self) -> tf.TensorSpec:
+        """The same with all dimensions, [rows, 1] for one value a row."""
+        return tf.TensorSpec([None, *self.spec.shape], self.dtype) if self.is_fixed else self.dense_spec
+
     def from_dense(self, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor | tf.RaggedTensor:
         """Returns what `tf.io.parse_example` would give for the same rows."""
         if self.is_fixed:

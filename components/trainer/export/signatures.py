@@ -104,7 +104,7 @@ class ExportModule(tf.Module):
             outputs: Tensors = self._model(inputs, training=False)
             return outputs
 
-        return trace(predict, _dense_specs(self._transformed))
+        return trace(predict, {name: found.whole_spec for name, found in self._transformed.items()})
 
 
 def _served(raw: dict[str, RawFeature], raw_spec: dict[str, Any], package: ModelPackage) -> dict[str, RawFeature]:
