@@ -49,8 +49,8 @@ def preprocess(inputs):
 def build():
     import tf_keras as keras
 
-    inputs = {name: keras.Input((1,), name=f"in_{at}") for at, name in enumerate(NUMBERS)}
-    inputs |= {name: keras.Input((1,), name=f"cat_{at}", dtype="int64") for at, name in enumerate(CATEGORIES)}
+    inputs = {name: keras.Input((1,), name=name) for name in NUMBERS}
+    inputs |= {name: keras.Input((1,), name=name, dtype="int64") for name in CATEGORIES}
     parts = [keras.layers.Lambda(lambda x: keras.backend.cast(x, "float32"))(value) for value in inputs.values()]
     hidden = keras.layers.Concatenate()(parts)
     outputs = {OUTPUT: keras.layers.Dense(1)(hidden), "m²": keras.layers.Dense(2, activation="softmax")(hidden)}
