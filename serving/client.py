@@ -23,6 +23,7 @@ import numpy as np
 import urllib3
 
 from hilir.serving.errors import ServingError
+from hilir.serving.padding import pad_rows
 from hilir.serving.releases.split import CANDIDATE, STABLE, choose_label
 from hilir.serving.releases.split_reader import Split
 
@@ -120,7 +121,8 @@ class RestClient:
 
         Args:
             model: its name.
-            inputs: arrays by name, batch first; or one array for a signature with one input.
+            inputs: arrays by name, batch first; or one array for a signature with one input. In lists None is a
+                missing value, and rows with fewer values than others are padded.
             signature: which of the model's signatures.
             version: this version; neither version nor label leaves the choice to the gateway.
             label: the version that has this label.
@@ -282,7 +284,7 @@ def _header_value(user_key: str) -> bytes:
 
 
 def _tensor(value: Any) -> np.ndarray:
-    array: np.ndarray = np.asarray(value)
+    array: np.ndarray = np.asarray(pad_rows(value))
     if not isinstance(value, np.ndarray | np.generic) and array.dtype == np.float64:
         return array.astype(np.float32)
     return array
@@ -290,8 +292,8 @@ def _tensor(value: Any) -> np.ndarray:
 
 def _plain_inputs(inputs: Inputs) -> Any:
     if isinstance(inputs, Mapping):
-        return {name: _plain(np.asarray(value)) for name, value in inputs.items()}
-    return _plain(np.asarray(inputs))
+        return {name: _plain(np.asarray(pad_rows(value))) for name, value in inputs.items()}
+    return _plain(np.asarray(pad_rows(inputs)))
 
 
 def _plain(array: np.ndarray) -> Any:
