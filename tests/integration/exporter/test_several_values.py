@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilir.serving.client import GrpcClient, RestClient
+from hilir.serving.client import GrpcClient, PredictionFailed, RestClient
 from hilir.serving.release.golden import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.store import Store
@@ -192,16 +192,17 @@ def test_the_server_gives_the_golden_answers(project, server):
 
 
 def test_a_scalar_a_row_is_refused_with_a_sentence(project, server):
-    inputs = {name: values[:2] for name, values in project.inputs().items()}
-    inputs["visits"] = np.array([3, 4])
-    body = {
-        name: [v.decode() for v in values[:, 0]] if name == "tags" else values.tolist()
-        for name, values in inputs.items()
-    }
-    body["tags"] = [[value.decode() for value in row] for row in inputs["tags"].tolist()]
-    response = server.post("small:predict", {"inputs": body})
-    print(response.text)
-    assert response.status_code == 400
+    inputs = {name: values[:2] for name, values in project.inputs().items()} | {"visits": np.array([3, 4])}
+    with RestClient(server.base) as client, pytest.raises(PredictionFailed) as rest:
+        client.predict("small", inputs)
+    with GrpcClient(f"127.0.0.1:{server.port}") as client, pytest.raises(PredictionFailed) as grpc:
+        client.predict("small", inputs)
+    sentence = (
+        "input 'visits' has the shape [2] where the model takes [-1, -1] (-1: any); "
+        "send a list of values for each row, padded where rows have fewer"
+    )
+    assert str(rest.value).endswith(f"400 {sentence}")
+    assert str(grpc.value) == f"small: INVALID_ARGUMENT: {sentence}"
 
 
 def test_the_transform_signature_pads_sparse_and_ragged_features(project):
@@ -218,4 +219,4 @@ def test_the_page_and_devices_are_told_why_not(project, tmp_path):
     edge = prepare(str(project.model), str(tmp_path))
     assert edge.raw is None
     assert edge.program is None
-    print(edge.refusal)
+    assert "only features of a fixed shape, or with at most one value, can leave TensorFlow" in edge.refusal
