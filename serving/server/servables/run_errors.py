@@ -12,7 +12,7 @@ from hilir.serving.server.status import Code, StatusError, invalid_argument
 Feed = tuple[str, tuple[int, ...] | None]
 """An input's name, and its shape (-1: any), None where it may have any rank."""
 
-_PLACE = re.compile(r"\s*\[\[\{\{.*?\}\}\]\]|\n\s*\[\[.*?\]\]")
+_PLACE = re.compile(r"\s*\[\[\{\{.*?\}\}\]\]|\n\s*\[\[.*?\]\]|\{\{(?:function_)?node [^}]*\}\}")
 _FIRST_OF_SEVERAL = re.compile(r"\d+ root error\(s\) found\.\s*\(0\)\s*(?:[A-Z_ ]+: )?(.*?)(?:\n\s*\(1\)|$)", re.DOTALL)
 
 

@@ -32,9 +32,7 @@ def version(tmp_path):
     }
     same = tf.function(lambda **inputs: {name: tf.identity(value) for name, value in inputs.items()})
     folder = tmp_path / "model" / "1"
-    tf.saved_model.save(
-        tf.Module(), str(folder), signatures={"serving_default": same.get_concrete_function(**specs)}
-    )
+    tf.saved_model.save(tf.Module(), str(folder), signatures={"serving_default": same.get_concrete_function(**specs)})
     with tf.io.TFRecordWriter(str(tmp_path / "rows.gz"), "GZIP") as writer:
         for row in ROWS:
             feature = {

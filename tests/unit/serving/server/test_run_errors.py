@@ -20,6 +20,7 @@ INVALID = Code.INVALID_ARGUMENT
          "\t [[{{node StatefulPartitionedCall/StringToNumber}}]]\n0 successful operations.",
          "StringToNumberOp could not correctly convert string: soon"),
         ("indices[0,1] = [[2], [3]] is not in [0, 2)", "indices[0,1] = [[2], [3]] is not in [0, 2)"),
+        ("{{function_node __inference_pruned_1_at_tf_graph}} string: soon\n\t [[{{node a}}]]", "string: soon"),
         ("no such row", "no such row"),
     ],
 )  # fmt: skip
