@@ -23,7 +23,7 @@ import numpy as np
 import urllib3
 
 from hilir.serving.errors import ServingError
-from hilir.serving.padding import pad_rows
+from hilir.serving.padding import make_array
 from hilir.serving.releases.split import CANDIDATE, STABLE, choose_label
 from hilir.serving.releases.split_reader import Split
 
@@ -284,7 +284,7 @@ def _header_value(user_key: str) -> bytes:
 
 
 def _tensor(value: Any) -> np.ndarray:
-    array: np.ndarray = np.asarray(pad_rows(value))
+    array = make_array(value)
     if not isinstance(value, np.ndarray | np.generic) and array.dtype == np.float64:
         return array.astype(np.float32)
     return array
@@ -292,8 +292,8 @@ def _tensor(value: Any) -> np.ndarray:
 
 def _plain_inputs(inputs: Inputs) -> Any:
     if isinstance(inputs, Mapping):
-        return {name: _plain(np.asarray(pad_rows(value))) for name, value in inputs.items()}
-    return _plain(np.asarray(pad_rows(inputs)))
+        return {name: _plain(make_array(value)) for name, value in inputs.items()}
+    return _plain(make_array(inputs))
 
 
 def _plain(array: np.ndarray) -> Any:
@@ -310,8 +310,10 @@ def _encode_bytes(value: Any) -> Any:
 
 
 def _array(value: Any) -> np.ndarray:
-    array: np.ndarray = np.array(_decode_bytes(value))
-    return array
+    decoded = _decode_bytes(value)
+    array: np.ndarray = np.array(decoded)
+    # NumPy's own type loses zeros at the end of bytes.
+    return np.array(decoded, object) if array.dtype.kind == "S" else array
 
 
 def _decode_bytes(value: Any) -> Any:

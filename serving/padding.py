@@ -6,9 +6,18 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from hilir.serving.errors import ServingError
 
 _MISSING: tuple[tuple[type, Any], ...] = ((str, ""), (bytes, b""), (float, math.nan), (int, -(2**63)))
+
+
+def make_array(value: Any) -> np.ndarray:
+    """Returns padded rows as an array; strings as objects, since NumPy's own types lose zeros at the end of bytes."""
+    padded = pad_rows(value)
+    array: np.ndarray = np.asarray(padded)
+    return np.asarray(padded, object) if array.dtype.kind in "SU" and padded is not array else array
 
 
 def pad_rows(value: Any) -> Any:

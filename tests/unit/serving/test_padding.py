@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hilir.serving.errors import ServingError
-from hilir.serving.padding import pad_rows
+from hilir.serving.padding import make_array, pad_rows
 
 MISSING_INT = -(2**63)
 
@@ -46,3 +46,11 @@ def test_arrays_are_left_alone():
 def test_rows_of_an_unknown_type_are_refused():
     with pytest.raises(ServingError, match="all values are None"):
         pad_rows([None, None])
+
+
+def test_zeros_at_the_end_of_bytes_stay():
+    assert make_array([b"a\x00", b""]).tolist() == [b"a\x00", b""]
+    assert make_array([["a\x00"], []]).tolist() == [["a\x00"], [""]]
+    assert make_array([1.5, None]).dtype == np.float64
+    array = np.zeros(2, np.float32)
+    assert make_array(array) is array
