@@ -35,9 +35,11 @@ class Signature:
     batchable: bool
 
     @classmethod
-    def prepare(cls, name: str, definition: meta_graph_pb2.SignatureDef) -> Signature:
+    def prepare(cls, name: str, definition: meta_graph_pb2.SignatureDef, takes_missing: bool = False) -> Signature:
         """Read what requests need from a SignatureDef."""
-        inputs = {alias: InputSpec(alias, info.dtype) for alias, info in sorted(definition.inputs.items())}
+        inputs = {
+            alias: InputSpec(alias, info.dtype, takes_missing) for alias, info in sorted(definition.inputs.items())
+        }
         return cls(
             name=name,
             definition=definition,

@@ -97,7 +97,9 @@ def build(names):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """All kinds."""
-    return make(tmp_path_factory.mktemp("kinds"), tuple(KINDS))
+    found = make(tmp_path_factory.mktemp("kinds"), tuple(KINDS))
+    (found.model / "manifest.json").write_text("{}")  # as the Pusher does, from which the server knows its own
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,21 @@ def test_rest_takes_a_row_at_a_time(project, server):
         }
         answer = server.post("small:predict", json.dumps({"instances": [row]})).json()
         np.testing.assert_allclose(answer["predictions"][0], expected, atol=1e-6)
+
+
+def test_rest_takes_null_for_a_missing_value_and_true_for_one(project, server):
+    answers = project.answers()["score"]
+    inputs = {name: rows_of(name, 2) for name in KINDS} | {"bool": [False, True], "list": [[None], [4]]}
+    assert None in inputs["number"]
+    columns = {name: as_json(values) for name, values in inputs.items()}
+    found = server.post("small:predict", json.dumps({"inputs": columns})).json()["outputs"]
+    np.testing.assert_allclose(found, answers[:2], atol=1e-6)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    found = server.post("small:predict", json.dumps({"instances": rows})).json()["predictions"]
+    np.testing.assert_allclose(found, answers[:2], atol=1e-6)
+    rows[0]["category"] = True
+    refused = server.post("small:predict", json.dumps({"instances": rows}))
+    assert "is not of expected type: string" in refused.json()["error"]
 
 
 def test_the_server_gives_the_golden_answers(project, server):
