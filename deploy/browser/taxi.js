@@ -51,7 +51,8 @@ export class TaxiPanel extends Panel {
    */
   addWords(input, label, words) {
     const list = document.createElement("datalist");
-    list.id = `${input.name}-words`;
+    // An id must not hold spaces, and a name may.
+    list.id = `words-${Object.keys(this.inputs).length}`;
     list.append(...words.map((word) => new Option(word, word)));
     input.setAttribute("list", list.id);
     label.append(list);
