@@ -67,9 +67,6 @@ def build():
         "grid": keras.Input((2, 3), name="grid"),
     }
 
-    def count(value):
-        return tf.one_hot(value % 7, 7)
-
     def bag(value):
         return tf.reduce_sum(
             tf.sparse.to_dense(
@@ -78,10 +75,6 @@ def build():
             axis=1,
             keepdims=True,
         )
-
-    def last(value):
-        rows = value.to_tensor(-1)
-        return tf.reduce_sum(tf.one_hot(rows % 7, 7), axis=1) * tf.cast(rows[:, :1] >= 0, tf.float32)
 
     parts = [
         keras.layers.Lambda(bag)(inputs["tag_ids"]),
