@@ -33,7 +33,7 @@ export class TaxiPanel extends Panel {
     input.name = name;
     input.required = !feature.optional;
     input.autocomplete = "off";
-    label.append(`${name.replaceAll("_", " ")}${feature.optional ? "" : " *"}`, input);
+    label.append(`${name}${feature.optional ? "" : " *"}`, input);
     if (feature.dtype === "string") {
       this.addWords(input, label, feature.words ?? []);
     } else {
