@@ -22,6 +22,7 @@ import numpy as np
 import urllib3
 
 from hilir.serving.errors import ServingError
+from hilir.serving.padding import make_array
 
 Inputs = np.ndarray | Mapping[str, Any]
 
@@ -119,7 +120,8 @@ class RestClient:
 
         Args:
             model: its name.
-            inputs: arrays by name, batch first; or one array for a signature with one input.
+            inputs: arrays by name, batch first; or one array for a signature with one input. In lists None is a
+                missing value, and rows with fewer values than others are padded.
             signature: which of the model's signatures.
             version: this version; neither version nor label leaves the choice to the gateway.
             label: the version that has this label.
@@ -289,7 +291,7 @@ def _key_metadata(name: str, user_key: str) -> tuple[tuple[str, str | bytes]]:
 
 
 def _tensor(value: Any) -> np.ndarray:
-    array: np.ndarray = np.asarray(value)
+    array = make_array(value)
     if not isinstance(value, np.ndarray | np.generic) and array.dtype == np.float64:
         return array.astype(np.float32)
     return array
@@ -297,8 +299,8 @@ def _tensor(value: Any) -> np.ndarray:
 
 def _plain_inputs(inputs: Inputs) -> Any:
     if isinstance(inputs, Mapping):
-        return {name: _plain(np.asarray(value)) for name, value in inputs.items()}
-    return _plain(np.asarray(inputs))
+        return {name: _plain(make_array(value)) for name, value in inputs.items()}
+    return _plain(make_array(inputs))
 
 
 def _plain(array: np.ndarray) -> Any:
@@ -315,8 +317,10 @@ def _encode_bytes(value: Any) -> Any:
 
 
 def _array(value: Any) -> np.ndarray:
-    array: np.ndarray = np.array(_decode_bytes(value))
-    return array
+    decoded = _decode_bytes(value)
+    array: np.ndarray = np.array(decoded)
+    # NumPy's own type loses zeros at the end of bytes.
+    return np.array(decoded, object) if array.dtype.kind == "S" else array
 
 
 def _decode_bytes(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,11 @@ from hilir.components.exporter.errors import ExportError, PreprocessingError
 from hilir.components.exporter.transform.in_graph import RawFeatures
 from hilir.components.exporter.transform.transform_graph import read_program
 from hilir.components.exporter.transform.transform_program import Program
+from hilir.components.trainer.export.names import read_parameters, save, trace
 
 SIGNATURE = "edge"
+
+Network = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,26 @@ class EdgeModel:
       None where the transform graph cannot leave TensorFlow;
     - `program`: what must be computed before `network` is called, None where nothing is;
     - `refusal`: why there is neither `raw` nor `program`;
-    - `loaded`: the SavedModel that all of it comes from.
+    - `loaded`: the SavedModel that all of it comes from;
+    - `parameters`: by signature, the names of its function's parameters by the names of the inputs.
     """
 
     loaded: Any
+    parameters: Mapping[str, Mapping[str, str]]
     network: str
     raw: str | None
     program: Program | None
     refusal: str | None = None
+
+    def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of a signature by name."""
+        return find_inputs(self.loaded, self.parameters, signature)
+
+
+def find_inputs(loaded: Any, parameters: Mapping[str, Mapping[str, str]], signature: str) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs of a signature of a loaded SavedModel by name; `parameters`: of all its signatures."""
+    specs = loaded.signatures[signature].structured_input_signature[1]
+    return {name: specs[parameter] for name, parameter in parameters[signature].items()}
 
 
 def prepare(saved_model: str, folder: str) -> EdgeModel:
@@ -48,44 +64,42 @@ def prepare(saved_model: str, folder: str) -> EdgeModel:
             f"{saved_model}: the model has no signature '{SIGNATURE}' (it has {', '.join(sorted(loaded.signatures))}); "
             f"models that hilir's trainer exports have it, train it anew"
         )
-    edge = loaded.signatures[SIGNATURE]
-    frozen = _freeze(edge)
-    network = _save(frozen, _specs(edge), os.path.join(folder, "network"))
-    if _takes_raw(loaded):
-        return EdgeModel(loaded, network, network, None)
+    parameters = read_parameters(saved_model)
+    specs = find_inputs(loaded, parameters, SIGNATURE)
+    frozen = _freeze(loaded.signatures[SIGNATURE], parameters[SIGNATURE])
+    network = _save(frozen, specs, os.path.join(folder, "network"))
+    raw_specs = find_inputs(loaded, parameters, "serving_default")
+    several = {name for name, spec in raw_specs.items() if None in spec.shape[1:]}
+    if specs == raw_specs and not several:
+        return EdgeModel(loaded, parameters, network, network, None)
     try:
-        program = read_program(loaded, sorted(_specs(edge)))
+        program = read_program(loaded, sorted(specs), several)
     except PreprocessingError as error:
-        return EdgeModel(loaded, network, None, None, str(error))
+        return EdgeModel(loaded, parameters, network, None, None, str(error))
     module = RawFeatures(program, frozen)
     raw = _save(module.predict, module.input_specs(), os.path.join(folder, "raw"), module)
-    return EdgeModel(loaded, network, raw, program)
+    return EdgeModel(loaded, parameters, network, raw, program)
 
 
-def _takes_raw(loaded: Any) -> bool:
-    return _specs(loaded.signatures[SIGNATURE]) == _specs(loaded.signatures["serving_default"])
+def read_edge_inputs(path: str) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs by name of one of the small SavedModels."""
+    return find_inputs(tf.saved_model.load(path), read_parameters(path), SIGNATURE)
 
 
-def _specs(function: Any) -> dict[str, tf.TensorSpec]:
-    specs: dict[str, tf.TensorSpec] = function.structured_input_signature[1]
-    return specs
-
-
-def _freeze(edge: Any) -> Any:
+def _freeze(edge: Any, parameters: Mapping[str, str]) -> Network:
     """Returns the signature as a function of its inputs that holds its weights as constants."""
     frozen = convert_variables_to_constants_v2(edge)
-    # The order of a signature's inputs and outputs is that of their sorted names.
-    names = sorted(_specs(edge))
+    # The order of a function's inputs is that of its sorted parameters, that of its outputs that of their sorted names.
+    names = sorted(parameters, key=lambda name: parameters[name])
     outputs = sorted(edge.structured_outputs)
 
-    def network(**features: tf.Tensor) -> dict[str, tf.Tensor]:
+    def network(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         found = frozen(*(features[name] for name in names))
-        return {name: tf.identity(value, name) for name, value in zip(outputs, found, strict=True)}
+        return {name: tf.identity(value) for name, value in zip(outputs, found, strict=True)}
 
     return network
 
 
-def _save(function: Any, specs: dict[str, tf.TensorSpec], path: str, module: tf.Module | None = None) -> str:
-    graph = tf.function(function, autograph=False).get_concrete_function(**specs)
-    tf.saved_model.save(module or tf.Module(), path, signatures={SIGNATURE: graph})
+def _save(function: Network, specs: dict[str, tf.TensorSpec], path: str, module: tf.Module | None = None) -> str:
+    save(module or tf.Module(), path, {SIGNATURE: trace(function, specs)})
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from hilir.components.exporter.edge_model import EdgeModel
+from hilir.components.exporter.edge_model import EdgeModel, read_edge_inputs
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.measure import measure_latencies
 from hilir.components.exporter.parity import MetricSpec, Reference
@@ -32,7 +32,8 @@ def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference
 
 def raw_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
     """Returns the rows as inputs of the model with raw features, missing values marked."""
-    return rows.arrays(_specs(edge.raw))
+    assert edge.raw is not None
+    return rows.arrays(read_edge_inputs(edge.raw))
 
 
 def network_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
@@ -40,7 +41,7 @@ def network_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
     if edge.raw == edge.network:
         return raw_inputs(edge, rows)
     transformed = edge.loaded.signatures["transform_features"](examples=rows.tensor())
-    return {name: transformed[name].numpy() for name in _specs(edge.network)}
+    return {name: transformed[name].numpy() for name in read_edge_inputs(edge.network)}
 
 
 def check_program(edge: EdgeModel, rows: Rows) -> None:
@@ -50,7 +51,7 @@ def check_program(edge: EdgeModel, rows: Rows) -> None:
         ExportError: a transformed feature of a row differs; the message names both.
     """
     assert edge.program is not None
-    specs = edge.loaded.signatures["serving_default"].structured_input_signature[1]
+    specs = edge.inputs("serving_default")
     columns = rows.columns({name: specs[name] for name in edge.program.inputs})
     found = transform(edge.program, columns)
     for name, expected in network_inputs(edge, rows).items():
@@ -65,13 +66,7 @@ def check_program(edge: EdgeModel, rows: Rows) -> None:
 
 def measure_saved_model(edge: EdgeModel, rows: Rows) -> dict[str, float]:
     """Returns the latency of `serving_default` for one row, in milliseconds."""
-    function = edge.loaded.signatures["serving_default"]
-    specs = function.structured_input_signature[1]
-    row = {name: tf.constant(value) for name, value in Rows(rows.serialized[:1]).arrays(specs).items()}
-    return measure_latencies({"serving_default": lambda: function(**row)})["serving_default"]
-
-
-def _specs(path: str | None) -> dict[str, tf.TensorSpec]:
-    assert path is not None
-    specs: dict[str, tf.TensorSpec] = tf.saved_model.load(path).signatures["edge"].structured_input_signature[1]
-    return specs
+    function, parameters = edge.loaded.signatures["serving_default"], edge.parameters["serving_default"]
+    row = Rows(rows.serialized[:1]).arrays(edge.inputs("serving_default"))
+    values = {parameters[name]: tf.constant(value) for name, value in row.items()}
+    return measure_latencies({"serving_default": lambda: function(**values)})["serving_default"]

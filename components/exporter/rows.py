@@ -12,10 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from hilir.components.exporter.errors import ExportError
-from hilir.components.trainer.export.signatures import MISSING_INT
-
-_LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
-_MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": ""}
+from hilir.components.trainer.export.row_values import make_array, read_values
 
 
 @dataclass(frozen=True)
@@ -38,13 +35,12 @@ class Rows:
 
     def arrays(self, specs: Mapping[str, tf.TensorSpec]) -> dict[str, np.ndarray]:
         """Returns the features by name as arrays [rows, …], missing values marked as `serving_default` wants them."""
-        found = {}
-        for name, column in self.columns(specs).items():
-            dtype = specs[name].dtype.name
-            values = [_MISSING[dtype] if value is None else value for value in column]
-            array = np.array(values, object if dtype == "string" else dtype)
-            found[name] = array.reshape(len(column), *specs[name].shape[1:])
-        return found
+        return {
+            name: make_array(
+                [read_values(row, name, spec.dtype.name) for row in self._examples], spec.dtype.name, spec.shape[1:]
+            )
+            for name, spec in specs.items()
+        }
 
 
 def read_rows(patterns: Sequence[str], count: int) -> Rows:
@@ -64,7 +60,7 @@ def read_rows(patterns: Sequence[str], count: int) -> Rows:
 
 
 def _value(row: tf.train.Example, name: str, spec: tf.TensorSpec) -> Any:
-    values = list(getattr(row.features.feature[name], _LISTS[spec.dtype.name]).value)
+    values = read_values(row, name, spec.dtype.name)
     if spec.dtype == tf.string:
         values = [value.decode("utf-8", "surrogateescape") for value in values]
     if spec.shape.rank == 1:

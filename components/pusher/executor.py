@@ -86,6 +86,7 @@ class Executor(tfx_pusher.Executor):
                 "source": source,
                 "files": manifest.describe_files(beside[0]),
                 "signatures": manifest.describe_signatures(beside[0]),
+                "parameters": manifest.describe_parameters(beside[0]),
                 "metrics": read_metrics(inputs["evaluation"][0].uri),
                 "thresholds": settings["thresholds"],
                 "data": _describe_data(examples),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -13,19 +14,17 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfx.dsl.io import fileio
 
-from hilir.components.trainer.export.signatures import MISSING_INT
+from hilir.components.trainer.export.row_values import make_array, read_values
 
 ROWS = 8
 SIGNATURE = "serving_default"
-
-_LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
-_MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": b""}
 
 
 def write_golden(folder: str, model: str, patterns: list[str]) -> None:
     """Asks the model for the first rows; writes requests and answers below `folder`/assets.extra.
 
-    `golden.jsonl` has one JSON object (signature, inputs, outputs) of one row per line,
+    `golden.jsonl` has one JSON object (signature, inputs, outputs) of one row per line, in which bytes that are not
+    UTF-8 text are `{"b64": …}`;
     `tf_serving_warmup_requests` the same requests as TensorFlow Serving's PredictionLog records
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
 
@@ -59,10 +58,9 @@ def make_request(signature: Any, example: tf.train.Example) -> dict[str, np.ndar
     """Returns one row as the inputs of the signature by name, missing values marked as `serving_default` wants them."""
     request = {}
     for name, info in signature.inputs.items():
-        kind = tf.as_dtype(info.dtype)
-        shape = [dimension.size for dimension in info.tensor_shape.dim][1:]
-        values = list(getattr(example.features.feature[name], _LISTS[kind.name]).value) or [_MISSING[kind.name]]
-        request[name] = np.array(values, dtype=kind.as_numpy_dtype).reshape([1, *shape])
+        dtype = tf.as_dtype(info.dtype).name
+        shape = [None if dimension.size == -1 else dimension.size for dimension in info.tensor_shape.dim][1:]
+        request[name] = make_array([read_values(example, name, dtype)], dtype, shape)
     return request
 
 
@@ -80,10 +78,19 @@ def _records(files: list[str]) -> Iterator[bytes]:
 
 
 def _plain(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    return {
-        name: value.astype(str).tolist() if value.dtype.kind in "OS" else value.tolist()
-        for name, value in sorted(tensors.items())
-    }
+    return {name: _plain_value(value.tolist()) for name, value in sorted(tensors.items())}
+
+
+def _plain_value(value: Any) -> Any:
+    """Returns the value as JSON has it; bytes that are not UTF-8 as TensorFlow Serving's `{"b64": …}`."""
+    if isinstance(value, list):
+        return [_plain_value(item) for item in value]
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}
 
 
 def _prediction_log(model: str, request: dict[str, np.ndarray]) -> prediction_log_pb2.PredictionLog:

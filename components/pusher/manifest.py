@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from hilir.components.exporter.report import read_report
+from hilir.components.trainer.export.names import read_parameters
 
 SCHEMA = 1
 NAME = "manifest.json"
@@ -58,6 +59,18 @@ def describe_signatures(folder: str) -> dict[str, dict[str, Any]]:
         for name, signature in sorted(graph.signature_def.items())
         if not name.startswith("__")
     }
+
+
+def describe_parameters(folder: str) -> dict[str, dict[str, str]]:
+    """Returns by signature the inputs whose names are not those of their parameters, each with its parameter.
+
+    `tf.saved_model.load(…).signatures` wants the parameters; everything else takes the names.
+    """
+    changed = {
+        key: {name: parameter for name, parameter in parameters.items() if name != parameter}
+        for key, parameters in read_parameters(folder).items()
+    }
+    return {key: names for key, names in changed.items() if names}
 
 
 def installed_packages() -> dict[str, str]:

@@ -33,7 +33,7 @@ export class TaxiPanel extends Panel {
     input.name = name;
     input.required = !feature.optional;
     input.autocomplete = "off";
-    label.append(`${name.replaceAll("_", " ")}${feature.optional ? "" : " *"}`, input);
+    label.append(`${name}${feature.optional ? "" : " *"}`, input);
     if (feature.dtype === "string") {
       this.addWords(input, label, feature.words ?? []);
     } else {
@@ -51,7 +51,8 @@ export class TaxiPanel extends Panel {
    */
   addWords(input, label, words) {
     const list = document.createElement("datalist");
-    list.id = `${input.name}-words`;
+    // An id must not hold spaces, and a name may.
+    list.id = `words-${Object.keys(this.inputs).length}`;
     list.append(...words.map((word) => new Option(word, word)));
     input.setAttribute("list", list.id);
     label.append(list);

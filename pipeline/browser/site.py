@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,26 @@ def _describe(saved_model: Path, model: str, version: int, base: str, folder: Pa
 
 
 def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yields the golden requests of a version as examples; a missing value is null."""
+    """Yields the golden requests of a version as examples; a missing value is null.
+
+    Those with infinities or bytes that are not text are left out: a browser's JSON and a form have neither.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()[:_EXAMPLES] if path.exists() else []
     for line in lines:
         row = json.loads(line)["inputs"]
-        yield {name: _present(row[name][0]) for name in inputs}
+        if all(_fits_a_form(row[name]) for name in inputs):
+            yield {name: _present(row[name][0]) for name in inputs}
+
+
+def _fits_a_form(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_fits_a_form(item) for item in value)
+    return not isinstance(value, dict) and not (isinstance(value, float) and math.isinf(value))
 
 
 def _present(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_present(item) for item in value]
     # serving_default's signs of a missing value: "", NaN and the smallest 64-bit number.
     return None if value in ("", -(2**63)) or value != value else value
 

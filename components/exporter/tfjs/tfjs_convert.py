@@ -1,6 +1,7 @@
 """Converts SavedModels to TensorFlow.js graph models; runs in .venv-tfjs, whose packages do not go with the others'.
 
-Usage: python tfjs_convert.py JOB.json, with {"saved_model", "signature", "shard_bytes", "variants": {name: folder}}.
+Usage: python tfjs_convert.py JOB.json, with {"saved_model", "signature", "shard_bytes", "variants": {name: folder},
+"inputs": {parameter: name}}; without the last one the inputs have the names of their parameters.
 All variants are converted in one process, because its start alone takes seconds.
 """
 
@@ -35,19 +36,20 @@ def main(job_path: str) -> None:
             quantization_dtype_map=None if name == "float32" else {name: "*"},
             weight_shard_size_bytes=job["shard_bytes"],
         )
-        name_tensors(Path(folder) / "model.json", function)
+        name_tensors(Path(folder) / "model.json", function, job.get("inputs", {}))
 
 
-def name_tensors(path: Path, function: Any) -> None:
+def name_tensors(path: Path, function: Any, inputs: dict[str, str]) -> None:
     """Gives the inputs and outputs in model.json the names that the signature has for them.
 
     The converter guesses them from types and shapes, and gives up where two are alike. The order of a signature's
-    tensors is that of their sorted names.
+    tensors is that of its sorted parameters, or of their sorted names. `inputs`: names by parameter.
     """
     model = json.loads(path.read_text(encoding="utf-8"))
+    parameters = sorted(function.structured_input_signature[1])
     names = {
         "inputs": dict(
-            zip((t.name for t in function.inputs), sorted(function.structured_input_signature[1]), strict=False)
+            zip((t.name for t in function.inputs), (inputs.get(name, name) for name in parameters), strict=False)
         ),
         "outputs": dict(zip((t.name for t in function.outputs), sorted(function.structured_outputs), strict=True)),
     }

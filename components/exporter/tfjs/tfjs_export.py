@@ -20,6 +20,7 @@ from hilir.components.exporter.reference import check_program, make_reference, m
 from hilir.components.exporter.report import describe_saved_model, finish, write_report
 from hilir.components.exporter.settings import Bounds, TFJSSettings
 from hilir.components.exporter.tfjs import tfjs_toolchain
+from hilir.components.trainer.export.names import read_parameters
 
 FORMAT = "tfjs"
 SHARD_BYTES = 4 * 1024 * 1024
@@ -92,7 +93,7 @@ def _describe_inputs(edge: EdgeModel) -> dict[str, dict[str, Any]]:
 
 
 def _raw_specs(edge: EdgeModel) -> dict[str, tf.TensorSpec]:
-    specs = edge.loaded.signatures["serving_default"].structured_input_signature[1]
+    specs = edge.inputs("serving_default")
     names = edge.program.inputs if edge.program else specs
     return {name: specs[name] for name in sorted(names)}
 
@@ -109,6 +110,7 @@ def _convert(edge: EdgeModel, settings: TFJSSettings, target: Path, work: str) -
     job = {
         "saved_model": edge.network,
         "signature": SIGNATURE,
+        "inputs": {parameter: name for name, parameter in read_parameters(edge.network)[SIGNATURE].items()},
         "shard_bytes": SHARD_BYTES,
         "variants": {name: str(target / name) for name in settings.variants},
     }

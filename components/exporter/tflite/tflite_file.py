@@ -23,19 +23,28 @@ class TFLiteModel:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._runner = _load(content).get_signature_runner(SIGNATURE)
-        self._inputs = self._runner.get_input_details()
-        self._outputs = self._runner.get_output_details()
+        runner = _load(content).get_signature_runner(SIGNATURE)
+        self._inputs = runner.get_input_details()
+        self._outputs = runner.get_output_details()
+        # The runner takes inputs as keywords, and none can be called `self`; an interpreter takes them by index.
+        self._interpreter = _load(content)
 
     def predict(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the outputs by name, [rows, …], for inputs [rows, …]."""
-        quantized = {name: _quantize(features[name], detail) for name, detail in self._inputs.items()}
-        outputs = self._runner(**quantized)
-        return {name: _dequantize(outputs[name], detail) for name, detail in self._outputs.items()}
+        interpreter = self._interpreter
+        values = {detail["index"]: _quantize(features[name], detail) for name, detail in self._inputs.items()}
+        for index, value in values.items():
+            interpreter.resize_tensor_input(index, value.shape)
+        interpreter.allocate_tensors()
+        for index, value in values.items():
+            interpreter.set_tensor(index, value)
+        interpreter.invoke()
+        return {
+            name: _dequantize(interpreter.get_tensor(detail["index"]), detail) for name, detail in self._outputs.items()
+        }
 
     def single_call(self, features: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Returns a function that asks for the first row; what it costs is the latency on a device."""
-        # An interpreter with a signature runner refuses to be invoked directly.
         interpreter = _load(self._content)
         interpreter.allocate_tensors()
         places = [(detail["index"], _quantize(features[name][:1], detail)) for name, detail in self._inputs.items()]

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from hilir.components.exporter.transform.transform_program import Program
-from hilir.components.trainer.export.signatures import MISSING_INT
+from hilir.components.trainer.export.row_values import MISSING_INT
 
 _UNKNOWN = -1
 
@@ -31,7 +31,7 @@ class RawFeatures(tf.Module):
     A missing value is NaN, an empty text or the smallest whole number, as in the signature `serving_default`.
     """
 
-    def __init__(self, program: Program, network: Callable[..., dict[str, tf.Tensor]]) -> None:
+    def __init__(self, program: Program, network: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]) -> None:
         """`network`: takes the transformed features by name."""
         super().__init__()
         self._program = program
@@ -43,11 +43,11 @@ class RawFeatures(tf.Module):
     def input_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the inputs by name."""
         return {
-            name: tf.TensorSpec([None, *(found.shape if found.shape != (1,) else ())], found.dtype, name)
+            name: tf.TensorSpec([None, *(found.shape if found.shape != (1,) else ())], found.dtype)
             for name, found in self._program.inputs.items()
         }
 
-    def predict(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
+    def predict(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the network's outputs."""
         values: list[tf.Tensor] = []
         for step in self._program.steps:
@@ -55,7 +55,7 @@ class RawFeatures(tf.Module):
         transformed = {
             name: tf.reshape(values[out.step], [-1, *out.shape]) for name, out in self._program.outputs.items()
         }
-        return self._network(**transformed)
+        return self._network(transformed)
 
     def _compute(self, step: dict[str, Any], values: list[tf.Tensor], features: dict[str, tf.Tensor]) -> tf.Tensor:
         arguments = [values[at] for at in step.get("args", [])]

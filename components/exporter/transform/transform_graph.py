@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +58,20 @@ _SHAPE = object()
 """Something computed from shapes only."""
 
 
-def read_program(loaded: Any, outputs: Sequence[str]) -> Program:
+def read_program(loaded: Any, outputs: Sequence[str], several: Collection[str] = ()) -> Program:
     """Returns what the signature `transform_features` computes for the named transformed features.
 
     Args:
         loaded: the SavedModel, as `tf.saved_model.load` returns it.
         outputs: the transformed features that the network takes.
+        several: the raw features of which a row may have several values.
 
     Raises:
         PreprocessingError: the graph holds an operation that the program has no word for.
     """
     function = loaded.signatures[SIGNATURE]
-    reader = _Reader({part.signature.name: part for part in function.graph.as_graph_def().library.function})
+    library = {part.signature.name: part for part in function.graph.as_graph_def().library.function}
+    reader = _Reader(library, several)
     env = _bind_captures(function)
     wanted = {name: function.structured_outputs[name] for name in outputs}
     tensors = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
@@ -119,8 +121,9 @@ def _plain(word: bytes | int) -> str | int:
 class _Reader:
     """Walks from the outputs to the raw features; each graph's tensors are read once."""
 
-    def __init__(self, library: dict[str, Any]) -> None:
+    def __init__(self, library: dict[str, Any], several: Collection[str]) -> None:
         self._library = library
+        self._several = several
         self.builder = ProgramBuilder()
         self.inputs: dict[str, Input] = {}
         self._calls: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {}
@@ -230,6 +233,11 @@ class _Reader:
         kind, at = divmod(index, count) if index < 3 * count else (3, index - 3 * count)
         name = (sparse if kind < 3 else dense)[at].decode()
         tensor = op.outputs[index]
+        if name in self._several:
+            raise PreprocessingError(
+                f"a row may have several values of the feature '{name}'; "
+                f"only features of a fixed shape, or with at most one value, can leave TensorFlow"
+            )
         if kind in (0, 2):
             return _Part(name) if kind == 0 else _SHAPE
         shape = () if kind == 1 else tuple(size for size in tensor.shape[1:])

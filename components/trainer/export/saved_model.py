@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
+from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
 
@@ -22,12 +23,12 @@ def export(model: keras.Model, transform: tft.TFTransformOutput, package: ModelP
     module = ExportModule(model, transform, package)
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
-        tf.saved_model.save(module, folder, signatures=module.signatures())
+        save(module, folder, module.signatures())
         return
     beside = f"{folder.rstrip('/')}.new"
     if tf.io.gfile.exists(beside):
         tf.io.gfile.rmtree(beside)
-    tf.saved_model.save(module, beside, signatures=module.signatures())
+    save(module, beside, module.signatures())
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)
     tf.io.gfile.rename(beside, folder)

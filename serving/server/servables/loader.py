@@ -18,6 +18,8 @@ from hilir.serving.server.servables.servable import Servable, Signature
 from hilir.serving.server.status import Code, StatusError
 
 logger = logging.getLogger(__name__)
+# What hilir pushed has a manifest, and this signature of it has signs for missing values.
+_MANIFEST, _TAKES_MISSING = "manifest.json", "serving_default"
 # Graphs with these may run for as long as their data says, so that they never run on the event loop.
 _UNBOUNDED_OPS = frozenset(
     (
@@ -63,7 +65,11 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
     try:
         with graph.as_default():
             meta_graph = _load(session, options.tags, path)
-        signatures = {key: Signature.prepare(key, definition) for key, definition in meta_graph.signature_def.items()}
+        pushed = tf.io.gfile.exists(f"{path}/{_MANIFEST}")
+        signatures = {
+            key: Signature.prepare(key, definition, pushed and key == _TAKES_MISSING)
+            for key, definition in meta_graph.signature_def.items()
+        }
         # Nothing may be added any more: operations added by mistake would be a leak per request.
         graph.finalize()
     except BaseException:

@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from hilir.serving.server.rest.json.json_tensor import InputSpec
 from hilir.serving.server.servables import dtypes
+from hilir.serving.server.servables.run_errors import Feed, explain_failure
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 _MAX_CALLABLES = 64
@@ -34,9 +35,11 @@ class Signature:
     batchable: bool
 
     @classmethod
-    def prepare(cls, name: str, definition: meta_graph_pb2.SignatureDef) -> Signature:
+    def prepare(cls, name: str, definition: meta_graph_pb2.SignatureDef, takes_missing: bool = False) -> Signature:
         """Read what requests need from a SignatureDef."""
-        inputs = {alias: InputSpec(alias, info.dtype) for alias, info in sorted(definition.inputs.items())}
+        inputs = {
+            alias: InputSpec(alias, info.dtype, takes_missing) for alias, info in sorted(definition.inputs.items())
+        }
         return cls(
             name=name,
             definition=definition,
@@ -59,6 +62,7 @@ class Run:
 
     function: Callable[..., list[Any]]
     dtypes: tuple[int, ...]
+    feeds: tuple[Feed, ...]
     cost: float = 1.0
     bounded: bool = True
     calls: int = 0
@@ -85,7 +89,7 @@ class Run:
                 for output in self.function(*arrays)
             ]
         except tf.errors.OpError as error:
-            raise StatusError(Code(error.error_code), error.message or "") from None
+            raise explain_failure(Code(error.error_code), error.message or "", self.feeds, arrays) from None
         finally:
             spent = time.perf_counter() - start
             # The first calls prepare the graph; from then on a moving average decides.
@@ -156,10 +160,20 @@ class Servable:
             raise StatusError(Code(error.error_code), error.message or "") from None
         except (KeyError, ValueError) as error:
             raise invalid_argument(f"Tensor not found in the graph: {error}") from None
+        described = tuple(self._describe_feed(feed) for feed in feeds)
         if unique != fetches:
             order = [unique.index(fetch) for fetch in fetches]
-            return Run(lambda *arrays: [function(*arrays)[i] for i in order], wanted, bounded=self.bounded)
-        return Run(function, wanted, bounded=self.bounded)
+            return Run(lambda *arrays: [function(*arrays)[i] for i in order], wanted, described, bounded=self.bounded)
+        return Run(function, wanted, described, bounded=self.bounded)
+
+    def _describe_feed(self, tensor: str) -> Feed:
+        """The name and the shape that a signature has for a tensor."""
+        for signature in self.signatures.values():
+            for name, info in signature.definition.inputs.items():
+                if info.name == tensor:
+                    shape = info.tensor_shape
+                    return name, None if shape.unknown_rank else tuple(size.size for size in shape.dim)
+        return tensor, None
 
     def close(self) -> None:
         """Wait until no request holds the version, then free it."""

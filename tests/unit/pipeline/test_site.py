@@ -29,7 +29,13 @@ def root(tmp_path, monkeypatch):
         if version != 9:
             (model / str(version) / "assets.extra").mkdir(parents=True)
             golden = model / str(version) / "assets.extra" / "golden.jsonl"
-            golden.write_text(json.dumps({"inputs": {"image": [[1.0]], "word": [""], "count": [-(2**63)]}}) + "\n")
+            rows = [
+                {"image": [[1.0]], "word": [""], "count": [-(2**63)]},
+                {"image": [[float("inf")]], "word": ["a"], "count": [1]},
+                {"image": [[2.0]], "word": [{"b64": "/g=="}], "count": [1]},
+                {"image": [[float("nan"), 3.0]], "word": ["Café"], "count": [1]},
+            ]
+            golden.write_text("".join(json.dumps({"inputs": row}) + "\n" for row in rows))
         if kept is not None:
             folder = model / "exports" / str(version) / "tfjs"
             (folder / "float32").mkdir(parents=True)
@@ -50,7 +56,11 @@ def test_the_site_lists_all_its_files_and_what_the_page_needs_to_know(root):
     assert set(json.loads(found["site.json"])) == {"./", *found} - {"site.json"}
     (listed,) = json.loads(found["models/index.json"])
     assert (listed["model"], listed["version"], listed["folder"]) == ("digits", 2, "models/digits/2/")
-    assert listed["examples"] == [{"image": [1.0], "word": None, "count": None}]
+    # A form has neither infinities nor bytes that are not text.
+    assert listed["examples"] == [
+        {"image": [1.0], "word": None, "count": None},
+        {"image": [None, 3.0], "word": "Café", "count": 1},
+    ]
     assert "models/digits/2/float32/model.json" in found
     assert "index.html" in found
 

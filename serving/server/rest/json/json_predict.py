@@ -11,6 +11,7 @@ import numpy as np
 
 from hilir.serving.server.rest.json import json_numeric
 from hilir.serving.server.rest.json.json_decode import decode_object
+from hilir.serving.server.rest.json.json_missing import replace_missing
 from hilir.serving.server.rest.json.json_tensor import InputSpec, column_to_array, is_base64_object, rows_to_arrays
 from hilir.serving.server.rest.json.json_text import debug_string
 from hilir.serving.server.servables import dtypes
@@ -86,6 +87,8 @@ def _decode(body: bytes, find_inputs: FindInputs) -> PredictInput:
     if not specs:
         raise invalid_argument(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
     has_bool = b"true" in body or b"false" in body
+    if has_bool or b"null" in body:
+        document = replace_missing(document, specs)
     if "instances" in document:
         _check_instances(document)
         rows = document["instances"]

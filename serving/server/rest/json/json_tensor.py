@@ -26,6 +26,8 @@ class InputSpec:
 
     name: str
     dtype: int
+    takes_missing: bool = False
+    """Whether a value may be missing, as in models that hilir pushed."""
 
 
 def is_base64_object(value: Any) -> bool:

@@ -1,0 +1,128 @@
+"""Features between their three forms: serialized tf.Examples, tensors of preprocessing_fn, and what a caller sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from hilir.components.errors import ModelPackageError
+from hilir.components.trainer.export.row_values import MISSING, is_present
+
+Tensors = dict[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class RawFeature:
+    """A feature as `tf.io.parse_example` gives it, and whether a row may have several values of it."""
+
+    spec: Any
+    several: bool
+
+    @property
+    def dtype(self) -> tf.DType:
+        """The type of its values."""
+        return self.spec.dtype
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every row has all of its values."""
+        return isinstance(self.spec, tf.io.FixedLenFeature)
+
+    @property
+    def type_spec(self) -> tf.TypeSpec:
+        """What preprocessing_fn takes: a tensor [rows, …], a sparse or a ragged one [rows, values]."""
+        if self.is_fixed:
+            return tf.TensorSpec([None, *self.spec.shape], self.dtype)
+        if isinstance(self.spec, tf.io.VarLenFeature):
+            return tf.SparseTensorSpec([None, None], self.dtype)
+        return tf.RaggedTensorSpec([None, None], self.dtype, row_splits_dtype=self.spec.row_splits_dtype)
+
+    @property
+    def dense_spec(self) -> tf.TensorSpec:
+        """What a caller sends: [rows] for one value a row, [rows, values] for several, else [rows, …]."""
+        if self.several:
+            return tf.TensorSpec([None, None], self.dtype)
+        shape = list(self.spec.shape) if self.is_fixed else []
+        return tf.TensorSpec([None, *(shape if shape != [1] else [])], self.dtype)
+
+    @property
+    def whole_spec(self) -> tf.TensorSpec:
+        """The same with all dimensions, [rows, 1] for one value a row."""
+        return tf.TensorSpec([None, *self.spec.shape], self.dtype) if self.is_fixed else self.dense_spec
+
+    def from_dense(self, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor | tf.RaggedTensor:
+        """Returns what `tf.io.parse_example` would give for the same rows."""
+        if self.is_fixed:
+            return tf.reshape(values, [-1, *self.spec.shape])
+        if not self.several:
+            return _sparse_column(values)
+        lengths = _row_lengths(values)
+        kept = tf.sequence_mask(lengths, tf.shape(values)[1])
+        if isinstance(self.spec, tf.io.VarLenFeature):
+            shape = tf.stack([tf.shape(values, tf.int64)[0], tf.maximum(tf.reduce_max(lengths), 0)])
+            return tf.SparseTensor(tf.where(kept), tf.boolean_mask(values, kept), shape)
+        splits = self.spec.row_splits_dtype
+        return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(values, kept), tf.cast(lengths, splits))
+
+
+def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> dict[str, RawFeature]:
+    """Returns the features by name.
+
+    Args:
+        specs: what `tf.io.parse_example` takes.
+        schema: says of how many values a row may have at most; where it does not, they may be any number.
+
+    Raises:
+        ModelPackageError: a feature is neither fixed, nor a list of values in each row.
+    """
+    single = {feature.name for feature in schema.feature if _has_one_value(feature)}
+    found = {}
+    for name, spec in specs.items():
+        nested = isinstance(spec, tf.io.RaggedFeature) and spec.partitions
+        if nested or not isinstance(spec, tf.io.FixedLenFeature | tf.io.VarLenFeature | tf.io.RaggedFeature):
+            raise ModelPackageError(
+                f"the feature '{name}' is a {type(spec).__name__} of more than one list a row, which no signature can "
+                f"take; flatten it in preprocessing_fn, or remove its tensor_representation from the schema"
+            )
+        several = isinstance(spec, tf.io.RaggedFeature) or (
+            isinstance(spec, tf.io.VarLenFeature) and name not in single
+        )
+        found[name] = RawFeature(spec, several)
+    return found
+
+
+def type_specs(features: Mapping[str, RawFeature]) -> dict[str, tf.TypeSpec]:
+    """Returns what preprocessing_fn takes, by name."""
+    return {name: feature.type_spec for name, feature in features.items()}
+
+
+def to_dense(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
+    """Returns the values as a tensor; rows with fewer are padded with the missing value."""
+    if isinstance(value, tf.SparseTensor):
+        return tf.sparse.to_dense(value, tf.constant(MISSING[value.dtype.name], value.dtype))
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor(tf.constant(MISSING[value.dtype.name], value.dtype))
+    return value
+
+
+def _has_one_value(feature: schema_pb2.Feature) -> bool:
+    if feature.HasField("shape"):
+        return all(dimension.size == 1 for dimension in feature.shape.dim)
+    return bool(feature.value_count.max == 1)
+
+
+def _sparse_column(values: tf.Tensor) -> tf.SparseTensor:
+    rows = tf.where(is_present(values))
+    positions = tf.concat([rows, tf.zeros_like(rows)], axis=1)
+    shape = tf.stack([tf.shape(values, out_type=tf.int64)[0], tf.constant(1, tf.int64)])
+    return tf.SparseTensor(positions, tf.gather_nd(values, rows), shape)
+
+
+def _row_lengths(values: tf.Tensor) -> tf.Tensor:
+    """Returns the number of values in each row, [rows] int64: only what is missing at its end is padding."""
+    places = tf.range(1, tf.shape(values, tf.int64)[1] + 1)
+    return tf.maximum(tf.reduce_max(tf.where(is_present(values), places, 0), axis=1), 0)
