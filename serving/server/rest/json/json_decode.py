@@ -26,6 +26,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # Each escape in turn; group 1 is a surrogate without its other half, which Python's reader lets through.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F])|.)", re.DOTALL)
 _DIGITS_OF_64_BITS = 20
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+# Both readers are recursive, TensorFlow Serving's is not. No tensor has more than 64 dimensions, so that what lies
+# deeper than this is never used.
+_DEPTH = 500
+# Cutting costs some tenths of a microsecond per bracket.
+_MAX_CUT = 4 << 20
 _MESSAGES = {
     "Expecting value": "Invalid value.",
     "Illegal trailing comma before end of array": "Invalid value.",
@@ -80,7 +86,9 @@ def _decode_unusual(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise _parse_error(_explain(error), error.pos) from None
     except RecursionError:
-        raise _parse_error("The document is nested too deeply.", 0) from None
+        if len(text) > _MAX_CUT:
+            raise _parse_error("The document is nested too deeply.", 0) from None
+    return _decode_unusual(_cut_depth(text))
 
 
 def _parse_error(message: str, offset: int) -> StatusError:
@@ -91,6 +99,23 @@ def _find_lone_surrogate(text: str) -> int | None:
     if _SURROGATE.search(text) is None:
         return None
     return next((found.start() for found in _ESCAPE.finditer(text) if found[1]), None)
+
+
+def _cut_depth(text: str) -> str:
+    """The document with null in the place of each list and object at `_DEPTH` levels."""
+    parts, start, depth = [], 0, 0
+    for found in _STRUCTURE.finditer(text):
+        if found[0] in ("[", "{"):
+            depth += 1
+            if depth == _DEPTH:
+                parts.append(text[start : found.start()])
+                start = len(text)
+        elif found[0] in ("]", "}"):
+            if depth == _DEPTH:
+                parts.append("null")
+                start = found.end()
+            depth -= 1
+    return "".join([*parts, text[start:]])
 
 
 def _explain(error: json.JSONDecodeError) -> str:

@@ -62,7 +62,8 @@ def fails(body, message, **specs):
         ("1e999", "Number too big to be stored in double"),
         ("[" + "1" * 5000 + "]", "Number too big to be stored in double"),
         ("Infinite", "Invalid value."),
-        ("[" * 100_000, "The document is nested too deeply."),
+        ("[" * 100_000, "Invalid value."),
+        ("[" * 5_000_000, "The document is nested too deeply."),
     ],
 )
 def test_parse_errors(text, message):
@@ -96,6 +97,13 @@ def test_values(text, value):
     found = decode(text.encode())
     assert found == value
     assert type(found) is type(value)
+
+
+def test_what_is_nested_too_deeply_to_be_used_does_not_matter():
+    deep = "[{" * 50_000 + "}]" * 50_000
+    text = f'{{"instances": [NaN, 2], "more": [{deep}, "]", {deep}], "last": Inf}} and more'.replace("[{", '[{"a":')
+    found = decode(text.encode())
+    assert (found["instances"][1], found["more"][1], found["last"]) == (2, "]", math.inf)
 
 
 def test_the_order_of_keys_stays():
