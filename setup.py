@@ -38,6 +38,7 @@ setup(
         "pysimdjson>=7",
         "pyyaml>=6",
         "rich>=13",
+        "starlette>=1,<2",
         "tensorboard>=2.20,<3",
         "tensorflow-model-analysis>=0.52,<0.53",
         "tensorflow-model-optimization>=0.8.1,<0.9",
@@ -46,6 +47,7 @@ setup(
         "tf-keras>=2.21,<2.22",
         "tfx>=1.21,<1.22",
         "urllib3>=2",
+        "uvicorn>=0.54,<1",
         "uvloop>=0.21",
     ],
     extras_require={
@@ -72,7 +74,6 @@ setup(
             "types-PyYAML",
             "types-requests",
             "types-protobuf",
-            "uvicorn",
         ],
     },
     entry_points={"console_scripts": ["hilir=hilir.pipeline.cli:main"]},
