@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from hilir.serving.server.rest.http_body import BodyError, decode_body
@@ -79,7 +79,7 @@ async def aiohttp(port: int) -> None:
             status, body = 413, b'{"error": "too large"}'
         else:
             try:
-                data = await asyncio.wait_for(request.read(), SECONDS)
+                data = await asyncio.wait_for(_join(request.content.iter_any()), SECONDS)
             except TimeoutError:
                 return web.Response(status=408)
             coding = ",".join(request.headers.getall("content-encoding", []))
@@ -89,6 +89,10 @@ async def aiohttp(port: int) -> None:
     server = web.Server(handle, auto_decompress=False, access_log=None, keepalive_timeout=IDLE_SECONDS)
     await asyncio.get_running_loop().create_server(server, "127.0.0.1", port, backlog=1024)
     await asyncio.Event().wait()
+
+
+async def _join(parts: AsyncIterator[bytes]) -> bytes:
+    return b"".join([part async for part in parts])
 
 
 async def granian(port: int) -> None:
