@@ -62,11 +62,14 @@ class WebServer:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def wait(self) -> None:
-        """Returns when the server stops, that is, never by itself."""
+        """Returns when the server has been stopped."""
         self._thread.join()
 
-    def close(self) -> None:
-        """Stops listening, where the context was not entered."""
+    def stop(self) -> None:
+        """Finishes what is being answered, and gives the port back; may be repeated."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -76,9 +79,7 @@ class WebServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self.close()
+        self.stop()
 
 
 class _OriginForm:

@@ -56,6 +56,7 @@ def test_it_stops_although_clients_are_connected_and_gives_the_port_back():
     with WebServer(APP, ("127.0.0.1", 0)) as server, socket.create_connection(("127.0.0.1", server.port)) as sock:
         sock.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(8) == b"HTTP/1.1"
+        server.stop()
     with WebServer(APP, ("127.0.0.1", server.port)) as again:
         assert again.port == server.port
 
