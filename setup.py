@@ -49,6 +49,7 @@ setup(
         "pyyaml>=6",
         "rich>=13",
         "scipy>=1.14",
+        "starlette>=1,<2",
         "tensorboard>=2.20,<3",
         "tensorflow-model-analysis>=0.52,<0.53",
         "tensorflow-model-optimization>=0.8.1,<0.9",
@@ -57,6 +58,7 @@ setup(
         "tf-keras>=2.21,<2.22",
         "tfx>=1.21,<1.22",
         "urllib3>=2",
+        "uvicorn>=0.54,<1",
         "uvloop>=0.21",
     ],
     extras_require={
@@ -83,7 +85,6 @@ setup(
             "types-PyYAML",
             "types-requests",
             "types-protobuf",
-            "uvicorn",
         ],
     },
     entry_points={"console_scripts": ["hilir=hilir.pipeline.cli.start:start"]},

@@ -36,13 +36,14 @@ def collect_site(root: Path) -> Site:
     Raises:
         SetupError: the npm packages are missing and cannot be installed.
     """
-    site: Site = {path.name: path for path in sorted(PAGE.iterdir()) if path.suffix in (".html", ".css", ".js", ".svg")}
+    page = PAGE.resolve()
+    site: Site = {path.name: path for path in sorted(page.iterdir()) if path.suffix in (".html", ".css", ".js", ".svg")}
     packages = make_browser() / "node_modules" / "@tensorflow"
-    site |= {f"vendor/{name}": packages / package / "dist" / name for name, package in _VENDORED.items()}
+    site |= {f"vendor/{name}": (packages / package / "dist" / name).resolve() for name, package in _VENDORED.items()}
     listed = []
     for model, version, folder in find_newest(root):
         base = f"models/{model}/{version}/"
-        site |= {f"{base}{path.relative_to(folder)}": path for path in folder.rglob("*") if path.is_file()}
+        site |= {f"{base}{path.relative_to(folder)}": path for path in folder.rglob("*") if is_plain_file(path)}
         listed.append(_describe(root / model / str(version), model, version, base, folder))
     site["models/index.json"] = json.dumps(listed, ensure_ascii=False).encode()
     site["site.json"] = json.dumps(["./", *sorted(site)]).encode()
@@ -52,14 +53,15 @@ def collect_site(root: Path) -> Site:
 def find_newest(root: Path) -> Iterator[tuple[str, int, Path]]:
     """Yields (model, version, folder of its TensorFlow.js export): the newest version of each model that has one.
 
-    An export counts only if its version is there, and has a variant that kept its bounds.
+    An export counts only if its version is there, and has a variant that kept its bounds. The folder is without links,
+    so that a link in a path below it can be seen.
     """
     for model in sorted(path for path in root.glob("*") if path.is_dir()):
         versions = sorted((int(path.name) for path in model.iterdir() if path.name.isdigit()), reverse=True)
         for version in versions:
-            folder = model / "exports" / str(version) / "tfjs"
+            folder = (model / "exports" / str(version) / "tfjs").resolve()
             report = folder / "export.json"
-            if report.exists() and any(v["kept"] for v in _read(report)["variants"].values()):
+            if is_plain_file(report) and any(v["kept"] for v in _read(report)["variants"].values()):
                 yield model.name, version, folder
                 break
 
@@ -72,6 +74,11 @@ def write_site(site: Site, folder: Path) -> None:
         path.write_bytes(read_content(content))
 
 
+def is_plain_file(path: Path) -> bool:
+    """Whether an absolute path without `..` is a file and no part of it is a link, which could lead anywhere."""
+    return path.is_file() and path.resolve() == path
+
+
 def read_content(content: Path | bytes) -> bytes:
     """Returns the bytes of a file of the site."""
     return content if isinstance(content, bytes) else content.read_bytes()
@@ -80,11 +87,12 @@ def read_content(content: Path | bytes) -> bytes:
 def _describe(saved_model: Path, model: str, version: int, base: str, folder: Path) -> dict[str, Any]:
     report = _read(folder / "export.json")
     if report["preprocessing"]:
-        words = _read(folder / report["preprocessing"])["vocabularies"]
+        preprocessing = folder / report["preprocessing"]
+        words = _read(preprocessing)["vocabularies"] if is_plain_file(preprocessing) else {}
         for name, feature in report["inputs"].items():
             if feature["dtype"] == "string":
                 feature["words"] = sorted(words.get(name, []))
-    examples = list(_read_examples(saved_model / "assets.extra" / "golden.jsonl", report["inputs"]))
+    examples = list(_read_examples(saved_model.resolve() / "assets.extra" / "golden.jsonl", report["inputs"]))
     return {"model": model, "version": version, "folder": base, "report": report, "examples": examples}
 
 
@@ -93,7 +101,7 @@ def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any
 
     Those with infinities or bytes that are not text are left out: a browser's JSON and a form have neither.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()[:_EXAMPLES] if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines()[:_EXAMPLES] if is_plain_file(path) else []
     for line in lines:
         row = json.loads(line)["inputs"]
         if all(_fits_a_form(row[name]) for name in inputs):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import mimetypes
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from hilir.pipeline.browser.site import Site, collect_site, read_content
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from hilir.pipeline.browser.site import Site, collect_site, is_plain_file
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.web import WebServer
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "
@@ -21,71 +23,48 @@ POLICY = (
 WebAssembly needs 'wasm-unsafe-eval' (https://www.w3.org/TR/CSP3/#wasm-unsafe-eval).
 """
 
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
 
-class SiteServer(ThreadingHTTPServer):
-    """The page at `/`, with the newest versions at the time it is loaded."""
+def make_site_server(address: tuple[str, int], root: Path) -> WebServer:
+    """Returns a server of the page at `/`, which listens already.
 
-    daemon_threads = True
+    Raises:
+        ConfigError: the address is taken or not of this machine.
+    """
+    app = _SiteApp(root)
+    try:
+        return WebServer(Starlette(routes=[Route("/{path:path}", app.answer)]), address)
+    except OSError as error:
+        raise ConfigError(
+            f"{address[0]}:{address[1]}: cannot be listened on ({error.strerror}); give another --port or --host"
+        ) from None
 
-    def __init__(self, address: tuple[str, int], root: Path) -> None:
-        """Listens.
 
-        Raises:
-            ConfigError: the address is taken or not of this machine.
-        """
-        self.root = root
-        self.site: Site = collect_site(root)
-        try:
-            super().__init__(address, _Handler)
-        except OSError as error:
-            raise ConfigError(
-                f"{address[0]}:{address[1]}: cannot be listened on ({error.strerror}); give another --port or --host"
-            ) from None
+class _SiteApp:
+    """The page, with the newest versions at the time it is loaded."""
 
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://{self.server_address[0]!s}:{self.server_address[1]}/"
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._site: Site = collect_site(root)
 
-    def find(self, path: str) -> Path | bytes | None:
-        """Returns the content for a path; a new page looks for new versions."""
+    def answer(self, request: Request) -> Response:
+        """Answers with a file of the site; a new page looks for new versions."""
+        path = request.path_params["path"]
         if path == "":
-            self.site = collect_site(self.root)
-        return self.site.get(path or "index.html")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: SiteServer
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def _answer(self, body: bool) -> None:
-        path = unquote(urlsplit(self.path).path).removeprefix("/")
-        found = self.server.find(path)
-        content = b"There is no such page.\n" if found is None else read_content(found)
-        self.send_response(HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK)
+            self._site = collect_site(self._root)
+        content = self._site.get(path or "index.html")
         suffix = Path(path or "index.html").suffix
         kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
-        self.send_header("Content-Type", "text/plain" if found is None else kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-        try:
-            self.end_headers()
-            if body:
-                self.wfile.write(content)
-        except ConnectionError:
-            self.close_connection = True  # the browser went away
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the page's own requests are no news."""
+        if isinstance(content, bytes):
+            return Response(content, headers={**_HEADERS, "Content-Type": kind})
+        if content is None or not is_plain_file(content):
+            return PlainTextResponse("There is no such page.\n", 404, _HEADERS)
+        return FileResponse(content, headers={**_HEADERS, "Content-Type": kind})

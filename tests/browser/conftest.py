@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,25 +88,15 @@ def rows(digits_run, taxi_run):
 @pytest.fixture(scope="session")
 def serve():
     """Starts servers of the page."""
-    from hilir.pipeline.browser.site_server import SiteServer
+    from hilir.pipeline.browser.site_server import make_site_server
 
-    servers = []
-
-    def start(root):
-        server = SiteServer(("127.0.0.1", 0), Path(root))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as servers:
+        yield lambda root: servers.enter_context(make_site_server(("127.0.0.1", 0), Path(root)))
 
 
 @pytest.fixture(scope="session")
 def url(serve, models):
-    return serve(models).url
+    return f"{serve(models).url}/"
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def test_the_page_works_without_a_network_once_loaded(visit, serve, models):
     found = visit(server.url)
     page = found.ready()
     keep_all(page)
-    server.shutdown()
+    server.stop()
     page.context.set_offline(True)
     page.reload()
     found.ready()

@@ -25,7 +25,7 @@ def browse(
     network once loaded, and can be written to a folder for any web server with --write.
     """
     from hilir.pipeline.browser.site import collect_site, write_site
-    from hilir.pipeline.browser.site_server import SiteServer
+    from hilir.pipeline.browser.site_server import make_site_server
     from hilir.pipeline.config import load
 
     root = Path(load(config, overlays, settings).config.serving.root)
@@ -34,9 +34,9 @@ def browse(
         write_site(site, folder)
         click.echo(f"the page is in {folder}; serve it with any web server")
         return
-    with SiteServer((host, port), root) as server:
-        click.echo(f"open {server.url}   (Ctrl+C ends it)")
+    with make_site_server((host, port), root) as server:
+        click.echo(f"open {server.url}/   (Ctrl+C ends it)")
         try:
-            server.serve_forever()
+            server.wait()
         except KeyboardInterrupt:
             click.echo("")

@@ -13,12 +13,13 @@ from hilir.pipeline.inputs import is_remote, resolve
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.age import ModelAge
-from hilir.pipeline.triggers.sources.call_server import CallServer
+from hilir.pipeline.triggers.sources.call_server import make_call_app
 from hilir.pipeline.triggers.sources.calls import Calls
 from hilir.pipeline.triggers.sources.cron import CronSchedule
 from hilir.pipeline.triggers.sources.data import NewData
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
+from hilir.pipeline.web import WebServer
 
 _SHORTEST_TOKEN = 16
 
@@ -73,7 +74,7 @@ def make_triggers(config: Config, state: State) -> list[Trigger]:
 
 def make_server(
     config: Config, state: State, describe: Callable[[], dict[str, object]], is_healthy: Callable[[], bool]
-) -> CallServer | None:
+) -> WebServer | None:
     """Returns the server that takes calls, bound and not yet serving; None where there is to be none.
 
     Raises:
@@ -83,7 +84,7 @@ def make_server(
     if http is None:
         return None
     try:
-        return CallServer((http.host, http.port), os.environ[http.token], state, describe, is_healthy)
+        return WebServer(make_call_app(os.environ[http.token], state, describe, is_healthy), (http.host, http.port))
     except OSError as error:
         raise ConfigError(
             f"watch.http: {http.host}:{http.port} cannot be listened to ({error.strerror}); give another host or port"

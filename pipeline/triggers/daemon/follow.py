@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from hilir.pipeline.triggers.daemon.ledger import find_open, forget_triggers
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.daemon.status import describe
 from hilir.pipeline.triggers.daemon.watcher import Watcher, alone
-from hilir.pipeline.triggers.sources.call_server import CallServer
+from hilir.pipeline.web import WebServer
 
 _SILENT_SECONDS = 60.0
 
@@ -65,16 +64,10 @@ def follow(
 
 
 @contextmanager
-def _serving(server: CallServer | None) -> Iterator[str | None]:
+def _serving(server: WebServer | None) -> Iterator[str | None]:
     """Serves in a thread; gives the address."""
     if server is None:
         yield None
         return
-    thread = threading.Thread(target=server.serve_forever, name="calls", daemon=True)
-    thread.start()
-    try:
-        host, port = server.server_address[:2]
-        yield f"http://{host!s}:{port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with server:
+        yield server.url

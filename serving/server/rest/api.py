@@ -36,7 +36,7 @@ _JSON = ("Content-Type", "application/json")
 _CORS = [
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Allow-Methods", "POST, GET"),
-    ("Access-Control-Allow-Headers", "Content-Type"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Encoding, Content-Type, X-Request-Id"),
 ]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 # What TensorFlow says when a session's timeout is over.
@@ -103,7 +103,9 @@ class RestApi:
         if not API.fullmatch(path):
             self._handle_other(path, request, respond)
             return
-        if self.tokens is not None and not self.tokens.allows(request.headers.get(b"authorization", b"")):
+        # A browser's preflight carries no token (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+        tokens = None if self.options.cors and request.method == "OPTIONS" else self.tokens
+        if tokens is not None and not tokens.allows(request.headers.get(b"authorization", b"")):
             self.metrics.rejected.add("unauthenticated")
             error = StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token")
             respond(self._error(error, request_id, [("WWW-Authenticate", "Bearer")]))

@@ -1,24 +1,21 @@
-"""One HTTP/1.1 connection: parsing with httptools, pipelining in order, limits, one write per response."""
+"""One HTTP/1.1 connection: requests in order, pipelining, deadlines, one write per response."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import time
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httptools
-
-from hilir.serving.server.rest.http_message import REASONS, Request, Response, error_page
+from hilir.serving.server.rest.http_message import REASONS, Response, error_page
+from hilir.serving.server.rest.http_reader import Incoming, Refused, RequestReader
 
 if TYPE_CHECKING:
     from hilir.serving.server.rest.http_server import HttpServer
 
 _MAX_PIPELINED = 32
-_MAX_HEADERS = 100
 _LINGER_SECONDS = 2.0
 
 
@@ -27,27 +24,18 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: HttpServer) -> None:
         self.server = server
-        self.parser = httptools.HttpRequestParser(self)
+        self.reader = RequestReader(server, "", self._take, self._expect)
         self.transport: Any = None
-        self.peer = ""
-        self.waiting: deque[tuple[Request, int, bool]] = deque()
+        self.waiting: deque[Incoming] = deque()
         self.busy = False
         self.broken = False
         self.ended = False
+        self.continue_due = False
+        self.refusal: Response | None = None
         self.reading_since: float | None = None
         self.last_data = time.monotonic()
         self.write_paused_since: float | None = None
         self.lingering_since: float | None = None
-        self._reset()
-
-    def _reset(self) -> None:
-        self.target = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.body: list[bytes] = []
-        self.body_size = 0
-        self.header_size = 0
-        self.in_body = False
-        self.refusal: Response | None = None
 
     # asyncio's callbacks
 
@@ -55,7 +43,7 @@ class Connection(asyncio.Protocol):
         """A client has connected."""
         self.transport = transport
         peer = transport.get_extra_info("peername")
-        self.peer = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        self.reader.peer = str(peer[0]) if isinstance(peer, tuple) else "unix"
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -67,8 +55,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone; a running request finishes unheard."""
         self.server.connections.discard(self)
-        self._forget_buffered()
-        self.server.buffered -= sum(size for _, size, _ in self.waiting)
+        self.reader.forget()
+        self.server.buffered -= sum(incoming.size for incoming in self.waiting)
         self.waiting.clear()
         self.transport = None
 
@@ -93,98 +81,39 @@ class Connection(asyncio.Protocol):
         self.last_data = time.monotonic()
         if self.reading_since is None:
             self.reading_since = self.last_data
-        if not self.in_body:
-            self.header_size += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(error_page(400))
-        except httptools.HttpParserError:
-            self._refuse(self.refusal or error_page(400))
-        if not self.in_body and self.header_size > self.server.limits.max_header + len(data):
-            self._refuse(error_page(431))
+            self.reader.feed(data)
+        except Refused as refused:
+            self._refuse(error_page(refused.status))
 
-    # httptools' callbacks
+    # ours
 
-    def on_url(self, url: bytes) -> None:
-        """A part of the request target."""
-        self.target += url
-        if len(self.target) > self.server.limits.max_header:
-            self._stop(414)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if len(self.headers) >= _MAX_HEADERS:
-            self._stop(431)
-        self.headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        """All headers are there: refuse early what is refused anyway."""
-        self.in_body = True
-        self.header_size = 0
-        length = self.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.server.limits.max_body:
-            self._stop(413)
-        if self.server.buffered > self.server.limits.max_buffered:
-            self._stop(503)
-        if self.headers.get(b"expect", b"").lower() == b"100-continue" and self.transport is not None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the body."""
-        self.body_size += len(body)
-        self.server.buffered += len(body)
-        if self.body_size > self.server.limits.max_body:
-            self._stop(413)
-        if self.server.buffered > self.server.limits.max_buffered:
-            self._stop(503)
-        self.body.append(body)
-
-    def on_message_complete(self) -> None:
+    def _take(self, incoming: Incoming) -> None:
         """A request is whole."""
-        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-        if self.headers.get(b"content-encoding", b"").lower() == b"gzip":
-            body = self._inflate(body)
-        method = self.parser.get_method().decode("latin-1")
-        request = Request(method, self.target, self.headers, body, self.peer)
-        self.waiting.append((request, self.body_size, self.parser.should_keep_alive()))
-        self._reset()
+        self.waiting.append(incoming)
+        self.continue_due = False
         self.reading_since = None
         if len(self.waiting) >= _MAX_PIPELINED and self.transport is not None:
             self.transport.pause_reading()
         self._next()
 
-    # ours
+    def _expect(self) -> None:
+        """A client waits for `100 Continue`."""
+        self.continue_due = True
+        self._send_continue()
 
-    def _inflate(self, body: bytes) -> bytes:
-        """A gzip body; TensorFlow Serving's HTTP server inflates them, too."""
-        inflater = zlib.decompressobj(wbits=31)
-        try:
-            plain = inflater.decompress(body, self.server.limits.max_body + 1)
-        except zlib.error:
-            self._stop(400)
-        if len(plain) > self.server.limits.max_body:
-            self._stop(413)
-        if not inflater.eof:
-            self._stop(400)
-        return plain
-
-    def _stop(self, status: int) -> None:
-        """Leave the parser with a refusal."""
-        self.refusal = error_page(status)
-        raise ValueError(status)
-
-    def _forget_buffered(self) -> None:
-        self.server.buffered -= self.body_size
-        self.body_size = 0
+    def _send_continue(self) -> None:
+        """Send `100 Continue`, but never before the answers to earlier requests."""
+        if self.continue_due and not self.busy and not self.waiting and not self.broken and self.transport is not None:
+            self.continue_due = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, response: Response) -> None:
         """Answer a request that cannot be read, and close: where the next one begins is unknown."""
         if self.broken:
             return
         self.broken = True
-        self._forget_buffered()
-        self.body = []
+        self.reader.forget()
         if self.transport is None:
             return
         if not self.busy and not self.waiting:
@@ -195,17 +124,21 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Handle the next waiting request, unless one is running or the client does not read."""
         while self.waiting and not self.busy and self.transport is not None and self.write_paused_since is None:
-            request, size, keep_alive = self.waiting.popleft()
+            incoming = self.waiting.popleft()
             if len(self.waiting) == _MAX_PIPELINED - 1 and not self.broken:
                 self.transport.resume_reading()
             self.busy = True
-            head = request.method == "HEAD"
-            self.server.handler(request, _Answer(self, size, keep_alive, head).send)
+            answer = _Answer(self, incoming)
+            if incoming.fault is None:
+                self.server.handler(incoming.request, answer.send)
+            else:
+                answer.send(incoming.fault)
         if self.broken and self.refusal is not None and not self.busy and not self.waiting:
             refusal, self.refusal = self.refusal, None
             self._send(refusal, keep_alive=False)
+        self._send_continue()
 
-    def answered(self, response: Response, keep_alive: bool, head: bool) -> None:
+    def answered(self, response: Response, incoming: Incoming) -> None:
         """Send a response and go on."""
         if not self.busy:
             return
@@ -213,13 +146,14 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         last = response.close or self.server.draining or (self.ended and not self.waiting)
-        self._send(response, keep_alive and not last, head)
+        head = incoming.request.method == "HEAD"
+        self._send(response, incoming.keep_alive and not last, head, incoming.http_1_0)
         self.last_data = time.monotonic()
-        if self.waiting or self.broken:
+        if self.waiting or self.broken or self.continue_due:
             # Not from here: a client that pipelines would otherwise deepen the stack with each request.
             asyncio.get_running_loop().call_soon(self._next)
 
-    def _send(self, response: Response, keep_alive: bool, head: bool = False) -> None:
+    def _send(self, response: Response, keep_alive: bool, head: bool = False, http_1_0: bool = False) -> None:
         if self.transport is None:
             return
         lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
@@ -228,6 +162,9 @@ class Connection(asyncio.Protocol):
         lines.append(f"Content-Length: {len(response.body)}")
         if not keep_alive:
             lines.append("Connection: close")
+        elif http_1_0:
+            # There a connection closes unless the answer says otherwise (RFC 9112, section 9.3).
+            lines.append("Connection: keep-alive")
         text = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
         self.transport.write(text if head else text + response.body)
         if not keep_alive:
@@ -252,8 +189,8 @@ class Connection(asyncio.Protocol):
         elif self.write_paused_since is not None and now - self.write_paused_since > limits.write_stall_seconds:
             self.abort()
         elif self.reading_since is not None and not self.busy:
-            slow_header = not self.in_body and now - self.reading_since > limits.header_seconds
-            stalled = self.in_body and now - self.last_data > limits.body_stall_seconds
+            slow_header = not self.reader.in_body and now - self.reading_since > limits.header_seconds
+            stalled = self.reader.in_body and now - self.last_data > limits.body_stall_seconds
             if slow_header or stalled or self._is_trickling(now):
                 self._refuse(error_page(408))
         elif not self.busy and not self.waiting and now - self.last_data > limits.idle_seconds:
@@ -264,7 +201,7 @@ class Connection(asyncio.Protocol):
         if self.reading_since is None:
             return False
         seconds = now - self.reading_since
-        return seconds > 60 and self.body_size < 1024 * seconds
+        return seconds > 60 and self.reader.body_size < 1024 * seconds
 
     def close_if_idle(self) -> None:
         """On shutdown: close at once what has no request running or arriving."""
@@ -283,13 +220,11 @@ class _Answer:
     """Carries one request's response to its connection, once."""
 
     connection: Connection
-    size: int
-    keep_alive: bool
-    head: bool
+    incoming: Incoming
     sent: bool = False
 
     def send(self, response: Response) -> None:
         if not self.sent:
             self.sent = True
-            self.connection.server.buffered -= self.size
-            self.connection.answered(response, self.keep_alive, self.head)
+            self.connection.server.buffered -= self.incoming.size
+            self.connection.answered(response, self.incoming)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from hilir.serving.server.rest.json.json_response import encode_error
+
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 # libevent's own error page, which TensorFlow Serving shows for what its API does not handle.
 ERROR_PAGE = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
@@ -54,3 +56,8 @@ def error_page(status: int) -> Response:
     """libevent's HTML page for a status."""
     text = ERROR_PAGE.format(status, REASONS.get(status, "Error"))
     return Response(status, text.encode(), [("Content-Type", "text/html")], close=True)
+
+
+def error_json(status: int, message: str) -> Response:
+    """An error as the REST API words it, for a request that was read whole: its connection stays open."""
+    return Response(status, encode_error(message), [("Content-Type", "application/json")])

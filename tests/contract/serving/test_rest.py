@@ -85,7 +85,7 @@ def test_unknown_label_is_a_bad_request(served, model):
     ("body", "message"),
     [
         ("", "JSON Parse error: The document is empty"),
-        ("instances = [1, 2]", "JSON Parse error: Invalid value. at offset: 0"),
+        ("instances = [1, 2]", "JSON Parse error: Invalid value."),
         ('{"instances": ["x", "y"]}', "not of expected type: float"),
         ('{"signature_name": 100}', "'signature_name' key must be a string value."),
         ("[1]", "JSON Value: [1] Is not object"),

@@ -4,7 +4,7 @@ import re
 import socket
 
 # What a request may be answered with, however malformed it is.
-ALLOWED = {100, 200, 400, 401, 404, 408, 413, 414, 429, 431, 501, 503, 504}
+ALLOWED = {100, 200, 400, 401, 404, 408, 413, 414, 415, 429, 431, 501, 503, 504}
 
 
 def exchange(port: int, data: bytes) -> bytes:

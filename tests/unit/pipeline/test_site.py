@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
 from hilir.pipeline.browser import site
-from hilir.pipeline.browser.site_server import SiteServer
+from hilir.pipeline.browser.site_server import make_site_server
 from hilir.pipeline.errors import ConfigError
 
 
@@ -73,33 +72,70 @@ def test_the_site_can_be_written_for_any_server(root, tmp_path):
     assert (tmp_path / "out" / "vendor" / "tf-core.min.js").read_text() == "tf-core.min.js"
 
 
-def test_only_the_files_of_the_site_are_served(root):
-    with SiteServer(("127.0.0.1", 0), root) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with urllib.request.urlopen(server.url) as response:
-            assert response.headers["Content-Type"] == "text/html"
-            assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
-        with urllib.request.urlopen(f"{server.url}vendor/tfjs-backend-wasm.wasm") as response:
-            assert response.headers["Content-Type"] == "application/wasm"
-        for path in ("../setup.py", "%2e%2e/setup.py", "node_modules/x", "package.json", "models/digits/4/export.json"):
-            with pytest.raises(urllib.error.HTTPError, match="404"):
-                urllib.request.urlopen(server.url + path)
-        server.shutdown()
+@pytest.fixture
+def server(root):
+    with make_site_server(("127.0.0.1", 0), root) as server:
+        yield server
 
 
-def test_a_new_version_is_shown_when_the_page_is_loaded_anew(root):
-    with SiteServer(("127.0.0.1", 0), root) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        (root / "digits" / "9").mkdir()
-        urllib.request.urlopen(server.url).close()
-        with urllib.request.urlopen(f"{server.url}models/index.json") as response:
-            assert [listed["version"] for listed in json.load(response)] == [9]
-        server.shutdown()
+def test_only_the_files_of_the_site_are_served(server):
+    with urllib.request.urlopen(server.url) as response:
+        assert response.headers["Content-Type"] == "text/html"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        page = response.read()
+    with urllib.request.urlopen(urllib.request.Request(server.url, method="HEAD")) as response:
+        assert (response.headers["Content-Length"], response.read()) == (str(len(page)), b"")
+    with urllib.request.urlopen(f"{server.url}/vendor/tfjs-backend-wasm.wasm") as response:
+        assert (response.headers["Content-Type"], response.read()) == ("application/wasm", b"tfjs-backend-wasm.wasm")
+    for path in ("../setup.py", "%2e%2e/setup.py", "node_modules/x", "package.json", "models/digits/4/export.json"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+            urllib.request.urlopen(f"{server.url}/{path}")
+        assert caught.value.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_taken_port_is_explained(root):
-    with (
-        SiteServer(("127.0.0.1", 0), root) as server,
-        pytest.raises(ConfigError, match=r"cannot be listened on .*give another --port"),
-    ):
-        SiteServer(("127.0.0.1", server.server_address[1]), root)
+def test_a_new_version_is_shown_when_the_page_is_loaded_anew(root, server):
+    (root / "digits" / "9").mkdir()
+    urllib.request.urlopen(server.url).close()
+    with urllib.request.urlopen(f"{server.url}/models/index.json") as response:
+        assert [listed["version"] for listed in json.load(response)] == [9]
+
+
+def test_links_do_not_lead_out_of_the_export(root, server):
+    (root / "secret").write_text("secret")
+    folder = root / "digits" / "exports" / "2" / "tfjs"
+    (folder / "file.json").symlink_to(root / "secret")
+    (folder / "folder").symlink_to(root)
+    (folder / "later.json").write_text("harmless")
+    found = site.collect_site(root)
+    assert "models/digits/2/later.json" in found
+    assert [name for name in found if "file.json" in name or "folder" in name] == []
+    urllib.request.urlopen(server.url).close()
+    with urllib.request.urlopen(f"{server.url}/models/digits/2/later.json") as response:
+        assert response.read() == b"harmless"
+    (folder / "later.json").unlink()
+    (folder / "later.json").symlink_to(root / "secret")
+    for path in ("later.json", "file.json", "folder/secret"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{server.url}/models/digits/2/{path}")
+
+
+def test_a_linked_report_is_no_export_and_linked_examples_are_not_shown(root, tmp_path):
+    report = root / "digits" / "exports" / "2" / "tfjs" / "export.json"
+    report.rename(tmp_path / "export.json")
+    report.symlink_to(tmp_path / "export.json")
+    golden = root / "digits" / "1" / "assets.extra" / "golden.jsonl"
+    golden.rename(tmp_path / "golden.jsonl")
+    golden.symlink_to(tmp_path / "golden.jsonl")
+    (listed,) = json.loads(site.collect_site(root)["models/index.json"])
+    assert (listed["version"], listed["examples"]) == (1, [])
+
+
+def test_a_linked_model_is_shown(root, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "digits").symlink_to(root / "digits")
+    assert "models/digits/2/float32/model.json" in site.collect_site(tmp_path / "other")
+
+
+def test_a_taken_port_is_explained(root, server):
+    with pytest.raises(ConfigError, match=r"cannot be listened on .*give another --port"):
+        make_site_server(("127.0.0.1", server.port), root)

@@ -29,6 +29,8 @@ SEEDS = [
     (0, b"GET /v1/models/shapes HTTP/1.1\r\nHost: a\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n"),
     (0, b"POST /v1/models/shapes:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\n\r\n"),
     (0, b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n\x1f\x8b"),
+    (0, b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}GET http://a/ "),
+    (0, b"POST / HTTP/1.1\r\nContent-Encoding: identity, x-gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"),
     (1, b'{"signature_name": "same", "instances": [1, 2.5, -3e2]}'),
     (1, b'{"signature_name": "strings", "inputs": {"text": ["a", {"b64": "aGVsbG8="}]}}'),
     (2, b'{"signature_name": "matrix", "instances": [[[1, 2], [3, 4]]]}'),

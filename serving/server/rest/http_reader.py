@@ -1,0 +1,204 @@
+"""Bytes of a connection to whole requests: parsing with httptools, limits, and offers that are not taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import httptools
+
+from hilir.serving.server.rest.http_body import BodyError, decode_body
+from hilir.serving.server.rest.http_message import Request, Response, error_json
+
+if TYPE_CHECKING:
+    from hilir.serving.server.rest.http_server import HttpServer
+
+_MAX_HEADERS = 100
+# Headers whose value is a list: several lines are one list (RFC 9110, section 5.3).
+_LISTS = frozenset({b"connection", b"content-encoding", b"expect", b"transfer-encoding"})
+_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+
+
+class Refused(Exception):
+    """What was sent cannot be read on; the status says why."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(status)
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A whole request; `fault` is its answer if the body could not be decoded."""
+
+    request: Request
+    size: int
+    keep_alive: bool
+    http_1_0: bool
+    fault: Response | None = None
+
+
+class RequestReader:
+    """Reads the requests of one connection.
+
+    Args:
+        server: its limits, and the bytes that it holds for all connections.
+        take: called with each whole request.
+        expect: called when a client waits for `100 Continue` before it sends the body.
+    """
+
+    def __init__(
+        self, server: HttpServer, peer: str, take: Callable[[Incoming], None], expect: Callable[[], None]
+    ) -> None:
+        self.server = server
+        self.peer = peer
+        self.take = take
+        self.expect = expect
+        self.parser = httptools.HttpRequestParser(self)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.target = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.body: list[bytes] = []
+        self.body_size = 0
+        self.header_size = 0
+        self.in_body = False
+        self.offered = False
+        self.refusal = 400
+
+    def feed(self, data: bytes) -> None:
+        """Read some bytes, of one or more requests.
+
+        Raises:
+            Refused: they are not HTTP, or exceed a limit; where the next request begins is unknown.
+        """
+        if not self.in_body:
+            self.header_size += len(data)
+        rest: memoryview | None = memoryview(data)
+        try:
+            while rest is not None:
+                rest = self._feed(rest)
+        except httptools.HttpParserError:
+            raise Refused(self.refusal) from None
+        if not self.in_body and self.header_size > self.server.limits.max_header + len(data):
+            raise Refused(431)
+
+    def forget(self) -> None:
+        """Give back what the unfinished request holds."""
+        self.server.buffered -= self.body_size
+        self.body_size = 0
+        self.body = []
+
+    def _feed(self, data: memoryview) -> memoryview | None:
+        """Parse; returns what is left to be parsed after the head of a request with an offer."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stopped:
+            self._ignore_offer()
+            return data[stopped.args[0] :]
+        return None
+
+    def _ignore_offer(self) -> None:
+        """Read the head again without its Upgrade: to ignore the offer is always right (RFC 9110, section 7.8).
+
+        llhttp stops at the end of such a head, and takes what follows for another protocol.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise Refused(400)
+        version = self.parser.get_http_version().encode()
+        options = [option.strip() for option in self.headers.pop(b"connection", b"").split(b",")]
+        self.headers.pop(b"upgrade", None)
+        self.headers[b"connection"] = b", ".join(option for option in options if option.lower() != b"upgrade")
+        lines = [b"%b %b HTTP/%b" % (method, self.target, version)]
+        lines += [b"%b: %b" % header for header in self.headers.items()]
+        self._reset()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n")
+
+    # httptools' callbacks
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request target."""
+        self.target += url
+        if len(self.target) > self.server.limits.max_header:
+            self._stop(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; fields after a chunked body are not headers (RFC 9110, section 6.5.1)."""
+        if self.in_body:
+            return
+        name = name.lower()
+        if name in self.headers:
+            if name in _LISTS:
+                value = self.headers[name] + b", " + value
+        elif len(self.headers) >= _MAX_HEADERS:
+            self._stop(431)
+        self.headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """All headers are there: refuse early what is refused anyway."""
+        if self.parser.should_upgrade():
+            self.offered = True
+            return
+        self.in_body = True
+        self.header_size = 0
+        length = self.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.server.limits.max_body:
+            self._stop(413)
+        if self.server.buffered > self.server.limits.max_buffered:
+            self._stop(503)
+        expects = b"100-continue" in self.headers.get(b"expect", b"").lower()
+        # HTTP/1.0 has no interim answers (RFC 9110, section 10.1.1).
+        if expects and self.parser.get_http_version() != "1.0":
+            self.expect()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self.body_size += len(body)
+        self.server.buffered += len(body)
+        if self.body_size > self.server.limits.max_body:
+            self._stop(413)
+        if self.server.buffered > self.server.limits.max_buffered:
+            self._stop(503)
+        self.body.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        if self.offered:
+            return
+        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        fault = None
+        codings = self.headers.get(b"content-encoding")
+        if codings is not None:
+            try:
+                body = decode_body(body, codings, self.server.limits.max_body)
+            except BodyError as error:
+                body, fault = b"", error_json(error.status, str(error))
+            self.server.buffered += len(body) - self.body_size
+            self.body_size = len(body)
+        method = self.parser.get_method().decode("latin-1")
+        request = Request(method, origin_form(self.target), self.headers, body, self.peer)
+        http_1_0 = self.parser.get_http_version() == "1.0"
+        incoming = Incoming(request, self.body_size, self.parser.should_keep_alive(), http_1_0, fault)
+        self._reset()
+        self.take(incoming)
+
+    def _stop(self, status: int) -> NoReturn:
+        """Leave the parser with a refusal."""
+        self.refusal = status
+        raise ValueError(status)
+
+
+def origin_form(target: bytes) -> bytes:
+    """A request target without its scheme and host: a server accepts both forms (RFC 9112, section 3.2.2)."""
+    if target.startswith(b"/"):
+        return target
+    authority = _AUTHORITY.match(target)
+    if authority is None:
+        return target
+    path = target[authority.end() :]
+    return path if path.startswith(b"/") else b"/" + path
