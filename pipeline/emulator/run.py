@@ -11,13 +11,14 @@ from threading import BoundedSemaphore, Event
 
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures, show_artifacts
 from hilir.pipeline.emulator.executor_input import Inputs
-from hilir.pipeline.emulator.job import Job, node_labels
+from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.processes.fork_server import ForkServer
 from hilir.pipeline.emulator.processes.process import FreshProcesses, Starter
 from hilir.pipeline.emulator.store import Store
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.run.metadata_store import Run, Step
+from hilir.pipeline.report.records import RunRecord, StepRecord
+from hilir.pipeline.spec.node_labels import node_labels
 from hilir.pipeline.spec.specification import Specification
 
 # Parameters of TFX's components that name a function of the user's.
@@ -25,8 +26,8 @@ _FUNCTIONS = ("run_fn", "preprocessing_fn", "tuner_fn")
 
 
 @dataclass(frozen=True)
-class How:
-    """How to run: `fast` forks preloaded processes, `parallel` steps at once, `cache` reuses earlier executions."""
+class Options:
+    """`fast` forks preloaded processes, `parallel` steps at once, `cache` reuses earlier executions."""
 
     fast: bool = False
     cache: bool = True
@@ -38,7 +39,9 @@ def make_board(run_id: str, parsed: Specification) -> Board:
     return Board(run_id, list(node_labels(parsed).values()))
 
 
-def run(parsed: Specification, board: Board, folder: Path, store: Store, how: How, cancel: Event | None = None) -> Run:
+def run(
+    parsed: Specification, board: Board, folder: Path, store: Store, options: Options, cancel: Event | None = None
+) -> RunRecord:
     """Runs the pipeline and returns what its steps made.
 
     Args:
@@ -46,7 +49,7 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
         board: as `make_board` returns it; its run id is the job's.
         folder: the run's folder; each step's log goes to `logs` below it.
         store: earlier runs, for caching and resolvers.
-        how: options.
+        options: what the command line adds.
         cancel: ends all processes when another thread sets it; Ctrl-C does so too.
 
     Raises:
@@ -55,7 +58,7 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
     """
     labels = node_labels(parsed)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    starter = _starter(parsed, folder, how)
+    starter = _starter(parsed, folder, options)
     job = Job(
         parsed=parsed,
         name=board.run_id,
@@ -63,9 +66,9 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
         store=store,
         board=board,
         starter=starter,
-        slots=BoundedSemaphore(how.parallel or os.cpu_count() or 1),
-        cache=how.cache,
-        patient=not how.fast,
+        slots=BoundedSemaphore(options.parallel or os.cpu_count() or 1),
+        cache=options.cache,
+        patient=not options.fast,
         cancel=cancel or Event(),
     )
     began = time.time()
@@ -79,8 +82,8 @@ def run(parsed: Specification, board: Board, folder: Path, store: Store, how: Ho
     return _report(job, began)
 
 
-def _starter(parsed: Specification, folder: Path, how: How) -> Starter:
-    return ForkServer(find_modules(parsed), folder / "logs" / "preloaded.log") if how.fast else FreshProcesses()
+def _starter(parsed: Specification, folder: Path, options: Options) -> Starter:
+    return ForkServer(find_modules(parsed), folder / "logs" / "preloaded.log") if options.fast else FreshProcesses()
 
 
 def find_modules(parsed: Specification) -> list[str]:
@@ -101,9 +104,9 @@ def find_modules(parsed: Specification) -> list[str]:
     return [name for name in modules if name]
 
 
-def _report(job: Job, began: float) -> Run:
+def _report(job: Job, began: float) -> RunRecord:
     steps = [
-        Step(label, state, start, end - start, show_artifacts(outputs))
+        StepRecord(label, state, start, end - start, show_artifacts(outputs))
         for label, state, outputs, start, end in job.store.list_executions(job.name)
     ]
-    return Run(job.name, began, tuple(steps))
+    return RunRecord(job.name, began, tuple(steps))

@@ -33,7 +33,7 @@ from hilir.pipeline.emulator.processes.process import describe_exit, make_enviro
 from hilir.pipeline.emulator.step_log import read_reason
 from hilir.pipeline.emulator.store import NOTHING, Artifact, Outputs
 from hilir.pipeline.emulator.worker_pools import run_custom_job
-from hilir.pipeline.vertex.compile.training import LAUNCHER
+from hilir.pipeline.spec.executors import LAUNCHER
 
 
 @dataclass(frozen=True)

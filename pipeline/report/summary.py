@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.run.metadata_store import Run
+from hilir.pipeline.report.records import RunRecord
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Summary:
         }
 
 
-def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) -> Summary:
+def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[str]) -> Summary:
     """Returns the summary of the run that the board followed and the store recorded.
 
     Args:

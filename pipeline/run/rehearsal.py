@@ -18,7 +18,7 @@ from hilir.pipeline.report.views import view
 from hilir.pipeline.run.session import make_run_folder, stoppable, write_summary
 
 if TYPE_CHECKING:
-    from hilir.pipeline.run.metadata_store import Run
+    from hilir.pipeline.report.records import RunRecord
     from hilir.pipeline.spec.specification import Specification
 
 
@@ -78,7 +78,7 @@ def _run(
     try:
         with view(board, out):
             store = Store(Path(options.workdir) / "metadata.sqlite")
-            made = run.run(parsed, board, folder, store, run.How(options.fast, options.cache, options.parallel))
+            made = run.run(parsed, board, folder, store, run.Options(options.fast, options.cache, options.parallel))
         _finish(board, made, folder, "succeeded", [], finished)
     except StepFailed as error:
         _finish(board, None, folder, "failed", [str(error)], finished)
@@ -90,7 +90,12 @@ def _run(
 
 
 def _finish(
-    board: Board, run: Run | None, folder: Path, status: str, reasons: list[str], finished: Callable[[Summary], None]
+    board: Board,
+    run: RunRecord | None,
+    folder: Path,
+    status: str,
+    reasons: list[str],
+    finished: Callable[[Summary], None],
 ) -> None:
     summary = summarize(board, run, status, reasons)
     write_summary(summary, folder)

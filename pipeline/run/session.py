@@ -103,12 +103,13 @@ def _run(
 
 
 def _build(loaded: LoadedConfig, options: Options, root: Path) -> Pipeline:
-    from hilir.pipeline.graph import build
-    from hilir.pipeline.inputs import find_facts, generate_data
+    from hilir.pipeline.graph import Platform, build
+    from hilir.pipeline.inputs import find_inputs, generate_data
     from hilir.pipeline.run.metadata_store import connection
 
     generate_data(loaded.config)
-    return build(loaded.config, find_facts(loaded.config), connection(str(root)), cache=options.cache)
+    platform = Platform(connection(str(root)), own_resolvers=True)
+    return build(loaded.config, find_inputs(loaded.config), platform, cache=options.cache)
 
 
 def _finish(

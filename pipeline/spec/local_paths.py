@@ -52,17 +52,6 @@ def find_local(parsed: Specification, values: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
-def starting_values(parsed: Specification) -> dict[str, Any]:
-    """Returns the parameters that the job has without a command line: the defaults, and its own values."""
-    definitions = parsed.spec.root.input_definitions.parameters
-    defaults = {
-        name: json_format.MessageToDict(definition.default_value)
-        for name, definition in definitions.items()
-        if definition.HasField("default_value")
-    }
-    return {**defaults, **parsed.parameter_values}
-
-
 def _dag(parsed: Specification, component: Any, scope: Mapping[str, _Value]) -> Iterator[str]:
     for step, task in sorted(component.dag.tasks.items()):
         inner = parsed.spec.components[task.component_ref.name]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hilir.pipeline.config.paths import is_remote
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hilir.pipeline.config.paths import is_remote
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote
 
 
 def export_version(config: Config, version: int, name: str, variants: tuple[str, ...], examples: str | None) -> str:

@@ -23,10 +23,11 @@ def compile_config(config: Config) -> dict[str, Any]:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from hilir.pipeline.graph import build
-    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.inputs import find_inputs
     from hilir.pipeline.vertex.compile.compile import compile_pipeline
+    from hilir.pipeline.vertex.compile.tuning import make_platform
 
-    return compile_pipeline(build(config, find_facts(config), None), config)
+    return compile_pipeline(build(config, find_inputs(config), make_platform(config)), config)
 
 
 def serialize(job: dict[str, Any]) -> str:

@@ -14,12 +14,13 @@ from hilir.pipeline.emulator.buckets import Mount
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures
 from hilir.pipeline.emulator.errors import Canceled
 from hilir.pipeline.emulator.executor_input import Inputs
-from hilir.pipeline.emulator.job import Job, node_labels
+from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.plan import make_plan
 from hilir.pipeline.emulator.processes.fork_server import ForkServer
 from hilir.pipeline.emulator.processes.process import FreshProcesses
 from hilir.pipeline.emulator.store import Store as Metadata
 from hilir.pipeline.report.board import Node
+from hilir.pipeline.spec.node_labels import node_labels
 
 State = PipelineJob.pb(PipelineJob()).DESCRIPTOR.fields_by_name["state"].enum_type.values_by_name
 TaskState = PipelineTaskDetail.State

@@ -49,13 +49,13 @@ class Emulator:
         job: dict[str, Any],
         *parameters: str,
         mounts: tuple[Mount, ...] = (),
-        how: run.How = run.How(parallel=4),  # noqa: B008 - frozen
+        options: run.Options = run.Options(parallel=4),  # noqa: B008 - frozen
     ) -> Outcome:
         parsed = make_plan(job, parameters, mounts, self.folder)
         board = run.make_board(f"{parsed.name}-{next(self.numbers)}", parsed)
         outcome = Outcome(board, self.folder / "runs" / board.run_id)
         try:
-            made = run.run(parsed, board, outcome.folder, Store(self.folder / "metadata.sqlite"), how)
+            made = run.run(parsed, board, outcome.folder, Store(self.folder / "metadata.sqlite"), options)
         except StepFailed as error:
             outcome.error = str(error)
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.vertex.compile.training import LAUNCHER
+from hilir.pipeline.spec.executors import LAUNCHER
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import HEAD, Builder, Json
 

@@ -10,7 +10,7 @@ from hilir.pipeline.emulator import run
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder
 
-FAST = run.How(fast=True, parallel=4)
+FAST = run.Options(fast=True, parallel=4)
 
 MODULE = """
 import json, os, sys, time
@@ -48,7 +48,7 @@ def job(*modes: str) -> Builder:
 
 
 def test_forked_steps_have_their_own_environment_log_and_end(emulate: Emulator, module: Path) -> None:
-    outcome = emulate(job("good", "raise", "exit", "kill").job(), how=FAST)
+    outcome = emulate(job("good", "raise", "exit", "kill").job(), options=FAST)
     assert outcome.states == {"good": "done", "raise": "failed", "exit": "failed", "kill": "failed"}
     assert outcome.said("good") == ["__main__ True good True"]
     errors = dict(line.split(": ", 1) for line in outcome.error.splitlines())
@@ -61,7 +61,7 @@ def test_forked_steps_have_their_own_environment_log_and_end(emulate: Emulator, 
 def test_other_commands_start_fresh(emulate: Emulator, module: Path) -> None:
     builder = job("good")
     builder.step("plain", "print('plain', 'probe_helper' in sys.modules)")
-    outcome = emulate(builder.job(), how=FAST)
+    outcome = emulate(builder.job(), options=FAST)
     assert outcome.said("plain") == ["plain False"]
 
 

@@ -274,7 +274,7 @@ def test_an_unchanged_step_is_taken_from_the_run_before(emulate: Emulator) -> No
     second = emulate(job("a"))
     assert second.states == {"make": "cached", "use": "cached", "always": "done"}
     assert emulate(job("b")).states["make"] == "done"
-    assert emulate(job("a"), how=run.How(cache=False)).states["make"] == "done"
+    assert emulate(job("a"), options=run.Options(cache=False)).states["make"] == "done"
 
 
 def test_a_cached_artifact_that_is_gone_is_made_again(emulate: Emulator) -> None:
@@ -443,7 +443,7 @@ def test_another_thread_can_cancel(emulate: Emulator) -> None:
     threading.Timer(0.5, cancel.set).start()
     board = run.make_board("job", parsed)
     with pytest.raises(Canceled):
-        run.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), run.How(), cancel)
+        run.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), run.Options(), cancel)
     assert board.nodes["long"].state == "failed"
 
 

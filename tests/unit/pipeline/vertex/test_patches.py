@@ -9,6 +9,7 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.vertex.compile import patches, training
 from hilir.pipeline.vertex.compile import runtime_parameters as parameters
 from hilir.pipeline.vertex.compile.containers import containers, find_task
@@ -152,7 +153,7 @@ def test_training_pools_are_a_custom_job_that_its_api_accepts(job: Json) -> None
     training.use_pools(job, config)
     assert check_job(job) == []
     container = dict(containers(job))["Trainer"]
-    assert container["command"] == ["python3", "-u", "-m", training.LAUNCHER]
+    assert container["command"] == ["python3", "-u", "-m", LAUNCHER]
     payload = json.loads(container["args"][container["args"].index("--payload") + 1])
     from google.cloud import aiplatform_v1
 

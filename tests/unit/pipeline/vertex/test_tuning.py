@@ -83,11 +83,12 @@ def test_one_trial_at_a_time_is_the_plain_tuner() -> None:
 def test_here_trials_run_one_after_another() -> None:
     from ml_metadata.proto import metadata_store_pb2
 
-    from hilir.pipeline.graph import build
-    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.graph import Platform, build
+    from hilir.pipeline.inputs import find_inputs
 
     config = load("configs/digits.yaml", (), TUNE).config
-    pipeline = build(config, find_facts(config), metadata_store_pb2.ConnectionConfig())
+    platform = Platform(metadata_store_pb2.ConnectionConfig(), own_resolvers=True)
+    pipeline = build(config, find_inputs(config), platform)
     (tuner,) = [node for node in pipeline.components if node.id == "Tuner"]
     executor = tuner.executor_spec.executor_class
     assert f"{executor.__module__}.{executor.__name__}" == PLAIN
