@@ -16,10 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
-
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon import ledger
 from hilir.pipeline.triggers.daemon.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
@@ -61,10 +57,7 @@ class Watcher:
         self._launcher: subprocess.Popen[bytes] | None = None
         self._launched, self._launches = "", 0
         self._beaten = 0.0
-        self._fault: BaseException | None = None
         self._stop = threading.Event()
-        # Looks are asked for by the scheduler's threads, and before a run begins.
-        self._looking = threading.Lock()
         self.address: str | None = None
         self.began = clock()
         self.ticked = clock()
@@ -75,27 +68,21 @@ class Watcher:
         Raises:
             Exception: what went wrong inside, if something did; the state is as after a kill.
         """
-        scheduler = BackgroundScheduler(timezone=UTC)
-        # However late, what was missed is looked for once; and at once, for what happened while nobody watched.
-        rules = {"coalesce": True, "misfire_grace_time": None, "next_run_time": datetime.now(UTC)}
-        for trigger in self._triggers:
-            scheduler.add_job(self.look, trigger.timing(), [trigger], **rules)
-        scheduler.add_job(self.tick, IntervalTrigger(seconds=_TICK_SECONDS), **rules)
-        scheduler.add_listener(self._note_fault, EVENT_JOB_ERROR)
+        # At once, for what happened while nobody watched; by a clock that nobody sets.
+        due = {trigger.name: time.monotonic() for trigger in self._triggers}
         with self._stopped_by_signals():
             prune(self._state)
-            scheduler.start()
-            self._stop.wait()
-            scheduler.shutdown(wait=True)
-        if self._fault is not None:
-            raise self._fault
+            while not self._stop.is_set():
+                for trigger in self._triggers:
+                    if time.monotonic() >= due[trigger.name]:
+                        self.look(trigger)
+                        due[trigger.name] = time.monotonic() + trigger.pause(datetime.fromtimestamp(self._clock(), UTC))
+                self.tick()
+                pause = min([_TICK_SECONDS, *(moment - time.monotonic() for moment in due.values())])
+                self._stop.wait(max(0.0, pause))
 
     def look(self, trigger: Trigger) -> None:
         """Lets a trigger look and writes down what it found."""
-        with self._looking:
-            self._look(trigger)
-
-    def _look(self, trigger: Trigger) -> None:
         before = self._state.read_memory(trigger.name)
         now = self._clock()
         try:
@@ -156,10 +143,6 @@ class Watcher:
             return
         self._launcher = launch(self._state, attempt.run, attempt.number, self._program)
         self._launched = attempt.label
-
-    def _note_fault(self, event: JobExecutionEvent) -> None:
-        self._fault = event.exception
-        self._stop.set()
 
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:

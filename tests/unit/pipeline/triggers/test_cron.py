@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hilir.pipeline.triggers.sources.cron import CronSchedule, next_after, parse_cron
+from hilir.pipeline.config.cron import parse_cron
+from hilir.pipeline.triggers.sources.cron import CronTrigger
 
 
 def times(text: str, after: str, count: int) -> list[str]:
     schedule, moment, found = parse_cron(text), datetime.fromisoformat(after), []
     for _ in range(count):
-        moment = next_after(schedule, moment)
+        moment = schedule.next_after(moment)
         found.append(f"{moment:%a %Y-%m-%d %H:%M %z}")
     return found
 
@@ -35,13 +36,42 @@ def test_times(text, expected):
     assert times(text, "2026-01-01T00:00:00+00:00", len(expected)) == expected
 
 
-def test_a_daily_time_stays_at_its_hour_when_the_clocks_change():
-    # Europe/Berlin: 29 March 2026.
-    assert times("TZ=Europe/Berlin 30 3 * * *", "2026-03-28T00:00:00+00:00", 3) == [
-        "Sat 2026-03-28 03:30 +0100",
-        "Sun 2026-03-29 03:30 +0200",
-        "Mon 2026-03-30 03:30 +0200",
-    ]
+# Europe/Berlin: at 2 o'clock of 29 March 2026 it is 3, at 3 o'clock of 25 October it is 2 again.
+@pytest.mark.parametrize(
+    ("text", "after", "expected"),
+    [
+        ("30 3 * * *", "2026-03-28T12:00:00+00:00", ["Sun 2026-03-29 03:30 +0200", "Mon 2026-03-30 03:30 +0200"]),
+        # The skipped time comes at once afterwards.
+        ("30 2 * * *", "2026-03-28T12:00:00+00:00", ["Sun 2026-03-29 03:00 +0200", "Mon 2026-03-30 02:30 +0200"]),
+        # The time that comes twice counts once, also for one who looks in between.
+        ("30 2 * * *", "2026-10-24T12:00:00+00:00", ["Sun 2026-10-25 02:30 +0200", "Mon 2026-10-26 02:30 +0100"]),
+        ("30 2 * * *", "2026-10-25T01:10:00+00:00", ["Mon 2026-10-26 02:30 +0100"]),
+        # Every hour is every hour.
+        ("0 * * * *", "2026-03-29T00:30:00+00:00", ["Sun 2026-03-29 03:00 +0200", "Sun 2026-03-29 04:00 +0200"]),
+        (
+            "0 * * * *",
+            "2026-10-24T23:30:00+00:00",
+            ["Sun 2026-10-25 02:00 +0200", "Sun 2026-10-25 02:00 +0100", "Sun 2026-10-25 03:00 +0100"],
+        ),
+        (
+            "*/30 * * * *",
+            "2026-10-25T00:50:00+00:00",
+            ["Sun 2026-10-25 02:00 +0100", "Sun 2026-10-25 02:30 +0100", "Sun 2026-10-25 03:00 +0100"],
+        ),
+    ],
+)
+def test_times_when_the_clocks_change(text, after, expected):
+    assert times(f"TZ=Europe/Berlin {text}", after, len(expected)) == expected
+
+
+def test_an_hourly_schedule_fires_for_each_hour_of_the_night_in_which_the_clocks_are_set_back():
+    trigger = CronTrigger("TZ=Europe/Berlin 0 * * * *")
+    memory, keys = {}, []
+    for hour in range(21, 27):
+        now = datetime(2026, 10, 24, tzinfo=UTC) + timedelta(hours=hour, minutes=5)
+        look = trigger.look(memory, now)
+        memory, keys = look.memory, keys + [firing.key for firing in look.firings]
+    assert keys == [f"cron:2026-10-{day}:00:00+00:00" for day in ("24T22", "24T23", "25T00", "25T01", "25T02")]
 
 
 @pytest.mark.parametrize(
@@ -50,10 +80,13 @@ def test_a_daily_time_stays_at_its_hour_when_the_clocks_change():
         ("", "has 0 fields"),
         ("0 3 * *", "has 4 fields"),
         ("0 25 * * *", "is '0 25 * * *'"),
-        ("0 3 * * 8", "the weekday '8' is not between 0 and 7"),
+        ("0 3 * * 8", "is '0 3 * * 8': bad day-of-week"),
         ("0 3 * * nonday", "is '0 3 * * nonday'"),
         ("TZ=Mars/Base 0 3 * * *", "names the time zone 'Mars/Base'"),
-        ("0 0 31 2 *", "no day ever fits"),
+        ("0 0 31 2 *", "is '0 0 31 2 *': bad day-of-month"),
+        ("0 0 31 2,4 *", "is '0 0 31 2,4 *': bad day-of-month"),
+        ("0 0 * * 1#2", "a field has numbers, names of three letters and * , - /"),
+        ("0 0 * * L", "bad day-of-week"),
     ],
 )
 def test_what_is_no_schedule(text, message):
@@ -64,7 +97,7 @@ def test_what_is_no_schedule(text, message):
 
 
 def test_each_time_fires_once_and_missed_ones_are_one():
-    trigger = CronSchedule("0 * * * *")
+    trigger = CronTrigger("0 * * * *")
     now = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
     first = trigger.look({}, now)
     assert first.firings == ()
@@ -82,7 +115,7 @@ def test_each_time_fires_once_and_missed_ones_are_one():
 
 
 def test_a_clock_that_is_set_back_repeats_nothing():
-    trigger = CronSchedule("0 * * * *")
+    trigger = CronTrigger("0 * * * *")
     noon = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     memory = trigger.look({"last": (noon - timedelta(hours=1)).isoformat()}, noon).memory
     back = trigger.look(memory, noon - timedelta(minutes=30))
@@ -90,8 +123,14 @@ def test_a_clock_that_is_set_back_repeats_nothing():
     assert trigger.look(back.memory, noon + timedelta(minutes=1)).firings == ()
 
 
+def test_the_pause_ends_with_the_next_time_or_after_a_minute():
+    trigger = CronTrigger("0 * * * *")
+    assert trigger.pause(datetime(2026, 1, 1, 0, 30, tzinfo=UTC)) == 60
+    assert trigger.pause(datetime(2026, 1, 1, 0, 59, 40, tzinfo=UTC)) == 20
+
+
 def test_a_minute_schedule_after_years_is_quick():
-    trigger = CronSchedule("* * * * *")
+    trigger = CronTrigger("* * * * *")
     look = trigger.look({"last": "2016-01-01T00:00:00+00:00"}, datetime(2026, 1, 1, tzinfo=UTC))
     assert len(look.firings) == 1
     assert trigger.look(look.memory, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)).firings == ()

@@ -9,20 +9,20 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon import ledger
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.daemon.watcher import alone, is_watched, prune
-from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload, Span
+from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload, Span
 from tests.unit.pipeline.triggers.conftest import LIMITS
 
 
 def test_a_payload_survives_the_state(tmp_path):
     payload = Payload("data", "span 7 is complete", (Span(6), Span(7, 2)))
     state = State(tmp_path)
-    ledger.record_look(state, "data", Look((Firing("k", payload),), {}, ""), LIMITS, 0)
+    ledger.record_look(state, "data", Observation((Firing("k", payload),), {}, ""), LIMITS, 0)
     assert ledger.read_payloads(State(tmp_path), 1) == [payload]
 
 
 def test_what_a_look_found_and_what_it_remembers_are_one_transaction(tmp_path):
     state = State(tmp_path)
-    look = Look((Firing("k", Payload("cron", "x")),), {"unserializable": object()}, "")
+    look = Observation((Firing("k", Payload("cron", "x")),), {"unserializable": object()}, "")
     with pytest.raises(TypeError):
         ledger.record_look(state, "cron", look, LIMITS, 0)
     assert state.read_memory("cron") is None

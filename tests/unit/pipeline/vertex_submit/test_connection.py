@@ -145,7 +145,7 @@ def test_push_needs_the_project_in_the_configuration():
         ("vertex.batch.source=[data/x.jsonl]", "'data/x.jsonl' is not the gs://… path"),
         ("vertex.push.max_replicas=0", "vertex.push.max_replicas"),
         ("vertex.monitoring.cron=every day", "vertex.monitoring.cron: is 'every day', which has 2 fields"),
-        ("vertex.monitoring.cron=0 25 * * *", "vertex.monitoring.cron: is '0 25 .*25"),
+        ("vertex.monitoring.cron=0 25 * * *", "vertex.monitoring.cron: is '0 25 .*bad hour"),
         ("vertex.monitoring.cron=TZ=Asia/Djakarta 0 6 * * *", "names the time zone 'Asia/Djakarta', which does not"),
     ],
 )
