@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
 
+from hilir.components.staging import staged
 from hilir.pipeline.config.paths import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
@@ -51,18 +50,14 @@ def generate_data(config: Config) -> None:
         raise ConfigError(
             f"data.generator '{config.data.generator}': cannot be imported ({error}); mend the path"
         ) from None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        write(str(beside))
-        beside.chmod(0o755)
-        beside.rename(target)
+        with staged(target) as folder:
+            Path(folder).mkdir()
+            write(folder)
     except OSError:
         # Another run was faster: the folder is there and complete.
         if not target.exists():
             raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def find_inputs(config: Config) -> GraphInputs:

@@ -12,10 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from hilir.components.exporter.errors import ExportError
-from hilir.components.trainer.export.signatures import MISSING_INT
+from hilir.components.missing import MISSING_VALUES
 
 _LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
-_MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": ""}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Rows:
         found = {}
         for name, column in self.columns(specs).items():
             dtype = specs[name].dtype.name
-            values = [_MISSING[dtype] if value is None else value for value in column]
+            values = [MISSING_VALUES[dtype] if value is None else value for value in column]
             array = np.array(values, object if dtype == "string" else dtype)
             found[name] = array.reshape(len(column), *specs[name].shape[1:])
         return found

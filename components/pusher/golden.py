@@ -13,13 +13,12 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfx.dsl.io import fileio
 
-from hilir.components.trainer.export.signatures import MISSING_INT
+from hilir.components.missing import MISSING_VALUES
 
 ROWS = 8
 SIGNATURE = "serving_default"
 
 _LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
-_MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": b""}
 
 
 def write_golden(folder: str, model: str, patterns: list[str]) -> None:
@@ -61,7 +60,7 @@ def make_request(signature: Any, example: tf.train.Example) -> dict[str, np.ndar
     for name, info in signature.inputs.items():
         kind = tf.as_dtype(info.dtype)
         shape = [dimension.size for dimension in info.tensor_shape.dim][1:]
-        values = list(getattr(example.features.feature[name], _LISTS[kind.name]).value) or [_MISSING[kind.name]]
+        values = list(getattr(example.features.feature[name], _LISTS[kind.name]).value) or [MISSING_VALUES[kind.name]]
         request[name] = np.array(values, dtype=kind.as_numpy_dtype).reshape([1, *shape])
     return request
 

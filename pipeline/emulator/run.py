@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -41,8 +40,8 @@ def make_board(run_id: str, parsed: Specification) -> Board:
 
 def run(
     parsed: Specification, board: Board, folder: Path, store: Store, options: Options, cancel: Event | None = None
-) -> RunRecord:
-    """Runs the pipeline and returns what its steps made.
+) -> None:
+    """Runs the pipeline; `read_record` returns what its steps made.
 
     Args:
         parsed: as `plan.make_plan` returns it.
@@ -71,7 +70,6 @@ def run(
         patient=not options.fast,
         cancel=cancel or Event(),
     )
-    began = time.time()
     try:
         results = DagRunner(job, labels).run(parsed.spec.root, Inputs(parsed.parameter_values, {}))
     finally:
@@ -79,7 +77,6 @@ def run(
     failures = describe_failures(results)
     if failures:
         raise StepFailed(failures[0].partition(":")[0], "\n".join(failures))
-    return _report(job, began)
 
 
 def _starter(parsed: Specification, folder: Path, options: Options) -> Starter:
@@ -104,9 +101,10 @@ def find_modules(parsed: Specification) -> list[str]:
     return [name for name in modules if name]
 
 
-def _report(job: Job, began: float) -> RunRecord:
+def read_record(store: Store, run_id: str) -> RunRecord | None:
+    """Returns what the store has of a run, None if no step of it has ended."""
     steps = [
         StepRecord(label, state, start, end - start, show_artifacts(outputs))
-        for label, state, outputs, start, end in job.store.list_executions(job.name)
+        for label, state, outputs, start, end in store.list_executions(run_id)
     ]
-    return RunRecord(job.name, began, tuple(steps))
+    return RunRecord(run_id, min(step.began for step in steps), tuple(steps)) if steps else None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
+
+# What `hilir serve` serves without --root.
+_DEFAULT_ROOT = "out/models"
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,16 @@ def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def write_lines(summary: Summary, config: str, command: str = "hilir run") -> Iterator[str]:
-    """Yields the summary as lines for a person; `command` and `config` are what the user typed."""
+def serve_command(version_path: str) -> str:
+    """Returns the command that serves the root in which a version is, below the current folder by its relative path."""
+    root = os.path.dirname(os.path.dirname(version_path))
+    if root.startswith(f"{os.getcwd()}/"):
+        root = os.path.relpath(root)
+    return "hilir serve" if root == _DEFAULT_ROOT else f"hilir serve --root {shlex.quote(root)}"
+
+
+def write_lines(summary: Summary, command: str) -> Iterator[str]:
+    """Yields the summary as lines for a person; `command` is what the user typed."""
     yield ""
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
@@ -115,12 +128,12 @@ def write_lines(summary: Summary, config: str, command: str = "hilir run") -> It
     if summary.status == "succeeded" and summary.blessed is False:
         yield "not blessed, not pushed:"
         yield from (f"  {reason}" for reason in summary.reasons)
-        yield f"next: mend the model or the bound, then  {command} {config}"
+        yield f"next: fix the model or the bound, then  {command}"
     elif summary.version is not None:
         for export in summary.exports.values():
             yield from (f"  {line}" for line in export["variants"])
         yield f"blessed; version {summary.version} is in {summary.version_path}"
-        yield "next: hilir serve"
+        yield f"next: {serve_command(str(summary.version_path))}"
     elif summary.status == "succeeded":
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"

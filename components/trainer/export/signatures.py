@@ -7,10 +7,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from hilir.components.missing import MISSING_INT
 from hilir.components.trainer.model_package import ModelPackage
-
-MISSING_INT = -(2**63)
-"""How a caller of `serving_default` says that a whole number is missing; a float says NaN, a text is empty."""
 
 
 class ExportModule(tf.Module):

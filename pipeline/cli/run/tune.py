@@ -37,7 +37,7 @@ def tune(
     train.tune.enabled=true takes the result.
     """
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.session import Options, run_locally
+    from hilir.pipeline.run.local_run import Options, run_locally
 
     settings = (*settings, *([f"train.tune.trials={trials}"] if trials else []), "train.tune.enabled=true")
     loaded = load(config, overlays, settings)

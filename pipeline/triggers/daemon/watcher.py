@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
 from hilir.pipeline.triggers.daemon.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
 from hilir.pipeline.triggers.daemon.policy import Limits
@@ -28,6 +28,9 @@ _TICK_SECONDS = 1.0
 _BEAT_SECONDS = 10.0
 _LAUNCHES = 5
 _KEPT_RUNS = 200
+_LOCK = "watcher"
+# `is_watched` holds the lock for a moment.
+_LOCK_SECONDS = 0.5
 
 
 class Watcher:
@@ -166,36 +169,20 @@ def alone(folder: Path) -> Iterator[None]:
         ConfigError: there is another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "watcher.lock").open("a+b") as file:
-        for last in (False, False, True):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if last:
-                    file.seek(0)
-                    pid = file.read().decode(errors="replace").strip()
-                    raise ConfigError(
-                        f"{folder}: another watcher (process {pid}) follows this model; stop it first (kill {pid})"
-                    ) from None
-                # `is_watched` holds the lock for a moment.
-                time.sleep(0.1)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
+    lock = ProcessLock(folder, _LOCK)
+    if not lock.acquire(_LOCK_SECONDS):
+        raise ConfigError(
+            f"{folder}: another watcher (process {lock.holder}) follows this model; stop it first (kill {lock.holder})"
+        )
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def is_watched(folder: Path) -> bool:
     """Says whether a daemon follows the model of that state."""
-    try:
-        with (folder / "watcher.lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return ProcessLock(folder, _LOCK).is_held()
 
 
 def prune(state: State) -> None:

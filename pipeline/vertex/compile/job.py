@@ -6,9 +6,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
+from hilir.components.staging import write_file
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 
@@ -44,7 +44,7 @@ def check_output(path: str) -> None:
 
 
 def write_job(job: dict[str, Any], path: str) -> Path | None:
-    """Writes the job beside and renames it; returns the path, or None for standard output (`-`).
+    """Writes the job, complete when it is there; returns the path, or None for standard output (`-`).
 
     Raises:
         ConfigError: it cannot be written; nothing is left behind.
@@ -54,21 +54,10 @@ def write_job(job: dict[str, Any], path: str) -> Path | None:
         return None
     target = Path(path)
     check_output(path)
-    beside: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
-        ) as file:
-            beside = Path(file.name)
-            file.write(serialize(job))
-        beside.chmod(0o644)
-        beside.rename(target)
+        write_file(target, serialize(job))
     except OSError as error:
         raise ConfigError(
             f"--output {path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
         ) from None
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
     return target

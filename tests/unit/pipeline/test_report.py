@@ -2,6 +2,8 @@ import io
 import os
 import sys
 
+import pytest
+
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.summary import Summary, write_lines
@@ -77,7 +79,7 @@ def summary(**changes) -> Summary:
 
 
 def test_the_summary_of_a_pushed_model():
-    assert list(write_lines(summary(), "configs/taxi.yaml")) == [
+    assert list(write_lines(summary(), "hilir run configs/taxi.yaml")) == [
         "",
         "  auc                    0.9500   baseline 0.9400, change +0.0100",
         "",
@@ -87,11 +89,28 @@ def test_the_summary_of_a_pushed_model():
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("out/models/taxi/2", "hilir serve"),
+        (os.path.abspath("out/models/taxi/2"), "hilir serve"),
+        ("/srv/my models/taxi/2", "hilir serve --root '/srv/my models'"),
+        (
+            os.path.abspath("out/emulation/gs/bucket/models/taxi/1"),
+            "hilir serve --root out/emulation/gs/bucket/models",
+        ),
+        ("gs://bucket/models/taxi/3", "hilir serve --root gs://bucket/models"),
+    ],
+)
+def test_the_next_command_serves_the_root_that_has_the_version(path, command):
+    assert f"next: {command}" in list(write_lines(summary(version_path=path), "hilir emulate spec.json"))
+
+
 def test_the_summary_of_a_model_that_is_not_blessed_says_why():
     lines = list(
         write_lines(
             summary(blessed=False, version=None, version_path=None, baseline={}, reasons=["auc over hour=3 is 0.5"]),
-            "configs/taxi.yaml",
+            "hilir run configs/taxi.yaml",
         )
     )
     assert lines[1:] == [
@@ -100,6 +119,6 @@ def test_the_summary_of_a_model_that_is_not_blessed_says_why():
         "",
         "not blessed, not pushed:",
         "  auc over hour=3 is 0.5",
-        "next: mend the model or the bound, then  hilir run configs/taxi.yaml",
+        "next: fix the model or the bound, then  hilir run configs/taxi.yaml",
         "run taxi-1, 12.3 s",
     ]

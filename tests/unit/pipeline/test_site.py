@@ -40,7 +40,7 @@ def root(tmp_path, monkeypatch):
 
 def test_the_newest_version_with_a_kept_export_is_shown(root):
     # 9 has an export and no version: what a killed push leaves.
-    assert [(model, version) for model, version, _ in site.find_newest(root)] == [("digits", 2)]
+    assert [(version.model.name, version.number) for version in site.find_newest(root)] == [("digits", 2)]
 
 
 def test_the_site_lists_all_its_files_and_what_the_page_needs_to_know(root):

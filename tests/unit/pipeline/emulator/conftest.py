@@ -55,7 +55,9 @@ class Emulator:
         board = run.make_board(f"{parsed.name}-{next(self.numbers)}", parsed)
         outcome = Outcome(board, self.folder / "runs" / board.run_id)
         try:
-            made = run.run(parsed, board, outcome.folder, Store(self.folder / "metadata.sqlite"), options)
+            store = Store(self.folder / "metadata.sqlite")
+            run.run(parsed, board, outcome.folder, store, options)
+            made = run.read_record(store, board.run_id)
         except StepFailed as error:
             outcome.error = str(error)
         else:
