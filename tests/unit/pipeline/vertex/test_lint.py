@@ -89,7 +89,9 @@ def test_local_paths_in_values_are_refused(job: dict[str, Any], path: str) -> No
     assert fault.endswith("' is on this machine; copy it to a bucket and give its gs:// path")
 
 
-@pytest.mark.parametrize("path", ["gs://b/a/b", "/gcs/bucket/data", "a/b", "/", "1/2", "/tmp/scratch"])
+@pytest.mark.parametrize(
+    "path", ["gs://b/a/b", "/gcs/bucket/data", "a/b", "/", "1/2", "/tmp/scratch", "/v1/models/taxi", "/app/vocab.txt"]
+)
 def test_other_values_are_not_taken_for_local_paths(job: dict[str, Any], path: str) -> None:
     parameters = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     parameters["run_fn"]["runtimeValue"]["constant"] = path

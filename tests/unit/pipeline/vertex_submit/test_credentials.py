@@ -106,7 +106,8 @@ def test_expired_credentials_are_a_sentence_over_grpc(token_endpoint, grpc_clien
 
 def test_token_endpoint_that_is_not_reached_is_tried_again_over_grpc(token_endpoint, grpc_client, monkeypatch):
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", "http://127.0.0.1:9/token")
-    connection, notes = Connection("p", "europe-west4", patience=2), []
+    monkeypatch.setattr(Connection, "patience", 2)
+    connection, notes = Connection("p", "europe-west4"), []
     with pytest.raises(Unreachable, match="did not take it for 2 s"):
         call(connection, "read the endpoint e", read(grpc_client(connection.credentials)), note=notes.append)
     assert notes
