@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.components.staging import staged
-from hilir.pipeline.config.paths import is_remote, resolve
+from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 

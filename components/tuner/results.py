@@ -9,7 +9,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
-from hilir.components.trainer.job import read_tuned
+from hilir.components.trainer.training_job import read_tuned
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.emulator.artifact_store import Outputs
 from hilir.pipeline.emulator.errors import Canceled, StepError
 from hilir.pipeline.emulator.executor_input import Inputs, make_executor_input
-from hilir.pipeline.emulator.inputs import Result, Scope, find_inputs, find_outputs
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import cel
-from hilir.pipeline.emulator.store import Outputs
+from hilir.pipeline.emulator.task_inputs import Result, Scope, find_inputs, find_outputs
 from hilir.pipeline.emulator.tasks import Task, run_task
 from hilir.pipeline.report import figures
 from hilir.pipeline.report.records import ArtifactRecord

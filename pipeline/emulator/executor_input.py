@@ -16,8 +16,8 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.emulator.artifact_store import Artifact, Outputs
 from hilir.pipeline.emulator.errors import StepError
-from hilir.pipeline.emulator.store import Artifact, Outputs
 from hilir.pipeline.spec.parameters import parse_value
 from hilir.pipeline.spec.structure import title_of
 

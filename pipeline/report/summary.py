@@ -94,8 +94,8 @@ def _read_evaluation(uri: str | None) -> tuple[dict[str, float], dict[str, float
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
     """Returns the lines about each variant and the names of those kept, by format."""
-    from hilir.components.exporter.report import read_report
-    from hilir.components.exporter.report import summarize as write_variants
+    from hilir.components.exporter.export_report import read_report
+    from hilir.components.exporter.export_report import summarize as write_variants
 
     found = {}
     for artifact in outputs.values():

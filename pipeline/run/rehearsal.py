@@ -58,26 +58,26 @@ class _Rehearsal:
     """A plan that the emulator runs."""
 
     def __init__(self, parsed: Specification, options: Options) -> None:
-        from hilir.pipeline.emulator.store import Store
+        from hilir.pipeline.emulator.artifact_store import Store
 
         self._parsed, self._options = parsed, options
         self._store = Store(Path(options.workdir) / "metadata.sqlite")
 
     def prepare(self, folder: Path, screen: TextIO) -> Board:
+        from hilir.pipeline.emulator.emulation import make_board
         from hilir.pipeline.emulator.plan import notes
-        from hilir.pipeline.emulator.run import make_board
 
         lines = [f"run {folder.name} of {self._options.path} (logs: {folder / 'logs'})", *notes(self._parsed)]
         print("\n".join(lines), file=screen, flush=True)
         return make_board(folder.name, self._parsed)
 
     def run(self, board: Board, folder: Path) -> None:
-        from hilir.pipeline.emulator import run
+        from hilir.pipeline.emulator import emulation
 
-        options = run.Options(self._options.fast, self._options.cache, self._options.parallel)
-        run.run(self._parsed, board, folder, self._store, options)
+        options = emulation.Options(self._options.fast, self._options.cache, self._options.parallel)
+        emulation.run(self._parsed, board, folder, self._store, options)
 
     def record(self, run_id: str) -> RunRecord | None:
-        from hilir.pipeline.emulator.run import read_record
+        from hilir.pipeline.emulator.emulation import read_record
 
         return read_record(self._store, run_id)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.config.paths import is_remote
+from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.errors import ConfigError
 
 _MANIFEST = "manifest.json"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hilir.pipeline.config import load
-from hilir.pipeline.vertex.compile.job import serialize
+from hilir.pipeline.vertex.compile.job_file import serialize
 
 FOLDER = Path(__file__).parent
 PIPELINES = ("taxi", "digits")

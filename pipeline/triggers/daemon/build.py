@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from hilir.pipeline.config.paths import is_remote, resolve
+from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon.policy import Limits

@@ -18,7 +18,7 @@ from types import FrameType
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
+from hilir.pipeline.triggers.daemon.launcher import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.payload import Trigger
@@ -42,7 +42,7 @@ class Watcher:
         triggers: Sequence[Trigger],
         limits: Limits,
         program: Sequence[str],
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Makes a daemon that has not begun.
@@ -52,11 +52,11 @@ class Watcher:
             triggers: where reasons come from.
             limits: the rules of the queue.
             program: what a run is.
-            say: gets a line for each thing that happens.
+            log: gets a line for each thing that happens.
             clock: seconds since 1970.
         """
         self._state, self._triggers, self._limits = state, triggers, limits
-        self._program, self._say, self._clock = list(program), say, clock
+        self._program, self._log, self._clock = list(program), log, clock
         self._launcher: subprocess.Popen[bytes] | None = None
         self._launched, self._launches = "", 0
         self._beaten = 0.0
@@ -93,7 +93,7 @@ class Watcher:
         except (OSError, ValueError) as error:
             ledger.record_failed_look(self._state, trigger.name, str(error), now)
             if before is None or before.note != f"cannot look: {error}":
-                self._say(f"{trigger.name}: cannot look: {error}")
+                self._log(f"{trigger.name}: cannot look: {error}")
             return
         if before is not None and not look.firings and abs(now - before.looked) < _BEAT_SECONDS:
             # As it comes back from the state: without tuples.
@@ -101,7 +101,7 @@ class Watcher:
             if (memory, look.note, look.hold) == (before.values, before.note, before.hold):
                 return
         for firing in ledger.record_look(self._state, trigger.name, look, self._limits, now):
-            self._say(f"{trigger.name}: {firing.payload.why}")
+            self._log(f"{trigger.name}: {firing.payload.why}")
 
     def tick(self) -> None:
         """Writes down runs that ended unseen, decides about ended ones, begins the next."""
@@ -113,7 +113,7 @@ class Watcher:
         if attempt is not None:
             self._attend(attempt, now)
         for ended in ledger.settle(self._state, self._limits, now):
-            self._say(f"run {ended.run} {ended.state}")
+            self._log(f"run {ended.run} {ended.state}")
         if ledger.find_ready(self._state, self._limits, self._clock):
             self._begin()
         self.ticked = now
@@ -124,7 +124,7 @@ class Watcher:
             self.look(trigger)
         started = ledger.start_next(self._state, self._limits, self._clock)
         if started is not None:
-            self._say(f"run {started.run} begins")
+            self._log(f"run {started.run} begins")
             self._attend(started, self._clock())
 
     def _attend(self, attempt: ledger.Attempt, now: float) -> None:

@@ -48,7 +48,7 @@ def test_a_variant_within_its_bounds_is_kept(exported):
 
 
 def test_a_variant_out_of_its_bounds_is_left_out_and_says_where(exported):
-    from hilir.components.exporter.report import summarize
+    from hilir.components.exporter.export_report import summarize
 
     _, report = exported
     refused = report["variants"]["float16"]
@@ -103,7 +103,7 @@ def test_labels_travel_in_the_file(exported):
 
 
 def test_what_is_larger_or_slower_than_float32_is_said():
-    from hilir.components.exporter.report import note_comparisons
+    from hilir.components.exporter.export_report import note_comparisons
 
     def figures(size, latency):
         return {"bytes": size, "latency_ms": {"median": latency}, "notes": []}

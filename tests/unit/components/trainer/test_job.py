@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from hilir.components.trainer.job import Job, read_tuned
+from hilir.components.trainer.training_job import TrainingJob, read_tuned
 
 
 @pytest.fixture
 def job(make_settings):
-    return Job("models.digits", "c", make_settings().model_dump(mode="json"), ("a*",), ("b*",), "t", "m", "r")
+    return TrainingJob("models.digits", "c", make_settings().model_dump(mode="json"), ("a*",), ("b*",), "t", "m", "r")
 
 
 def test_a_job_survives_json(job):
-    assert Job.from_json(job.to_json()) == job
+    assert TrainingJob.from_json(job.to_json()) == job
 
 
 @pytest.mark.parametrize("changes", [{"model_dir": "x"}, {"run_dir": "x"}, {"max_restarts": 9}, {"tensorboard": False}])
@@ -39,7 +39,7 @@ def test_what_changes_the_result_changes_the_key(job, changes):
 
 
 def change(job, changes):
-    fields = {name: value for name, value in changes.items() if name in Job.__dataclass_fields__}
+    fields = {name: value for name, value in changes.items() if name in TrainingJob.__dataclass_fields__}
     train = {name: value for name, value in changes.items() if name not in fields}
     return replace(job, train={**job.train, **train}, **fields)
 

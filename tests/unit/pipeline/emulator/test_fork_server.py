@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hilir.pipeline.emulator import run
+from hilir.pipeline.emulator import emulation
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder
 
-FAST = run.Options(fast=True, parallel=4)
+FAST = emulation.Options(fast=True, parallel=4)
 
 MODULE = """
 import json, os, sys, time
@@ -35,7 +35,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "probe_module.py").write_text(MODULE)
     (folder / "probe_helper.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", f"{folder}:{Path.cwd()}")
-    monkeypatch.setattr(run, "find_modules", lambda _: ["probe_helper", "probe_module", "no_such_module"])
+    monkeypatch.setattr(emulation, "find_modules", lambda _: ["probe_helper", "probe_module", "no_such_module"])
     return folder
 
 
@@ -71,4 +71,4 @@ def test_what_is_loaded_follows_from_the_specification() -> None:
     builder = Builder()
     builder.step("train", "", parameters={"run_fn": "shop.model.run_fn"}, command=["python", "-m", "tfx.run"])
     builder.executors["train_executor"]["container"]["args"] = ["--executor_class_path", "shop.steps.Executor"]
-    assert run.find_modules(parse(builder.job())) == ["tfx.run", "shop.steps", "shop.model"]
+    assert emulation.find_modules(parse(builder.job())) == ["tfx.run", "shop.steps", "shop.model"]

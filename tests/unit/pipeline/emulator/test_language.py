@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from hilir.pipeline.emulator.artifact_store import Artifact
 from hilir.pipeline.emulator.errors import StepError
 from hilir.pipeline.emulator.language import cel, placeholders, query
 from hilir.pipeline.emulator.log_figures import Follower, parse_figures
 from hilir.pipeline.emulator.processes.process import describe_exit
 from hilir.pipeline.emulator.step_log import read_reason
-from hilir.pipeline.emulator.store import Artifact
 
 GIVEN: dict[str, Any] = {
     "inputs": {
@@ -165,8 +165,8 @@ def test_figures_in_logs(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write("W1122 18:17:32.2 140 callbacks.py:300] Callback method is slow\n")
         file.write("noise\nI1122 18:17:32.2 140 callbacks.py:54] epoch 2/3, loss 0.9288\nI1122 18 callbacks.py:54] ep")
-    follower.look()
-    follower.look()
+    follower.report_new()
+    follower.report_new()
     assert seen == [{"epoch": "2/3", "loss": 0.9288}]
     assert parse_figures("ready") == {}
 

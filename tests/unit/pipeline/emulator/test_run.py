@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from hilir.pipeline.emulator import run
+from hilir.pipeline.emulator import emulation
+from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.errors import Canceled
 from hilir.pipeline.emulator.plan import make_plan
-from hilir.pipeline.emulator.store import Store
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, artifact_type, output
 
@@ -274,7 +274,7 @@ def test_an_unchanged_step_is_taken_from_the_run_before(emulate: Emulator) -> No
     second = emulate(job("a"))
     assert second.states == {"make": "cached", "use": "cached", "always": "done"}
     assert emulate(job("b")).states["make"] == "done"
-    assert emulate(job("a"), options=run.Options(cache=False)).states["make"] == "done"
+    assert emulate(job("a"), options=emulation.Options(cache=False)).states["make"] == "done"
 
 
 def test_a_cached_artifact_that_is_gone_is_made_again(emulate: Emulator) -> None:
@@ -441,9 +441,9 @@ def test_another_thread_can_cancel(emulate: Emulator) -> None:
     parsed = make_plan(builder.job(), (), (), emulate.folder)
     cancel = threading.Event()
     threading.Timer(0.5, cancel.set).start()
-    board = run.make_board("job", parsed)
+    board = emulation.make_board("job", parsed)
     with pytest.raises(Canceled):
-        run.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), run.Options(), cancel)
+        emulation.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), emulation.Options(), cancel)
     assert board.nodes["long"].state == "failed"
 
 

@@ -11,7 +11,7 @@ import pytest
 from hilir.pipeline.cli.main import _run
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.vertex.compile.job import write_job
+from hilir.pipeline.vertex.compile.job_file import write_job
 from hilir.pipeline.vertex.compile.lint import check_config, check_job
 from tests.golden.render import FOLDER, SETTINGS
 from tests.unit.pipeline.emulator.specs import Builder

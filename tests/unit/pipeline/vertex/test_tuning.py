@@ -18,7 +18,7 @@ PARALLEL = "tfx.extensions.google_cloud_ai_platform.tuner.executor.Executor"
 
 
 def compiled(*settings: str) -> dict[str, Any]:
-    from hilir.pipeline.vertex.compile.job import compile_config
+    from hilir.pipeline.vertex.compile.job_file import compile_config
 
     return compile_config(load("configs/digits.yaml", ["configs/overlays/vertex.yaml"], [*SETTINGS, *settings]).config)
 

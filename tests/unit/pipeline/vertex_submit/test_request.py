@@ -11,10 +11,10 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.cost import DEFAULT_HOURS, find_bound
 from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import parse
+from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
 from hilir.pipeline.vertex.client.request import make_request, show_request
 from hilir.pipeline.vertex.client.schedules import check_cron
 from hilir.pipeline.vertex.client.source import is_specification, load_source
-from hilir.pipeline.vertex.client.spans import find_fixed_data
 from hilir.pipeline.vertex.compile.lint import check_job
 from tests.unit.pipeline.emulator.specs import Builder, dump
 

@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
+from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures, show_artifacts
 from hilir.pipeline.emulator.executor_input import Inputs
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.processes.fork_server import ForkServer
 from hilir.pipeline.emulator.processes.process import FreshProcesses, Starter
-from hilir.pipeline.emulator.store import Store
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord, StepRecord

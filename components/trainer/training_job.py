@@ -11,11 +11,11 @@ from typing import Any
 from hilir.components.trainer.settings import TrainSettings
 
 # How a training is watched over does not change what it computes, so that its checkpoints stay good.
-_BESIDE_THE_POINT = ("max_restarts", "timeouts", "tune", "tensorboard")
+_WITHOUT_EFFECT_ON_WEIGHTS = ("max_restarts", "timeouts", "tune", "tensorboard")
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """Inputs, settings and outputs of one training; the paths may be gs://."""
 
     package: str
@@ -42,7 +42,7 @@ class Job:
     def key(self) -> str:
         """Returns a text that is the same for trainings that compute the same, wherever they write."""
         content = asdict(self) | {"model_dir": "", "run_dir": ""}
-        content["train"] = {name: value for name, value in self.train.items() if name not in _BESIDE_THE_POINT}
+        content["train"] = {name: value for name, value in self.train.items() if name not in _WITHOUT_EFFECT_ON_WEIGHTS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
@@ -50,7 +50,7 @@ class Job:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
+    def from_json(cls, text: str) -> TrainingJob:
         """Returns the job that `to_json` wrote."""
         content = json.loads(text)
         return cls(
@@ -58,10 +58,10 @@ class Job:
         )
 
 
-def read_job(fn_args: Any) -> Job:
+def read_job(fn_args: Any) -> TrainingJob:
     """Returns the job that TFX's FnArgs (of a Trainer or a Tuner) describe."""
     config = fn_args.custom_config
-    return Job(
+    return TrainingJob(
         package=config["package"],
         code=config["code"],
         train=config["train"],

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.emulator.artifact_store import NOTHING, Artifact, Outputs
 from hilir.pipeline.emulator.errors import StepError
 from hilir.pipeline.emulator.executor_input import Inputs, convert
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import placeholders
-from hilir.pipeline.emulator.store import NOTHING, Artifact, Outputs
 
 State = Literal["done", "cached", "failed", "skipped"]
 

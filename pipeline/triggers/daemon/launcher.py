@@ -1,6 +1,6 @@
 """The process between the daemon and a run: it outlives the daemon, and writes down how the run ended.
 
-`python -m hilir.pipeline.triggers.daemon.launch FOLDER RUN ATTEMPT PROGRAM…`. Three things make a run happen
+`python -m hilir.pipeline.triggers.daemon.launcher FOLDER RUN ATTEMPT PROGRAM…`. Three things make a run happen
 exactly once:
 
 - the attempt is claimed in the state by one transaction, so that of two launchers one goes away;
@@ -40,7 +40,7 @@ def launch(state: State, run: int, number: int, program: list[str]) -> subproces
             [
                 sys.executable,
                 "-m",
-                "hilir.pipeline.triggers.daemon.launch",
+                "hilir.pipeline.triggers.daemon.launcher",
                 str(state.folder),
                 str(run),
                 str(number),
