@@ -48,7 +48,7 @@ def generate_data(config: Config) -> None:
         write = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"data.generator '{config.data.generator}': cannot be imported ({error}); mend the path"
+            f"data.generator '{config.data.generator}': cannot be imported ({error}); fix the path"
         ) from None
     try:
         with staged(target) as folder:
