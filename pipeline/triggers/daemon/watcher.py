@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,8 @@ class Watcher:
         self._launcher: subprocess.Popen[bytes] | None = None
         self._launched, self._launches = "", 0
         self._beaten = 0.0
-        self._stop = threading.Event()
+        # Set by a signal handler, which must not take a lock.
+        self._stopped = False
         self.address: str | None = None
         self.began = clock()
         self.ticked = clock()
@@ -75,14 +75,14 @@ class Watcher:
         due = {trigger.name: time.monotonic() for trigger in self._triggers}
         with self._stopped_by_signals():
             prune(self._state)
-            while not self._stop.is_set():
+            while not self._stopped:
                 for trigger in self._triggers:
                     if time.monotonic() >= due[trigger.name]:
                         self.look(trigger)
                         due[trigger.name] = time.monotonic() + trigger.pause(datetime.fromtimestamp(self._clock(), UTC))
                 self.tick()
                 pause = min([_TICK_SECONDS, *(moment - time.monotonic() for moment in due.values())])
-                self._stop.wait(max(0.0, pause))
+                time.sleep(max(0.0, pause))
 
     def look(self, trigger: Trigger) -> None:
         """Lets a trigger look and writes down what it found."""
@@ -151,7 +151,7 @@ class Watcher:
     def _stopped_by_signals(self) -> Iterator[None]:
         def stop(signum: int, frame: FrameType | None) -> None:
             del signum, frame
-            self._stop.set()
+            self._stopped = True
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
