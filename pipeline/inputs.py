@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING
 
+from hilir.components.staging import staged
+from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 
-if TYPE_CHECKING:
-    from hilir.pipeline.graph import Facts
 
-_PACKAGE = "package:"
+@dataclass(frozen=True)
+class GraphInputs:
+    """What the graph needs to know and the configuration does not say.
 
-
-def is_remote(path: str) -> bool:
-    """Says whether the path is on an object store."""
-    return "://" in path
-
-
-def resolve(path: str) -> str:
-    """Returns the path with `package:NAME/FOLDER` replaced by the folder inside the installed package.
-
-    The package is found, not imported.
-
-    Raises:
-        ConfigError: the package is not installed.
+    Attributes:
+        data_path: the folder of the data, resolved.
+        label: the name of the label.
+        transform_code: fingerprint of the code that the Transform step imports.
+        model_code: fingerprint of the code that the Trainer imports.
+        commit: the commit that last changed the model package, None without git.
     """
-    if not path.startswith(_PACKAGE):
-        return path
-    package, _, folder = path.removeprefix(_PACKAGE).partition("/")
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ConfigError(f"data.path '{path}': the package '{package}' is not installed; install it or give a folder")
-    return str(Path(spec.origin).parent / folder)
+
+    data_path: str
+    label: str
+    transform_code: str
+    model_code: str
+    commit: str | None
 
 
 def generate_data(config: Config) -> None:
@@ -56,23 +48,19 @@ def generate_data(config: Config) -> None:
         write = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"data.generator '{config.data.generator}': cannot be imported ({error}); mend the path"
+            f"data.generator '{config.data.generator}': cannot be imported ({error}); fix the path"
         ) from None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        write(str(beside))
-        beside.chmod(0o755)
-        beside.rename(target)
+        with staged(target) as folder:
+            Path(folder).mkdir()
+            write(folder)
     except OSError:
         # Another run was faster: the folder is there and complete.
         if not target.exists():
             raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
-def find_facts(config: Config) -> Facts:
+def find_inputs(config: Config) -> GraphInputs:
     """Returns what `hilir.pipeline.graph.build` needs; imports the model package.
 
     Raises:
@@ -80,12 +68,11 @@ def find_facts(config: Config) -> Facts:
     """
     from hilir.components.code import fingerprint
     from hilir.components.trainer.model_package import load_package
-    from hilir.pipeline.graph import Facts
 
     name = config.model.package
     package = load_package(name)
     package.make_hyperparameters(config.train.hyperparameters)
-    return Facts(
+    return GraphInputs(
         data_path=resolve(config.data.path),
         label=package.label,
         transform_code=fingerprint(f"{name}.preprocessing", name),

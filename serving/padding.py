@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from hilir.serving.errors import ServingError
+from hilir.serving.missing import MISSING_INT, MISSING_NUMBER, MISSING_STRING
 
-_MISSING: tuple[tuple[type, Any], ...] = ((str, ""), (bytes, b""), (float, math.nan), (int, -(2**63)))
+_MISSING: tuple[tuple[type, Any], ...] = (
+    (str, MISSING_STRING),
+    (bytes, MISSING_STRING.encode()),
+    (float, MISSING_NUMBER),
+    (int, MISSING_INT),
+)
 
 
 def make_array(value: Any) -> np.ndarray:

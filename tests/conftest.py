@@ -76,7 +76,7 @@ class Place:
 @pytest.fixture(scope="session")
 def taxi_rows() -> Path:
     """The CSV of taxi trips inside the TFX package (found without importing TFX)."""
-    from hilir.pipeline.inputs import resolve
+    from hilir.pipeline.config.data_path import resolve
 
     return Path(resolve(f"package:{TAXI_CSV}"))
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
-from hilir.pipeline.inputs import resolve
+from hilir.pipeline.config.data_path import resolve
 
 ROWS = Path(resolve("package:tfx/examples/chicago_taxi_pipeline/data/simple/data.csv"))
 SCHEMA = "configs/schemas/taxi.pbtxt"

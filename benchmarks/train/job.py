@@ -5,17 +5,17 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hilir.components.trainer.job import Job
+from hilir.components.trainer.training_job import TrainingJob
 from hilir.pipeline.config import load
 
 
-def make_job(data: Path, *settings: str) -> Job:
+def make_job(data: Path, *settings: str) -> TrainingJob:
     """Returns a training on the prepared data, in a new folder."""
     root = Path(tempfile.mkdtemp(dir=data))
     config = load(
         "configs/digits.yaml", settings=["train.batch_size=64", "train.early_stopping=null", *settings]
     ).config
-    return Job(
+    return TrainingJob(
         package="benchmarks.train.workload",
         code="",
         train=config.train.model_dump(mode="json"),

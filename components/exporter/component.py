@@ -15,8 +15,8 @@ from tfx.utils import io_utils, path_utils
 
 from hilir.components.exporter.artifact import ModelExport
 from hilir.components.exporter.export_input import Subject
+from hilir.components.exporter.export_report import summarize
 from hilir.components.exporter.parity import MetricSpec
-from hilir.components.exporter.report import summarize
 from hilir.components.exporter.rows import Rows, read_rows
 from hilir.components.exporter.settings import ExportSettings
 

@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from hilir.components.evaluator.results import read_metrics
-from hilir.components.exporter.report import NAME as EXPORT_REPORT
+from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
 from hilir.components.pusher import manifest, versions
 from hilir.components.pusher.golden import write_golden
 from hilir.components.pusher.reference import write_reference

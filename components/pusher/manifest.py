@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
-from hilir.components.exporter.report import read_report
+from hilir.components.exporter.export_report import read_report
 from hilir.components.trainer.export.names import read_parameters
 
 SCHEMA = 1

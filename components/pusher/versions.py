@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -15,11 +15,11 @@ from tfx.dsl.io import fileio
 
 from hilir.components.errors import PushError
 from hilir.components.pusher.manifest import NAME
+from hilir.components.staging import PREFIX, staged, write_file
 
 EXPORTS = "exports"
-"""Folder beside the versions, with one folder per version."""
+"""Folder next to the versions, with one folder per version."""
 
-_PREFIX = ".pushing-"
 _LOCK_SECONDS = 600
 
 
@@ -57,7 +57,7 @@ def publish(
 ) -> int:
     """Makes the next version and returns its number.
 
-    On a file system everything is written to a folder beside and renamed last, under a lock: a reader sees a version
+    On a file system everything is written to another folder and renamed last, under a lock: a reader sees a version
     whole or not at all, two pushes get two numbers, and a killed push leaves a folder that no reader looks at and the
     next push removes. On an object store, which has no rename, `saved_model.pb` is written last.
 
@@ -76,24 +76,17 @@ def publish(
     if "://" in folder:
         return _publish_to_store(folder, fill, make_manifest, fill_exports)
     with _locked(folder):
-        beside = os.path.join(folder, f"{_PREFIX}{uuid.uuid4().hex}")
-        exports_beside = f"{beside}-{EXPORTS}"
         version = next_version(folder)
         exports = export_path(folder, version)
         try:
-            fill(beside)
-            if fill_exports is not None:
-                fill_exports(exports_beside)
-                _sync(exports_beside)
-            _write_manifest(beside, make_manifest(version))
-            _sync(beside)
-            if fill_exports is not None:
-                os.makedirs(os.path.dirname(exports), exist_ok=True)
-                os.rename(exports_beside, exports)
-            os.rename(beside, os.path.join(folder, str(version)))
+            with staged(os.path.join(folder, str(version))) as files:
+                fill(files)
+                with staged(exports, within=folder) if fill_exports else nullcontext() as export_files:
+                    if fill_exports and export_files:
+                        fill_exports(export_files)
+                    _write_manifest(files, make_manifest(version))
         except BaseException:
-            for path in (beside, exports_beside, exports):
-                shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(exports, ignore_errors=True)
             raise
     return version
 
@@ -106,7 +99,7 @@ def export_path(folder: str, version: int) -> str:
 def replace_export(folder: str, version: int, name: str, source: str, entry: dict[str, Any]) -> str:
     """Adds the exports of one format to a version on a file system, or replaces them; returns their folder.
 
-    The folder is exchanged by renames under the push's lock, then the manifest's entry.
+    Under the push's lock the folder is exchanged, then the manifest's entry.
 
     Args:
         folder: the model's folder.
@@ -124,19 +117,11 @@ def replace_export(folder: str, version: int, name: str, source: str, entry: dic
             f"{folder}: there is no version {version} with a manifest; 'hilir models list' shows those there are"
         )
     with _locked(folder):
-        beside = os.path.join(folder, f"{_PREFIX}{uuid.uuid4().hex}")
         target = os.path.join(export_path(folder, version), name)
-        shutil.copytree(source, beside)
-        _sync(beside)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.exists(target):
-            os.rename(target, f"{beside}-old")
-        os.rename(beside, target)
+        with staged(target, within=folder) as files:
+            shutil.copytree(source, files)
         manifest.setdefault("exports", {})[name] = entry
-        path = os.path.join(folder, str(version), NAME)
-        _write_manifest(os.path.dirname(path), manifest, f"{_PREFIX}{NAME}")
-        os.replace(os.path.join(os.path.dirname(path), f"{_PREFIX}{NAME}"), path)
-        shutil.rmtree(f"{beside}-old", ignore_errors=True)
+        _write_manifest(os.path.join(folder, str(version)), manifest)
     return target
 
 
@@ -165,9 +150,9 @@ def _locked(folder: str) -> Iterator[None]:
 
 
 def _remove_remains(folder: str) -> None:
-    """Removes what killed pushes left: folders beside, and exports whose version never came."""
+    """Removes what killed pushes left: staged folders, and exports whose version never came."""
     for name in os.listdir(folder):
-        if name.startswith(_PREFIX):
+        if name.startswith(PREFIX):
             shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
     exports = os.path.join(folder, EXPORTS)
     for name in os.listdir(exports) if os.path.isdir(exports) else []:
@@ -181,22 +166,22 @@ def _publish_to_store(
     make_manifest: Callable[[int], dict[str, Any]],
     fill_exports: Callable[[str], None] | None,
 ) -> int:
-    beside = os.path.join(folder, f"{_PREFIX}{uuid.uuid4().hex}")
-    fill(beside)
+    staging = os.path.join(folder, f"{PREFIX}{uuid.uuid4().hex}")
+    fill(staging)
     version = next_version(folder)
     if fill_exports is not None:
         if fileio.exists(export_path(folder, version)):
             fileio.rmtree(export_path(folder, version))
         fill_exports(export_path(folder, version))
-    _write_manifest(beside, make_manifest(version))
+    _write_manifest(staging, make_manifest(version))
     target = os.path.join(folder, str(version))
-    for base, _, names in fileio.walk(beside):
+    for base, _, names in fileio.walk(staging):
         for name in names:
-            relative = os.path.relpath(os.path.join(base, name), beside)
+            relative = os.path.relpath(os.path.join(base, name), staging)
             if relative != "saved_model.pb":
-                _copy(os.path.join(beside, relative), os.path.join(target, relative))
-    _copy(os.path.join(beside, "saved_model.pb"), os.path.join(target, "saved_model.pb"))
-    fileio.rmtree(beside)
+                _copy(os.path.join(staging, relative), os.path.join(target, relative))
+    _copy(os.path.join(staging, "saved_model.pb"), os.path.join(target, "saved_model.pb"))
+    fileio.rmtree(staging)
     return version
 
 
@@ -205,17 +190,5 @@ def _copy(source: str, target: str) -> None:
     fileio.copy(source, target)
 
 
-def _write_manifest(folder: str, manifest: dict[str, Any], name: str = NAME) -> None:
-    with fileio.open(os.path.join(folder, name), "w") as file:
-        file.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-
-
-def _sync(folder: str) -> None:
-    """Puts every file on the disk before the rename makes it visible."""
-    for base, _, names in os.walk(folder):
-        for path in [*(os.path.join(base, name) for name in names), base]:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+    write_file(os.path.join(folder, NAME), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

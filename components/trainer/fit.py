@@ -20,7 +20,6 @@ from hilir.components.trainer.data.dataset import make_parser
 from hilir.components.trainer.data.feed import make_feed
 from hilir.components.trainer.distribution.cluster import Role
 from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
-from hilir.components.trainer.job import Job
 from hilir.components.trainer.model.compilation import compile_arguments, recompile
 from hilir.components.trainer.model.compression import compress, strip
 from hilir.components.trainer.model.steps import replaced
@@ -30,6 +29,7 @@ from hilir.components.trainer.state.checkpoint import Checkpoints, Position, fin
 from hilir.components.trainer.state.early_stopping import make_early_stopping
 from hilir.components.trainer.state.preemption import StopOnRequest
 from hilir.components.trainer.state.weights import load_optimizer, load_weights, read_optimizer, run_dir_of
+from hilir.components.trainer.training_job import TrainingJob
 
 Ready = Callable[[], None]
 """Called once the strategy is made: all workers have found each other."""
@@ -48,7 +48,7 @@ class Trained:
 
 
 def fit(
-    job: Job,
+    job: TrainingJob,
     package: ModelPackage,
     transform: tft.TFTransformOutput,
     kind: Kind,
@@ -94,7 +94,9 @@ def build_network(package: ModelPackage, hyperparameters: dict[str, Any]) -> ker
 class _Session:
     """The parts of one training that belong together: model, data and state."""
 
-    def __init__(self, job: Job, package: ModelPackage, strategy: tf.distribute.Strategy, role: Role | None) -> None:
+    def __init__(
+        self, job: TrainingJob, package: ModelPackage, strategy: tf.distribute.Strategy, role: Role | None
+    ) -> None:
         self._job = job
         self._settings = job.settings
         self._strategy = strategy
@@ -184,7 +186,7 @@ class _Session:
         return position
 
 
-def checkpoint_directory(job: Job) -> str:
+def checkpoint_directory(job: TrainingJob) -> str:
     """Returns where the checkpoints of a job are: beside the runs' own folders, so that a later run finds them."""
     return os.path.join(os.path.dirname(os.path.dirname(job.run_dir.rstrip("/"))), CHECKPOINTS, job.key())
 

@@ -17,14 +17,14 @@ from hilir.components.errors import ModelPackageError, TrainingError
 from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.strategy import Kind
 from hilir.components.trainer.distribution.supervisor import Cluster, Failure, Spec
-from hilir.components.trainer.job import Job
 from hilir.components.trainer.state.preemption import Preempted
+from hilir.components.trainer.training_job import TrainingJob
 
 _LINES = 15
 
 
 def launch(
-    job: Job,
+    job: TrainingJob,
     kind: Kind,
     workers: int,
     gpus: int = 0,
@@ -94,7 +94,7 @@ def divide_gpus(index: int, workers: int, gpus: int, visible: str | None = None)
     return ",".join(names[index * each : (index + 1) * each])
 
 
-def _spec(job: Job, kind: Kind, index: int, ports: list[int], gpus: int, logs: Path) -> Spec:
+def _spec(job: TrainingJob, kind: Kind, index: int, ports: list[int], gpus: int, logs: Path) -> Spec:
     return Spec(
         command=[sys.executable, "-m", "hilir.components.trainer.worker"],
         environment=_environment(index, len(ports), gpus),

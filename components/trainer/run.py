@@ -7,11 +7,11 @@ from typing import Any
 
 from hilir.components.trainer.distribution.cluster import read_role
 from hilir.components.trainer.distribution.strategy import check_gpus, choose, look_at_machine, needs_own_process
-from hilir.components.trainer.job import read_job
 from hilir.components.trainer.launch import launch
 from hilir.components.trainer.model_package import load_package
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.train import train
+from hilir.components.trainer.training_job import read_job
 
 
 def make_custom_config(package: str, settings: TrainSettings, code: str) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from hilir.components.trainer.distribution.cluster import Role
 from hilir.components.trainer.distribution.strategy import Kind
 from hilir.components.trainer.export.saved_model import announce_export, await_export, clear_announcement, export
 from hilir.components.trainer.fit import Ready, fit
-from hilir.components.trainer.job import Job
 from hilir.components.trainer.model.compression import measure_sparsity
 from hilir.components.trainer.model_package import load_package
 from hilir.components.trainer.state.weights import save_weights
+from hilir.components.trainer.training_job import TrainingJob
 
 
 def train(
-    job: Job,
+    job: TrainingJob,
     kind: Kind,
     role: Role | None = None,
     on_ready: Ready = lambda: None,

@@ -72,15 +72,15 @@ def _train(work: dict[str, Any], reporter: _Reporter) -> None:
     # Here, so that the heartbeat does not wait for the seconds that TensorFlow's import takes.
     from hilir.components.trainer.callbacks import CountSteps
     from hilir.components.trainer.distribution.cluster import make_local_role
-    from hilir.components.trainer.job import Job
     from hilir.components.trainer.train import train
+    from hilir.components.trainer.training_job import TrainingJob
 
     logger = logging.getLogger("hilir.progress")
     logger.setLevel(logging.INFO)
     logger.addHandler(reporter)
     role = make_local_role(work["index"], work["ports"]) if work["kind"] == "multi_worker" else None
     counter = CountSteps(reporter.count)
-    train(Job.from_json(work["job"]), work["kind"], role, lambda: reporter.send("ready"), [counter])
+    train(TrainingJob.from_json(work["job"]), work["kind"], role, lambda: reporter.send("ready"), [counter])
 
 
 def _end(code: int) -> None:

@@ -19,9 +19,9 @@ from hilir.components.errors import ComponentError, TrainingError
 from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.strategy import Kind, look_at_machine
 from hilir.components.trainer.fit import fit
-from hilir.components.trainer.job import Job, read_job, read_tuned
 from hilir.components.trainer.model_package import ModelPackage, load_package
 from hilir.components.trainer.settings import Tuning
+from hilir.components.trainer.training_job import TrainingJob, read_job, read_tuned
 from hilir.components.tuner.space import read_space
 
 
@@ -56,7 +56,7 @@ class Search(base_tuner.BaseTuner):
                 )
 
     def run_trial(
-        self, trial: Any, *, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
+        self, trial: Any, *, job: TrainingJob, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
     ) -> float:
         """Returns the best value of the objective over the trial's epochs."""
         try:
@@ -65,7 +65,9 @@ class Search(base_tuner.BaseTuner):
             # KerasTuner turns any other error into one of its own that does not name the cause.
             raise FatalError(str(error)) from error
 
-    def _run(self, trial: Any, job: Job, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind) -> float:
+    def _run(
+        self, trial: Any, job: TrainingJob, package: ModelPackage, transform: tft.TFTransformOutput, kind: Kind
+    ) -> float:
         tuning = job.settings.tune
         tuned = read_tuned({"values": trial.hyperparameters.values})
         keras.backend.clear_session()
@@ -104,7 +106,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     )
 
 
-def _make_trial_job(job: Job) -> Job:
+def _make_trial_job(job: TrainingJob) -> TrainingJob:
     """Returns the job of one trial: shorter if so configured, and leaving nothing behind."""
     train = dict(job.train)
     train |= {

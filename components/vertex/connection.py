@@ -70,16 +70,21 @@ def _is_loopback(host: str) -> bool:
 
 
 class Connection:
-    """A project and region on Vertex AI; clients are made when they are needed."""
+    """A project and region on Vertex AI; clients are made when they are needed.
 
-    def __init__(self, project: str, region: str, address: str | None = None, patience: float = 300) -> None:
+    Attributes:
+        patience: seconds for which a request that is not answered, or refused for now, is made again.
+    """
+
+    patience = 300.0
+
+    def __init__(self, project: str, region: str, address: str | None = None) -> None:
         """Keeps the names.
 
         Args:
             project: id or number.
             region: for example europe-west4.
             address: an emulator's or another host, as `check_address` takes it; None: the region's host.
-            patience: seconds for which a request that is not answered, or refused for now, is made again.
 
         Raises:
             VertexError: the region, which may come from the full name of a resource, is none.
@@ -90,7 +95,7 @@ class Connection:
             raise VertexError(
                 f"{error}; nothing was sent; give one as vertex.region or in the name of the resource"
             ) from None
-        self.project, self.region, self.address, self.patience = project, region, address, patience
+        self.project, self.region, self.address = project, region, address
         self._clients: dict[str, Any] = {}
 
     @property

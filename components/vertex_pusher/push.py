@@ -30,7 +30,7 @@ class Pushed:
 
 def connect(target: Target) -> Connection:
     """Returns the connection to the target's project and region."""
-    return Connection(target.project, target.region, target.address, target.patience)
+    return Connection(target.project, target.region, target.address)
 
 
 def push(connection: Connection, target: Target, number: int, uri: str, description: str = "") -> Pushed:

@@ -64,7 +64,6 @@ class Target(Section):
     project: str
     region: Region
     address: str | None = None
-    patience: float = 300
     model: ModelId
     endpoint: EndpointId
     service_account: str | None = None

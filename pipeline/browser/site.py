@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hilir.components.missing import is_missing
+from hilir.pipeline.versions.catalogue import Version, list_models, list_versions
 from hilir.setup.tools import make_browser
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -28,6 +30,7 @@ _VENDORED = {
 """File -> npm package below @tensorflow; without the threaded build, whose headers many hosts do not send."""
 
 _EXAMPLES = 8
+_RUNTIME = "tfjs"
 
 
 def collect_site(root: Path) -> Site:
@@ -41,28 +44,26 @@ def collect_site(root: Path) -> Site:
     packages = make_browser() / "node_modules" / "@tensorflow"
     site |= {f"vendor/{name}": (packages / package / "dist" / name).resolve() for name, package in _VENDORED.items()}
     listed = []
-    for model, version, folder in find_newest(root):
-        base = f"models/{model}/{version}/"
+    for version in find_newest(root):
+        base, folder = f"models/{version.model.name}/{version.number}/", version.export_folder(_RUNTIME)
         site |= {f"{base}{path.relative_to(folder)}": path for path in folder.rglob("*") if is_plain_file(path)}
-        listed.append(_describe(root / model / str(version), model, version, base, folder))
+        listed.append(_describe(version, base))
     site["models/index.json"] = json.dumps(listed, ensure_ascii=False).encode()
     site["site.json"] = json.dumps(["./", *sorted(site)]).encode()
     return site
 
 
-def find_newest(root: Path) -> Iterator[tuple[str, int, Path]]:
-    """Yields (model, version, folder of its TensorFlow.js export): the newest version of each model that has one.
+def find_newest(root: Path) -> Iterator[Version]:
+    """Yields the newest version of each model that has an export for TensorFlow.js.
 
     An export counts only if its version is there, and has a variant that kept its bounds. The folder is without links,
     so that a link in a path below it can be seen.
     """
-    for model in sorted(path for path in root.glob("*") if path.is_dir()):
-        versions = sorted((int(path.name) for path in model.iterdir() if path.name.isdigit()), reverse=True)
-        for version in versions:
-            folder = (model / "exports" / str(version) / "tfjs").resolve()
-            report = folder / "export.json"
-            if is_plain_file(report) and any(v["kept"] for v in _read(report)["variants"].values()):
-                yield model.name, version, folder
+    for model in list_models(root):
+        for version in list_versions(model.resolve()):
+            report = version.exports.get(_RUNTIME)
+            if report is not None and any(variant["kept"] for variant in report["variants"].values()):
+                yield version
                 break
 
 
@@ -84,16 +85,17 @@ def read_content(content: Path | bytes) -> bytes:
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
-def _describe(saved_model: Path, model: str, version: int, base: str, folder: Path) -> dict[str, Any]:
-    report = _read(folder / "export.json")
+def _describe(version: Version, base: str) -> dict[str, Any]:
+    report = version.exports[_RUNTIME]
     if report["preprocessing"]:
-        preprocessing = folder / report["preprocessing"]
-        words = _read(preprocessing)["vocabularies"] if is_plain_file(preprocessing) else {}
+        preprocessing = version.export_folder(_RUNTIME) / report["preprocessing"]
+        words = json.loads(preprocessing.read_bytes())["vocabularies"] if is_plain_file(preprocessing) else {}
         for name, feature in report["inputs"].items():
             if feature["dtype"] == "string":
                 feature["words"] = sorted(words.get(name, []))
-    examples = list(_read_examples(saved_model.resolve() / "assets.extra" / "golden.jsonl", report["inputs"]))
-    return {"model": model, "version": version, "folder": base, "report": report, "examples": examples}
+    examples = list(_read_examples(version.folder / "assets.extra" / "golden.jsonl", report["inputs"]))
+    model, number = version.model.name, version.number
+    return {"model": model, "version": number, "folder": base, "report": report, "examples": examples}
 
 
 def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -117,10 +119,4 @@ def _fits_a_form(value: Any) -> bool:
 def _present(value: Any) -> Any:
     if isinstance(value, list):
         return [_present(item) for item in value]
-    # serving_default's signs of a missing value: "", NaN and the smallest 64-bit number.
-    return None if value in ("", -(2**63)) or value != value else value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return None if is_missing(value) else value

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from hilir.pipeline.report.summary import Summary
 
 
 def find_config(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
@@ -36,3 +41,15 @@ set_option = click.option(
     "--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+
+
+def print_summary(summary: Summary, command: str, *, as_json: bool) -> None:
+    """Prints what a run came to, for a person or as one JSON object in the last line; `command` started it."""
+    from hilir.pipeline.report.summary import write_lines
+
+    if summary.status == "succeeded":
+        click.echo("\n".join(write_lines(summary, command)))
+    if as_json:
+        import orjson
+
+        click.echo(orjson.dumps(summary.as_dict()).decode())

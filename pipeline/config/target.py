@@ -25,7 +25,6 @@ def make_target(config: Config, project: str | None = None) -> Target:
             project=vertex.project or project or "",
             region=vertex.region,
             address=vertex.endpoint,
-            patience=vertex.patience,
             model=vertex.push.model or config.model.name,
             endpoint=vertex.push.endpoint or config.model.name,
             service_account=vertex.service_account,

@@ -150,7 +150,6 @@ class VertexSection(Section):
     project: str | None
     region: Region
     endpoint: str | None
-    patience: PositiveFloat
     bucket: Bucket | None
     service_account: str | None
     network: str | None

@@ -8,15 +8,15 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.emulator.artifact_store import Outputs
 from hilir.pipeline.emulator.errors import Canceled, StepError
 from hilir.pipeline.emulator.executor_input import Inputs, make_executor_input
-from hilir.pipeline.emulator.inputs import Result, Scope, find_inputs, find_outputs
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import cel
-from hilir.pipeline.emulator.store import Outputs
+from hilir.pipeline.emulator.task_inputs import Result, Scope, find_inputs, find_outputs
 from hilir.pipeline.emulator.tasks import Task, run_task
 from hilir.pipeline.report import figures
-from hilir.pipeline.run.metadata_store import Artifact as Shown
+from hilir.pipeline.report.records import ArtifactRecord
 from hilir.pipeline.spec.structure import upstream_tasks
 
 _ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.ALL_UPSTREAM_TASKS_COMPLETED
@@ -30,7 +30,7 @@ class DagRunner:
     """Runs the dags of one job."""
 
     def __init__(self, job: Job, labels: Mapping[Path, str]) -> None:
-        """`labels`: names on the board by path, as `job.node_labels` returns them."""
+        """`labels`: names on the board by path, as `spec.node_labels` returns them."""
         self._job = job
         self._labels = labels
 
@@ -134,10 +134,10 @@ def describe_failures(results: Mapping[str, Result]) -> list[str]:
     ]
 
 
-def show_artifacts(outputs: Outputs) -> dict[str, Shown]:
+def show_artifacts(outputs: Outputs) -> dict[str, ArtifactRecord]:
     """Returns a task's artifacts in the form that reports read."""
     return {
-        key: Shown(
+        key: ArtifactRecord(
             artifact.uri,
             artifact.title.removeprefix("tfx."),
             {name.removeprefix("custom:"): value for name, value in artifact.metadata.items()},

@@ -6,7 +6,6 @@ per output below it (tfx/orchestration/kubeflow/v2/container/kubeflow_v2_run_exe
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from collections.abc import Mapping
@@ -17,8 +16,9 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.emulator.artifact_store import Artifact, Outputs
 from hilir.pipeline.emulator.errors import StepError
-from hilir.pipeline.emulator.store import Artifact, Outputs
+from hilir.pipeline.spec.parameters import parse_value
 from hilir.pipeline.spec.structure import title_of
 
 Json = dict[str, Any]
@@ -154,20 +154,9 @@ def convert(text: str, parameter_type: int, place: str) -> Any:
     """Returns a parameter's value from its text.
 
     Raises:
-        StepError: the text is none of that type.
+        StepError: the text is not of that type.
     """
-    name = pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name(parameter_type)
     try:
-        match name:
-            case "NUMBER_INTEGER":
-                return int(text)
-            case "NUMBER_DOUBLE":
-                return float(text)
-            case "BOOLEAN":
-                return {"true": True, "false": False}[text.strip().lower()]
-            case "LIST" | "STRUCT":
-                return json.loads(text)
-            case _:
-                return text
-    except (ValueError, KeyError):
-        raise StepError(f"{place} is '{text[:200]}', which is no {name}") from None
+        return parse_value(text, parameter_type)
+    except ValueError as error:
+        raise StepError(f"{place} {error}") from None

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import BoundedSemaphore, Event
-from typing import Any
 
+from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.processes.process import Starter
-from hilir.pipeline.emulator.store import Store
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.spec.specification import Specification
 
@@ -79,29 +78,3 @@ class Job:
             "pipeline_task_name": task,
             "pipeline_task_uuid": folder.name.rpartition("_")[2] if folder else "",
         }
-
-
-def node_labels(parsed: Specification) -> dict[tuple[str, ...], str]:
-    """Returns what each task that does work is called on the board, by its path of task names, in an order of running.
-
-    A task in an inner dag goes by its own name as long as no other has it.
-    """
-    from graphlib import TopologicalSorter
-
-    from hilir.pipeline.spec.structure import upstream_tasks
-
-    paths: list[tuple[str, ...]] = []
-
-    def visit(component: Any, path: tuple[str, ...]) -> None:
-        tasks = component.dag.tasks
-        graph = {name: sorted(upstream_tasks(tasks[name])) for name in sorted(tasks)}
-        for name in TopologicalSorter(graph).static_order():
-            inner = parsed.spec.components[tasks[name].component_ref.name]
-            if inner.HasField("dag"):
-                visit(inner, (*path, name))
-            else:
-                paths.append((*path, name))
-
-    visit(parsed.spec.root, ())
-    names = [path[-1] for path in paths]
-    return {path: path[-1] if names.count(path[-1]) == 1 else "/".join(path) for path in paths}

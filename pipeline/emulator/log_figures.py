@@ -19,7 +19,7 @@ class Follower:
         self._log, self._report = log, report
         self._position = log.stat().st_size if log.exists() else 0
 
-    def look(self) -> None:
+    def report_new(self) -> None:
         """Reports the latest figures, if there are new ones."""
         if not self._log.exists() or self._log.stat().st_size == self._position:
             return

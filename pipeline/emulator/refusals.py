@@ -11,8 +11,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from hilir.pipeline.emulator import worker_pools
 from hilir.pipeline.emulator.language import cel, placeholders, query
+from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import Specification
-from hilir.pipeline.vertex.compile.training import LAUNCHER
 
 _POLICIES = ("PIPELINE_FAILURE_POLICY_FAIL_SLOW", "PIPELINE_FAILURE_POLICY_FAIL_FAST")
 _CLOUD_EXECUTORS = "tfx.extensions."

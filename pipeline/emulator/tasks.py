@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
+from hilir.pipeline.emulator.artifact_store import NOTHING, Artifact, Outputs
 from hilir.pipeline.emulator.cache import make_key
 from hilir.pipeline.emulator.errors import Canceled, StepError
 from hilir.pipeline.emulator.executor_input import (
@@ -24,16 +25,15 @@ from hilir.pipeline.emulator.executor_input import (
     merge_artifacts,
     read_executor_output,
 )
-from hilir.pipeline.emulator.inputs import Result
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import placeholders
 from hilir.pipeline.emulator.language.query import parse_filter
 from hilir.pipeline.emulator.log_figures import Follower
 from hilir.pipeline.emulator.processes.process import describe_exit, make_environment, wait
 from hilir.pipeline.emulator.step_log import read_reason
-from hilir.pipeline.emulator.store import NOTHING, Artifact, Outputs
+from hilir.pipeline.emulator.task_inputs import Result
 from hilir.pipeline.emulator.worker_pools import run_custom_job
-from hilir.pipeline.vertex.compile.training import LAUNCHER
+from hilir.pipeline.spec.executors import LAUNCHER
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,12 @@ def _attempt(task: Task, executor: Any, job: Job, folder: Path, log: Path) -> tu
         cached = job.store.find_cached(key)
         if cached is not None:
             return Result("cached", cached), None
-    look = Follower(log, lambda figures: job.board.report(task.label, figures)).look
+    on_poll = Follower(log, lambda figures: job.board.report(task.label, figures)).report_new
     if executor.WhichOneof("spec") == "custom_job":
         payload = _filled(json_format.MessageToDict(executor.custom_job.custom_job), executor_input, task, job, folder)
-        run_custom_job(payload, job.starter, log, job.cancel, look)
+        run_custom_job(payload, job.starter, log, job.cancel, on_poll)
     elif LAUNCHER in container.command:
-        run_custom_job(_payload(container, executor_input, task, job, folder), job.starter, log, job.cancel, look)
+        run_custom_job(_payload(container, executor_input, task, job, folder), job.starter, log, job.cancel, on_poll)
     else:
         _execute([*container.command, *container.args], executor_input, task, container, job, folder, log)
     return Result("done", collect_outputs(task.component, executor_input, outputs)), key
@@ -135,13 +135,13 @@ def _execute(
     environment = make_environment({variable.name: variable.value for variable in container.env})
     child = job.starter.start(filled, environment, log)
     follower = Follower(log, lambda figures: job.board.report(task.label, figures))
-    (code,) = wait([child], job.cancel, look=follower.look)
+    (code,) = wait([child], job.cancel, on_poll=follower.report_new)
     if code:
         reason = read_reason(log)
-        raise StepError(f"{reason or describe_exit(code)}{'' if not reason else _how(code)} (log: {log})")
+        raise StepError(f"{reason or describe_exit(code)}{'' if not reason else _describe_code(code)} (log: {log})")
 
 
-def _how(code: int) -> str:
+def _describe_code(code: int) -> str:
     return "" if code == 1 else f"; it {describe_exit(code)}"
 
 

@@ -72,7 +72,7 @@ def find_refusals(place: str, job: Json) -> Iterator[str]:
 
 
 def run_custom_job(
-    job: Json, starter: Starter, log: Path, cancel: Event, look: Callable[[], None] = lambda: None
+    job: Json, starter: Starter, log: Path, cancel: Event, on_poll: Callable[[], None] = lambda: None
 ) -> None:
     """Runs all replicas of a CustomJob (JSON values of its API, placeholders filled) until they have ended.
 
@@ -83,7 +83,7 @@ def run_custom_job(
         starter: what starts the processes.
         log: what the chief says goes here, what others say beside, `<name>.workerpool1-0.log`.
         cancel: ends the job when set.
-        look: called now and then meanwhile.
+        on_poll: called now and then meanwhile.
 
     Raises:
         StepError: a replica failed, or the job's timeout is over.
@@ -100,7 +100,7 @@ def run_custom_job(
             starter.start(replica.argv, replica.environment, file) for replica, file in zip(replicas, logs, strict=True)
         ]
         try:
-            codes = wait(children, cancel, seconds, look)
+            codes = wait(children, cancel, seconds, on_poll)
         except TimeoutError:
             raise StepError(f"the training job's timeout of {seconds:g} s is over; all replicas were ended") from None
         failed = next((number for number, code in enumerate(codes) if code not in (0, -15)), None)

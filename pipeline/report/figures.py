@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hilir.pipeline.run.metadata_store import Artifact
+from hilir.pipeline.report.records import ArtifactRecord
 
 
-def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
+def describe(outputs: Mapping[str, ArtifactRecord]) -> dict[str, Any]:
     """Returns the figures of a step's outputs; empty for types that have none."""
     figures: dict[str, Any] = {}
     # The store gives them in any order.
@@ -22,13 +22,13 @@ def describe(outputs: Mapping[str, Artifact]) -> dict[str, Any]:
     return figures
 
 
-def _examples(artifact: Artifact) -> dict[str, Any]:
+def _examples(artifact: ArtifactRecord) -> dict[str, Any]:
     rows = json.loads(artifact.properties["rows"]) if "rows" in artifact.properties else {}
     span = artifact.properties.get("span")
     return ({"rows": rows} if rows else {}) | ({"span": span} if span not in (None, "0", 0) else {})
 
 
-def _statistics(artifact: Artifact) -> dict[str, Any]:
+def _statistics(artifact: ArtifactRecord) -> dict[str, Any]:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     text = _first_file(artifact, "FeatureStats.pb")
@@ -36,7 +36,7 @@ def _statistics(artifact: Artifact) -> dict[str, Any]:
     return {"features": len(datasets[0].features)} if datasets else {}
 
 
-def _schema(artifact: Artifact) -> dict[str, Any]:
+def _schema(artifact: ArtifactRecord) -> dict[str, Any]:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -44,7 +44,7 @@ def _schema(artifact: Artifact) -> dict[str, Any]:
         return {"features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
 
 
-def _anomalies(artifact: Artifact) -> dict[str, Any]:
+def _anomalies(artifact: ArtifactRecord) -> dict[str, Any]:
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
     count = 0
@@ -55,12 +55,12 @@ def _anomalies(artifact: Artifact) -> dict[str, Any]:
     return {"anomalies": count}
 
 
-def _data_blessing(artifact: Artifact) -> dict[str, Any]:
+def _data_blessing(artifact: ArtifactRecord) -> dict[str, Any]:
     accepted = int(artifact.properties.get("accepted", 0))
     return {"data": "accepted"} | ({"anomalies let pass": accepted} if accepted else {})
 
 
-def _transform_graph(artifact: Artifact) -> dict[str, Any]:
+def _transform_graph(artifact: ArtifactRecord) -> dict[str, Any]:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -69,29 +69,29 @@ def _transform_graph(artifact: Artifact) -> dict[str, Any]:
         return {"transformed features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
 
 
-def _tuner_results(artifact: Artifact) -> dict[str, Any]:
+def _tuner_results(artifact: ArtifactRecord) -> dict[str, Any]:
     trials = json.loads(_first_file(artifact, "tuner_results.json") or "[]")
     return {"trials": len(trials)} | ({"best score": float(trials[0]["score"])} if trials else {})
 
 
-def _evaluation(artifact: Artifact) -> dict[str, Any]:
+def _evaluation(artifact: ArtifactRecord) -> dict[str, Any]:
     from hilir.components.evaluator.results import read_metrics, read_reasons
 
     slices = len(read_metrics(artifact.uri))
     return {"slices": slices, "bounds broken": len(read_reasons(artifact.uri))}
 
 
-def _blessing(artifact: Artifact) -> dict[str, Any]:
+def _blessing(artifact: ArtifactRecord) -> dict[str, Any]:
     return {"blessed": bool(artifact.properties.get("blessed", 0))}
 
 
-def _pushed(artifact: Artifact) -> dict[str, Any]:
+def _pushed(artifact: ArtifactRecord) -> dict[str, Any]:
     if not artifact.properties.get("pushed"):
         return {"version": "none, not blessed"}
     return {"version": int(artifact.properties["pushed_version"])}
 
 
-def _first_file(artifact: Artifact, name: str) -> bytes:
+def _first_file(artifact: ArtifactRecord, name: str) -> bytes:
     for base, _, names in os.walk(artifact.uri):
         if name in names:
             with open(os.path.join(base, name), "rb") as file:
@@ -99,7 +99,7 @@ def _first_file(artifact: Artifact, name: str) -> bytes:
     return b""
 
 
-_READERS: dict[str, Callable[[Artifact], dict[str, Any]]] = {
+_READERS: dict[str, Callable[[ArtifactRecord], dict[str, Any]]] = {
     "Examples": _examples,
     "ExampleStatistics": _statistics,
     "Schema": _schema,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.run.metadata_store import Run
+from hilir.pipeline.report.records import RunRecord
+
+# What `hilir serve` serves without --root.
+_DEFAULT_ROOT = "out/models"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Summary:
         }
 
 
-def summarize(board: Board, run: Run | None, status: str, reasons: list[str]) -> Summary:
+def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[str]) -> Summary:
     """Returns the summary of the run that the board followed and the store recorded.
 
     Args:
@@ -89,8 +94,8 @@ def _read_evaluation(uri: str | None) -> tuple[dict[str, float], dict[str, float
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
     """Returns the lines about each variant and the names of those kept, by format."""
-    from hilir.components.exporter.report import read_report
-    from hilir.components.exporter.report import summarize as write_variants
+    from hilir.components.exporter.export_report import read_report
+    from hilir.components.exporter.export_report import summarize as write_variants
 
     found = {}
     for artifact in outputs.values():
@@ -101,8 +106,16 @@ def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def write_lines(summary: Summary, config: str, command: str = "hilir run") -> Iterator[str]:
-    """Yields the summary as lines for a person; `command` and `config` are what the user typed."""
+def serve_command(version_path: str) -> str:
+    """Returns the command that serves the root in which a version is, below the current folder by its relative path."""
+    root = os.path.dirname(os.path.dirname(version_path))
+    if root.startswith(f"{os.getcwd()}/"):
+        root = os.path.relpath(root)
+    return "hilir serve" if root == _DEFAULT_ROOT else f"hilir serve --root {shlex.quote(root)}"
+
+
+def write_lines(summary: Summary, command: str) -> Iterator[str]:
+    """Yields the summary as lines for a person; `command` is what the user typed."""
     yield ""
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
@@ -115,12 +128,12 @@ def write_lines(summary: Summary, config: str, command: str = "hilir run") -> It
     if summary.status == "succeeded" and summary.blessed is False:
         yield "not blessed, not pushed:"
         yield from (f"  {reason}" for reason in summary.reasons)
-        yield f"next: mend the model or the bound, then  {command} {config}"
+        yield f"next: fix the model or the bound, then  {command}"
     elif summary.version is not None:
         for export in summary.exports.values():
             yield from (f"  {line}" for line in export["variants"])
         yield f"blessed; version {summary.version} is in {summary.version_path}"
-        yield "next: hilir serve"
+        yield f"next: {serve_command(str(summary.version_path))}"
     elif summary.status == "succeeded":
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote, resolve
 
 
 @dataclass(frozen=True)

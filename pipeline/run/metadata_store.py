@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
+
+from hilir.pipeline.report.records import ArtifactRecord, RunRecord, StepRecord
 
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "done",
@@ -17,35 +17,6 @@ _STATES = {
     metadata_store_pb2.Execution.CANCELED: "failed",
     metadata_store_pb2.Execution.RUNNING: "running",
 }
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """An artifact: where it is, and its properties (TFX's and our own)."""
-
-    uri: str
-    type: str
-    properties: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One execution of one node."""
-
-    node: str
-    state: str
-    began: float
-    seconds: float
-    outputs: Mapping[str, Artifact]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: its id, when it began (seconds since 1970), and its steps in the order they ran."""
-
-    id: str
-    began: float
-    steps: tuple[Step, ...]
 
 
 def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
@@ -63,22 +34,22 @@ class RunStore:
         """`config`: as `connection` returns it."""
         self._store = metadata_store.MetadataStore(config)
 
-    def list_runs(self) -> list[Run]:
+    def list_runs(self) -> list[RunRecord]:
         """Returns all runs, the newest first."""
         contexts = self._store.get_contexts_by_type("pipeline_run")
         return sorted((self._run(context) for context in contexts), key=lambda run: run.began, reverse=True)
 
-    def find_run(self, run_id: str) -> Run | None:
+    def find_run(self, run_id: str) -> RunRecord | None:
         """Returns the run, or None where the store has none of that id."""
         context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
         return None if context is None else self._run(context)
 
-    def _run(self, context: metadata_store_pb2.Context) -> Run:
+    def _run(self, context: metadata_store_pb2.Context) -> RunRecord:
         executions = self._store.get_executions_by_context(context.id)
         steps = sorted((self._step(execution) for execution in executions), key=lambda step: step.began)
-        return Run(context.name, context.create_time_since_epoch / 1000, tuple(steps))
+        return RunRecord(context.name, context.create_time_since_epoch / 1000, tuple(steps))
 
-    def _step(self, execution: metadata_store_pb2.Execution) -> Step:
+    def _step(self, execution: metadata_store_pb2.Execution) -> StepRecord:
         node = next(
             context.name.partition(".")[2]
             for context in self._store.get_contexts_by_execution(execution.id)
@@ -87,16 +58,16 @@ class RunStore:
         began = execution.create_time_since_epoch / 1000
         ended = execution.last_update_time_since_epoch / 1000
         state = _STATES.get(execution.last_known_state, "waiting")
-        return Step(node, state, began, ended - began, self._outputs(execution.id))
+        return StepRecord(node, state, began, ended - began, self._outputs(execution.id))
 
-    def _outputs(self, execution_id: int) -> dict[str, Artifact]:
+    def _outputs(self, execution_id: int) -> dict[str, ArtifactRecord]:
         events = {
             event.artifact_id: event.path.steps[0].key
             for event in self._store.get_events_by_execution_ids([execution_id])
             if event.type == metadata_store_pb2.Event.OUTPUT
         }
         return {
-            events[artifact.id]: Artifact(artifact.uri, artifact.type, _properties(artifact))
+            events[artifact.id]: ArtifactRecord(artifact.uri, artifact.type, _properties(artifact))
             for artifact in self._store.get_artifacts_by_id(list(events))
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -37,10 +36,9 @@ class Demand:
 
 @dataclass(frozen=True)
 class Bound:
-    """All demands of a job, the most machines that can run at one time, and those that run on when it has ended."""
+    """All demands of a job, and the machines that keep running when it has ended."""
 
     demands: tuple[Demand, ...]
-    at_a_time: int
     deployed: tuple[Deployed, ...] = ()
 
     @property
@@ -60,7 +58,7 @@ class Bound:
         table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return [
             *table,
-            f"at most {self.at_a_time} machines at a time and {self.machine_hours:,.0f} machine-hours",
+            f"at most {self.machine_hours:,.0f} machine-hours",
             *(deployed.line for deployed in self.deployed),
             f"(a step without a limit of its own is ended after {DEFAULT_HOURS:g} h; one that asks for no machine gets "
             f"{DEFAULT_MACHINE})",
@@ -68,9 +66,8 @@ class Bound:
 
 
 def find_bound(parsed: Specification) -> Bound:
-    """Returns the bound; steps that wait for each other never run at one time."""
-    demands = tuple(_demands(parsed, parsed.spec.root))
-    return Bound(demands, _widest(parsed, parsed.spec.root), tuple(find_deployed(parsed)))
+    """Returns the bound."""
+    return Bound(tuple(_demands(parsed, parsed.spec.root)), tuple(find_deployed(parsed)))
 
 
 def _demands(parsed: Specification, component: Any) -> Iterator[Demand]:
@@ -125,34 +122,3 @@ def _machine(resources: Any) -> str:
     if kind:
         asked.append(f"{accelerator.count or accelerator.resource_count or 1} {kind}")
     return f"({', '.join(asked)})" if asked else DEFAULT_MACHINE
-
-
-def _widest(parsed: Specification, component: Any) -> int:
-    """Returns the most machines that tasks of this dag use at one time: its heaviest antichain."""
-    tasks = component.dag.tasks
-    weights = {}
-    for name, task in tasks.items():
-        inner = parsed.spec.components[task.component_ref.name]
-        if inner.HasField("dag"):
-            weights[name] = _widest(parsed, inner)
-        else:
-            weights[name] = sum(demand.count for demand in _of_task(parsed, name, task, inner))
-    before = _all_before({name: set(upstream_tasks(task)) for name, task in tasks.items()})
-
-    @cache
-    def heaviest(left: frozenset[str]) -> int:
-        if not left:
-            return 0
-        name = min(left)
-        ordered = before[name] | {other for other in left if name in before[other]}
-        return max(heaviest(left - {name}), weights[name] + heaviest(left - ordered - {name}))
-
-    return heaviest(frozenset(name for name, weight in weights.items() if weight))
-
-
-def _all_before(direct: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    @cache
-    def of(name: str) -> frozenset[str]:
-        return frozenset(direct[name]).union(*(of(other) for other in direct[name]))
-
-    return {name: of(name) for name in direct}

@@ -12,9 +12,11 @@ from google.protobuf import json_format
 
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.specification import Specification
-from hilir.pipeline.vertex.compile.training import LAUNCHER
 
 Json = Mapping[str, Any]
+
+# The program of Google Cloud Pipeline Components that creates a custom job and waits for it.
+LAUNCHER = "google_cloud_pipeline_components.container.v1.custom_job.launcher"
 
 _MESSAGES = ("machine_spec", "machineSpec", "container_spec", "containerSpec")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")

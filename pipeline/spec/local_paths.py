@@ -12,8 +12,7 @@ from google.protobuf import json_format
 from hilir.pipeline.spec.executors import steps
 from hilir.pipeline.spec.specification import Specification
 
-# Where a path of this machine would begin; /gcs/ is where Vertex AI mounts buckets, /tmp/ is any machine's own.
-_LOCAL = re.compile(r"(file:)?/(?!gcs/|tmp/|dev/)[\w.+-]+(/[\w.+-]+)+/?")
+# /gcs/ is where Vertex AI mounts buckets.
 _BUCKET = ("gs://", "/gcs/")
 # Artifacts are also tables and resources of other services, which are called by their addresses.
 _ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://.+")
@@ -24,7 +23,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "custom_config": ("root",),
     "push_destination": ("filesystem", "base_directory"),
 }
-# Variables name the image's own folders (PATH, PYTHONPATH); what lies here is a user's.
+# What else looks like a path may be one of the image (/usr/bin, /app) or none at all (/v1/models); these are a user's.
 _USERS = re.compile(r"(file:)?/(home|Users|root|mnt|media)/.+")
 _PARAMETER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OPEN = "{{$"
@@ -50,17 +49,6 @@ def find_local(parsed: Specification, values: Mapping[str, Any]) -> list[str]:
     for step, _, executor in steps(parsed):
         faults += _arguments(step, executor.container)
     return list(dict.fromkeys(faults))
-
-
-def starting_values(parsed: Specification) -> dict[str, Any]:
-    """Returns the parameters that the job has without a command line: the defaults, and its own values."""
-    definitions = parsed.spec.root.input_definitions.parameters
-    defaults = {
-        name: json_format.MessageToDict(definition.default_value)
-        for name, definition in definitions.items()
-        if definition.HasField("default_value")
-    }
-    return {**defaults, **parsed.parameter_values}
 
 
 def _dag(parsed: Specification, component: Any, scope: Mapping[str, _Value]) -> Iterator[str]:
@@ -132,7 +120,7 @@ def _importer(step: str, importer: Any, own: Mapping[str, _Value]) -> Iterator[s
 def _arguments(step: str, container: Any) -> Iterator[str]:
     for argument in [*container.command, *container.args]:
         for path in _texts(argument.partition("=")[2] or argument):
-            if _LOCAL.fullmatch(path):
+            if _USERS.fullmatch(path):
                 yield f"step {step}: the argument '{path}' is a path of this machine; give a gs:// path"
     for variable in container.env:
         if variable.name != "HOME" and _USERS.fullmatch(variable.value):
@@ -140,9 +128,9 @@ def _arguments(step: str, container: Any) -> Iterator[str]:
 
 
 def _free(known: _Value) -> Iterator[str]:
-    """Yields a sentence for each text in a value, whatever it is for, that looks like a path of this machine."""
+    """Yields a sentence for each string in a value, whatever it is for, that is a path in a user's folders."""
     for text in _texts(known.value):
-        if _LOCAL.fullmatch(text):
+        if _USERS.fullmatch(text):
             yield _sentence(known.place, text)
 
 

@@ -1,49 +1,132 @@
-"""The versions below a serving root, read from their manifests."""
+"""The one reader of a serving root: models, their versions, and what lies with them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote
+
+_MANIFEST = "manifest.json"
+_REPORT = "export.json"
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version: size in bytes, metrics over all rows."""
+    """A version in the folder of its model; what its files say is read when it is asked for."""
 
-    model: str
-    version: int
-    created: str
-    run_id: str
-    size: int
-    metrics: Mapping[str, float]
+    model: Path
+    number: int
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the SavedModel."""
+        return self.model / str(self.number)
+
+    @property
+    def has_manifest(self) -> bool:
+        """Says whether there is a manifest; other programs' versions have none."""
+        return (self.folder / _MANIFEST).exists()
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the version was made from.
+
+        Raises:
+            OSError, ValueError: there is none that can be read.
+        """
+        return _read_json(self.folder / _MANIFEST)
+
+    @property
+    def created(self) -> str:
+        """When it was made, in ISO 8601."""
+        return str(self.manifest["created"])
+
+    @property
+    def run_id(self) -> str:
+        """The run that made it."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return sum(file["bytes"] for file in self.manifest["files"].values())
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its metrics over all rows."""
+        metrics: Mapping[str, float] = self.manifest["metrics"].get("overall", {})
+        return metrics
+
+    def export_folder(self, runtime: str) -> Path:
+        """Returns the folder of an export (`tflite`, `tfjs`), made or not."""
+        return self.model / "exports" / str(self.number) / runtime
+
+    @cached_property
+    def exports(self) -> dict[str, dict[str, Any]]:
+        """The report of each export that was made, by runtime."""
+        paths = sorted((self.model / "exports" / str(self.number)).glob(f"[!.]*/{_REPORT}"))
+        return {path.parent.name: _read_json(path) for path in paths}
 
 
-def read_catalogue(root: str) -> Iterator[Version]:
-    """Yields the versions of every model, the newest first; folders without a manifest are not ours and left out.
+def open_root(root: str) -> Path:
+    """Returns the folder of a serving root.
 
     Raises:
-        ConfigError: the root is on an object store, which this reads only from inside a pipeline.
+        ConfigError: it is on an object store, which only the steps of a pipeline read.
     """
     if is_remote(root):
         raise ConfigError(
             f"serving.root '{root}': is on an object store; list it with its own tools (gcloud storage ls)"
         )
-    for folder in sorted(path for path in Path(root).glob("*") if path.is_dir()):
-        numbers = sorted((int(path.name) for path in folder.iterdir() if path.name.isdigit()), reverse=True)
-        for number in numbers:
-            path = folder / str(number) / "manifest.json"
-            if path.exists():
-                manifest = json.loads(path.read_text(encoding="utf-8"))
-                yield Version(
-                    model=folder.name,
-                    version=number,
-                    created=manifest["created"],
-                    run_id=manifest["run_id"],
-                    size=sum(file["bytes"] for file in manifest["files"].values()),
-                    metrics=manifest["metrics"].get("overall", {}),
-                )
+    return Path(root)
+
+
+def list_models(root: Path) -> list[Path]:
+    """Returns the folders of the models by name."""
+    return sorted(path for path in root.glob("[!.]*") if path.is_dir())
+
+
+def list_versions(model: Path) -> list[Version]:
+    """Returns the versions of a model, the newest first."""
+    numbers = [int(path.name) for path in model.glob("[0-9]*") if path.name.isdigit() and path.is_dir()]
+    return [Version(model, number) for number in sorted(numbers, reverse=True)]
+
+
+def list_pushed(root: Path) -> Iterator[Version]:
+    """Yields the versions of every model that have a manifest, the newest of each model first."""
+    for model in list_models(root):
+        yield from (version for version in list_versions(model) if version.has_manifest)
+
+
+def find_version(model: Path, number: int) -> Version:
+    """Returns the version of that number.
+
+    Raises:
+        ConfigError: there is none with a manifest.
+    """
+    version = Version(model, number)
+    if not version.has_manifest:
+        raise ConfigError(f"{model}: there is no version {number}; 'hilir models list' shows those there are")
+    return version
+
+
+def find_stable(model: Path) -> int | None:
+    """Returns the number with the label `stable` in the release state, None where nothing was released.
+
+    Raises:
+        OSError, ValueError: the release state cannot be read.
+    """
+    path = model / "release.json"
+    labels = _read_json(path).get("labels", {}) if path.exists() else {}
+    return labels.get("stable") if isinstance(labels, dict) else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

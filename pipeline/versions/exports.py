@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote
+from hilir.pipeline.versions.catalogue import Version, find_version, open_root
 
 
 def export_version(config: Config, version: int, name: str, variants: tuple[str, ...], examples: str | None) -> str:
@@ -36,9 +35,8 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
     from hilir.components.pusher.manifest import describe_export
 
     export = _choose(ExportSettings, config, name, variants)
-    folder = _model_folder(config)
-    manifest = _read_manifest(folder, version)
-    source = Path(examples or manifest["data"].get("examples", ""))
+    pushed = _find(config, version)
+    source = Path(examples or pushed.manifest["data"].get("examples", ""))
     if not (source / "Split-eval").is_dir():
         raise ConfigError(
             f"{source}: the examples on which the export must be proved are not there; "
@@ -46,7 +44,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
         )
     subject = Subject(
         model=config.model.name,
-        saved_model=str(folder / str(version)),
+        saved_model=str(pushed.folder),
         rows=read_rows([str(source / "Split-eval" / "*")], export.examples),
         metric=choose_metric(export, config.evaluate),
         labels=tuple(export.labels),
@@ -61,7 +59,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
             from hilir.components.exporter.tfjs.tfjs_export import export_tfjs
 
             export_tfjs(subject, export.tfjs, work)
-        return versions.replace_export(str(folder), version, name, work, describe_export(work))
+        return versions.replace_export(str(pushed.model), version, name, work, describe_export(work))
 
 
 def read_exports(config: Config, version: int) -> dict[str, dict[str, Any]]:
@@ -70,14 +68,11 @@ def read_exports(config: Config, version: int) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigError: there is no such version, or it has no exports.
     """
-    folder = _model_folder(config)
-    _read_manifest(folder, version)
-    found = {
-        path.parent.name: _read_json(path) for path in sorted((folder / "exports" / str(version)).glob("*/export.json"))
-    }
+    pushed = _find(config, version)
+    found = pushed.exports
     if not found:
         raise ConfigError(
-            f"{folder}: version {version} has no exports; "
+            f"{pushed.model}: version {version} has no exports; "
             f"type 'hilir export tflite {version}' with the same configuration"
         )
     return found
@@ -125,21 +120,5 @@ def _choose(kind: Any, config: Config, name: str, variants: tuple[str, ...]) -> 
     return kind.model_validate(values)
 
 
-def _model_folder(config: Config) -> Path:
-    if is_remote(config.serving.root):
-        raise ConfigError(
-            f"serving.root '{config.serving.root}': is on an object store; exports are made of versions on this machine"
-        )
-    return Path(config.serving.root) / config.model.name
-
-
-def _read_manifest(folder: Path, version: int) -> dict[str, Any]:
-    path = folder / str(version) / "manifest.json"
-    if not path.exists():
-        raise ConfigError(f"{folder}: there is no version {version}; 'hilir models list' shows those there are")
-    return _read_json(path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def _find(config: Config, version: int) -> Version:
+    return find_version(open_root(config.serving.root) / config.model.name, version)

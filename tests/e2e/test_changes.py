@@ -12,7 +12,7 @@ import pytest
 from hilir.pipeline.cli.main import _run
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import StepFailed
-from hilir.pipeline.run.session import Options, run_locally
+from hilir.pipeline.run.local_run import Options, run_locally
 
 pytestmark = pytest.mark.pipeline
 
@@ -23,7 +23,7 @@ def run(place, data: Path, *settings: str, **options: Any) -> dict[str, Any]:
     """Runs the taxi pipeline in this process on other data; returns the summary."""
     summaries = []
     loaded = load("configs/taxi.yaml", settings=[*place.settings, f"data.path={data}", *FAST, *settings])
-    run_locally(loaded, Options("configs/taxi.yaml", quiet=True, **options), summaries.append)
+    run_locally(loaded, Options("configs/taxi.yaml", **options), summaries.append)
     return summaries[-1].as_dict()
 
 

@@ -80,7 +80,7 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
     assert code == 130
     assert err == (
         "hilir: interrupted in Trainer; finished steps are kept, "
-        "'hilir run configs/taxi.yaml' goes on where this run stopped\n"
+        "'hilir run configs/taxi.yaml' continues where this run stopped\n"
     )
     stopped = json.loads(run.lines[-1])
     assert stopped["status"] == "interrupted"

@@ -39,7 +39,7 @@ def test_the_screen_shows_our_lines_only(taxi_run):
     rows = re.fullmatch(r"ExampleGen done \([\d.]+ s\): rows ([\d,]+) train, ([\d,]+) eval", ingest)
     assert sum(int(count.replace(",", "")) for count in rows.groups()) == 15_002
     assert any(line.startswith("Trainer running: epoch 1/") for line in lines)
-    assert "next: hilir serve" in lines
+    assert f"next: hilir serve --root {taxi_run[0].models}" in lines
     assert not [line for line in lines if "WARNING" in line or line.startswith(("I0", "W0", "E0"))]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hilir.pipeline.config import load
-from hilir.pipeline.vertex.compile.job import serialize
+from hilir.pipeline.vertex.compile.job_file import serialize
 
 FOLDER = Path(__file__).parent
 PIPELINES = ("taxi", "digits")
@@ -19,12 +19,13 @@ def render(name: str) -> str:
     """Returns the compiled pipeline as text; code fingerprints and the commit, which change every day, are fixed."""
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     from hilir.pipeline.graph import build
-    from hilir.pipeline.inputs import find_facts
+    from hilir.pipeline.inputs import find_inputs
     from hilir.pipeline.vertex.compile.compile import compile_pipeline
+    from hilir.pipeline.vertex.compile.tuning import make_platform
 
     config = load(f"configs/{name}.yaml", ["configs/overlays/vertex.yaml"], SETTINGS).config
-    facts = replace(find_facts(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)
-    return serialize(compile_pipeline(build(config, facts, None), config))
+    inputs = replace(find_inputs(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)
+    return serialize(compile_pipeline(build(config, inputs, make_platform(config)), config))
 
 
 if __name__ == "__main__":

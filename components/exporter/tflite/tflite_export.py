@@ -13,6 +13,7 @@ import numpy as np
 from hilir.components.exporter.edge_model import EdgeModel, prepare
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.export_input import Subject
+from hilir.components.exporter.export_report import describe_saved_model, finish
 from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
 from hilir.components.exporter.parity import Reference, compare
 from hilir.components.exporter.reference import (
@@ -22,7 +23,6 @@ from hilir.components.exporter.reference import (
     network_inputs,
     raw_inputs,
 )
-from hilir.components.exporter.report import describe_saved_model, finish
 from hilir.components.exporter.rows import Rows
 from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
 from hilir.components.exporter.tflite import tflite_convert, tflite_file

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from hilir.components.exporter.transform.transform_program import Program
-from hilir.components.trainer.export.row_values import MISSING_INT
+from hilir.components.missing import MISSING_INT
 
 _UNKNOWN = -1
 

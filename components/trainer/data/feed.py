@@ -20,7 +20,7 @@ from hilir.components.trainer.data.dataset import (
     order_batches,
     read_records,
 )
-from hilir.components.trainer.job import Job
+from hilir.components.trainer.training_job import TrainingJob
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Feed:
 
 
 def make_feed(
-    job: Job, strategy: tf.distribute.Strategy, batching: Batching, parse: Parse, start: tuple[int, int]
+    job: TrainingJob, strategy: tf.distribute.Strategy, batching: Batching, parse: Parse, start: tuple[int, int]
 ) -> Feed:
     """Returns the data from the epoch and step `start` on.
 

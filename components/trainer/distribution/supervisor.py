@@ -194,12 +194,12 @@ class Cluster:
             # The others are saving the same checkpoint; they end by themselves.
             self._stopping_since = self._stopping_since or time.monotonic()
             return None
-        guilty = [found for found in dead if not self._is_victim(found[0])]
-        if not guilty:
+        causes = [found for found in dead if not self._lost_another(found[0])]
+        if not causes:
             quietest = min(running, key=lambda worker: worker.heard, default=None)
             if quietest is not None and time.monotonic() - quietest.heard > _SUSPICIOUS:
                 return self._failure(quietest, "hung: it has shown no sign of life, and the others lost it")
-        return self._death(*(guilty or dead)[0])
+        return self._describe_exit(*(causes or dead)[0])
 
     def _code(self, worker: _Worker) -> int:
         try:
@@ -207,15 +207,15 @@ class Cluster:
         except subprocess.TimeoutExpired:
             return 1
 
-    def _is_victim(self, worker: _Worker) -> bool:
+    def _lost_another(self, worker: _Worker) -> bool:
         """Whether the worker failed because it lost another one."""
         return worker.error is not None and worker.error["kind"] in _LOST_ANOTHER
 
-    def _death(self, worker: _Worker, code: int) -> Failure:
+    def _describe_exit(self, worker: _Worker, code: int) -> Failure:
         if worker.error is not None:
             error = worker.error
             return Failure(
-                f"{self._name(worker)} failed with {error['kind']}: {_gist(error['message'])}",
+                f"{self._name(worker)} failed with {error['kind']}: {_first_cause(error['message'])}",
                 worker.log,
                 error["kind"],
                 error["message"],
@@ -272,7 +272,7 @@ class Cluster:
         self._selector.close()
 
 
-def _gist(message: str) -> str:
+def _first_cause(message: str) -> str:
     """Returns the line that says what happened: TensorFlow puts a stack of its graph's making before it."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith(("Graph execution error", "in user code")):

@@ -10,7 +10,8 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.trainer.export.row_values import MISSING, is_present
+from hilir.components.missing import MISSING_VALUES
+from hilir.components.trainer.export.row_values import is_present
 
 Tensors = dict[str, tf.Tensor]
 
@@ -103,9 +104,9 @@ def type_specs(features: Mapping[str, RawFeature]) -> dict[str, tf.TypeSpec]:
 def to_dense(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
     """Returns the values as a tensor; rows with fewer are padded with the missing value."""
     if isinstance(value, tf.SparseTensor):
-        return tf.sparse.to_dense(value, tf.constant(MISSING[value.dtype.name], value.dtype))
+        return tf.sparse.to_dense(value, tf.constant(MISSING_VALUES[value.dtype.name], value.dtype))
     if isinstance(value, tf.RaggedTensor):
-        return value.to_tensor(tf.constant(MISSING[value.dtype.name], value.dtype))
+        return value.to_tensor(tf.constant(MISSING_VALUES[value.dtype.name], value.dtype))
     return value
 
 

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-MISSING_INT = -(2**63)
-"""How a caller of `serving_default` says that a whole number is missing; a float is NaN, a string is empty."""
-
-MISSING: dict[str, Any] = {"float32": np.nan, "int64": MISSING_INT, "string": b""}
-"""The missing value by the name of a raw feature's type; it also pads rows that have fewer values than others."""
+from hilir.components.missing import MISSING_INT, MISSING_VALUES
 
 _LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
 
@@ -32,7 +28,7 @@ def make_array(rows: Sequence[Sequence[Any]], dtype: str, shape: Sequence[int | 
             padded at their end.
     """
     width = 1 if None not in shape else max(1, *(len(values) for values in rows))
-    padded = [[*values, *[MISSING[dtype]] * (width - len(values))] for values in rows]
+    padded = [[*values, *[MISSING_VALUES[dtype]] * (width - len(values))] for values in rows]
     array: np.ndarray = np.array(padded, object if dtype == "string" else dtype)
     return array.reshape([len(rows), *(width if size is None else size for size in shape)])
 

@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
+from hilir.components.staging import staged
 from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
@@ -25,13 +26,8 @@ def export(model: keras.Model, transform: tft.TFTransformOutput, package: ModelP
         # An object store has no rename of folders; readers wait for the announcement.
         save(module, folder, module.signatures())
         return
-    beside = f"{folder.rstrip('/')}.new"
-    if tf.io.gfile.exists(beside):
-        tf.io.gfile.rmtree(beside)
-    save(module, beside, module.signatures())
-    if tf.io.gfile.exists(folder):
-        tf.io.gfile.rmtree(folder)
-    tf.io.gfile.rename(beside, folder)
+    with staged(folder) as path:
+        save(module, path, module.signatures())
 
 
 def clear_announcement(run_dir: str) -> None:

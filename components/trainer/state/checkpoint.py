@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
+from hilir.components.staging import write_file
 from hilir.components.trainer.state.arrays import read_arrays, write_arrays
 from hilir.components.trainer.state.early_stopping import EarlyStopping
 from hilir.components.trainer.state.weights import build_optimizer
@@ -79,10 +80,7 @@ class Checkpoints:
         if self._stopping is not None:
             _write_stopping(folder, self._stopping.state())
         content = {"epoch": epoch, "step": step, "folder": name, "stopped": stopped}
-        pointer = os.path.join(self._directory, _POINTER)
-        with tf.io.gfile.GFile(f"{pointer}.new", "w") as file:
-            file.write(json.dumps(content))
-        tf.io.gfile.rename(f"{pointer}.new", pointer, overwrite=True)
+        write_file(os.path.join(self._directory, _POINTER), json.dumps(content))
         if before is not None and before.folder != name:
             tf.io.gfile.rmtree(os.path.join(self._directory, before.folder))
 

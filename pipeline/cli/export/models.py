@@ -19,14 +19,14 @@ def models() -> None:
 def list_models(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """List the versions below the serving root, the newest first."""
     from hilir.pipeline.config import load
-    from hilir.pipeline.versions.catalogue import read_catalogue
+    from hilir.pipeline.versions.catalogue import list_pushed, open_root
 
     root = load(config, overlays, settings).config.serving.root
-    rows = list(read_catalogue(root))
+    rows = list(list_pushed(open_root(root)))
     if not rows:
         click.echo(f"nothing has been pushed to {root} yet; type 'hilir run'")
     for row in rows:
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in row.metrics.items() if name != "example_count")
         click.echo(
-            f"{row.model:<16} {row.version:>4}  {row.created}  {row.size / 1e6:6.1f} MB  {row.run_id}  {metrics}"
+            f"{row.model.name:<16} {row.number:>4}  {row.created}  {row.size / 1e6:6.1f} MB  {row.run_id}  {metrics}"
         )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
-
-if TYPE_CHECKING:
-    from hilir.pipeline.report.summary import Summary
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, print_summary, set_option
 
 
 @click.command()
@@ -36,20 +31,8 @@ def run(
     CONFIG is a YAML file; without it, the only one in this folder that has model.package.
     """
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.session import Options, run_locally
+    from hilir.pipeline.run.local_run import Options, run_locally
 
     loaded = load(config, overlays, settings)
     options = Options(config, first, last, cache=not no_cache)
-    run_locally(loaded, options, lambda summary: print_summary(summary, config, as_json=as_json))
-
-
-def print_summary(summary: Summary, config: str, *, as_json: bool) -> None:
-    """Prints what a run came to, for a person or as one JSON object in the last line."""
-    from hilir.pipeline.report.summary import write_lines
-
-    if summary.status == "succeeded":
-        click.echo("\n".join(write_lines(summary, config)))
-    if as_json:
-        import orjson
-
-        click.echo(orjson.dumps(summary.as_dict()).decode())
+    run_locally(loaded, options, lambda summary: print_summary(summary, f"hilir run {config}", as_json=as_json))

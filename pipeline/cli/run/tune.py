@@ -11,7 +11,7 @@ import click
 from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
 
 if TYPE_CHECKING:
-    from hilir.components.tuner.results import Found
+    from hilir.components.tuner.search_result import Found
     from hilir.pipeline.report.summary import Summary
 
 
@@ -37,7 +37,7 @@ def tune(
     train.tune.enabled=true takes the result.
     """
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.session import Options, run_locally
+    from hilir.pipeline.run.local_run import Options, run_locally
 
     settings = (*settings, *([f"train.tune.trials={trials}"] if trials else []), "train.tune.enabled=true")
     loaded = load(config, overlays, settings)
@@ -62,7 +62,7 @@ def _print(summary: Summary, root: Path, objective: str, again: str, as_json: bo
 
 
 def _read(root: Path, run_id: str) -> Found | None:
-    from hilir.components.tuner.results import read_found
+    from hilir.components.tuner.search_result import read_found
     from hilir.pipeline.run.metadata_store import RunStore, connection
 
     run = RunStore(connection(str(root))).find_run(run_id)

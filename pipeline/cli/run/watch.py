@@ -37,10 +37,10 @@ def start(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     from hilir.pipeline.config import load
     from hilir.pipeline.triggers.daemon.follow import follow
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         click.echo(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {text}")
 
-    follow(load(config, overlays, settings).config, config, overlays, settings, say)
+    follow(load(config, overlays, settings).config, config, overlays, settings, log)
 
 
 @watch.command()

@@ -25,7 +25,7 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.vertex.compile.job import check_output, compile_config, write_job
+    from hilir.pipeline.vertex.compile.job_file import check_output, compile_config, write_job
 
     loaded = load(config, overlays, settings)
     output = output or f"out/vertex/{loaded.config.model.name}.json"

@@ -31,18 +31,8 @@ def emulate(
     SPEC is what 'hilir compile' wrote. Each step's own command runs as a process with the input that Vertex AI would
     give it. Paths on buckets go to folders: that of the pipeline root lies below the working folder, others need --map.
     """
-    from hilir.pipeline.report.summary import Summary, write_lines
+    from hilir.pipeline.cli.options import print_summary
     from hilir.pipeline.run.rehearsal import Options, rehearse
 
-    summaries: list[Summary] = []
     options = Options(spec, parameters, mappings, workdir, fast, cache=not no_cache, parallel=parallel)
-    try:
-        rehearse(options, summaries.append)
-    finally:
-        for summary in summaries:
-            if summary.status == "succeeded":
-                click.echo("\n".join(write_lines(summary, spec, "hilir emulate")))
-            if as_json:
-                import orjson
-
-                click.echo(orjson.dumps(summary.as_dict()).decode())
+    rehearse(options, lambda summary: print_summary(summary, f"hilir emulate {spec}", as_json=as_json))

@@ -59,8 +59,8 @@ def create(
     """
     from hilir.pipeline.spec.cost import find_bound
     from hilir.pipeline.vertex.client import schedules
+    from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
     from hilir.pipeline.vertex.client.request import show_request
-    from hilir.pipeline.vertex.client.spans import find_fixed_data
 
     schedules.check_cron(cron)
     loaded, parsed, request = _load(source, overlays, settings, parameters, ask=not dry_run)

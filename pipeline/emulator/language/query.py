@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hilir.pipeline.emulator.store import Artifact
+from hilir.pipeline.emulator.artifact_store import Artifact
 
 _CLAUSE = re.compile(
     r"(?P<field>schema_title|state|name|uri|metadata\.(?P<key>[\w:-]+)\.(?P<kind>number_value|string_value|bool_value))"

@@ -85,11 +85,11 @@ def wait(
     children: Sequence[Child],
     cancel: Event,
     seconds: float | None = None,
-    look: Callable[[], None] = lambda: None,
+    on_poll: Callable[[], None] = lambda: None,
 ) -> list[int]:
     """Waits until all have ended, or one has failed, in which case the others are ended; returns the exit codes.
 
-    `look` is called now and then meanwhile.
+    `on_poll` is called now and then meanwhile.
 
     Raises:
         Canceled: `cancel` was set; all have been ended.
@@ -109,7 +109,7 @@ def wait(
         if limit is not None and time.monotonic() > limit:
             stop(children)
             raise TimeoutError
-        look()
+        on_poll()
         cancel.wait(_POLL_SECONDS)
 
 

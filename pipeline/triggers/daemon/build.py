@@ -7,15 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.inputs import is_remote, resolve
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.age import ModelAge
 from hilir.pipeline.triggers.sources.call_server import make_call_app
 from hilir.pipeline.triggers.sources.calls import Calls
-from hilir.pipeline.triggers.sources.cron import CronSchedule
+from hilir.pipeline.triggers.sources.cron import CronTrigger
 from hilir.pipeline.triggers.sources.data import NewData
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
@@ -52,7 +52,7 @@ def make_triggers(config: Config, state: State) -> list[Trigger]:
     model = Path(config.serving.root) / config.model.name
     triggers: list[Trigger] = []
     if watch.cron is not None:
-        triggers.append(CronSchedule(watch.cron))
+        triggers.append(CronTrigger(watch.cron))
     if watch.data is not None:
         folder = Path(resolve(config.data.path))
         triggers.append(

@@ -26,7 +26,7 @@ _SILENT_SECONDS = 60.0
 
 
 def follow(
-    config: Config, path: str, overlays: Sequence[str], settings: Sequence[str], say: Callable[[str], None]
+    config: Config, path: str, overlays: Sequence[str], settings: Sequence[str], log: Callable[[str], None]
 ) -> None:
     """Follows the triggers until SIGTERM or Ctrl-C.
 
@@ -35,7 +35,7 @@ def follow(
         path: the file it came from, which the runs read again.
         overlays: and those on top.
         settings: and what the command line set.
-        say: gets a line for each thing that happens.
+        log: gets a line for each thing that happens.
 
     Raises:
         ConfigError: a trigger cannot work, or another daemon follows the model.
@@ -48,19 +48,19 @@ def follow(
         triggers = make_triggers(config, state)
         forget_triggers(state, [trigger.name for trigger in triggers])
         program = make_program(config, path, overlays, settings)
-        watcher = Watcher(state, triggers, make_limits(config), program, say)
+        watcher = Watcher(state, triggers, make_limits(config), program, log)
         server = make_server(
             config, state, lambda: describe(state), lambda: time.time() - watcher.ticked < _SILENT_SECONDS
         )
         with _serving(server) as watcher.address:
             names = ", ".join(trigger.name for trigger in triggers)
-            say(f"watching {config.model.name}: {names} (state: {state.folder})")
+            log(f"watching {config.model.name}: {names} (state: {state.folder})")
             if watcher.address:
-                say(f"calls: POST {watcher.address}/runs (watch.http)")
+                log(f"calls: POST {watcher.address}/runs (watch.http)")
             watcher.follow()
         underway = find_open(state)
         if underway is not None:
-            say(f"run {underway.run} goes on by itself; the next 'hilir watch' takes note of its end")
+            log(f"run {underway.run} goes on by itself; the next 'hilir watch' takes note of its end")
 
 
 @contextmanager

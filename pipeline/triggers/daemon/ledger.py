@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hilir.pipeline.triggers.daemon.policy import DAY, Ended, Gate, Limits, Waiting, find_gate, is_final, place
 from hilir.pipeline.triggers.daemon.state import State, note_decision
-from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 
 _CONSIDERED = 100
 
@@ -29,7 +29,7 @@ class Attempt:
         return f"{self.run}-{self.number}"
 
 
-def record_look(state: State, name: str, look: Look, limits: Limits, now: float) -> list[Firing]:
+def record_look(state: State, name: str, look: Observation, limits: Limits, now: float) -> list[Firing]:
     """Writes down what a trigger found; firings that are known already change nothing. Returns the new ones."""
     with state.change() as connection:
         new = [firing for firing in look.firings if _record_firing(connection, firing, limits, now)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
-
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.launch import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
+from hilir.pipeline.triggers.daemon.launcher import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.payload import Trigger
@@ -32,6 +27,9 @@ _TICK_SECONDS = 1.0
 _BEAT_SECONDS = 10.0
 _LAUNCHES = 5
 _KEPT_RUNS = 200
+_LOCK = "watcher"
+# `is_watched` holds the lock for a moment.
+_LOCK_SECONDS = 0.5
 
 
 class Watcher:
@@ -43,7 +41,7 @@ class Watcher:
         triggers: Sequence[Trigger],
         limits: Limits,
         program: Sequence[str],
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Makes a daemon that has not begun.
@@ -53,18 +51,16 @@ class Watcher:
             triggers: where reasons come from.
             limits: the rules of the queue.
             program: what a run is.
-            say: gets a line for each thing that happens.
+            log: gets a line for each thing that happens.
             clock: seconds since 1970.
         """
         self._state, self._triggers, self._limits = state, triggers, limits
-        self._program, self._say, self._clock = list(program), say, clock
+        self._program, self._log, self._clock = list(program), log, clock
         self._launcher: subprocess.Popen[bytes] | None = None
         self._launched, self._launches = "", 0
         self._beaten = 0.0
-        self._fault: BaseException | None = None
-        self._stop = threading.Event()
-        # Looks are asked for by the scheduler's threads, and before a run begins.
-        self._looking = threading.Lock()
+        # Set by a signal handler, which must not take a lock.
+        self._stopped = False
         self.address: str | None = None
         self.began = clock()
         self.ticked = clock()
@@ -75,27 +71,21 @@ class Watcher:
         Raises:
             Exception: what went wrong inside, if something did; the state is as after a kill.
         """
-        scheduler = BackgroundScheduler(timezone=UTC)
-        # However late, what was missed is looked for once; and at once, for what happened while nobody watched.
-        rules = {"coalesce": True, "misfire_grace_time": None, "next_run_time": datetime.now(UTC)}
-        for trigger in self._triggers:
-            scheduler.add_job(self.look, trigger.timing(), [trigger], **rules)
-        scheduler.add_job(self.tick, IntervalTrigger(seconds=_TICK_SECONDS), **rules)
-        scheduler.add_listener(self._note_fault, EVENT_JOB_ERROR)
+        # At once, for what happened while nobody watched; by a clock that nobody sets.
+        due = {trigger.name: time.monotonic() for trigger in self._triggers}
         with self._stopped_by_signals():
             prune(self._state)
-            scheduler.start()
-            self._stop.wait()
-            scheduler.shutdown(wait=True)
-        if self._fault is not None:
-            raise self._fault
+            while not self._stopped:
+                for trigger in self._triggers:
+                    if time.monotonic() >= due[trigger.name]:
+                        self.look(trigger)
+                        due[trigger.name] = time.monotonic() + trigger.pause(datetime.fromtimestamp(self._clock(), UTC))
+                self.tick()
+                pause = min([_TICK_SECONDS, *(moment - time.monotonic() for moment in due.values())])
+                time.sleep(max(0.0, pause))
 
     def look(self, trigger: Trigger) -> None:
         """Lets a trigger look and writes down what it found."""
-        with self._looking:
-            self._look(trigger)
-
-    def _look(self, trigger: Trigger) -> None:
         before = self._state.read_memory(trigger.name)
         now = self._clock()
         try:
@@ -103,7 +93,7 @@ class Watcher:
         except (OSError, ValueError) as error:
             ledger.record_failed_look(self._state, trigger.name, str(error), now)
             if before is None or before.note != f"cannot look: {error}":
-                self._say(f"{trigger.name}: cannot look: {error}")
+                self._log(f"{trigger.name}: cannot look: {error}")
             return
         if before is not None and not look.firings and abs(now - before.looked) < _BEAT_SECONDS:
             # As it comes back from the state: without tuples.
@@ -111,7 +101,7 @@ class Watcher:
             if (memory, look.note, look.hold) == (before.values, before.note, before.hold):
                 return
         for firing in ledger.record_look(self._state, trigger.name, look, self._limits, now):
-            self._say(f"{trigger.name}: {firing.payload.why}")
+            self._log(f"{trigger.name}: {firing.payload.why}")
 
     def tick(self) -> None:
         """Writes down runs that ended unseen, decides about ended ones, begins the next."""
@@ -123,7 +113,7 @@ class Watcher:
         if attempt is not None:
             self._attend(attempt, now)
         for ended in ledger.settle(self._state, self._limits, now):
-            self._say(f"run {ended.run} {ended.state}")
+            self._log(f"run {ended.run} {ended.state}")
         if ledger.find_ready(self._state, self._limits, self._clock):
             self._begin()
         self.ticked = now
@@ -134,7 +124,7 @@ class Watcher:
             self.look(trigger)
         started = ledger.start_next(self._state, self._limits, self._clock)
         if started is not None:
-            self._say(f"run {started.run} begins")
+            self._log(f"run {started.run} begins")
             self._attend(started, self._clock())
 
     def _attend(self, attempt: ledger.Attempt, now: float) -> None:
@@ -157,15 +147,11 @@ class Watcher:
         self._launcher = launch(self._state, attempt.run, attempt.number, self._program)
         self._launched = attempt.label
 
-    def _note_fault(self, event: JobExecutionEvent) -> None:
-        self._fault = event.exception
-        self._stop.set()
-
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
         def stop(signum: int, frame: FrameType | None) -> None:
             del signum, frame
-            self._stop.set()
+            self._stopped = True
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -183,36 +169,20 @@ def alone(folder: Path) -> Iterator[None]:
         ConfigError: there is another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "watcher.lock").open("a+b") as file:
-        for last in (False, False, True):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if last:
-                    file.seek(0)
-                    pid = file.read().decode(errors="replace").strip()
-                    raise ConfigError(
-                        f"{folder}: another watcher (process {pid}) follows this model; stop it first (kill {pid})"
-                    ) from None
-                # `is_watched` holds the lock for a moment.
-                time.sleep(0.1)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
+    lock = ProcessLock(folder, _LOCK)
+    if not lock.acquire(_LOCK_SECONDS):
+        raise ConfigError(
+            f"{folder}: another watcher (process {lock.holder}) follows this model; stop it first (kill {lock.holder})"
+        )
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def is_watched(folder: Path) -> bool:
     """Says whether a daemon follows the model of that state."""
-    try:
-        with (folder / "watcher.lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return ProcessLock(folder, _LOCK).is_held()
 
 
 def prune(state: State) -> None:

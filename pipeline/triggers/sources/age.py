@@ -7,10 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
-from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import find_served
 
 _MOST_SECONDS = 60.0
@@ -25,24 +22,27 @@ class ModelAge:
         """`model`: the folder of the model's versions. `hours`: the limit."""
         self._model, self._limit = model, timedelta(hours=hours)
 
-    def timing(self) -> BaseTrigger:
-        """Returns an interval that is short beside the limit."""
-        return IntervalTrigger(seconds=max(1.0, min(_MOST_SECONDS, self._limit.total_seconds() / 10)))
+    def pause(self, now: datetime) -> float:
+        """Returns an interval in seconds that is short compared with the limit."""
+        del now
+        return max(1.0, min(_MOST_SECONDS, self._limit.total_seconds() / 10))
 
-    def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Fires for a version once per limit that has passed since it was made; without one, now and once per limit."""
         served = find_served(self._model)
         if served is None:
             why = f"no version is below {self._model} yet"
             since = memory.get("none_since", now.timestamp())
             times = int((now.timestamp() - since) / self._limit.total_seconds())
-            return Look((Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why)
+            return Observation(
+                (Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why
+            )
         age = now - served.created
         note = f"version {served.version} was made {_hours(age)} ago, the limit is {_hours(self._limit)}"
         times = int(age / self._limit)
         if times < 1:
-            return Look((), {}, note)
-        return Look((Firing(f"age:{served.version}:{times}", Payload("age", note)),), {}, note)
+            return Observation((), {}, note)
+        return Observation((Firing(f"age:{served.version}:{times}", Payload("age", note)),), {}, note)
 
 
 def _hours(age: timedelta) -> str:

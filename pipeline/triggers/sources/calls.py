@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
 from hilir.pipeline.triggers.daemon.state import State
-from hilir.pipeline.triggers.sources.payload import Firing, Look
+from hilir.pipeline.triggers.sources.payload import Firing, Observation
 
 
 class Calls:
@@ -22,14 +19,15 @@ class Calls:
         """`state`: where the server writes the calls."""
         self._state = state
 
-    def timing(self) -> BaseTrigger:
-        """Returns an interval that a caller does not notice."""
-        return IntervalTrigger(seconds=1)
+    def pause(self, now: datetime) -> float:
+        """Returns an interval in seconds that a caller does not notice."""
+        del now
+        return 1.0
 
-    def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Fires for the calls after the last one seen."""
         del now
         calls = self._state.list_calls(after=memory.get("last", 0))
         firings = tuple(Firing(f"call:{call.key}", call.payload) for call in calls)
         last = calls[-1].id if calls else memory.get("last", 0)
-        return Look(firings, {"last": last}, f"{last} calls so far")
+        return Observation(firings, {"last": last}, f"{last} calls so far")

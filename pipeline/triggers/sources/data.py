@@ -7,10 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
-from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import find_served
 from hilir.pipeline.triggers.sources.spans import Found, fill, list_spans, marker_pattern
 
@@ -43,15 +40,16 @@ class NewData:
         self._every, self._stable = every, stable
         self._marker = None if marker is None else marker_pattern(pattern, marker)
 
-    def timing(self) -> BaseTrigger:
-        """Returns the interval."""
-        return IntervalTrigger(seconds=self._every)
+    def pause(self, now: datetime) -> float:
+        """Returns the interval in seconds."""
+        del now
+        return self._every
 
-    def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Fires once for all complete spans that are newer than the last one fired for."""
         found = list_spans(self._folder, self._pattern)
         if not found:
-            return Look((), dict(memory), f"no file below {self._folder} matches '{self._pattern}'")
+            return Observation((), dict(memory), f"no file below {self._folder} matches '{self._pattern}'")
         known = max(tuple(memory.get("fired", _NOTHING)), self._learned(found))
         new = [each for each in found if each.span.order > known]
         # Without anything to compare with, only the newest counts: a run would learn from no other.
@@ -64,7 +62,7 @@ class NewData:
             "changes": {str(each.span): changes[str(each.span)] for each in new if each not in complete},
         }
         hold = None if not new or newest in complete else f"{newest.span} is not complete: {self._awaited(newest)}"
-        return Look(self._fire(complete), memory, hold or f"{newest.span} is the newest", hold)
+        return Observation(self._fire(complete), memory, hold or f"{newest.span} is the newest", hold)
 
     def _learned(self, found: list[Found]) -> tuple[int, int]:
         """Returns the newest span that the newest version learned from, as it is now."""

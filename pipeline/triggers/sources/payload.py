@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-if TYPE_CHECKING:
-    from apscheduler.triggers.base import BaseTrigger
+from typing import Any, Literal, Protocol
 
 What = Literal["cron", "data", "age", "call"]
 
@@ -58,7 +55,7 @@ class Firing:
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What a trigger found.
 
     Attributes:
@@ -79,10 +76,10 @@ class Trigger(Protocol):
 
     name: str
 
-    def timing(self) -> BaseTrigger:
-        """Returns when to look."""
+    def pause(self, now: datetime) -> float:
+        """Returns the seconds from `now` (with a time zone) until the next look."""
 
-    def look(self, memory: Mapping[str, Any], now: datetime) -> Look:
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Returns what there is at `now` (with a time zone) beyond `memory`, which is empty at the very first look.
 
         Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.triggers.sources.payload import Span
+from hilir.pipeline.versions.catalogue import find_stable, list_versions
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,17 @@ def find_served(model: Path, *, newest: bool = False) -> Served | None:
     Raises:
         OSError, ValueError: the release state or the manifest cannot be read.
     """
-    versions = sorted(int(path.parent.name) for path in model.glob("*/manifest.json") if path.parent.name.isdigit())
+    versions = [version for version in list_versions(model) if version.has_manifest]
     if not versions:
         return None
-    stable = None if newest else _stable(model / "release.json")
-    version = stable if stable in versions else versions[-1]
-    manifest = json.loads((model / str(version) / "manifest.json").read_text(encoding="utf-8"))
+    stable = None if newest else find_stable(model)
+    version = next((each for each in versions if each.number == stable), versions[0])
     try:
-        data = manifest.get("data", {})
-        created = datetime.fromisoformat(manifest["created"])
-        return Served(version, created, _span(data), data.get("fingerprint", ""))
+        data = version.manifest.get("data", {})
+        created = datetime.fromisoformat(version.created)
+        return Served(version.number, created, _span(data), data.get("fingerprint", ""))
     except KeyError as error:
-        raise ValueError(f"{model}/{version}/manifest.json lacks {error}") from None
-
-
-def _stable(path: Path) -> int | None:
-    """Returns the version with the label `stable` in the release state."""
-    if not path.exists():
-        return None
-    labels = json.loads(path.read_text(encoding="utf-8")).get("labels", {})
-    return labels.get("stable") if isinstance(labels, dict) else None
+        raise ValueError(f"{version.folder}/manifest.json lacks {error}") from None
 
 
 def _span(data: Mapping[str, Any]) -> Span | None:

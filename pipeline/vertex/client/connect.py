@@ -72,7 +72,7 @@ def find_project(vertex: VertexSection, *, ask: bool = True) -> str:
 
 def connect(vertex: VertexSection, project: str | None = None, region: str | None = None) -> Connection:
     """Returns the connection; nothing is sent yet."""
-    return Connection(project or find_project(vertex), region or vertex.region, vertex.endpoint, vertex.patience)
+    return Connection(project or find_project(vertex), region or vertex.region, vertex.endpoint)
 
 
 def connect_to(vertex: VertexSection, name: str) -> Connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hilir.pipeline.emulator.job import node_labels
 from hilir.pipeline.report.board import Board, State
+from hilir.pipeline.spec.node_labels import node_labels
 from hilir.pipeline.spec.specification import Specification
 
 # PipelineTaskDetail.State (google/cloud/aiplatform/v1/pipeline_job.proto); SKIPPED is a cached execution.

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hilir.pipeline.emulator.plan import set_parameters
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.local_paths import find_local
+from hilir.pipeline.spec.parameters import set_parameters
 from hilir.pipeline.spec.specification import Specification, parse
 from hilir.pipeline.vertex.client.source import Source
 from hilir.pipeline.vertex.compile.identity import fields_of, labels_of

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hilir.components.vertex.connection import Connection
 from hilir.components.vertex.errors import NotFound
 from hilir.components.vertex.retry import ANSWER_SECONDS, call, wait_for
+from hilir.pipeline.config.cron import parse_cron
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.vertex.client.jobs import show_time
 
 # A label of the jobs that a schedule makes, by which a schedule is found whose creation was not answered.
 _REQUEST = "hilir-request"
-# The last day of the month, which APScheduler has another word for.
-_LAST = "last"
-_DAY = 2
-_FIELD = re.compile(r"(?:[0-9*/,A-Za-z-]|\bL\b)+")
 
 
 @dataclass(frozen=True)
@@ -38,22 +33,8 @@ class ScheduleLine:
 
 def check_cron(cron: str) -> None:
     """Raises ConfigError unless it is five fields of cron that some day fits, with `TZ=Area/City ` before if wanted."""
-    from hilir.pipeline.triggers.sources.cron import parse_cron
-
-    fields = cron.split()
-    zone: str | None = None
-    if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
-        zone = fields.pop(0).partition("=")[2]
-    example = '"TZ=Asia/Jakarta 0 3 * * *" is three o\'clock every night'
-    if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields) or _LAST in cron.lower():
-        raise ConfigError(f"--cron '{cron}': is not minute, hour, day, month and weekday; {example}")
-    if zone is not None:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            raise ConfigError(f"--cron '{cron}': there is no time zone '{zone}'; {example}") from None
     try:
-        parse_cron(" ".join(_LAST if field == "L" and place == _DAY else field for place, field in enumerate(fields)))
+        parse_cron(cron)
     except ValueError as error:
         raise ConfigError(f"--cron {error}") from None
 

@@ -72,7 +72,7 @@ def is_specification(path: str) -> bool:
 def _compile(path: str, overlays: Sequence[str], settings: Sequence[str]) -> Source:
     from hilir.pipeline.config import load
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.vertex.compile.job import compile_config
+    from hilir.pipeline.vertex.compile.job_file import compile_config
 
     loaded = load(path, overlays, settings)
     # TensorFlow greets on standard error.

@@ -10,8 +10,9 @@ from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.deployed import find_deployed
 from hilir.pipeline.spec.executors import custom_job_of, images_of, max_workers, option_of, steps
-from hilir.pipeline.spec.local_paths import find_local, starting_values
+from hilir.pipeline.spec.local_paths import find_local
 from hilir.pipeline.spec.names import check_names
+from hilir.pipeline.spec.parameters import starting_values
 from hilir.pipeline.spec.specification import Specification, parse
 from hilir.pipeline.spec.structure import check_structure
 from hilir.pipeline.vertex.compile.identity import check_identity

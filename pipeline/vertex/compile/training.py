@@ -14,13 +14,13 @@ from typing import Any
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.config.vertex import WorkerPool
+from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.vertex.compile.containers import containers
 from hilir.pipeline.vertex.compile.custom_job import make_custom_job, make_pool
 
 Json = dict[str, Any]
 
 STEP = "Trainer"
-LAUNCHER = "google_cloud_pipeline_components.container.v1.custom_job.launcher"
 # The executor input inside a JSON text, escaped once.
 _ESCAPED_INPUT = "{{$.json_escape[1]}}"
 

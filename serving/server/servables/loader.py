@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
     try:
         with graph.as_default():
             meta_graph = _load(session, options.tags, path)
-        pushed = tf.io.gfile.exists(f"{path}/{_MANIFEST}")
+        pushed = _is_pushed(path)
         signatures = {
             key: Signature.prepare(key, definition, pushed and key == _TAKES_MISSING)
             for key, definition in meta_graph.signature_def.items()
@@ -84,6 +85,16 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
         inter_op_pool=options.inter_op_threads > 1,
         bounded=not _has_unbounded_ops(meta_graph.graph_def),
     )
+
+
+def _is_pushed(path: str) -> bool:
+    """Says whether hilir made the version; a SavedModel that was adopted has a manifest that says so."""
+    try:
+        with tf.io.gfile.GFile(f"{path}/{_MANIFEST}", "rb") as file:
+            manifest = json.loads(file.read())
+    except (tf.errors.OpError, ValueError, RecursionError):
+        return False
+    return isinstance(manifest, dict) and not manifest.get("adopted")
 
 
 def _load(session: Any, tags: Sequence[str], path: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hilir.components.vertex.connection import Connection
 from tests.contract.vertex.store import PROJECT, REGION
 from tests.unit.pipeline.emulator.specs import Builder, dump
 
@@ -57,10 +58,16 @@ def vertex(started):  # type: ignore[no-untyped-def]
     return started
 
 
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails for good is tried again for seconds, not for minutes."""
+    monkeypatch.setattr(Connection, "patience", 5.0)
+
+
 @pytest.fixture
 def settings(vertex) -> list[str]:  # type: ignore[no-untyped-def]
     """The options that send a command to the server."""
-    values = {"project": PROJECT, "region": REGION, "endpoint": vertex.address, "patience": "5.0"}
+    values = {"project": PROJECT, "region": REGION, "endpoint": vertex.address}
     return [part for key, value in values.items() for part in ("--set", f"vertex.{key}={value}")]
 
 

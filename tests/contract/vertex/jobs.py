@@ -11,8 +11,8 @@ from google.cloud import aiplatform_v1 as v1
 from google.cloud import aiplatform_v1beta1 as beta
 from google.protobuf import json_format
 
-from hilir.pipeline.emulator.plan import set_parameters
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.spec.parameters import set_parameters
 from hilir.pipeline.spec.specification import parse as parse_specification
 from hilir.pipeline.vertex.compile.lint import check_job
 from tests.contract.vertex.faults import ApiError, invalid

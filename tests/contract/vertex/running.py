@@ -9,17 +9,18 @@ from typing import Any
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 from google.protobuf import json_format
 
-from hilir.pipeline.emulator import run as emulator
+from hilir.pipeline.emulator import emulation
+from hilir.pipeline.emulator.artifact_store import Store as Metadata
 from hilir.pipeline.emulator.buckets import Mount
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures
 from hilir.pipeline.emulator.errors import Canceled
 from hilir.pipeline.emulator.executor_input import Inputs
-from hilir.pipeline.emulator.job import Job, node_labels
+from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.plan import make_plan
 from hilir.pipeline.emulator.processes.fork_server import ForkServer
 from hilir.pipeline.emulator.processes.process import FreshProcesses
-from hilir.pipeline.emulator.store import Store as Metadata
 from hilir.pipeline.report.board import Node
+from hilir.pipeline.spec.node_labels import node_labels
 
 State = PipelineJob.pb(PipelineJob()).DESCRIPTOR.fields_by_name["state"].enum_type.values_by_name
 TaskState = PipelineTaskDetail.State
@@ -64,10 +65,10 @@ class Running:
         self.folder = folder / identifier
         self.logs = self.folder / "logs"
         self.logs.mkdir(parents=True)
-        self.board = emulator.make_board(identifier, self.parsed)
+        self.board = emulation.make_board(identifier, self.parsed)
         self.board.listener = self._note
         self.errors: dict[str, str] = {}
-        starter = ForkServer(emulator.find_modules(self.parsed), self.logs / "pre.log") if fast else FreshProcesses()
+        starter = ForkServer(emulation.find_modules(self.parsed), self.logs / "pre.log") if fast else FreshProcesses()
         self.job = Job(
             parsed=self.parsed,
             name=identifier,

@@ -32,7 +32,7 @@ def make_target(vertex):
     def make(**changes) -> Target:
         return Target.model_validate(
             {
-                "project": PROJECT, "region": REGION, "address": vertex.address, "patience": 5.0, "model": "taxi",
+                "project": PROJECT, "region": REGION, "address": vertex.address, "model": "taxi",
                 "endpoint": "taxi", "labels": {"team": "taxi"}, "push": settings | changes,
             }
         )  # fmt: skip

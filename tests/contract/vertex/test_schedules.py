@@ -87,7 +87,10 @@ def test_found_among_several_pages(hilir, vertex, spec) -> None:
 
 @pytest.mark.parametrize(
     ("cron", "message"),
-    [("every night", "is not minute, hour, day"), ("TZ=Asia/Djakarta 0 3 * * *", "no time zone 'Asia/Djakarta'")],
+    [
+        ("every night", "is 'every night', which has 2 fields; write minute, hour, day"),
+        ("TZ=Asia/Djakarta 0 3 * * *", "names the time zone 'Asia/Djakarta', which does not exist"),
+    ],
 )
 def test_wrong_cron_is_told_here(hilir, vertex, spec, cron, message) -> None:
     assert message in hilir("schedule", "create", spec(), "--cron", cron, code=3).err

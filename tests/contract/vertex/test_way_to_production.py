@@ -76,7 +76,7 @@ def answers(vertex, count: int) -> dict[str, list[list[float]]]:
     from hilir.components.vertex.connection import Connection
     from tests.contract.vertex.store import PROJECT, REGION
 
-    connection = Connection(PROJECT, REGION, vertex.address, 5.0)
+    connection = Connection(PROJECT, REGION, vertex.address)
     client = connection.client("predictions")
     instance = {"image": [[float((row * column) % 17) for column in range(8)] for row in range(8)]}
     found: dict[str, list[list[float]]] = {}

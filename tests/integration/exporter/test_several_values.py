@@ -143,13 +143,15 @@ def test_rows_by_name_answer_as_serialized_examples_do(project):
 
 
 def test_padding_changes_no_answer(project):
-    from hilir.components.trainer.export.row_values import MISSING
+    from hilir.components.missing import MISSING_VALUES
 
     wider = {
         name: np.concatenate(
             [
                 values,
-                np.full([200, 3], MISSING[str(values.dtype) if values.dtype != object else "string"], values.dtype),
+                np.full(
+                    [200, 3], MISSING_VALUES[str(values.dtype) if values.dtype != object else "string"], values.dtype
+                ),
             ],
             axis=1,
         )

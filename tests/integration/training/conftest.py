@@ -39,7 +39,7 @@ class Site:
         return self.root / "ids"
 
     def job(self, *settings: str, **changes: Any) -> Any:
-        from hilir.components.trainer.job import Job
+        from hilir.components.trainer.training_job import TrainingJob
         from hilir.pipeline.config import load
 
         shared = [
@@ -61,7 +61,7 @@ class Site:
             "model_dir": str(self.root / "Trainer/model/1/Format-Serving"),
             "run_dir": str(self.root / "Trainer/model_run/1"),
         }
-        return Job(**values | changes)
+        return TrainingJob(**values | changes)
 
     def weights(self) -> list[Any]:
         """Returns the exported network's weights."""

@@ -16,7 +16,7 @@ from hilir.components.trainer.fit import checkpoint_directory
 from hilir.components.trainer.state.preemption import Preempted
 from hilir.components.trainer.state.weights import run_dir_of
 from hilir.components.trainer.train import train
-from hilir.pipeline.run.session import stoppable
+from hilir.pipeline.run.session import stopped_by_sigterm
 
 PLAIN = "train.hyperparameters.own_step=false"
 
@@ -87,10 +87,10 @@ def test_sigterm_saves_where_it_is_and_exits_with_143(site, alone):
 
 def test_sigterm_saves_before_the_pipelines_own_handler_ends_the_run(site):
     job = site.job()
-    with stoppable(), pytest.raises(KeyboardInterrupt):
+    with stopped_by_sigterm(), pytest.raises(KeyboardInterrupt):
         train(job, "one_device", callbacks=[At(10, lambda: signal.raise_signal(signal.SIGTERM))])
     site.events.clear()
-    with stoppable(), pytest.raises(KeyboardInterrupt):
+    with stopped_by_sigterm(), pytest.raises(KeyboardInterrupt):
         # In the last step there is no checkpoint to make.
         train(job, "one_device", callbacks=[At(24, lambda: signal.raise_signal(signal.SIGTERM))])
     assert {"resumed": "epoch 2 step 4"} in site.events

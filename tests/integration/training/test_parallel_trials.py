@@ -125,7 +125,7 @@ def tune(site, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_each_machine_takes_trials_and_the_chief_writes_down_the_best(tune):
-    from hilir.components.tuner.results import read_found
+    from hilir.components.tuner.search_result import read_found
 
     slowly = "train.hyperparameters.step_seconds=0.5"
     found = read_found(*tune.run(2, "train.tune.algorithm=grid", "train.tune.epochs=2", slowly))

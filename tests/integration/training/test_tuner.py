@@ -38,7 +38,7 @@ def test_every_value_is_tried_and_the_best_is_written_down(site, tmp_path):
     from tfx.components.tuner.executor import write_best_hyperparameters
     from tfx.types import standard_artifacts
 
-    from hilir.components.tuner.results import read_found
+    from hilir.components.tuner.search_result import read_found
 
     tuner = search(site.job("train.tune.algorithm=grid", "train.tune.epochs=2"), tmp_path / "work")
     best, results = standard_artifacts.HyperParameters(), standard_artifacts.TunerResults()

@@ -254,11 +254,11 @@ def test_a_wrong_hyperparameter_is_reported_as_in_the_own_process(site):
 
 _SUPERVISOR = """
 import sys
-from hilir.components.trainer.job import Job
+from hilir.components.trainer.training_job import TrainingJob
 from hilir.components.trainer.launch import launch
 def on_start(pids):
     print(*pids, flush=True)
-launch(Job.from_json(sys.argv[1]), "multi_worker", 2, on_start=on_start)
+launch(TrainingJob.from_json(sys.argv[1]), "multi_worker", 2, on_start=on_start)
 """
 
 

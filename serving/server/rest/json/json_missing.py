@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from hilir.serving.missing import MISSING_INT, MISSING_NUMBER, MISSING_STRING
 from hilir.serving.server.rest.json.json_tensor import InputSpec
 from hilir.serving.server.servables import dtypes
 
-_MISSING = {dtypes.FLOAT: math.nan, dtypes.INT64: -(2**63), dtypes.STRING: ""}
+_MISSING = {dtypes.FLOAT: MISSING_NUMBER, dtypes.INT64: MISSING_INT, dtypes.STRING: MISSING_STRING}
 _KEYS = ("instances", "inputs")
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilir.components.trainer.export.row_values import MISSING_INT, make_array
+from hilir.components.missing import MISSING_INT
+from hilir.components.trainer.export.row_values import make_array
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.trainer.job import read_tuned
 from hilir.components.trainer.model_package import ModelPackage, load_package
+from hilir.components.trainer.training_job import read_tuned
 from hilir.components.tuner.space import read_space
 
 

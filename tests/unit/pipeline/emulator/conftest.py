@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hilir.pipeline.emulator import run
+from hilir.pipeline.emulator import emulation
+from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.buckets import Mount
 from hilir.pipeline.emulator.plan import make_plan
-from hilir.pipeline.emulator.store import Store
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
 
@@ -49,13 +49,15 @@ class Emulator:
         job: dict[str, Any],
         *parameters: str,
         mounts: tuple[Mount, ...] = (),
-        how: run.How = run.How(parallel=4),  # noqa: B008 - frozen
+        options: emulation.Options = emulation.Options(parallel=4),  # noqa: B008 - frozen
     ) -> Outcome:
         parsed = make_plan(job, parameters, mounts, self.folder)
-        board = run.make_board(f"{parsed.name}-{next(self.numbers)}", parsed)
+        board = emulation.make_board(f"{parsed.name}-{next(self.numbers)}", parsed)
         outcome = Outcome(board, self.folder / "runs" / board.run_id)
         try:
-            made = run.run(parsed, board, outcome.folder, Store(self.folder / "metadata.sqlite"), how)
+            store = Store(self.folder / "metadata.sqlite")
+            emulation.run(parsed, board, outcome.folder, store, options)
+            made = emulation.read_record(store, board.run_id)
         except StepFailed as error:
             outcome.error = str(error)
         else:

@@ -15,12 +15,12 @@ from hilir.pipeline.emulator.buckets import Mount, map_uris, read_mappings
 from hilir.pipeline.emulator.plan import make_plan, notes
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.cost import find_bound
+from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import parse, read
+from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
 from hilir.pipeline.vertex.client.request import make_request, show_request
 from hilir.pipeline.vertex.client.schedules import make_schedule
 from hilir.pipeline.vertex.client.source import load_source
-from hilir.pipeline.vertex.client.spans import find_fixed_data
-from hilir.pipeline.vertex.compile.training import LAUNCHER
 from tests.golden.render import FOLDER
 from tests.unit.pipeline.emulator.specs import Builder, Json, output
 

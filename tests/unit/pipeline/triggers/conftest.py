@@ -12,7 +12,7 @@ from hilir.pipeline.triggers.daemon import ledger
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.daemon.watcher import Watcher
-from hilir.pipeline.triggers.sources.payload import Firing, Look, Payload
+from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 
 LIMITS = Limits("merge", 10, 3, 60, 2, 600, 3)
 
@@ -39,11 +39,11 @@ class Fixed:
         self.firings: list[Firing] = []
         self.hold = None
 
-    def timing(self):
+    def pause(self, now):
         raise NotImplementedError
 
-    def look(self, memory, now) -> Look:
-        return Look(tuple(self.firings), {}, "", self.hold)
+    def look(self, memory, now) -> Observation:
+        return Observation(tuple(self.firings), {}, "", self.hold)
 
 
 class Bench:

@@ -1,0 +1,32 @@
+"""What a path in a configuration stands for."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from hilir.pipeline.errors import ConfigError
+
+_PACKAGE = "package:"
+
+
+def is_remote(path: str) -> bool:
+    """Says whether the path is on an object store."""
+    return "://" in path
+
+
+def resolve(path: str) -> str:
+    """Returns the path with `package:NAME/FOLDER` replaced by the folder inside the installed package.
+
+    The package is found, not imported.
+
+    Raises:
+        ConfigError: the package is not installed.
+    """
+    if not path.startswith(_PACKAGE):
+        return path
+    package, _, folder = path.removeprefix(_PACKAGE).partition("/")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"data.path '{path}': the package '{package}' is not installed; install it or give a folder")
+    return str(Path(spec.origin).parent / folder)

@@ -1,0 +1,138 @@
+"""A run on this machine by TFX's local runner, from a checked configuration to its summary."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from hilir.pipeline.config import LoadedConfig
+from hilir.pipeline.config.nodes import list_nodes
+from hilir.pipeline.errors import ConfigError, Interrupted
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.summary import Summary
+from hilir.pipeline.run.checks import require
+from hilir.pipeline.run.process_lock import ProcessLock
+from hilir.pipeline.run.session import Session, run_session
+
+if TYPE_CHECKING:
+    from tfx.orchestration.pipeline import Pipeline
+
+
+_COLLECT_AFTER = 50_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to the configuration: `first` and `last` are the nodes of --from and --to."""
+
+    shown: str
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    cache: bool = True
+
+
+def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> None:
+    """Runs the pipeline of the configuration; `finished` gets the summary, also that of a failed run.
+
+    Raises:
+        ConfigError: the configuration points to something wrong, or there is no such node; nothing was started.
+        StepFailed: a step stopped the run.
+        Interrupted: the user or SIGTERM stopped it.
+    """
+    config = loaded.config
+    require(config)
+    require_nodes(loaded, options)
+    root = Path(config.pipeline.root) / config.model.name
+    root.mkdir(parents=True, exist_ok=True)
+    runs = Path(config.pipeline.runs)
+    session = Session(runs, config.model.name, ("config.yaml", loaded.text), f"hilir run {options.shown}")
+    with _alone(root):
+        run_session(session, _LocalRun(loaded, options, root), finished)
+
+
+def require_nodes(loaded: LoadedConfig, options: Options) -> None:
+    """Raises ConfigError if --from or --to names a node that the pipeline of the configuration does not have."""
+    nodes = list_nodes(loaded.config)
+    faults = [
+        f"{option} {name}: there is no such node; the nodes are {', '.join(nodes)}"
+        for option, names in (("--from", options.first), ("--to", options.last))
+        for name in names
+        if name not in nodes
+    ]
+    if faults:
+        raise ConfigError(faults)
+
+
+class _LocalRun:
+    """The pipeline of a configuration; TensorFlow and TFX are imported when it is prepared."""
+
+    def __init__(self, loaded: LoadedConfig, options: Options, root: Path) -> None:
+        """`root`: the pipeline's folder, with its metadata store."""
+        self._loaded, self._options, self._root = loaded, options, root
+        self._pipeline: Pipeline | None = None
+
+    def prepare(self, folder: Path, screen: TextIO) -> Board:
+        print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
+        with _collected_rarely():
+            from hilir.pipeline.graph import Platform, build
+            from hilir.pipeline.inputs import find_inputs, generate_data
+            from hilir.pipeline.run.metadata_store import connection
+
+            config = self._loaded.config
+            generate_data(config)
+            platform = Platform(connection(str(self._root)), own_resolvers=True)
+            self._pipeline = build(config, find_inputs(config), platform, cache=self._options.cache)
+        return Board(folder.name, [component.id for component in self._pipeline.components])
+
+    def run(self, board: Board, folder: Path) -> None:
+        from hilir.pipeline.run import local_runner
+
+        selection = local_runner.Selection(self._options.first, self._options.last)
+        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt")
+
+    def record(self, run_id: str) -> RunRecord | None:
+        from hilir.pipeline.run.metadata_store import RunStore, connection
+
+        return RunStore(connection(str(self._root))).find_run(run_id)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Holds the pipeline's metadata store; a second run waits for the first and says so."""
+    lock = ProcessLock(root, ".run")
+    if not lock.acquire(0):
+        print(
+            f"hilir: another run (process {lock.holder}) uses {root}; waiting until it ends (Ctrl-C: do not wait)",
+            file=sys.stderr,
+            flush=True,
+        )
+        try:
+            lock.acquire(-1)
+        except KeyboardInterrupt:
+            raise Interrupted(f"did not wait for the run that uses {root}; nothing was started") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _collected_rarely() -> Iterator[None]:
+    """Keeps Python's cycle collector off while the packages are imported, and rare afterwards.
+
+    The imports make a million objects that live as long as the process; looking through them again and again takes
+    a third of the start, and Beam's graphs do the same to it later.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER, 20, 100)
+        gc.enable()

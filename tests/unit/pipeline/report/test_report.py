@@ -1,0 +1,124 @@
+import io
+import os
+import sys
+
+import pytest
+
+from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.output_capture import reserved
+from hilir.pipeline.report.summary import Summary, write_lines
+from hilir.pipeline.report.views import LineView, LiveView, describe_made, view
+
+
+def test_figures_read_as_text():
+    made = {"rows": {"train": 10052, "eval": 4950}, "epoch": "3/5", "auc": 0.95, "blessed": True, "version": 3}
+    assert describe_made(made) == "rows 10,052 train, 4,950 eval · epoch 3/5 · auc 0.9500 · blessed · version 3"
+    assert describe_made({"blessed": False}) == "not blessed"
+
+
+def test_lines_tell_each_change():
+    stream = io.StringIO()
+    board = Board("run-1", ["ExampleGen", "Trainer", "Pusher"])
+    with view(board, stream) as chosen:
+        assert isinstance(chosen, LineView)
+        board.start("ExampleGen")
+        board.finish("ExampleGen", "cached", {"rows": {"train": 2}})
+        board.start("Trainer")
+        board.report("Trainer", {"epoch": "1/2"})
+        board.finish("Trainer", "failed")
+        board.finish("Pusher", "skipped")
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        "ExampleGen running",
+        "ExampleGen cached (0.0 s): rows 2 train",
+        "Trainer running",
+        "Trainer running: epoch 1/2",
+        "Trainer failed (0.0 s): epoch 1/2",
+    ]
+
+
+def test_a_terminal_gets_a_table_with_every_step():
+    stream = io.StringIO()
+    board = Board("run-1", ["ExampleGen", "Trainer"])
+    with LiveView(board, stream):
+        board.start("ExampleGen")
+        board.finish("ExampleGen", "done", {"rows": {"train": 2}})
+    table = stream.getvalue()
+    assert "ExampleGen" in table
+    assert "rows 2 train" in table
+    assert "Trainer" in table
+    assert "waiting" in table
+
+
+def test_what_others_print_goes_to_the_log_also_from_native_code(tmp_path, capfd):
+    log = tmp_path / "log.txt"
+    with reserved(log) as screen:
+        print("from Python")
+        print("an error", file=sys.stderr)
+        os.write(1, b"from native code\n")
+        print("for the user", file=screen)
+    print("afterwards")
+    assert capfd.readouterr().out == "for the user\nafterwards\n"
+    assert log.read_text() == "from Python\nan error\nfrom native code\n"
+
+
+def summary(**changes) -> Summary:
+    facts = {
+        "run_id": "taxi-1",
+        "status": "succeeded",
+        "blessed": True,
+        "reasons": [],
+        "version": 2,
+        "version_path": "out/models/taxi/2",
+        "metrics": {"auc": 0.95},
+        "baseline": {"auc": 0.94},
+        "nodes": [],
+        "seconds": 12.34,
+    }
+    return Summary(**(facts | changes))
+
+
+def test_the_summary_of_a_pushed_model():
+    assert list(write_lines(summary(), "hilir run configs/taxi.yaml")) == [
+        "",
+        "  auc                    0.9500   baseline 0.9400, change +0.0100",
+        "",
+        "blessed; version 2 is in out/models/taxi/2",
+        "next: hilir serve",
+        "run taxi-1, 12.3 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("out/models/taxi/2", "hilir serve"),
+        (os.path.abspath("out/models/taxi/2"), "hilir serve"),
+        ("/srv/my models/taxi/2", "hilir serve --root '/srv/my models'"),
+        (
+            os.path.abspath("out/emulation/gs/bucket/models/taxi/1"),
+            "hilir serve --root out/emulation/gs/bucket/models",
+        ),
+        ("gs://bucket/models/taxi/3", "hilir serve --root gs://bucket/models"),
+    ],
+)
+def test_the_next_command_serves_the_root_that_has_the_version(path, command):
+    assert f"next: {command}" in list(write_lines(summary(version_path=path), "hilir emulate spec.json"))
+
+
+def test_the_summary_of_a_model_that_is_not_blessed_says_why():
+    lines = list(
+        write_lines(
+            summary(blessed=False, version=None, version_path=None, baseline={}, reasons=["auc over hour=3 is 0.5"]),
+            "hilir run configs/taxi.yaml",
+        )
+    )
+    assert lines[1:] == [
+        "  auc                    0.9500",
+        "  (no blessed model before this one to compare with)",
+        "",
+        "not blessed, not pushed:",
+        "  auc over hour=3 is 0.5",
+        "next: fix the model or the bound, then  hilir run configs/taxi.yaml",
+        "run taxi-1, 12.3 s",
+    ]

@@ -1,0 +1,39 @@
+"""What is refused before anything heavy is imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+from hilir.pipeline.cli.main import _run
+
+NODES = (
+    "ExampleGen, StatisticsGen, SchemaGen, ExampleValidator, DataGate, Transform, Trainer, LatestBlessed, Evaluator, "
+    "TFLiteExporter, Pusher"
+)
+SETTINGS = ["--set", "export.tflite.variants=[float32]", "--set", "export.tfjs.variants=[]"]
+
+
+def test_unknown_nodes_are_refused_without_importing_tfx(tmp_path):
+    roots = [f"{key}={tmp_path}/out" for key in ("pipeline.root", "pipeline.runs", "serving.root")]
+    places = [part for root in roots for part in ("--set", root)]
+    arguments = ["run", "configs/taxi.yaml", *SETTINGS, *places, "--from", "Foo", "--to", "Trainr", "--to", "Trainer"]
+    program = (
+        "import sys\n"
+        "from hilir.pipeline.cli.main import _run\n"
+        f"code = _run({arguments})\n"
+        "print(code, [name for name in ('tensorflow', 'tfx', 'apache_beam', 'ml_metadata') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "3 []"
+    assert done.stderr.splitlines() == [
+        f"hilir: --from Foo: there is no such node; the nodes are {NODES}",
+        f"--to Trainr: there is no such node; the nodes are {NODES}",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_each_of_the_two_options_is_checked(capsys, option):
+    assert _run(["run", "configs/digits.yaml", option, "Tuner"]) == 3
+    assert f"{option} Tuner: there is no such node" in capsys.readouterr().err
