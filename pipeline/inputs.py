@@ -77,20 +77,27 @@ def find_facts(config: Config) -> Facts:
 
     Raises:
         ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
+        ConfigError: a metric cannot be computed.
     """
     from hilir.components.code import fingerprint
+    from hilir.components.evaluator.metric_check import find_metric_faults
     from hilir.components.trainer.model_package import load_package
     from hilir.pipeline.graph import Facts
 
     name = config.model.package
     package = load_package(name)
     package.make_hyperparameters(config.train.hyperparameters)
+    faults = find_metric_faults(config.evaluate, package.label)
+    if faults:
+        raise ConfigError(faults)
+    modules = {metric.module for metric in config.evaluate.metrics if metric.module is not None}
     return Facts(
         data_path=resolve(config.data.path),
         label=package.label,
         transform_code=fingerprint(f"{name}.preprocessing", name),
         model_code=fingerprint(f"{name}.model", name),
         commit=find_commit(name),
+        metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
     )
 
 

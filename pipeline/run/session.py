@@ -123,16 +123,14 @@ def _finish(
 
 
 def write_summary(summary: Summary, folder: Path) -> None:
-    """Puts the summary into the run's folder, complete when it is there."""
-    beside = folder / ".summary.json"
-    beside.write_bytes(_json(summary))
-    beside.rename(folder / "summary.json")
-
-
-def _json(summary: Summary) -> bytes:
+    """Puts the summary into the run's folder, complete when it is there, and the plots of its evaluation next to it."""
     import orjson
 
-    return orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2)
+    if summary.plots:
+        (folder / "plots.json").write_bytes(orjson.dumps(summary.plots))
+    beside = folder / ".summary.json"
+    beside.write_bytes(orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2))
+    beside.rename(folder / "summary.json")
 
 
 def make_run_folder(runs: Path, name: str) -> Path:
