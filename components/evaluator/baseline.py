@@ -11,10 +11,10 @@ from tfx.types import Artifact
 class LatestPushedModelStrategy(ResolverStrategy):
     """Resolves the model of the last push, which is not the candidate itself.
 
-    TFX's own strategy takes the latest blessed model. One that was blessed and not pushed (an export failed, the run was
-    interrupted) serves nobody, and the blessing of a first run would change the input of the second run's Evaluator: an
-    unchanged rerun would compare the model with itself and push it again. Here the unchanged rerun finds the same
-    baseline as the run before, and all that depends on it stays cached.
+    TFX's own strategy takes the latest blessed model. One that was blessed and not pushed (an export failed, the run
+    was interrupted) serves nobody, and the blessing of a first run would change the input of the second run's
+    Evaluator: an unchanged rerun would compare the model with itself and push it again. Here the unchanged rerun finds
+    the same baseline as the run before, and all that depends on it stays cached.
 
     Its inputs are `model`, `pushed_model` and, where there is one already, `candidate`; all but `model` resolve to
     nothing. Which model a push was given is in the metadata store.

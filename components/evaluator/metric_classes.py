@@ -55,7 +55,6 @@ CLASSES: dict[str, MetricClass] = {
         "binary", ("false_positive_rate", *_AT_POINT), ("false_positive_rate",)
     ),
     "RecallAtPrecision": MetricClass("binary", ("precision", *_AT_POINT), ("precision",)),
-    "RelativeCoefficientOfDiscrimination": MetricClass("binary"),
     "SensitivityAtSpecificity": MetricClass("binary", ("specificity", *_AT_POINT), ("specificity",)),
     "SpecificityAtSensitivity": MetricClass("binary", ("sensitivity", *_AT_POINT), ("sensitivity",)),
     "ThresholdAtRecall": MetricClass("binary", ("recall", "thresholds", *_AT_POINT), ("recall",)),
@@ -121,6 +120,7 @@ REFUSED: dict[str, str] = {
     "MeanTensor": "it does not compare with the label; use MeanPrediction or MeanLabel",
     "MeanMetricWrapper": "it wraps a function; write a class and name its 'module'",
     "Metric": "it is the base class; write a subclass and name its 'module'",
+    "RelativeCoefficientOfDiscrimination": "its thresholds do not find its value; use CoefficientOfDiscrimination",
     "NDCG": "it needs groups of rows, which the Evaluator does not support; use AUC or MeanAbsoluteError",
     "MinLabelPosition": "it needs groups of rows, which the Evaluator does not support; use AUC",
     "QueryStatistics": "it needs groups of rows, which the Evaluator does not support; use ExampleCount",
