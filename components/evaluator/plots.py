@@ -65,10 +65,10 @@ def _pairs(entries: Any) -> list[dict[str, float]]:
         {
             "label": entry.actual_class_id,
             "predicted": entry.predicted_class_id,
-            "rows": _number(entry.num_weighted_examples.value),
+            "rows": _number(entry.num_weighted_examples),
         }
         for entry in entries
-        if entry.num_weighted_examples.value
+        if entry.num_weighted_examples
     ]
     return sorted(pairs, key=lambda pair: -pair["rows"])[:_MATRIX_ENTRIES]
 
