@@ -1,4 +1,4 @@
-"""Constructs every metric before a run starts: what would fail after the training fails here."""
+"""Makes and computes every metric before a run starts: what would fail after the training fails here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
+from hilir.components.evaluator.trial import compute, make_rows
 
 
 def find_metric_faults(settings: EvaluateSettings, label: str | Mapping[str, str]) -> list[str]:
@@ -24,15 +25,21 @@ def find_metric_faults(settings: EvaluateSettings, label: str | Mapping[str, str
     faults = [fault for metric in settings.metrics for fault in _own_faults(metric)]
     if faults:
         return faults
-    config = make_eval_config(settings, label)
-    for spec in config.metrics_specs:
-        for metric_config in spec.metrics:
-            try:
-                metric_specs.metric_instance(metric_config)
-            except (TypeError, ValueError, NotImplementedError) as error:
-                name = metric_config.class_name.removeprefix("Keras")
-                faults.append(f"evaluate.metrics: {name} cannot be made with {metric_config.config}: {_reason(error)}")
-    return faults or [*_lost_thresholds(config)]
+    faults = [fault for metric in settings.metrics for fault in _failures(metric)]
+    return faults or [*_lost_thresholds(make_eval_config(settings, label))]
+
+
+def _failures(metric: Metric) -> Iterator[str]:
+    """Yields why a metric of the table cannot be computed: wrong values of arguments show only then."""
+    if metric.module is not None:
+        return
+    alone = EvaluateSettings.model_construct(
+        output=None, plots=False, metrics=[metric.model_copy(update={"output": None})], slices={}, thresholds=[]
+    )
+    try:
+        compute(make_eval_config(alone, "label"), make_rows(metric))
+    except Exception as error:  # noqa: BLE001 - Keras and TFMA raise errors of all kinds
+        yield f"evaluate.metrics: '{metric.name}', {metric.metric} with {metric.config}, fails: {_reason(error)}"
 
 
 def _own_faults(metric: Metric) -> Iterator[str]:
@@ -87,5 +94,10 @@ def _lost_thresholds(config: config_pb2.EvalConfig) -> Iterator[str]:
 
 
 def _reason(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    """Returns the message of the first cause, without the inputs that TFMA appends to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    # Keras prefaces a constructor's error with the whole configuration.
+    text = str(error).rpartition("Exception encountered:")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

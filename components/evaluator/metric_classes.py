@@ -95,6 +95,17 @@ FROM_KERAS = (
 )
 """Classes that TFMA has too, and computes wrongly when the rows come in more than one bundle."""
 
+KERAS_LACKS = (
+    "AUCPrecisionRecall", "BalancedAccuracy", "Calibration", "CoefficientOfDiscrimination", "DiagnosticOddsRatio",
+    "ExampleCount", "F1Score", "FN", "FNR", "FP", "FPR", "FallOut", "FalseDiscoveryRate", "FalseOmissionRate",
+    "FowlkesMallowsIndex", "Informedness", "Markedness", "MatthewsCorrelationCoefficient", "MaxRecall", "MeanLabel",
+    "MeanPrediction", "MissRate", "NPV", "NegativeLikelihoodRatio", "NegativePredictiveValue", "PPV",
+    "PositiveLikelihoodRatio", "PredictedPositiveRate", "Prevalence", "PrevalenceThreshold",
+    "RecallAtFalsePositiveRate", "Specificity", "SquaredPearsonCorrelation", "TN", "TNR", "TP", "TPR", "ThreatScore",
+    "ThresholdAtRecall", "WeightedExampleCount",
+)  # fmt: skip
+"""Classes of TFMA that Keras has not, or not as one value: exports, which Keras compares, cannot go by them."""
+
 _PLOT = "it is a plot; evaluate.plots computes the plots, remove it from the metrics"
 _TWO_MODELS = "it compares two models, and the first run has one; bound the 'change' of another metric instead"
 _OTHER_TASK = "it is for object detection, segmentation or text, which the Evaluator does not support"

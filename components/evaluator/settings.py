@@ -45,6 +45,15 @@ class Metric(Section):
         kept = {name: value for name, value in given["config"].items() if name not in moved}
         return given | moved | {"config": kept}
 
+    @field_validator("class_id", mode="before")
+    @classmethod
+    def _is_class(cls, given: Any) -> Any:
+        """One sentence, where a union would give one for each of its types."""
+        classes = given if isinstance(given, list) else [given]
+        if given is not None and not all(type(each) is int and each >= 0 for each in classes):
+            raise ValueError(f"must be a whole number from 0, or a list of them, and is {given!r}")
+        return given
+
     @model_validator(mode="after")
     def _is_supported(self) -> Metric:
         parts = [name for name in ("class_id", "top_k", "k") if getattr(self, name) is not None]

@@ -101,6 +101,10 @@ def test_metrics_that_read_the_same_part_are_together_and_plots_follow():
             "the class SparseCategoricalAccuracy has no class_id, it looks at all classes; use Precision",
         ),
         ({"metrics": [{"name": "auc", "class": "AUC", "config": {"name": "b"}}]}, "has a 'name'"),
+        (
+            {"metrics": [{"name": "auc", "class": "AUC", "class_id": -1}]},
+            "must be a whole number from 0, or a list of them, and is -1",
+        ),
         ({"baseline": "skip"}, "Input should be 'compare' or 'skip_incompatible'"),
     ],
 )

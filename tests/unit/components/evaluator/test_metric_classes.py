@@ -10,10 +10,11 @@ import tf_keras as keras
 from tensorflow_model_analysis.metrics import metric_types
 
 from hilir.components.evaluator import keras_metrics
+from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.evaluator.metric_check import find_metric_faults
-from hilir.components.evaluator.metric_classes import CLASSES, FROM_KERAS, REFUSED, find_fault
+from hilir.components.evaluator.metric_classes import CLASSES, FROM_KERAS, KERAS_LACKS, REFUSED, find_fault
 from hilir.components.evaluator.settings import EvaluateSettings
-from tests.unit.components.evaluator.in_memory import evaluate
+from hilir.components.evaluator.trial import compute as compute_on
 
 RNG = np.random.default_rng(7)
 ROWS, FIRST = 60, 13
@@ -93,8 +94,16 @@ KERAS = {
 
 def compute(name, rows, arguments):
     labels, scores = rows
-    batches = [(labels[:FIRST], scores[:FIRST]), (labels[FIRST:], scores[FIRST:])]
-    return evaluate([{"name": "value", "class": name, "config": arguments}], batches)["value"]
+    settings = EvaluateSettings.model_validate(
+        {
+            "metrics": [{"name": "value", "class": name, "config": arguments}],
+            "slices": {},
+            "plots": False,
+            "thresholds": [{"metric": "value", "min": 0}],
+        }
+    )
+    batches = [(labels[:FIRST], scores[:FIRST].copy()), (labels[FIRST:], scores[FIRST:].copy())]
+    return compute_on(make_eval_config(settings, "label"), batches)["value"]
 
 
 @pytest.mark.parametrize(("name", "expected"), BY_COUNTS.items())
@@ -138,6 +147,7 @@ def test_every_class_of_tfma_and_keras_is_accepted_or_refused():
     assert known - set(CLASSES) - set(REFUSED) == set()
     assert set(CLASSES) <= known
     assert not set(CLASSES) & set(REFUSED)
+    assert {*KERAS_LACKS} == {name for name in CLASSES if not hasattr(keras.metrics, name)} | {"F1Score"}
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -184,3 +194,24 @@ def test_a_threshold_of_every_class_finds_its_value(name):
 )
 def test_what_does_not_work_is_refused_with_the_right_one(name, arguments, sentence):
     assert sentence in str(find_fault(name, arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("AUC", {"summation_method": "nothing"}, "fails: 'nothing' is not a valid AUCSummationMethod"),
+        ("BinaryIoU", {"threshold": 7}, "fails: A value of `threshold` for `BinaryIoU` should be between 0 and 1"),
+        ("OneHotIoU", {"num_classes": 2, "target_class_ids": [5]}, "fails: Target class id 5"),
+    ],
+)
+def test_a_wrong_value_of_an_argument_is_found_before_a_run(name, arguments, sentence):
+    settings = EvaluateSettings.model_validate(
+        {
+            "metrics": [{"name": "value", "class": name, "config": arguments}],
+            "slices": {},
+            "thresholds": [{"metric": "value", "min": 0}],
+        }
+    )
+    (fault,) = find_metric_faults(settings, "label")
+    assert fault.startswith(f"evaluate.metrics: 'value', {name} with")
+    assert sentence in fault
