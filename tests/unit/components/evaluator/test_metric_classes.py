@@ -200,7 +200,6 @@ def test_what_does_not_work_is_refused_with_the_right_one(name, arguments, sente
     ("name", "arguments", "sentence"),
     [
         ("AUC", {"summation_method": "nothing"}, "fails: 'nothing' is not a valid AUCSummationMethod"),
-        ("BinaryIoU", {"threshold": 7}, "fails: A value of `threshold` for `BinaryIoU` should be between 0 and 1"),
         ("OneHotIoU", {"num_classes": 2, "target_class_ids": [5]}, "fails: Target class id 5"),
     ],
 )
