@@ -9,13 +9,28 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
+from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.evaluator.metric_classes import CLASSES
-from hilir.components.evaluator.settings import Metric
+from hilir.components.evaluator.settings import EvaluateSettings, Metric
 
-Scores = np.ndarray | Mapping[str, np.ndarray]
+Batches = Sequence[tuple[np.ndarray, np.ndarray | Mapping[str, np.ndarray]]]
+
+_LABELS, _SCORES = np.array([[0], [1], [1], [0], [1]]), np.array([[0.2], [0.9], [0.4], [0.7], [0.6]], np.float32)
+_CLASSES = np.array([[0], [2], [1], [1], [2]])
+_BY_CLASS = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]], np.float32)
+
+SAMPLES: tuple[Batches, ...] = tuple(
+    ((labels[:2], scores[:2]), (labels[2:], scores[2:]))
+    for labels, scores in (
+        (_LABELS, _SCORES),
+        (_CLASSES, _BY_CLASS),
+        (np.eye(3, dtype=np.float32)[_CLASSES[:, 0]], _BY_CLASS),
+    )
+)
+"""Two batches each of scores, of classes as numbers, and of classes as one-hot rows."""
 
 
-def compute(config: config_pb2.EvalConfig, batches: Sequence[tuple[np.ndarray, Scores]]) -> dict[str, float]:
+def compute(config: config_pb2.EvalConfig, batches: Batches) -> dict[str, float]:
     """Returns the value of each metric by name.
 
     Args:
@@ -48,7 +63,25 @@ def make_rows(metric: Metric) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(label, scores) for label in labels]
 
 
-def _combine(computation: Any, batches: Sequence[tuple[np.ndarray, Scores]]) -> dict[Any, Any]:
+def only(metric: Metric) -> config_pb2.EvalConfig:
+    """Returns the configuration of this metric alone, for a model with one output."""
+    settings = EvaluateSettings.model_construct(
+        output=None, plots=False, metrics=[metric.model_copy(update={"output": None})], slices={}, thresholds=[]
+    )
+    return make_eval_config(settings, "label")
+
+
+def reason(error: BaseException) -> str:
+    """Returns the message of the first cause, without the inputs that TFMA appends to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    # Keras prefaces a constructor's error with the whole configuration.
+    text = str(error).rpartition("Exception encountered:")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _combine(computation: Any, batches: Batches) -> dict[Any, Any]:
     combiner = computation.combiner
     combiner.setup()
     (preprocessor,) = computation.preprocessors or [metric_types.StandardMetricInputsPreprocessor()]

@@ -46,6 +46,28 @@ class Forgetful(ProfitPerRow):
         return tf_keras.metrics.Metric.get_config(self)
 
 
+class Largest(tf_keras.metrics.Metric):
+    def __init__(self, name="largest", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.largest = self.add_weight("largest", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.largest.assign(tf.maximum(self.largest, tf.reduce_max(y_pred)))
+
+    def result(self):
+        return self.largest
+
+
+class PerClass(ProfitPerRow):
+    def result(self):
+        return tf.stack([self.profit, self.rows])
+
+
+class Unweighted(ProfitPerRow):
+    def update_state(self, y_true, y_pred):
+        super().update_state(y_true, y_pred)
+
+
 class OfKeras3(keras.metrics.Mean):
     pass
 '''
@@ -90,6 +112,9 @@ def test_its_value_is_right_and_its_threshold_reads_it(tmp_path):
         (settings("Loss"), "workshop_profit.metrics has no class Loss; correct 'class'"),
         (settings("OfKeras3"), "is not a metric; make it a subclass of tf_keras.metrics.Metric"),
         (settings(price=1.0), r"ProfitPerRow\(.*\) fails: .*not understood.*correct its .config."),
+        (settings("Largest"), "Largest gives 0.9 over two batches in a row, and 1.6.* keep sums and counts as weights"),
+        (settings("PerClass"), r"PerClass.result\(\) has 2 values, and a metric is one"),
+        (settings("Unweighted"), "Unweighted.update_state needs a third argument; write sample_weight=None"),
         (settings("Forgetful", cost=3.0), r"Forgetful.get_config\(\) does not return the argument 'cost'"),
     ],
 )
