@@ -23,3 +23,7 @@ class PushError(ComponentError):
 
 class TrainingError(ComponentError):
     """A training cannot be set up as asked, or did not come to its end."""
+
+
+class EvaluationError(ComponentError):
+    """A model cannot be evaluated as the configuration says."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -25,7 +24,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
 from hilir.components.data_gate.component import DataGate
-from hilir.components.evaluator.baseline import LatestOtherBlessedModelStrategy
+from hilir.components.evaluator.baseline import LatestPushedModelStrategy
+from hilir.components.evaluator.component import Evaluator
 from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.example_gen.component import make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
@@ -76,16 +76,19 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
     transform = _transform(config, inputs, example_gen, schema_gen, gate)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
-    # A warm start needs the model before there is a candidate.
-    resolver = _latest_blessed() if warm or not platform.own_resolvers else None
+    # A warm start needs the model before there is a candidate, and a platform may have TFX's own resolvers only.
+    own = platform.own_resolvers
+    resolver = _baseline(own_resolvers=own) if warm or not own else None
     trainer = _trainer(config, inputs, transform, schema_gen, resolver if warm else None, tuner)
-    resolver = resolver or _latest_blessed(candidate=trainer.outputs["model"])
+    resolver = resolver or _baseline(own_resolvers=own, candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=resolver.outputs["model"],
         schema=schema_gen.outputs["schema"],
         eval_config=make_eval_config(config.evaluate, inputs.label),
+        baseline=config.evaluate.baseline,
+        code=inputs.metric_code,
     )
     exporters = _exporters(config, example_gen, trainer, evaluator)
     pusher = _pusher(config, inputs, example_gen, trainer, evaluator, exporters)
@@ -127,12 +130,22 @@ def _transform(
     return transform
 
 
-def _latest_blessed(**candidate: BaseChannel) -> Resolver:
-    """Returns the node that finds the latest blessed model; the one that is not the `candidate`, if one is given."""
+def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:
+    """Returns the node that finds the model to compare with, and to start from.
+
+    Here it is the one pushed last, other than the `candidate` if one is given; Vertex AI has no resolver but TFX's own,
+    which takes the latest blessed one.
+    """
+    if not own_resolvers:
+        return Resolver(
+            strategy_class=LatestBlessedModelStrategy,
+            model=types.Channel(type=standard_artifacts.Model),
+            model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        ).with_id("LatestBlessed")
     return Resolver(
-        strategy_class=LatestOtherBlessedModelStrategy if candidate else LatestBlessedModelStrategy,
+        strategy_class=LatestPushedModelStrategy,
         model=types.Channel(type=standard_artifacts.Model),
-        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         **candidate,
     ).with_id("LatestBlessed")
 

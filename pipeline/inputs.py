@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ class GraphInputs:
         transform_code: fingerprint of the code that the Transform step imports.
         model_code: fingerprint of the code that the Trainer imports.
         commit: the commit that last changed the model package, None without git.
+        metric_code: fingerprint of each module that metrics of the user's own come from.
     """
 
     data_path: str
@@ -32,6 +34,7 @@ class GraphInputs:
     transform_code: str
     model_code: str
     commit: str | None
+    metric_code: Mapping[str, str]
 
 
 def generate_data(config: Config) -> None:
@@ -65,19 +68,26 @@ def find_inputs(config: Config) -> GraphInputs:
 
     Raises:
         ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
+        ConfigError: a metric cannot be computed.
     """
     from hilir.components.code import fingerprint
+    from hilir.components.evaluator.metric_check import find_metric_faults
     from hilir.components.trainer.model_package import load_package
 
     name = config.model.package
     package = load_package(name)
     package.make_hyperparameters(config.train.hyperparameters)
+    faults = find_metric_faults(config.evaluate, package.label)
+    if faults:
+        raise ConfigError(faults)
+    modules = {metric.module for metric in config.evaluate.metrics if metric.module is not None}
     return GraphInputs(
         data_path=resolve(config.data.path),
         label=package.label,
         transform_code=fingerprint(f"{name}.preprocessing", name),
         model_code=fingerprint(f"{name}.model", name),
         commit=find_commit(name),
+        metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
     )
 
 

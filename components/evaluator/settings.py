@@ -4,21 +4,84 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
+from hilir.components.evaluator.metric_classes import CLASSES, COUNTS, find_fault
 from hilir.components.settings import Section
+
+_PARTS = ("class_id", "top_k")
 
 
 class Metric(Section):
-    """A metric of TFMA or Keras, by class name."""
+    """A metric of TFMA or Keras by class name, or one of the user's own by module and class name.
+
+    - `output`: the output of the model that it reads; None: `evaluate.output`;
+    - `class_id`: the one class that it looks at (a list: a metric for each, called `<name>_<class_id>`);
+    - `top_k`: only the `top_k` highest scores of a row count; `k`: only the k-th highest does.
+    """
 
     name: str
     metric: str = Field(alias="class")
+    module: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
+    output: str | None = None
+    class_id: NonNegativeInt | list[NonNegativeInt] | None = None
+    top_k: PositiveInt | None = None
+    k: PositiveInt | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_parts_from_arguments(cls, given: Any) -> Any:
+        """Keras and TFMA take these as arguments, too; one place lets thresholds read what was computed."""
+        if not isinstance(given, dict) or not isinstance(given.get("config"), dict) or given.get("module"):
+            return given
+        known = CLASSES.get(given.get("class", ""))
+        moved = {name: given["config"][name] for name in _PARTS if name in given["config"]}
+        if known is None or not set(moved) <= set(known.arguments):
+            return given
+        for name, value in moved.items():
+            if given.get(name) not in (None, value):
+                raise ValueError(f"has {name} {given[name]} and config.{name} {value}; give one of them")
+        kept = {name: value for name, value in given["config"].items() if name not in moved}
+        return given | moved | {"config": kept}
+
+    @field_validator("class_id", mode="before")
+    @classmethod
+    def _is_class(cls, given: Any) -> Any:
+        """One sentence, where a union would give one for each of its types."""
+        classes = given if isinstance(given, list) else [given]
+        if given is not None and not all(type(each) is int and each >= 0 for each in classes):
+            raise ValueError(f"must be a whole number from 0, or a list of them, and is {given!r}")
+        return given
+
+    @model_validator(mode="after")
+    def _is_supported(self) -> Metric:
+        parts = [name for name in ("class_id", "top_k", "k") if getattr(self, name) is not None]
+        if len(parts) > 1:
+            raise ValueError(f"has {' and '.join(parts)}; give one of them")
+        if "name" in self.config:
+            raise ValueError("config: has a 'name'; the metric's name is evaluate.metrics[…].name")
+        if self.module is not None:
+            return self
+        fault = find_fault(self.metric, self.config)
+        if fault:
+            raise ValueError(fault)
+        if parts and (CLASSES[self.metric].kind == "classes" or self.metric in COUNTS):
+            raise ValueError(
+                f"the class {self.metric} has no {parts[0]}, it looks at all classes; "
+                f"use Precision, Recall, BinaryAccuracy or AUC"
+            )
+        return self
+
+    def split(self) -> list[Metric]:
+        """Returns a metric for each class of a list in `class_id`, else itself."""
+        if not isinstance(self.class_id, list):
+            return [self]
+        return [self.model_copy(update={"name": f"{self.name}_{each}", "class_id": each}) for each in self.class_id]
 
 
 class Slice(Section):
-    """Rows to look at apart: each value of `features`, or the rows where `values` hold."""
+    """Rows to look at apart: each value of `features`, or the rows where `values` hold; both are raw columns."""
 
     features: list[str] = Field(default_factory=list)
     values: dict[str, str | int | float] = Field(default_factory=dict)
@@ -31,7 +94,11 @@ class Slice(Section):
 
 
 class Change(Section):
-    """The least change against the latest blessed model; -0.01 lets the metric lose 0.01."""
+    """The bound of a metric's difference from the baseline.
+
+    With `better: higher` the least: -0.01 lets the metric fall by 0.01. With `better: lower` the largest: 0.01 lets it
+    rise by 0.01.
+    """
 
     absolute: float | None = None
     relative: float | None = None
@@ -61,11 +128,33 @@ class Threshold(Section):
 
 
 class EvaluateSettings(Section):
-    """Metrics, slices and thresholds of the gate."""
+    """Metrics, slices and thresholds of the gate.
 
+    - `output`: the output of the model that metrics read which name none; None: the model's only one;
+    - `baseline`: what to do where the baseline cannot answer today's rows: `compare` stops the run,
+      `skip_incompatible` evaluates without a baseline;
+    - `plots`: whether TFMA's plots are computed for metrics of classification.
+    """
+
+    output: str | None = None
+    baseline: Literal["compare", "skip_incompatible"] = "compare"
+    plots: bool = True
     metrics: list[Metric]
     slices: dict[str, Slice]
     thresholds: list[Threshold]
+
+    @field_validator("metrics", mode="after")
+    @classmethod
+    def _split_by_class(cls, metrics: list[Metric]) -> list[Metric]:
+        found = [part for metric in metrics for part in metric.split()]
+        names = [metric.name for metric in found]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"has two metrics called '{twice}', and one would overwrite the other; give each a name of its own, "
+                f"for example {twice}_0 and {twice}_1"
+            )
+        return found
 
     @model_validator(mode="after")
     def _gate_is_present(self) -> EvaluateSettings:
@@ -74,14 +163,8 @@ class EvaluateSettings(Section):
                 "has no thresholds: every model would be pushed. Give at least one, for example "
                 "'thresholds: [{metric: auc, min: 0.6}]'"
             )
+        self._check_pairs()
         metrics = {metric.name for metric in self.metrics}
-        pairs = [(threshold.metric, threshold.slice) for threshold in self.thresholds]
-        for metric, part in pairs:
-            if pairs.count((metric, part)) > 1:
-                raise ValueError(
-                    f"thresholds name the metric '{metric}' twice for {f'the slice {part!r}' if part else 'all rows'}; "
-                    f"put both bounds into one threshold"
-                )
         for index, threshold in enumerate(self.thresholds):
             if threshold.metric not in metrics:
                 raise ValueError(
@@ -94,3 +177,16 @@ class EvaluateSettings(Section):
                     f"which is not among the slices {sorted(self.slices)}"
                 )
         return self
+
+    def _check_pairs(self) -> None:
+        pairs = [(threshold.metric, threshold.slice) for threshold in self.thresholds]
+        for metric, part in pairs:
+            if pairs.count((metric, part)) > 1:
+                raise ValueError(
+                    f"thresholds name the metric '{metric}' twice for {f'the slice {part!r}' if part else 'all rows'}; "
+                    f"put both bounds into one threshold"
+                )
+
+    def output_of(self, metric: Metric) -> str | None:
+        """Returns the name of the output that the metric reads; None: the model's only one."""
+        return None if metric.metric in COUNTS and metric.module is None else metric.output or self.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,19 @@ from hilir.components.exporter.settings import Bounds, ExportSettings
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """The evaluation's metric that an export may lose a little of: its name, Keras class, configuration, direction."""
+    """The evaluation's metric that an export may lose a little of.
+
+    Its name, Keras class (`module`: of the user's own), configuration and direction; the output that it reads (None:
+    the first by name) and the class that it looks at (None: all).
+    """
 
     name: str
     kind: str
     config: dict[str, Any]
     better: str = "higher"
+    module: str | None = None
+    output: str | None = None
+    class_id: int | None = None
 
     def compute(self, labels: np.ndarray, outputs: np.ndarray) -> float:
         """Returns the metric of the outputs, [rows, …], against the labels, [rows, …].
@@ -29,15 +37,23 @@ class MetricSpec:
         Raises:
             ExportError: Keras has no metric of that class.
         """
-        found = getattr(keras.metrics, self.kind, None)
+        found = getattr(import_module(self.module) if self.module else keras.metrics, self.kind, None)
         if found is None:
             raise ExportError(
                 f"export.metric: '{self.name}' is of the class {self.kind}, which is not a metric of Keras; "
                 f"name another of evaluate.metrics, for example one of class AUC or SparseCategoricalAccuracy"
             )
         metric = found(**self.config)
+        if self.class_id is not None:
+            labels, outputs = self._take_class(labels, outputs)
         metric.update_state(labels, outputs)
         return float(metric.result())
+
+    def _take_class(self, labels: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        flat = labels.reshape(len(labels), -1)
+        is_one_hot = flat.shape[1] == outputs.shape[-1] > 1
+        is_class = flat[:, self.class_id] if is_one_hot else flat[:, 0] == self.class_id
+        return np.asarray(is_class, np.float32), outputs[..., self.class_id]
 
 
 def choose_metric(export: ExportSettings, evaluate: EvaluateSettings) -> MetricSpec:
@@ -45,7 +61,9 @@ def choose_metric(export: ExportSettings, evaluate: EvaluateSettings) -> MetricS
     name = export.metric or evaluate.thresholds[0].metric
     metric = next(metric for metric in evaluate.metrics if metric.name == name)
     better = next((bound.better for bound in evaluate.thresholds if bound.metric == name), "higher")
-    return MetricSpec(name, metric.metric, metric.config, better)
+    class_id = metric.class_id if isinstance(metric.class_id, int) else None
+    output = evaluate.output_of(metric)
+    return MetricSpec(name, metric.metric, metric.config, better, metric.module, output, class_id)
 
 
 @dataclass(frozen=True)
@@ -58,8 +76,13 @@ class Reference:
 
     @property
     def main(self) -> np.ndarray:
-        """The output that the metric looks at: the first by name."""
-        return self.outputs[min(self.outputs)]
+        """The output that the metric reads."""
+        return self.outputs[self.main_name]
+
+    @property
+    def main_name(self) -> str:
+        """The name of the output that the metric reads; the first by name where it names none."""
+        return self.metric.output if self.metric.output in self.outputs else min(self.outputs)
 
 
 @dataclass(frozen=True)
@@ -111,7 +134,7 @@ def compare(reference: Reference, outputs: Mapping[str, np.ndarray]) -> Parity:
                 f"this is a fault of the conversion, convert with another variant"
             )
     per_row = np.max([_difference(outputs[name], expected) for name, expected in reference.outputs.items()], axis=0)
-    name = min(reference.outputs)
+    name = reference.main_name
     before = reference.metric.compute(reference.labels, reference.main)
     after = reference.metric.compute(reference.labels, outputs[name])
     return Parity(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from hilir.components.evaluator.comparison import read_comparison
 from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
 from hilir.components.pusher import manifest, versions
@@ -88,6 +90,7 @@ class Executor(tfx_pusher.Executor):
                 "signatures": manifest.describe_signatures(beside[0]),
                 "parameters": manifest.describe_parameters(beside[0]),
                 "metrics": read_metrics(inputs["evaluation"][0].uri),
+                "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],
                 "data": _describe_data(examples),
                 "code": settings["code"],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from hilir.components.evaluator.metric_classes import KERAS_LACKS
 from hilir.components.evaluator.settings import EvaluateSettings
 from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import Section
@@ -63,4 +64,19 @@ class Config(Section):
             raise ValueError(
                 f"export.metric names the metric '{self.export.metric}', which is not among evaluate.metrics {metrics}"
             )
+        if self.export.tflite.variants or self.export.tfjs.variants:
+            self._check_export_metric(self.export.metric or self.evaluate.thresholds[0].metric)
         return self
+
+    def _check_export_metric(self, name: str) -> None:
+        """Exports are compared by Keras, which has fewer metrics than TFMA."""
+        fit = [
+            metric.name
+            for metric in self.evaluate.metrics
+            if metric.top_k is None
+            and metric.k is None
+            and (metric.module is not None or metric.metric not in KERAS_LACKS)
+        ]
+        if name not in fit:
+            remedy = f"set it to one of {fit}" if fit else "add one of class AUC or SparseCategoricalAccuracy"
+            raise ValueError(f"export.metric: exports cannot be compared by the metric '{name}'; {remedy}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hilir.pipeline.report.board import Board
@@ -20,7 +20,8 @@ class Summary:
     """The outcome of a run.
 
     `status` is `succeeded`, `failed` or `interrupted`; `blessed` is None where no model was evaluated; `metrics` and
-    `baseline` are over all rows; `metrics_by_slice` holds each slice.
+    `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing; `plots` is
+    what `components.evaluator.plots` reads.
     """
 
     run_id: str
@@ -34,9 +35,11 @@ class Summary:
     nodes: list[dict[str, Any]]
     seconds: float
     exports: dict[str, Any] = field(default_factory=dict)
+    comparison: dict[str, Any] = field(default_factory=dict)
+    plots: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the object that `--json` prints."""
+        """Returns the object that `--json` prints; the plots are not in it."""
         return {
             "run_id": self.run_id,
             "status": self.status,
@@ -46,6 +49,7 @@ class Summary:
             "version_path": self.version_path,
             "metrics": self.metrics,
             "baseline": self.baseline,
+            "comparison": self.comparison,
             "exports": self.exports,
             "nodes": self.nodes,
             "seconds": round(self.seconds, 3),
@@ -64,17 +68,19 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
     outputs = {name: artifact for step in (run.steps if run else ()) for name, artifact in step.outputs.items()}
     evaluation, blessing, pushed = (outputs.get(name) for name in ("evaluation", "blessing", "pushed_model"))
     blessing = next((a for a in outputs.values() if a.type == "ModelBlessing"), None)
-    metrics, baseline, broken = _read_evaluation(evaluation.uri if evaluation and status == "succeeded" else None)
+    evaluated = _read_evaluation(evaluation.uri if evaluation and status == "succeeded" else None)
     is_pushed = pushed is not None and bool(pushed.properties.get("pushed"))
     return Summary(
         run_id=board.run_id,
         status=status,
-        blessed=bool(blessing.properties.get("blessed", 0)) if blessing and metrics else None,
-        reasons=reasons + broken,
+        blessed=bool(blessing.properties.get("blessed", 0)) if blessing and evaluated.metrics else None,
+        reasons=reasons + evaluated.reasons,
         version=int(pushed.properties["pushed_version"]) if pushed and is_pushed else None,
         version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
-        metrics=metrics,
-        baseline=baseline,
+        metrics=evaluated.metrics,
+        baseline=evaluated.baseline,
+        comparison=evaluated.comparison,
+        plots=evaluated.plots,
         exports=_read_exports(outputs) if status == "succeeded" else {},
         nodes=[
             {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
@@ -83,13 +89,31 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
     )
 
 
-def _read_evaluation(uri: str | None) -> tuple[dict[str, float], dict[str, float], list[str]]:
-    """Returns the metrics over all rows, the baseline's, and why a bound is broken."""
+@dataclass(frozen=True)
+class _Evaluation:
+    """What an evaluation says, over all rows; empty where there was none."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    comparison: dict[str, Any] = field(default_factory=dict)
+    plots: dict[str, Any] = field(default_factory=dict)
+
+
+def _read_evaluation(uri: str | None) -> _Evaluation:
     if uri is None:
-        return {}, {}, []
+        return _Evaluation()
+    from hilir.components.evaluator.comparison import read_comparison
+    from hilir.components.evaluator.plots import read_plots
     from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
 
-    return read_metrics(uri).get("overall", {}), read_baseline(uri).get("overall", {}), read_reasons(uri)
+    return _Evaluation(
+        metrics=read_metrics(uri).get("overall", {}),
+        baseline=read_baseline(uri).get("overall", {}),
+        reasons=read_reasons(uri),
+        comparison=asdict(read_comparison(uri)),
+        plots=read_plots(uri),
+    )
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +138,16 @@ def serve_command(version_path: str) -> str:
     return "hilir serve" if root == _DEFAULT_ROOT else f"hilir serve --root {shlex.quote(root)}"
 
 
+def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
+    """Yields what was not compared, and the thresholds that were not checked for it."""
+    if comparison.get("skipped"):
+        yield f"  (not compared with {comparison['baseline']}: {comparison['skipped']})"
+    elif comparison and comparison["baseline"] is None:
+        yield "  (no pushed model before this one to compare with)"
+    if comparison.get("unchecked"):
+        yield f"  (not checked: the bound on the change of {', '.join(comparison['unchecked'])})"
+
+
 def write_lines(summary: Summary, command: str) -> Iterator[str]:
     """Yields the summary as lines for a person; `command` is what the user typed."""
     yield ""
@@ -122,8 +156,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
             before = summary.baseline.get(name)
             change = f"   baseline {before:.4f}, change {value - before:+.4f}" if before is not None else ""
             yield f"  {name:<16} {value:>12.4f}{change}"
-        if not summary.baseline:
-            yield "  (no blessed model before this one to compare with)"
+        yield from _write_comparison(summary.comparison)
         yield ""
     if summary.status == "succeeded" and summary.blessed is False:
         yield "not blessed, not pushed:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield _data(config)
     yield _schema(config)
     yield _package(config)
+    yield from _metrics(config)
     yield writable("pipeline.root", config.pipeline.root)
     yield writable("pipeline.runs", config.pipeline.runs)
     yield writable("serving.root", config.serving.root)
@@ -96,6 +98,37 @@ def _package(config: Config) -> Finding:
     if missing:
         return Finding(what, f"lacks {', '.join(missing)}", "add it; models/taxi is an example that has all of it")
     return Finding(what, "is there")
+
+
+def _metrics(config: Config) -> Iterator[Finding]:
+    """Looks for the user's own metrics in their source; that they can be made is checked when a run starts."""
+    for metric in config.evaluate.metrics:
+        if metric.module is None:
+            continue
+        what = f"evaluate.metrics '{metric.name}'"
+        try:
+            spec = find_spec(metric.module)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None or spec.origin is None:
+            yield Finding(what, f"there is no module {metric.module}", "correct 'module', or add the file")
+        elif spec.origin.endswith(".py") and metric.metric not in _names(Path(spec.origin)):
+            yield Finding(what, f"{spec.origin} has no class {metric.metric}", "correct 'class', or add it")
+        else:
+            yield Finding(what, f"{metric.module}.{metric.metric} is there")
+
+
+def _names(path: Path) -> set[str]:
+    """Returns the names that a module defines or imports at its top level."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
 
 
 def writable(what: str, path: str) -> Finding:

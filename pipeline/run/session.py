@@ -104,9 +104,11 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
 
 
 def write_summary(summary: Summary, folder: Path) -> None:
-    """Puts the summary into the run's folder, complete when it is there."""
+    """Puts the summary into the run's folder, complete when it is there, and the plots of its evaluation next to it."""
     import orjson
 
+    if summary.plots:
+        write_file(folder / "plots.json", orjson.dumps(summary.plots))
     write_file(folder / "summary.json", orjson.dumps(summary.as_dict(), option=orjson.OPT_INDENT_2))
 
 

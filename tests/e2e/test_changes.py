@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -163,3 +164,20 @@ def test_a_value_of_the_wrong_type_stops_the_ingest(make_place, workshop, tmp_pa
         f"ExampleGen: {broken}/data.csv: column 'trip_miles', row 1 holds 'far', which is not a number like the "
         f"column's other values; mend the row, or say 'data.columns: {{trip_miles: string}}' if it is a column of texts"
     )
+
+
+def test_a_model_that_was_blessed_and_not_pushed_is_no_baseline(make_place, small_taxi):
+    place = make_place("unpushed")
+    change = "evaluate.thresholds=[{metric: auc, min: 0.1, change: {absolute: -1.0}}]"
+    first = run(place, small_taxi, change)
+    assert first["comparison"] == {"baseline": None, "skipped": None, "unchecked": ("auc over overall",)}
+    manifest = json.loads((place.models / "taxi" / "1" / "manifest.json").read_text())
+    assert manifest["comparison"]["unchecked"] == ["auc over overall"]
+    blessed = run(place, small_taxi, change, "train.hyperparameters={embedding_size: 2}", last=("Evaluator",))
+    assert (blessed["blessed"], blessed["version"]) == (True, None)
+    third = run(place, small_taxi, change, "train.hyperparameters={embedding_size: 4}")
+    assert third["comparison"]["unchecked"] == ()
+    assert third["comparison"]["baseline"] == manifest["source"].split()[0]
+    assert third["baseline"] == first["metrics"]
+    (plots,) = (place.root / "runs" / third["run_id"]).glob("plots.json")
+    assert len(plots.read_bytes()) < 100_000

@@ -70,3 +70,28 @@ def test_a_metric_that_keras_lacks_is_an_error():
 
     with pytest.raises(ExportError, match="ExampleCount, which is not a metric of Keras"):
         MetricSpec("example_count", "ExampleCount", {}).compute(np.zeros(1), np.zeros(1))
+
+
+def test_the_metric_reads_its_output_and_its_class(reference):
+    from hilir.components.exporter.parity import MetricSpec, Reference, compare
+
+    labels = np.array([[0], [1], [1], [1]])
+    metric = MetricSpec("recall", "Recall", {"thresholds": 0.5}, output="p", class_id=1)
+    outputs = {"a": np.zeros((4, 1), np.float32), "p": reference.main}
+    parity = compare(Reference(outputs, labels, metric), outputs)
+    assert parity.saved_model_metric == pytest.approx(2 / 3)
+    assert metric.compute(np.eye(2)[labels[:, 0]], reference.main) == pytest.approx(2 / 3)
+
+
+def test_an_export_cannot_go_by_a_metric_that_keras_lacks():
+    from hilir.pipeline.config import load
+    from hilir.pipeline.errors import ConfigError
+
+    settings = [
+        "evaluate.metrics=[{name: f1, class: F1Score}, {name: auc, class: AUC}]",
+        "evaluate.thresholds=[{metric: f1, min: 0.1}]",
+    ]
+    load("configs/taxi.yaml", settings=settings)
+    with pytest.raises(ConfigError, match=r"exports cannot be compared by the metric 'f1'; set it to one of \['auc'\]"):
+        load("configs/taxi.yaml", settings=[*settings, "export.tflite.variants=[float32]"])
+    load("configs/taxi.yaml", settings=[*settings, "export.tflite.variants=[float32]", "export.metric=auc"])

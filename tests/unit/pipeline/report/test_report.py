@@ -109,16 +109,33 @@ def test_the_next_command_serves_the_root_that_has_the_version(path, command):
 def test_the_summary_of_a_model_that_is_not_blessed_says_why():
     lines = list(
         write_lines(
-            summary(blessed=False, version=None, version_path=None, baseline={}, reasons=["auc over hour=3 is 0.5"]),
+            summary(
+                blessed=False,
+                version=None,
+                version_path=None,
+                baseline={},
+                reasons=["auc over hour=3 is 0.5"],
+                comparison={"baseline": None, "skipped": None, "unchecked": ("auc over overall",)},
+            ),
             "hilir run configs/taxi.yaml",
         )
     )
     assert lines[1:] == [
         "  auc                    0.9500",
-        "  (no blessed model before this one to compare with)",
+        "  (no pushed model before this one to compare with)",
+        "  (not checked: the bound on the change of auc over overall)",
         "",
         "not blessed, not pushed:",
         "  auc over hour=3 is 0.5",
         "next: fix the model or the bound, then  hilir run configs/taxi.yaml",
         "run taxi-1, 12.3 s",
+    ]
+
+
+def test_the_summary_says_that_a_baseline_was_left_out():
+    comparison = {"baseline": "out/model/3", "skipped": "it needs a value of 'x'", "unchecked": ()}
+    lines = list(write_lines(summary(baseline={}, comparison=comparison), "hilir run configs/taxi.yaml"))
+    assert lines[1:3] == [
+        "  auc                    0.9500",
+        "  (not compared with out/model/3: it needs a value of 'x')",
     ]

@@ -1,0 +1,109 @@
+"""The TFX executor of the evaluation, on TFX's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from google.protobuf import json_format
+from tensorflow_model_analysis.proto import config_pb2
+from tfx import types
+from tfx.components.evaluator import executor as tfx_evaluator
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, EVAL_CONFIG_KEY, EVALUATION_KEY, MODEL_KEY
+from tfx.utils import path_utils
+
+from hilir.components.errors import EvaluationError
+from hilir.components.evaluator.comparison import Comparison, write_comparison
+from hilir.components.evaluator.extraction import find_refusal
+from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_outputs
+from hilir.components.evaluator.results import name_slicing
+
+progress = logging.getLogger("hilir.progress")
+
+_Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(tfx_evaluator.Executor):
+    """Evaluates the candidate, against a baseline if there is one that can answer."""
+
+    def Do(self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
+        """Writes metrics, plots, verdict and what they were compared with.
+
+        Raises:
+            EvaluationError: the model does not have the outputs that the metrics read, or the baseline cannot answer
+                and the configuration does not let that pass.
+        """
+        settings = json.loads(exec_properties["settings"])
+        config = config_pb2.EvalConfig()
+        json_format.Parse(exec_properties[EVAL_CONFIG_KEY], config)
+        candidate = read_outputs(path_utils.serving_model_path(input_dict[MODEL_KEY][0].uri))
+        config = choose_outputs(config, candidate)
+        properties = exec_properties | {EVAL_CONFIG_KEY: json_format.MessageToJson(config)}
+        baseline = next(iter(input_dict.get(BASELINE_MODEL_KEY) or []), None)
+        if baseline is None:
+            super().Do(input_dict, output_dict, properties)
+            comparison = Comparison(unchecked=_list_changes(config))
+        else:
+            comparison = self._compare(baseline, config, input_dict, output_dict, properties, settings["baseline"])
+        write_comparison(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]), comparison)
+
+    def _compare(
+        self,
+        baseline: types.Artifact,
+        config: config_pb2.EvalConfig,
+        inputs: _Artifacts,
+        outputs: _Artifacts,
+        properties: dict[str, Any],
+        mode: str,
+    ) -> Comparison:
+        refusal = _find_missing_output(baseline, config)
+        if refusal is None:
+            try:
+                super().Do(inputs, outputs, properties)
+                return Comparison(baseline.uri)
+            except Exception as error:
+                refusal = find_refusal(error)
+                if refusal is None:
+                    raise
+        if mode != "skip_incompatible":
+            raise EvaluationError(
+                f"the baseline {baseline.uri} cannot be compared with: {refusal}; evaluate without it by "
+                f"--set evaluate.baseline=skip_incompatible"
+            )
+        progress.info("not compared with %s: %s", baseline.uri, refusal)
+        _clear(outputs[EVALUATION_KEY][0].uri)
+        super().Do({name: each for name, each in inputs.items() if name != BASELINE_MODEL_KEY}, outputs, properties)
+        return Comparison(baseline.uri, refusal, _list_changes(config))
+
+
+def _find_missing_output(baseline: types.Artifact, config: config_pb2.EvalConfig) -> str | None:
+    """Returns why the baseline's outputs cannot be compared with the candidate's."""
+    wanted, found = named_outputs(config), read_outputs(path_utils.serving_model_path(baseline.uri))
+    if len(found) == 1:
+        return None if len(wanted) < 2 else f"it has the one output {found[0]}"
+    missing = sorted(wanted - set(found))
+    if missing:
+        return f"it has no output {', '.join(missing)}, only {', '.join(found)}"
+    return None if wanted else f"it has the outputs {', '.join(found)}, and the candidate has one"
+
+
+def _list_changes(config: config_pb2.EvalConfig) -> tuple[str, ...]:
+    """Returns the thresholds that bound a change."""
+    return tuple(
+        f"{json.loads(metric.config)['name']} over {name_slicing(slicing)}"
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+        for bound in metric.per_slice_thresholds
+        if bound.threshold.HasField("change_threshold")
+        for slicing in bound.slicing_specs
+    )
+
+
+def _clear(uri: str) -> None:
+    """Removes what an evaluation that stopped has written."""
+    if fileio.exists(uri):
+        fileio.rmtree(uri)
+    fileio.makedirs(uri)
