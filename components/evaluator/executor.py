@@ -81,13 +81,12 @@ class Executor(tfx_evaluator.Executor):
 
 def _find_missing_output(baseline: types.Artifact, config: config_pb2.EvalConfig) -> str | None:
     """Returns why the baseline's outputs cannot be compared with the candidate's."""
-    wanted, found = named_outputs(config), read_outputs(path_utils.serving_model_path(baseline.uri))
+    found = read_outputs(path_utils.serving_model_path(baseline.uri))
+    wanted = named_outputs(config) or {config.model_specs[0].prediction_key}
     if len(found) == 1:
-        return None if len(wanted) < 2 else f"it has the one output {found[0]}"
+        return None if len(wanted) == 1 else f"it has the one output {found[0]}"
     missing = sorted(wanted - set(found))
-    if missing:
-        return f"it has no output {', '.join(missing)}, only {', '.join(found)}"
-    return None if wanted else f"it has the outputs {', '.join(found)}, and the candidate has one"
+    return f"it has no output {', '.join(missing)}, only {', '.join(found)}" if missing else None
 
 
 def _list_changes(config: config_pb2.EvalConfig) -> tuple[str, ...]:

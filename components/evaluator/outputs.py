@@ -36,7 +36,7 @@ def read_outputs(saved_model: str) -> list[str]:
 def choose_outputs(config: config_pb2.EvalConfig, outputs: Sequence[str]) -> config_pb2.EvalConfig:
     """Returns the configuration with the outputs that its metrics read as TFMA wants them for this model.
 
-    TFMA knows the output of a model with one by no name.
+    TFMA knows the output of a model with one by no name; `prediction_key` is where a baseline with several has it.
 
     Args:
         config: as `make_eval_config` returns it.
@@ -48,6 +48,8 @@ def choose_outputs(config: config_pb2.EvalConfig, outputs: Sequence[str]) -> con
     chosen = config_pb2.EvalConfig()
     chosen.CopyFrom(config)
     known = ", ".join(outputs)
+    if len(outputs) == 1:
+        chosen.model_specs[0].prediction_key = outputs[0]
     for spec in chosen.metrics_specs:
         for name in spec.output_names:
             if name not in outputs:

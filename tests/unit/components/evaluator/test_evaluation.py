@@ -261,6 +261,17 @@ def test_a_baseline_without_the_output_is_incompatible(tmp_path, two_outputs):
         evaluate(tmp_path / "run", settings, ROWS, new, baseline=two_outputs)
 
 
+def test_the_output_of_that_name_is_taken_from_a_baseline_with_several(tmp_path, two_outputs):
+    new = make_model(tmp_path / "new", lambda row: {"flipped": scores(row)})
+    settings = {
+        "metrics": [{"name": "accuracy", "class": "SparseCategoricalAccuracy"}],
+        "thresholds": [{"metric": "accuracy", "min": 0}],
+    }
+    found = evaluate(tmp_path / "run", settings, ROWS, new, baseline=two_outputs)
+    assert read_metrics(found.uri)["overall"]["accuracy"] == pytest.approx(np.mean(top(X) == CLASS))
+    assert read_baseline(found.uri)["overall"]["accuracy"] == pytest.approx(np.mean(2 - top(X) == CLASS))
+
+
 def test_without_a_baseline_nothing_was_compared(tmp_path):
     model = make_model(tmp_path / "model", lambda row: {"p": row["x"]})
     found = evaluate(tmp_path / "run", SETTINGS, BINARY, model)
