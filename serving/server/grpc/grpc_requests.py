@@ -34,8 +34,7 @@ from hilir.serving.server.inference.signatures import (
     read_regressions,
     regress_tensors,
 )
-from hilir.serving.server.rest.status import signature_map
-from hilir.serving.server.servables.servable import Servable, Signature
+from hilir.serving.server.servables.servable import Servable, Signature, signature_map
 from hilir.serving.server.servables.tensors import entry, from_proto, serialize
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
 
-from hilir.serving.server.rest.json.json_tensor import InputSpec
 from hilir.serving.server.servables import dtypes
+from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 _MAX_CALLABLES = 64
@@ -169,3 +170,11 @@ class Servable:
                 self._lock.wait()
         self._runs.clear()
         self.session.close()
+
+
+def signature_map(servable: Servable) -> get_model_metadata_pb2.SignatureDefMap:
+    """All signatures of a servable, as the metadata APIs return them."""
+    result = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        result.signature_def[name].CopyFrom(signature.definition)
+    return result
