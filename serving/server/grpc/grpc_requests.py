@@ -17,7 +17,6 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from hilir.serving.server.inference.executor import Outputs
 from hilir.serving.server.inference.signatures import (
     CLASSIFY_METHOD,
     DEFAULT_SIGNATURE,
@@ -34,7 +33,7 @@ from hilir.serving.server.inference.signatures import (
     read_regressions,
     regress_tensors,
 )
-from hilir.serving.server.servables.servable import Servable, Signature, signature_map
+from hilir.serving.server.servables.servable import Outputs, Servable, Signature, signature_map
 from hilir.serving.server.servables.tensors import entry, from_proto, serialize
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 

@@ -25,11 +25,11 @@ from tensorflow_serving.apis import (
 
 from hilir.serving.server.grpc import grpc_requests
 from hilir.serving.server.grpc.grpc_requests import Prepared
-from hilir.serving.server.inference.executor import Executor, Outputs
+from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.log_records import Sample
 from hilir.serving.server.servables.manager import ServerCore
-from hilir.serving.server.servables.servable import Servable
+from hilir.serving.server.servables.servable import Outputs, Servable
 from hilir.serving.server.status import Code, StatusError, invalid_argument
-from hilir.serving.server.telemetry.log_records import Sample
 from hilir.serving.server.telemetry.metrics import Counter, Metrics
 from hilir.serving.server.telemetry.request_log import NoLog, RequestLog
 

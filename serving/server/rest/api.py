@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from hilir.serving.server.inference.executor import Executor, Outputs
+from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.log_records import Sample
 from hilir.serving.server.inference.signatures import Plan
 from hilir.serving.server.rest import status
 from hilir.serving.server.rest.http_message import Request, Respond, Response, error_page
@@ -21,9 +22,8 @@ from hilir.serving.server.rest.paths import API, Target, VersionError, parse_tar
 from hilir.serving.server.rest.requests import plan_request
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.manager import ServerCore
-from hilir.serving.server.servables.servable import Servable
+from hilir.serving.server.servables.servable import Outputs, Servable
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
-from hilir.serving.server.telemetry.log_records import Sample
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_log import NoLog, RequestLog
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hilir.serving.server.inference.executor import Outputs
 from hilir.serving.server.inference.signatures import (
     Plan,
     classify_tensors,
@@ -22,7 +21,7 @@ from hilir.serving.server.rest.json.json_examples import decode_examples
 from hilir.serving.server.rest.json.json_predict import decode_predict
 from hilir.serving.server.rest.json.json_response import encode_classifications, encode_predictions, encode_regressions
 from hilir.serving.server.servables.input_spec import InputSpec
-from hilir.serving.server.servables.servable import Servable, Signature
+from hilir.serving.server.servables.servable import Outputs, Servable, Signature
 
 Encode = Callable[[Outputs], bytes]
 

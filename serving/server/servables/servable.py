@@ -18,6 +18,8 @@ from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
+Outputs = list[np.ndarray]
+"""What a run returns, in the order of its fetches."""
 _MAX_CALLABLES = 64
 _CALLER_THREAD = -1
 
@@ -64,7 +66,7 @@ class Run:
     bounded: bool = True
     calls: int = 0
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Outputs:
         """Run the graph.
 
         Raises:
