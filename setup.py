@@ -24,6 +24,7 @@ setup(
         "filelock>=3.16",
         "google-cloud-aiplatform>=1.165,<2",
         "google-crc32c>=1.5",
+        "grpcio-health-checking>=1.60",
         "grpcio>=1.60",
         "httptools>=0.6",
         "keras-tuner>=1.4.8,<2",

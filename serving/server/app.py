@@ -14,12 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_core import CoreServer
-from hilir.serving.server.grpc.grpc_server import AioServer, make_grpc_server
+from hilir.serving.server.grpc.grpc_server import make_grpc_server
 from hilir.serving.server.grpc.grpc_service import GrpcApi
 from hilir.serving.server.inference.batch_options import BatchOptions, read_batch_options
 from hilir.serving.server.inference.batcher import Batcher
 from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.recorder import Recorder
+from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
 from hilir.serving.server.protos import MonitoringConfig, read_text_proto
 from hilir.serving.server.rest.api import METRICS_PATH, RestApi, RestOptions
@@ -34,6 +37,7 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
+from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.warmup import replay_warmup
 
@@ -158,25 +162,20 @@ class ModelServer:
                 self.metrics,
                 options.enable_per_model_batching_parameters,
             )
-        rest = RestApi(self.core, executor, self.metrics, self._rest_options(), self.tokens, log)
+        recorder = Recorder(self.core, self.metrics, log)
+        service = InferenceService(self.core, executor, recorder, options.max_in_flight)
+        ids = RequestIds()
+        rest = RestApi(self.core, service, recorder, self.metrics, self._rest_options(), ids, self.tokens)
         api = GrpcApi(
             self.core,
-            executor,
+            service,
             self.metrics,
             as_content=options.enable_serialization_as_tensor_content,
             check_method=options.enable_signature_method_name_check,
-            max_in_flight=options.max_in_flight,
-            log=log,
         )
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits)
-        grpc_server, addresses = make_grpc_server(
-            api,
-            options,
-            self.tls,
-            self.tokens,
-            options.enable_grpc_healthcheck_service or options.serves_project,
-        )
+        grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
         listeners = await self._listen_http(http)
         await grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
@@ -263,7 +262,6 @@ class ModelServer:
             timeout_seconds=options.rest_api_timeout_in_ms / 1000,
             cors=options.rest_api_enable_cors_support,
             prometheus_path=self.prometheus_path,
-            max_in_flight=options.max_in_flight,
             check_method=options.enable_signature_method_name_check,
         )
 
