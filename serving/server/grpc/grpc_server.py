@@ -7,13 +7,14 @@ from typing import Any
 
 import grpc
 
-from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.errors import ServingConfigError
 from hilir.serving.server.grpc import grpc_core, grpc_health
 from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_call import Stream
 from hilir.serving.server.grpc.grpc_core import CoreServer
 from hilir.serving.server.grpc.grpc_service import GrpcApi
 from hilir.serving.server.options import ServeOptions
+from hilir.serving.server.ports import port_taken
 from hilir.serving.server.security.tls import TlsConfig, grpc_credentials
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.telemetry.request_ids import RequestIds
@@ -74,9 +75,7 @@ def _listen(
             # Machines without IPv6 have no ::1.
             if address.startswith("[::1]") and listening:
                 continue
-            raise ServingStartError(
-                f"Can't listen on {address} for gRPC. Is another server running? Choose another --port."
-            ) from None
+            raise port_taken(address, "gRPC", "--port", "it is taken, or not an address of this machine") from None
     return listening
 
 
