@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hilir.serving.server.inference.call import Call, Prepared
+from hilir.serving.server.inference.call import Answer, Call, Prepared
 from hilir.serving.server.inference.log_records import Sample
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs
@@ -46,11 +46,11 @@ class Recorder:
         version, label = self.version_and_label(call)
         self._count(call, self._name(call.model), version, label, code)
 
-    def success(self, call: Call, prepared: Prepared, outputs: Outputs) -> None:
+    def success(self, call: Call, prepared: Prepared, outputs: Outputs, answer: Answer) -> None:
         """A request was answered."""
         metrics, name, api = self._metrics, self._name(call.model), _API[call.method]
         spent = _micros_since(call.start)
-        version, label = self.version_and_label(call)
+        version, label = answer.version, answer.label
         self._count(call, name, version, label, Code.OK)
         metrics.runtime_latency.add(name, api, "TF1", value=call.run_seconds * 1e6)
         metrics.version_latency.add(name, version, label, call.protocol, value=spent)

@@ -103,7 +103,7 @@ class InferenceService:
         if call.is_abandoned:
             self._record_failure(call, Code.CANCELLED)
         elif not call.recorded:
-            self._recorder.success(call, prepared, outputs)
+            self._recorder.success(call, prepared, outputs, answer)
         self._release(call)
         return answer
 
