@@ -79,6 +79,7 @@ class ModelServer:
             if self.tls is None:
                 raise ServingConfigError("--rest-tls needs --ssl_config_file.")
             self.ssl_context = http_context(self.tls)
+        self.grpc_server: CoreServer | AioServer | None = None
         self.rest_sockets: list[socket.socket] = []
         self.grpc_sockets: list[socket.socket] = []
         self.stopping = asyncio.Event()
@@ -184,9 +185,9 @@ class ModelServer:
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits)
         close(self.grpc_sockets)
-        grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
         listeners = await self._listen_http(http)
-        await grpc_server.start()
+        await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
         self._announce(addresses, listeners)
         if ready is not None:
@@ -196,7 +197,7 @@ class ModelServer:
         self.say("Stopping: finishing the requests in progress.")
         for task in tasks:
             task.cancel()
-        await self._stop(listeners, http, grpc_server)
+        await self._stop(listeners, http, self.grpc_server)
         await asyncio.to_thread(log.close)
         executor.close()
 
