@@ -117,8 +117,8 @@ class CoreServer:
             raise RuntimeError(address)
 
     async def start(self) -> None:
-        """Accept calls."""
-        self._loop = asyncio.get_running_loop()
+        """Accept calls, on the running event loop."""
+        self.loop = asyncio.get_running_loop()
         self._server.start()
         self._server.request_call(self._queue, self._queue, _NEW_CALL)
         self._thread.start()
@@ -144,7 +144,7 @@ class CoreServer:
                 continue
             self._resume.clear()
             try:
-                self._loop.call_soon_threadsafe(self._wake, event)
+                self.loop.call_soon_threadsafe(self._wake, event)
             except RuntimeError:
                 return
             self._resume.wait()
@@ -165,7 +165,7 @@ class CoreServer:
             self._quiet = 0
             self._resume.set()
         else:
-            self._loop.call_soon(self._drain)
+            self.loop.call_soon(self._drain)
 
     def _handle(self, event: Any) -> None:
         if event.tag is _SHUT_DOWN:
@@ -214,7 +214,8 @@ class _Call:
         if data is None:
             self.finish(None, StatusError(Code.UNIMPLEMENTED, "Exactly one request message is required"))
         else:
-            run(self, data)
+            # Not from here: answers that are sent in a row cost less than ones between events.
+            self.server.loop.call_soon(run, self, data)
 
     def closed(self, event: Any) -> None:
         """The call is over for the client: finished, or given up."""
@@ -224,7 +225,9 @@ class _Call:
                 self.pending.cancel()
 
     def run(self, data: bytes, method: Method) -> None:
-        """Run the method, and send what comes of it, now or later."""
+        """Run the method, and send what comes of it, now or later; not for a client that has left."""
+        if self.done:
+            return
         try:
             outcome = method(data, self.context)
         except Exception as error:  # noqa: BLE001 - as_status reports what is not a StatusError
