@@ -34,7 +34,9 @@ setup(
         "filelock>=3.16",
         "google-cloud-aiplatform>=1.165,<2",
         "google-crc32c>=1.5",
-        "grpcio>=1.60",
+        "grpcio-health-checking>=1.81,<1.86",
+        # The minors whose core bindings were tested: serving/server/grpc/grpc_core.py.
+        "grpcio>=1.81,<1.86",
         "httptools>=0.6",
         "keras-tuner>=1.4.8,<2",
         "kfp-pipeline-spec>=2.16,<2.17",

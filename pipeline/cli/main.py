@@ -22,7 +22,7 @@ COMMANDS = {
         "Export a version for phones, devices and browsers.",
     ),
     "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports on a page in the browser."),
-    "serve": ("hilir.serving.cli.serve:serve", "Serve the pushed models by REST and gRPC, as TensorFlow Serving does."),
+    "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration points to."),

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from hilir.serving.cli.serve import serve
 from hilir.serving.errors import ServingError
+from hilir.serving.server.cli import serve
 
 try:
     serve()

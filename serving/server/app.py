@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -14,26 +15,30 @@ from collections.abc import Callable
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.server import assembly
+from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_core import CoreServer
-from hilir.serving.server.grpc.grpc_server import AioServer, make_grpc_server
+from hilir.serving.server.grpc.grpc_server import make_grpc_server
 from hilir.serving.server.grpc.grpc_service import GrpcApi
-from hilir.serving.server.inference.batch_options import BatchOptions, read_batch_options
 from hilir.serving.server.inference.batcher import Batcher
 from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.recorder import Recorder
+from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
-from hilir.serving.server.protos import MonitoringConfig, read_text_proto
-from hilir.serving.server.rest.api import METRICS_PATH, RestApi, RestOptions
+from hilir.serving.server.ports import bind, close, port_taken
+from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
 from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_config
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
-from hilir.serving.server.servables.lifecycle import Lifecycle, LifecycleOptions
-from hilir.serving.server.servables.loader import LoadOptions, load_servable, return_memory
+from hilir.serving.server.servables.lifecycle import Lifecycle
+from hilir.serving.server.servables.loader import load_servable, return_memory
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
+from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.warmup import replay_warmup
 
@@ -56,7 +61,7 @@ class ModelServer:
         self.options = options
         self.say = say
         self.metrics = Metrics()
-        self.lifecycle = Lifecycle(self._load, return_memory, _lifecycle_options(options))
+        self.lifecycle = Lifecycle(self._load, return_memory, assembly.lifecycle_options(options))
         project = options.serves_project
         self.core = ServerCore(
             self.lifecycle,
@@ -66,13 +71,16 @@ class ModelServer:
         self.source = ConfigSource(options)
         self.tls: TlsConfig | None = read_tls_config(options.ssl_config_file) if options.ssl_config_file else None
         self.tokens = Tokens.read(options.tokens_file) if options.tokens_file else None
-        self.batch_options = _batch_options(options)
-        self.prometheus_path = _prometheus_path(options)
+        self.batch_options = assembly.batch_options(options)
+        self.rest_options = assembly.rest_options(options)
         self.ssl_context: ssl.SSLContext | None = None
         if options.rest_tls:
             if self.tls is None:
                 raise ServingConfigError("--rest-tls needs --ssl_config_file.")
             self.ssl_context = http_context(self.tls)
+        self.grpc_server: CoreServer | AioServer | None = None
+        self.rest_sockets: list[socket.socket] = []
+        self.grpc_sockets: list[socket.socket] = []
         self.stopping = asyncio.Event()
 
     def _load(self, name: str, version: int, path: str) -> Servable:
@@ -86,7 +94,7 @@ class ModelServer:
 
     def _load_and_warm(self, name: str, version: int, path: str) -> Servable:
         options = self.options
-        servable = load_servable(name, version, path, _load_options(options))
+        servable = load_servable(name, version, path, assembly.load_options(options))
         try:
             if options.enable_model_warmup:
                 replay_warmup(servable, max(options.num_request_iterations_for_warmup, 1), self.metrics)
@@ -109,12 +117,17 @@ class ModelServer:
         # at all of it would stop every request for half a second.
         gc.collect()
         gc.freeze()
-        self.lifecycle.start()
+        hosts = self.options.hosts
+        self.rest_sockets = bind(hosts, self.options.rest_api_port, "REST", "--rest_api_port")
         try:
+            # gRPC makes sockets of its own: this one keeps the port until then.
+            self.grpc_sockets = bind(hosts, self.options.port, "gRPC", "--port")
+            self.lifecycle.start()
             if not await self._load_models():
                 return
             await self._serve(ready)
         finally:
+            close((*self.rest_sockets, *self.grpc_sockets))
             await asyncio.to_thread(self.lifecycle.stop)
 
     async def _load_models(self) -> bool:
@@ -153,27 +166,23 @@ class ModelServer:
                 self.metrics,
                 options.enable_per_model_batching_parameters,
             )
-        rest = RestApi(self.core, executor, self.metrics, self._rest_options(), self.tokens, log)
+        recorder = Recorder(self.core, self.metrics, log)
+        service = InferenceService(self.core, executor, recorder, options.max_in_flight)
+        ids = RequestIds()
+        rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens)
         api = GrpcApi(
             self.core,
-            executor,
+            service,
             self.metrics,
             as_content=options.enable_serialization_as_tensor_content,
             check_method=options.enable_signature_method_name_check,
-            max_in_flight=options.max_in_flight,
-            log=log,
         )
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits)
-        grpc_server, addresses = make_grpc_server(
-            api,
-            options,
-            self.tls,
-            self.tokens,
-            options.enable_grpc_healthcheck_service or options.serves_project,
-        )
+        close(self.grpc_sockets)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
         listeners = await self._listen_http(http)
-        await grpc_server.start()
+        await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
         self._announce(addresses, listeners)
         if ready is not None:
@@ -183,7 +192,7 @@ class ModelServer:
         self.say("Stopping: finishing the requests in progress.")
         for task in tasks:
             task.cancel()
-        await self._stop(listeners, http, grpc_server)
+        await self._stop(listeners, http, self.grpc_server)
         await asyncio.to_thread(log.close)
         executor.close()
 
@@ -194,24 +203,18 @@ class ModelServer:
         await asyncio.gather(http.drain(seconds), server.stop(seconds))
 
     async def _listen_http(self, http: HttpServer) -> list[asyncio.Server]:
-        port = self.options.rest_api_port
-        listeners: list[asyncio.Server] = []
-        if not port:
-            return listeners
         loop = asyncio.get_running_loop()
         tls_timeouts: dict[str, Any] = {} if self.ssl_context is None else _TLS_TIMEOUTS
-        for host in self.options.hosts:
+        listeners = []
+        for sock in self.rest_sockets:
             try:
                 listener = await loop.create_server(
-                    http.factory, host, port, backlog=1024, ssl=self.ssl_context, **tls_timeouts
+                    http.factory, sock=sock, backlog=1024, ssl=self.ssl_context, **tls_timeouts
                 )
             except OSError as error:
-                if host == "::1" and listeners:
-                    continue
-                raise ServingStartError(
-                    f"Can't listen on {host}:{port} for REST: {error.strerror or error}. "
-                    "Is another server running? Choose another --rest_api_port."
-                ) from None
+                # Two servers that load at the same time can both have bound the port; one of them listens.
+                host, port = sock.getsockname()[:2]
+                raise port_taken(f"{host}:{port}", "REST", "--rest_api_port", error.strerror or str(error)) from None
             listeners.append(listener)
         return listeners
 
@@ -251,71 +254,17 @@ class ModelServer:
         else:
             self.source.applied()
 
-    def _rest_options(self) -> RestOptions:
-        options = self.options
-        return RestOptions(
-            timeout_seconds=options.rest_api_timeout_in_ms / 1000,
-            cors=options.rest_api_enable_cors_support,
-            prometheus_path=self.prometheus_path,
-            max_in_flight=options.max_in_flight,
-            check_method=options.enable_signature_method_name_check,
-        )
-
-    def _log_default(self, prefix: str, rate: float) -> LogOptions:
-        options = self.options
-        return LogOptions(prefix, rate, options.redact, options.request_log_max_bytes, options.request_log_max_files)
-
     def _log_options(self) -> dict[str, LogOptions]:
         return {
-            model.name: self._log_default(model.logging.prefix, model.logging.rate)
+            model.name: assembly.log_options(self.options, model.logging.prefix, model.logging.rate)
             for model in self.lifecycle.models.values()
             if model.logging is not None
         }
 
     def _request_log(self) -> RequestLog | NoLog:
         prefix = self.options.request_log
-        default = self._log_default(prefix, self.options.request_log_rate) if prefix else None
+        default = assembly.log_options(self.options, prefix, self.options.request_log_rate) if prefix else None
         return RequestLog(self._log_options(), default, self.metrics)
-
-
-def _lifecycle_options(options: ServeOptions) -> LifecycleOptions:
-    return LifecycleOptions(
-        poll_seconds=options.file_system_poll_wait_seconds,
-        load_threads=max(options.num_load_threads, 1),
-        max_retries=options.max_num_load_retries,
-        retry_seconds=options.load_retry_interval_micros / 1e6,
-    )
-
-
-def _load_options(options: ServeOptions) -> LoadOptions:
-    both = options.tensorflow_session_parallelism
-    return LoadOptions(
-        tags=tuple(options.saved_model_tags.split(",")),
-        intra_op_threads=options.tensorflow_intra_op_parallelism or both,
-        inter_op_threads=options.tensorflow_inter_op_parallelism or both,
-    )
-
-
-def _batch_options(options: ServeOptions) -> BatchOptions | None:
-    if not options.enable_batching:
-        if options.batching_parameters_file:
-            raise ServingConfigError(
-                "--batching_parameters_file is set without --enable_batching. Add --enable_batching."
-            )
-        return None
-    if options.batching_parameters_file:
-        return read_batch_options(options.batching_parameters_file)
-    return BatchOptions(thread_pool_name="model_server_batch_threads")
-
-
-def _prometheus_path(options: ServeOptions) -> str | None:
-    """TensorFlow Serving shows metrics only if told to; the project's own server always does."""
-    if not options.monitoring_config_file:
-        return METRICS_PATH if options.serves_project else None
-    config: Any = read_text_proto(options.monitoring_config_file, MonitoringConfig())
-    if not config.prometheus_config.enable:
-        return None
-    return str(config.prometheus_config.path) or METRICS_PATH
 
 
 def serve(options: ServeOptions, say: Say = print) -> None:

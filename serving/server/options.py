@@ -1,10 +1,25 @@
-"""Every flag of the server as one frozen value."""
+"""Every flag of the server as one frozen value: a field's name, default, type and help are those of its flag."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 LOOPBACK = ("127.0.0.1", "::1")
+
+
+def _flag(default: Any, text: str, shown: str | None = None, **more: Any) -> Any:
+    """A field with its flag.
+
+    Args:
+        default: the default value; it also gives the flag its type.
+        text: what `--help` says.
+        shown: the default in words, where the value itself says too little; empty if there is none to show.
+        more: `spelling` if it is not the field's name, `metavar`, and the bounds `low` and `high`.
+    """
+    metadata = {"help": text, "shown": str(default) if shown is None else shown, **more}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -14,51 +29,66 @@ class ServeOptions:
     `root` is the directory of the project's models; it is served if neither a model nor a model config is given.
     """
 
-    port: int = 8500
-    grpc_socket_path: str = ""
-    rest_api_port: int = 8501
-    rest_api_num_threads: int = 0
-    rest_api_timeout_in_ms: int = 30_000
-    rest_api_enable_cors_support: bool = False
-    enable_batching: bool = False
-    allow_version_labels_for_unavailable_models: bool = False
-    batching_parameters_file: str = ""
-    enable_per_model_batching_parameters: bool = False
-    model_config_file: str = ""
-    model_config_file_poll_wait_seconds: int = 0
-    model_name: str = "default"
-    model_base_path: str = ""
-    num_load_threads: int = 0
-    max_num_load_retries: int = 5
-    load_retry_interval_micros: int = 60_000_000
-    file_system_poll_wait_seconds: int = 1
-    tensorflow_session_parallelism: int = 0
-    tensorflow_intra_op_parallelism: int = 0
-    tensorflow_inter_op_parallelism: int = 0
-    ssl_config_file: str = ""
-    saved_model_tags: str = "serve"
-    grpc_channel_arguments: str = ""
-    enable_model_warmup: bool = True
-    num_request_iterations_for_warmup: int = 0
-    monitoring_config_file: str = ""
-    enable_signature_method_name_check: bool = False
-    enable_grpc_healthcheck_service: bool = False
-    enable_serialization_as_tensor_content: bool = False
+    port: int = _flag(8500, "Port of gRPC; 0 for none.")
+    grpc_socket_path: str = _flag("", "UNIX socket for gRPC, in addition to the port.")
+    rest_api_port: int = _flag(8501, "Port of REST; 0 for none.")
+    rest_api_num_threads: int = _flag(0, "Threads for inference.", "twice the cores")
+    rest_api_timeout_in_ms: int = _flag(30_000, "Answer a REST request 504 after this time.")
+    rest_api_enable_cors_support: bool = _flag(False, "Send CORS headers.", "")
+    model_name: str = _flag("default", "Name of the model at --model_base_path.")
+    model_base_path: str = _flag("", "Directory with a model's versions.", "every model under --root")
+    model_config_file: str = _flag("", "ModelServerConfig text proto: several models, policies, labels.")
+    model_config_file_poll_wait_seconds: int = _flag(0, "Read the file again this often; 0 for never.")
+    file_system_poll_wait_seconds: int = _flag(1, "Look for versions this often; 0 for once.")
+    allow_version_labels_for_unavailable_models: bool = _flag(
+        False, "New labels may point to versions that are not loaded yet.", ""
+    )
+    num_load_threads: int = _flag(1, "Threads that load versions.")
+    max_num_load_retries: int = _flag(5, "Retries after a load has failed.")
+    load_retry_interval_micros: int = _flag(60_000_000, "Time between retries.")
+    enable_batching: bool = _flag(False, "Join requests into batches.", "")
+    batching_parameters_file: str = _flag("", "BatchingParameters text proto.")
+    enable_per_model_batching_parameters: bool = _flag(False, "Read batching_params.pbtxt of each version.", "")
+    monitoring_config_file: str = _flag("", "MonitoringConfig text proto.")
+    ssl_config_file: str = _flag("", "SSLConfig text proto: TLS for gRPC, and with --rest-tls for REST.")
+    grpc_channel_arguments: str = _flag("", "key=value,key=value for the gRPC server.")
+    saved_model_tags: str = _flag("serve", "Tags of the graph to load, separated by commas.")
+    enable_model_warmup: bool = _flag(True, "Replay warm-up requests before a version serves.", "true")
+    num_request_iterations_for_warmup: int = _flag(1, "How often each warm-up request is replayed.")
+    tensorflow_session_parallelism: int = _flag(0, "Threads of a session, both kinds.", "automatic")
+    tensorflow_intra_op_parallelism: int = _flag(0, "Threads within an operation.", "automatic")
+    tensorflow_inter_op_parallelism: int = _flag(0, "Operations at a time.", "automatic")
+    enable_signature_method_name_check: bool = _flag(False, "Signatures must have the method that is called.", "")
+    enable_grpc_healthcheck_service: bool = _flag(False, "Serve grpc.health.v1.Health.", "")
+    enable_serialization_as_tensor_content: bool = _flag(False, "Answer Predict with tensor_content.", "")
 
-    root: str = "out/models"
-    hosts: tuple[str, ...] = LOOPBACK
-    rest_tls: bool = False
-    tokens_file: str = ""
-    request_log: str = ""
-    request_log_rate: float = 1.0
-    request_log_max_bytes: int = 64 << 20
-    request_log_max_files: int = 8
-    redact: frozenset[str] = field(default_factory=frozenset)
-    max_request_bytes: int = 128 << 20
-    max_in_flight: int = 1024
-    max_connections: int = 4096
-    drain_seconds: float = 30.0
-    model_root: str = ""
+    root: str = _flag("out/models", "Serving root of the project.")
+    hosts: tuple[str, ...] = _flag(LOOPBACK, "Address to listen on; repeatable.", "this machine only", spelling="host")
+    rest_tls: bool = _flag(False, "TLS for REST, too.", "", spelling="rest-tls")
+    tokens_file: str = _flag("", "File of bearer tokens, one per line; calls need one of them.", spelling="tokens-file")
+    request_log: str = _flag(
+        "", "Log requests to PREFIX.jsonl and .tfrecord.", spelling="request-log", metavar="PREFIX"
+    )
+    request_log_rate: float = _flag(
+        1.0, "Fraction of requests to log.", "1", spelling="request-log-rate", low=0, high=1
+    )
+    request_log_max_bytes: int = _flag(
+        64 << 20, "Maximum size of one log file.", "64 MiB", spelling="request-log-max-bytes"
+    )
+    request_log_max_files: int = _flag(8, "Log files to keep.", spelling="request-log-max-files", low=2)
+    redact: tuple[str, ...] = _flag((), "Input or output to keep out of logs; repeatable.", "", metavar="NAME")
+    max_request_bytes: int = _flag(
+        128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
+    )
+    max_in_flight: int = _flag(
+        1024, "Refuse more requests at a time, REST and gRPC together, with 503.", spelling="max-in-flight"
+    )
+    max_connections: int = _flag(4096, "Refuse more REST connections with 503.", spelling="max-connections")
+    drain_seconds: float = _flag(
+        30.0, "Time that requests in progress get on shutdown.", "30", spelling="drain-seconds"
+    )
+    model_root: str = _flag("", "Refuse base paths outside this directory.", spelling="model-root")
+    # No flag: tests run the server on grpc.aio, too.
     grpc_core: bool = True
 
     @property

@@ -2,7 +2,7 @@
 
 BatchingParameters, MonitoringConfig and SSLConfig are declared here with the field numbers of
 session_bundle_config.proto, monitoring_config.proto and ssl_config.proto, so that the same files are
-accepted; and the messages of grpc.health.v1, whose enum is a number here.
+accepted.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
         ("enable_large_batch_splitting", 8, "BoolValue"),
         ("max_execution_batch_size", 9, "Int64Value"),
     ],
-    "HealthCheckRequest": [("service", 1, "string")],
-    "HealthCheckResponse": [("status", 1, "int32")],
     "PrometheusConfig": [("enable", 1, "bool"), ("path", 2, "string")],
     "MonitoringConfig": [("prometheus_config", 1, "PrometheusConfig")],
     "SSLConfig": [
@@ -44,7 +42,6 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
 }
 _SCALARS = {
     "bool": _FIELD.TYPE_BOOL,
-    "int32": _FIELD.TYPE_INT32,
     "repeated int64": _FIELD.TYPE_INT64,
     "string": _FIELD.TYPE_STRING,
 }
@@ -82,8 +79,6 @@ def _declare() -> dict[str, Any]:
 
 _CLASSES = _declare()
 BatchingParameters = _CLASSES["BatchingParameters"]
-HealthCheckRequest = _CLASSES["HealthCheckRequest"]
-HealthCheckResponse = _CLASSES["HealthCheckResponse"]
 MonitoringConfig = _CLASSES["MonitoringConfig"]
 SSLConfig = _CLASSES["SSLConfig"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,7 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hilir.serving.server.grpc import grpc_requests
-from hilir.serving.server.grpc.grpc_requests import Prepared
+from hilir.serving.server.inference.call import Prepared
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
@@ -21,17 +20,6 @@ from hilir.serving.server.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS = 1000
-
-
-@dataclass(frozen=True)
-class _OnlyThis:
-    """Where requests find their servable: not yet in the routing table, and whatever they name."""
-
-    servable: Servable
-
-    def hold(self, _model: str, _version: int | None = None, _label: str | None = None) -> Servable:
-        self.servable.acquire()
-        return self.servable
 
 
 def replay_warmup(servable: Servable, iterations: int, metrics: Metrics) -> None:
@@ -72,30 +60,29 @@ def _records(path: str) -> Iterator[prediction_log_pb2.PredictionLog]:
 
 def _run(servable: Servable, record: prediction_log_pb2.PredictionLog) -> None:
     prepared = _prepare(servable, record)
-    if prepared is None:
-        return
-    try:
+    if prepared is not None:
         run = servable.prepare_run(prepared.plan.feeds, prepared.plan.fetches)
-        prepared.respond(run(prepared.plan.arrays))
-    finally:
-        servable.release()
+        prepared.encode(run(prepared.plan.arrays))
 
 
 def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Prepared | None:
-    core = _OnlyThis(servable)
+    def hold(_model: str, _version: int | None, _label: str | None) -> Servable:
+        """Whatever a record names: this version, which is not in service yet."""
+        return servable
+
     kind = record.WhichOneof("log_type")
     # Recorded requests need not say for which model they were.
     if kind in ("predict_log", "classify_log", "regress_log"):
         getattr(record, kind).request.model_spec.SetInParent()
     match kind:
         case "predict_log":
-            return grpc_requests.predict(core, record.predict_log.request, False, False)
+            return grpc_requests.predict(record.predict_log.request, hold, False, False)
         case "classify_log":
-            return grpc_requests.classify(core, record.classify_log.request, False)
+            return grpc_requests.classify(record.classify_log.request, hold, False)
         case "regress_log":
-            return grpc_requests.regress(core, record.regress_log.request, False)
+            return grpc_requests.regress(record.regress_log.request, hold, False)
         case "multi_inference_log":
-            return grpc_requests.multi_inference(core, record.multi_inference_log.request, False)
+            return grpc_requests.multi_inference(record.multi_inference_log.request, hold, False)
         case None:
             return None
     number = record.DESCRIPTOR.fields_by_name[kind].number

@@ -1,7 +1,8 @@
 """A gRPC server on grpcio's own core bindings, driven by the asyncio event loop; requests are single messages.
 
 `grpc.aio` spends four times as long per call (0.25 ms) as these bindings do, more than a small model's run. They
-are private to grpcio, so that `is_available` checks for them, and `grpc_server` falls back to `grpc.aio`.
+are private to grpcio: `setup.py` allows the minors that were tested, `find_mismatch` compares what they offer with
+what is used here, and `grpc_server` falls back to `grpc.aio`.
 While calls come in, the loop itself takes events off the completion queue: no thread has to be woken per event.
 When nothing more is there, a thread waits for the next one and wakes the loop.
 """
@@ -9,61 +10,70 @@ When nothing more is there, a thread waits for the next one and wakes the loop.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import grpc
 from grpc._cython import cygrpc
 
+from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value
+from hilir.serving.server.inference.call import Answer
+from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.status import Code, StatusError
+from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
 
-Method = Callable[[bytes, Any], Awaitable[bytes]]
-Stream = Callable[[bytes, Any], AsyncIterator[bytes]]
-"""A method that answers one message with many; it has to end when the server stops."""
 _NEW_CALL, _SHUT_DOWN = object(), object()
 _EVENTS_PER_ROUND = 64
 # Rounds of the loop to look again, while calls are open, before a thread has to wait: some 0.2 ms.
 _QUIET_ROUNDS = 20
-_NEEDED = (
-    "CompletionQueue",
-    "Server",
-    "ReceiveCloseOnServerOperation",
-    "ReceiveMessageOperation",
-    "SendInitialMetadataOperation",
-    "SendMessageOperation",
-    "SendStatusFromServerOperation",
-)
+_METHODS = {
+    "CompletionQueue.poll": "(self, deadline=None)",
+    "Server.add_http2_port": "(self, address, server_credentials=None)",
+    "Server.cancel_all_calls": "(self)",
+    "Server.destroy": "(self)",
+    "Server.register_completion_queue": "(self, queue)",
+    "Server.request_call": "(self, call_queue, server_queue, tag)",
+    "Server.shutdown": "(self, queue, tag)",
+    "Server.start": "(self, backup_queue=True)",
+    "Call.start_server_batch": "(self, operations, tag)",
+}
+_OPERATIONS: dict[str, tuple[Any, ...]] = {
+    "ReceiveCloseOnServerOperation": (0,),
+    "ReceiveMessageOperation": (0,),
+    "SendInitialMetadataOperation": (None, 0),
+    "SendMessageOperation": (b"", 0),
+    "SendStatusFromServerOperation": ((), 0, b"", 0),
+}
 
 
-def is_available() -> bool:
-    """True if this grpcio has the bindings."""
-    return all(hasattr(cygrpc, name) for name in _NEEDED) and hasattr(cygrpc.Server, "request_call")
-
-
-class CallContext:
-    """What a method may know of its call: the part of grpc.aio's ServicerContext that ours use."""
-
-    def __init__(self, deadline: float | None) -> None:
-        self._deadline = deadline
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the client gives up; None if it never does."""
-        if self._deadline is None or self._deadline - time.time() > 1e8:
-            return None
-        return max(self._deadline - time.time(), 0.0)
+def find_mismatch() -> str:
+    """The first of the bindings that this grpcio does not have as they are used here; nothing if all fit."""
+    for path, signature in _METHODS.items():
+        owner, name = path.split(".")
+        method = getattr(getattr(cygrpc, owner, None), name, None)
+        if method is None or str(inspect.signature(method)) != signature:
+            return path
+    for name, arguments in _OPERATIONS.items():
+        try:
+            getattr(cygrpc, name)(*arguments)
+        except (AttributeError, TypeError):
+            return name
+    return ""
 
 
 class CoreServer:
     """Serves methods by full name, such as `/tensorflow.serving.PredictionService/Predict`.
 
     Args:
-        methods: bytes in, bytes out; a StatusError becomes the call's status.
+        methods: one message in, one out.
         streams: the same, with several messages out.
         options: channel arguments.
+        ids: chooses the id of each call, which goes into its trailing metadata.
         tokens: bearer tokens, one of which calls must carry; None asks for none.
         open_prefix: methods whose names begin with this need no token.
     """
@@ -73,18 +83,20 @@ class CoreServer:
         methods: Mapping[str, Method],
         streams: Mapping[str, Stream],
         options: Sequence[tuple[str, Any]],
+        ids: RequestIds,
         tokens: Tokens | None,
         open_prefix: str,
     ) -> None:
         runs = [(name, partial(_Call.run, method=method)) for name, method in methods.items()]
-        runs += [(name, partial(_Call.stream, method=method)) for name, method in streams.items()]
+        runs += [(name, partial(_Call.run_stream, method=method)) for name, method in streams.items()]
         self._runs = {name.encode(): run for name, run in runs}
+        self._ids = ids
         self._tokens = tokens
         self._open_prefix = open_prefix.encode()
         self._server = cygrpc.Server(tuple(options), False)
         self._queue = cygrpc.CompletionQueue()
         self._server.register_completion_queue(self._queue)
-        self._calls: set[asyncio.Task[None]] = set()
+        self.calls: set[_Call] = set()
         self._quiet = 0
         self._resume = threading.Event()
         self.stopping = False
@@ -105,8 +117,8 @@ class CoreServer:
             raise RuntimeError(address)
 
     async def start(self) -> None:
-        """Accept calls."""
-        self._loop = asyncio.get_running_loop()
+        """Accept calls, on the running event loop."""
+        self.loop = asyncio.get_running_loop()
         self._server.start()
         self._server.request_call(self._queue, self._queue, _NEW_CALL)
         self._thread.start()
@@ -132,7 +144,7 @@ class CoreServer:
                 continue
             self._resume.clear()
             try:
-                self._loop.call_soon_threadsafe(self._wake, event)
+                self.loop.call_soon_threadsafe(self._wake, event)
             except RuntimeError:
                 return
             self._resume.wait()
@@ -149,11 +161,11 @@ class CoreServer:
             self._quiet = 0
             self._handle(event)
         self._quiet += 1
-        if self._stopped.is_set() or self._quiet > (_QUIET_ROUNDS if self._calls else 1):
+        if self._stopped.is_set() or self._quiet > (_QUIET_ROUNDS if self.calls else 1):
             self._quiet = 0
             self._resume.set()
         else:
-            self._loop.call_soon(self._drain)
+            self.loop.call_soon(self._drain)
 
     def _handle(self, event: Any) -> None:
         if event.tag is _SHUT_DOWN:
@@ -167,79 +179,93 @@ class CoreServer:
             event.tag(event)
 
     def _accept(self, event: Any) -> None:
-        name = event.call_details.method
-        problem = None
-        if name not in self._runs:
-            problem = StatusError(Code.UNIMPLEMENTED, "Method not found!")
-        elif not self._is_allowed(name, event.invocation_metadata):
-            problem = StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token")
-        call = _Call(self, event.call, event.call_details.deadline)
+        name, metadata = event.call_details.method, event.invocation_metadata
+        context = CallContext(self._ids.choose(metadata_value(metadata, HEADER)), event.call_details.deadline)
+        call = _Call(self, event.call, context)
         event.call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), call.closed)
-        if problem is not None:
-            call.finish(None, problem)
-            return
-        receive = (cygrpc.ReceiveMessageOperation(0),)
-        event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
+        if name not in self._runs:
+            call.finish(None, StatusError(Code.UNIMPLEMENTED, "Method not found!"))
+        elif not self._is_allowed(name, metadata):
+            call.finish(None, StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token"))
+        else:
+            receive = (cygrpc.ReceiveMessageOperation(0),)
+            event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
 
     def _is_allowed(self, name: bytes, metadata: Any) -> bool:
         if self._tokens is None or name.startswith(self._open_prefix):
             return True
-        for key, value in metadata or ():
-            if key == "authorization":
-                return self._tokens.allows(value if isinstance(value, bytes) else value.encode())
-        return False
-
-    def run(self, call: _Call, run: Callable[..., Coroutine[Any, Any, None]], data: bytes) -> None:
-        """Run a call as a task."""
-        call.task = self._loop.create_task(run(call, data))
-        self._calls.add(call.task)
-        call.task.add_done_callback(self._calls.discard)
+        return self._tokens.allows(metadata_value(metadata, "authorization") or b"")
 
 
 class _Call:
     """One call on its way."""
 
-    def __init__(self, server: CoreServer, call: Any, deadline: float | None) -> None:
+    def __init__(self, server: CoreServer, call: Any, context: CallContext) -> None:
         self.server = server
         self.call = call
-        self.context = CallContext(deadline)
-        self.task: asyncio.Task[None] | None = None
+        self.context = context
+        self.pending: asyncio.Future[Any] | None = None
         self.begun = False
         self.done = False
 
-    def received(self, run: Callable[..., Coroutine[Any, Any, None]], event: Any) -> None:
+    def received(self, run: Callable[[_Call, bytes], None], event: Any) -> None:
         """The request is there, or never will be."""
         data = event.batch_operations[0].message()
         if data is None:
             self.finish(None, StatusError(Code.UNIMPLEMENTED, "Exactly one request message is required"))
         else:
-            self.server.run(self, run, data)
+            # Not from here: answers that are sent in a row cost less than ones between events.
+            self.server.loop.call_soon(run, self, data)
 
     def closed(self, event: Any) -> None:
         """The call is over for the client: finished, or given up."""
         if event.batch_operations[0].cancelled():
             self.done = True
-            if self.task is not None:
-                self.task.cancel()
+            if self.pending is not None:
+                self.pending.cancel()
 
-    async def run(self, data: bytes, method: Method) -> None:
-        """Run the method, and send what comes of it."""
+    def run(self, data: bytes, method: Method) -> None:
+        """Run the method, and send what comes of it, now or later; not for a client that has left."""
+        if self.done:
+            return
         try:
-            self.finish(await method(data, self.context), None)
-        except StatusError as error:
-            self.finish(None, error)
+            outcome = method(data, self.context)
+        except Exception as error:  # noqa: BLE001 - as_status reports what is not a StatusError
+            self.finish(None, as_status(error, self.context.request_id))
+            return
+        if isinstance(outcome, Answer):
+            self.finish(outcome.body, None)
+        else:
+            self._await(asyncio.ensure_future(outcome))
 
-    async def stream(self, data: bytes, method: Stream) -> None:
-        """Run the method, and send each message that it gives, the next one when the last has been taken."""
-        try:
-            async for response in method(data, self.context):
-                sent = asyncio.get_running_loop().create_future()
-                operations = [*self._begin(), cygrpc.SendMessageOperation(response, 0)]
-                self.call.start_server_batch(tuple(operations), partial(_note, sent))
-                await sent
-            self.finish(None, None)
-        except StatusError as error:
-            self.finish(None, error)
+    def run_stream(self, data: bytes, method: Stream) -> None:
+        """Run the method, and send each message that it gives."""
+        self._await(asyncio.ensure_future(self._send_all(data, method)))
+
+    async def _send_all(self, data: bytes, method: Stream) -> None:
+        """Send the next message when the last has been taken."""
+        async for response in method(data, self.context):
+            sent = asyncio.get_running_loop().create_future()
+            operations = [*self._begin(), cygrpc.SendMessageOperation(response, 0)]
+            self.call.start_server_batch(tuple(operations), partial(_note, sent))
+            await sent
+
+    def _await(self, future: asyncio.Future[Any]) -> None:
+        self.pending = future
+        self.server.calls.add(self)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: asyncio.Future[Any]) -> None:
+        self.server.calls.discard(self)
+        if future.cancelled():
+            self.finish(None, StatusError(Code.CANCELLED, "The call was cancelled"))
+            return
+        error = future.exception()
+        if error is not None:
+            self.finish(None, as_status(error, self.context.request_id))
+        else:
+            answer = future.result()
+            self.finish(answer.body if isinstance(answer, Answer) else None, None)
 
     def _begin(self) -> list[Any]:
         """What has to go before the first message or the status."""
@@ -257,7 +283,8 @@ class _Call:
         operations = self._begin()
         if response is not None:
             operations.append(cygrpc.SendMessageOperation(response, 0))
-        operations.append(cygrpc.SendStatusFromServerOperation((), int(code), message, 0))
+        trailing = ((HEADER, self.context.request_id),)
+        operations.append(cygrpc.SendStatusFromServerOperation(trailing, int(code), message, 0))
         self.call.start_server_batch(tuple(operations), _sent)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from tensorflow_serving.apis import (
@@ -17,13 +16,12 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from hilir.serving.server.inference.executor import Outputs
+from hilir.serving.server.inference.call import Hold, Prepared
 from hilir.serving.server.inference.signatures import (
     CLASSIFY_METHOD,
     DEFAULT_SIGNATURE,
     REGRESS_METHOD,
     Classification,
-    Plan,
     check_input_names,
     classify_tensors,
     find_examples_signature,
@@ -34,8 +32,8 @@ from hilir.serving.server.inference.signatures import (
     read_regressions,
     regress_tensors,
 )
-from hilir.serving.server.rest.status import signature_map
-from hilir.serving.server.servables.servable import Servable, Signature
+from hilir.serving.server.servables.manager import ServerCore
+from hilir.serving.server.servables.servable import Outputs, Servable, Signature, signature_map
 from hilir.serving.server.servables.tensors import entry, from_proto, serialize
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
@@ -43,36 +41,10 @@ _METADATA_FIELD = "signature_def"
 _UNREAD: np.ndarray = np.zeros(())
 
 
-class Servables(Protocol):
-    """Where requests find their servable."""
-
-    def hold(self, model: str, version: int | None = None, label: str | None = None, /) -> Servable:
-        """Find and hold a servable.
-
-        Raises:
-            StatusError: there is none.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A plan that holds its servable, and what makes a response of its outputs."""
-
-    api: str
-    plan: Plan
-    respond: Callable[[Outputs], bytes]
-
-
-def hold(core: Servables, spec: model_pb2.ModelSpec) -> Servable:
-    """Hold the servable that a ModelSpec means.
-
-    Raises:
-        StatusError: there is none.
-    """
+def _held(hold: Hold, spec: model_pb2.ModelSpec) -> Servable:
     version = spec.version.value if spec.HasField("version") else None
     label = spec.version_label if spec.HasField("version_label") else None
-    return core.hold(spec.name, version, label)
+    return hold(spec.name, version, label)
 
 
 def model_spec(spec: model_pb2.ModelSpec, servable: Servable) -> model_pb2.ModelSpec:
@@ -87,26 +59,22 @@ def _require_spec(request: Any) -> None:
         raise invalid_argument("Missing ModelSpec")
 
 
-def predict(core: Servables, request: predict_pb2.PredictRequest, as_content: bool, check_method: bool) -> Prepared:
+def predict(request: predict_pb2.PredictRequest, hold: Hold, as_content: bool, check_method: bool) -> Prepared:
     """A Predict request.
 
     Raises:
-        StatusError: with TensorFlow Serving's code and text; nothing is held then.
+        StatusError: with TensorFlow Serving's code and text.
     """
     _require_spec(request)
-    servable = hold(core, request.model_spec)
-    try:
-        signature = find_predict_signature(servable, request.model_spec.signature_name, rest=False)
-        check_input_names(signature, request.inputs.keys())
-        # Values of names that the signature does not know are never looked at.
-        given = {
-            alias: from_proto(proto, alias) if alias in signature.inputs else _UNREAD
-            for alias, proto in request.inputs.items()
-        }
-        plan = plan_predict(servable, signature, given, list(request.output_filter), check_method)
-    except BaseException:
-        servable.release()
-        raise
+    servable = _held(hold, request.model_spec)
+    signature = find_predict_signature(servable, request.model_spec.signature_name, rest=False)
+    check_input_names(signature, request.inputs.keys())
+    # Values of names that the signature does not know are never looked at.
+    given = {
+        alias: from_proto(proto, alias) if alias in signature.inputs else _UNREAD
+        for alias, proto in request.inputs.items()
+    }
+    plan = plan_predict(servable, signature, given, list(request.output_filter), check_method)
 
     def respond(outputs: Outputs) -> bytes:
         # PredictResponse is `map<string, TensorProto> outputs = 1; ModelSpec model_spec = 2`.
@@ -114,7 +82,7 @@ def predict(core: Servables, request: predict_pb2.PredictRequest, as_content: bo
         parts = [entry(alias, serialize(array, as_content)) for alias, array in zip(plan.outputs, outputs, strict=True)]
         return b"".join((*parts, rest.SerializeToString()))
 
-    return Prepared("Predict", plan, respond)
+    return Prepared(plan, respond)
 
 
 def _examples(data: input_pb2.Input) -> list[bytes]:
@@ -129,36 +97,31 @@ def _examples(data: input_pb2.Input) -> list[bytes]:
 
 
 def _prepare_examples(
-    core: Servables,
     request: Any,
-    api: str,
+    hold: Hold,
     tensors: Callable[[Signature, bool], tuple[str, list[str]]],
     respond: Callable[[Signature, dict[str, Any], int, model_pb2.ModelSpec], Any],
     check_method: bool,
 ) -> Prepared:
     _require_spec(request)
-    servable = hold(core, request.model_spec)
-    try:
-        signature = find_examples_signature(servable, request.model_spec.signature_name)
-        feed, fetches = tensors(signature, check_method)
-        plan = plan_examples(servable, signature.name, [feed], fetches, _examples(request.input))
-    except BaseException:
-        servable.release()
-        raise
+    servable = _held(hold, request.model_spec)
+    signature = find_examples_signature(servable, request.model_spec.signature_name)
+    feed, fetches = tensors(signature, check_method)
+    plan = plan_examples(servable, signature.name, [feed], fetches, _examples(request.input))
     spec = model_spec(request.model_spec, servable)
 
     def finish(outputs: Outputs) -> bytes:
         tensors_by_name = dict(zip(fetches, outputs, strict=True))
         return bytes(respond(signature, tensors_by_name, plan.examples, spec).SerializeToString())
 
-    return Prepared(api, plan, finish)
+    return Prepared(plan, finish)
 
 
-def classify(core: Servables, request: classification_pb2.ClassificationRequest, check_method: bool) -> Prepared:
+def classify(request: classification_pb2.ClassificationRequest, hold: Hold, check_method: bool) -> Prepared:
     """A Classify request.
 
     Raises:
-        StatusError: with TensorFlow Serving's code and text; nothing is held then.
+        StatusError: with TensorFlow Serving's code and text.
     """
 
     def respond(
@@ -168,7 +131,7 @@ def classify(core: Servables, request: classification_pb2.ClassificationRequest,
         _fill_classes(response.result, read_classifications(signature, tensors, count))
         return response
 
-    return _prepare_examples(core, request, "Classify", classify_tensors, respond, check_method)
+    return _prepare_examples(request, hold, classify_tensors, respond, check_method)
 
 
 def _fill_classes(result: classification_pb2.ClassificationResult, rows: list[Classification]) -> None:
@@ -183,11 +146,11 @@ def _fill_regressions(result: regression_pb2.RegressionResult, values: Any) -> N
         result.regressions.add(value=value)
 
 
-def regress(core: Servables, request: regression_pb2.RegressionRequest, check_method: bool) -> Prepared:
+def regress(request: regression_pb2.RegressionRequest, hold: Hold, check_method: bool) -> Prepared:
     """A Regress request.
 
     Raises:
-        StatusError: with TensorFlow Serving's code and text; nothing is held then.
+        StatusError: with TensorFlow Serving's code and text.
     """
 
     def respond(
@@ -197,22 +160,17 @@ def regress(core: Servables, request: regression_pb2.RegressionRequest, check_me
         _fill_regressions(response.result, read_regressions(signature, tensors, count))
         return response
 
-    return _prepare_examples(core, request, "Regress", regress_tensors, respond, check_method)
+    return _prepare_examples(request, hold, regress_tensors, respond, check_method)
 
 
-def multi_inference(core: Servables, request: inference_pb2.MultiInferenceRequest, check_method: bool) -> Prepared:
+def multi_inference(request: inference_pb2.MultiInferenceRequest, hold: Hold, check_method: bool) -> Prepared:
     """A MultiInference request: several signatures of one model on the same examples (multi_inference.cc).
 
     Raises:
-        StatusError: with TensorFlow Serving's code and text; nothing is held then.
+        StatusError: with TensorFlow Serving's code and text.
     """
     first = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
-    servable = hold(core, first)
-    try:
-        return _plan_tasks(servable, request, check_method)
-    except BaseException:
-        servable.release()
-        raise
+    return _plan_tasks(_held(hold, first), request, check_method)
 
 
 def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest, check_method: bool) -> Prepared:
@@ -239,7 +197,7 @@ def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest
                 _fill_regressions(result.regression_result, read_regressions(signature, tensors, plan.examples))
         return bytes(response.SerializeToString())
 
-    return Prepared("MultiInference", plan, respond)
+    return Prepared(plan, respond)
 
 
 def _task_signature(
@@ -266,7 +224,7 @@ def _task_tensors(signature: Signature, method: str, check_method: bool) -> tupl
 
 
 def metadata(
-    core: Servables, request: get_model_metadata_pb2.GetModelMetadataRequest
+    core: ServerCore, request: get_model_metadata_pb2.GetModelMetadataRequest
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
     """A GetModelMetadata request (get_model_metadata_impl.cc).
 
@@ -279,7 +237,7 @@ def metadata(
     for field in request.metadata_field:
         if field != _METADATA_FIELD:
             raise invalid_argument(f"Metadata field {field} is not supported")
-    servable = hold(core, request.model_spec)
+    servable = _held(core.hold, request.model_spec)
     try:
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.model_spec.name = servable.name

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import logging
-import secrets
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,25 +20,22 @@ from tensorflow_serving.apis import (
 )
 
 from hilir.serving.server.grpc import grpc_requests
-from hilir.serving.server.grpc.grpc_requests import Prepared
-from hilir.serving.server.inference.executor import Executor, Outputs
+from hilir.serving.server.grpc.grpc_call import CallContext, Method
+from hilir.serving.server.inference.call import Answer, Call, Hold, Prepared
+from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.servables.manager import ServerCore
-from hilir.serving.server.servables.servable import Servable
-from hilir.serving.server.status import Code, StatusError, invalid_argument
-from hilir.serving.server.telemetry.log_records import Sample
+from hilir.serving.server.status import invalid_argument
 from hilir.serving.server.telemetry.metrics import Counter, Metrics
-from hilir.serving.server.telemetry.request_log import NoLog, RequestLog
 
-logger = logging.getLogger(__name__)
-_LARGE_REQUEST = 64 << 10
-Context = Any
-Method = Callable[[bytes, Context], Awaitable[bytes]]
+_PREDICTION, _MODEL = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
+Prepare = Callable[[Any, Hold], Prepared]
 
 
 class GrpcApi:
     """Handlers of both services.
 
     Args:
+        service: runs inference requests.
         as_content: outputs in `tensor_content` (`--enable_serialization_as_tensor_content`).
         check_method: `--enable_signature_method_name_check`.
     """
@@ -50,141 +43,55 @@ class GrpcApi:
     def __init__(
         self,
         core: ServerCore,
-        executor: Executor,
+        service: InferenceService,
         metrics: Metrics,
         *,
         as_content: bool = False,
         check_method: bool = False,
-        max_in_flight: int = 1024,
-        log: RequestLog | NoLog | None = None,
     ) -> None:
         self.core = core
-        self.executor = executor
-        self.metrics = metrics
-        self.as_content = as_content
-        self.check_method = check_method
-        self.max_in_flight = max_in_flight
-        self.log = log or NoLog()
-        self.in_flight = 0
-        self._ids = itertools.count()
-        self._id_prefix = secrets.token_hex(6)
+        self._service = service
+        self._metrics = metrics
+        self._as_content = as_content
+        self._check_method = check_method
 
     def methods(self) -> dict[str, Method]:
-        """Every method by its full name: bytes in, bytes out."""
-        prediction: dict[str, tuple[Any, Any]] = {
-            "Predict": (predict_pb2.PredictRequest, self.predict),
-            "Classify": (classification_pb2.ClassificationRequest, self.classify),
-            "Regress": (regression_pb2.RegressionRequest, self.regress),
-            "MultiInference": (inference_pb2.MultiInferenceRequest, self.multi_inference),
-            "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, self.get_metadata),
+        """Every method by its full name: bytes in, an answer out."""
+        check = self._check_method
+        predict = partial(grpc_requests.predict, as_content=self._as_content, check_method=check)
+        classify = partial(grpc_requests.classify, check_method=check)
+        regress = partial(grpc_requests.regress, check_method=check)
+        multi = partial(grpc_requests.multi_inference, check_method=check)
+        return {
+            _PREDICTION + "Predict": self._inference("predict", predict_pb2.PredictRequest, predict),
+            _PREDICTION + "Classify": self._inference("classify", classification_pb2.ClassificationRequest, classify),
+            _PREDICTION + "Regress": self._inference("regress", regression_pb2.RegressionRequest, regress),
+            _PREDICTION + "MultiInference": self._inference(
+                "multi_inference", inference_pb2.MultiInferenceRequest, multi
+            ),
+            _PREDICTION + "GetModelMetadata": self._get_metadata,
+            _MODEL + "GetModelStatus": self._get_status,
+            _MODEL + "HandleReloadConfigRequest": self._reload,
         }
-        model: dict[str, tuple[Any, Any]] = {
-            "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, self.get_status),
-            "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, self.reload),
-        }
-        named = {f"/tensorflow.serving.PredictionService/{name}": pair for name, pair in prediction.items()}
-        named |= {f"/tensorflow.serving.ModelService/{name}": pair for name, pair in model.items()}
-        return {name: partial(_invoke, kind, method) for name, (kind, method) in named.items()}
 
-    async def predict(self, request: predict_pb2.PredictRequest, context: Context) -> bytes:
-        """PredictionService.Predict."""
+    def _inference(self, method: str, kind: Any, prepare: Prepare) -> Method:
+        def decode(data: bytes, hold: Hold) -> Prepared:
+            return prepare(_parse(kind, data), hold)
 
-        def prepare() -> Prepared:
-            return grpc_requests.predict(self.core, request, self.as_content, self.check_method)
+        def infer(data: bytes, context: CallContext) -> Answer | asyncio.Future[Answer]:
+            seconds = context.time_remaining()
+            return self._service.infer(
+                Call("GRPC", method, context.request_id, len(data), seconds, partial(decode, data))
+            )
 
-        large = request.ByteSize() > _LARGE_REQUEST
-        return await self._infer("Predict", request, prepare, context, on_thread=large)
+        return infer
 
-    async def classify(self, request: classification_pb2.ClassificationRequest, context: Context) -> bytes:
-        """PredictionService.Classify."""
-        return await self._infer(
-            "Classify", request, lambda: grpc_requests.classify(self.core, request, self.check_method), context
-        )
+    def _get_metadata(self, data: bytes, _context: CallContext) -> Answer:
+        request = _parse(get_model_metadata_pb2.GetModelMetadataRequest, data)
+        return Answer(grpc_requests.metadata(self.core, request).SerializeToString())
 
-    async def regress(self, request: regression_pb2.RegressionRequest, context: Context) -> bytes:
-        """PredictionService.Regress."""
-        return await self._infer(
-            "Regress", request, lambda: grpc_requests.regress(self.core, request, self.check_method), context
-        )
-
-    async def multi_inference(self, request: inference_pb2.MultiInferenceRequest, context: Context) -> bytes:
-        """PredictionService.MultiInference; it counts in no metric of TensorFlow Serving's but the examples'."""
-        prepared = grpc_requests.multi_inference(self.core, request, self.check_method)
-        response = await self._run(prepared, context)
-        model = prepared.plan.servable.name
-        self.metrics.example_counts.add(model, value=prepared.plan.examples)
-        self.metrics.example_count_total.add(model, amount=prepared.plan.examples)
-        return response[0]
-
-    async def _infer(
-        self,
-        api: str,
-        request: Any,
-        prepare: Callable[[], Prepared],
-        context: Context,
-        on_thread: bool = False,
-    ) -> bytes:
-        start = time.perf_counter()
-        model = request.model_spec.name
-        label = self.metrics.model_label(model, model in self.core.lifecycle.models)
-        version = ""
-        try:
-            if on_thread:
-                loop = asyncio.get_running_loop()
-                prepared = await loop.run_in_executor(self.executor.pool, prepare)
-            else:
-                prepared = prepare()
-            version = str(prepared.plan.servable.version)
-            response, outputs = await self._run(prepared, context)
-        except StatusError as error:
-            self.metrics.request_count.add(label, error.code.name)
-            self.metrics.version_requests.add(label, version, "", api.lower(), "GRPC", error.code.name)
-            raise
-        spent = (time.perf_counter() - start) * 1e6
-        self.metrics.request_count.add(label, "OK")
-        self.metrics.request_latency.add(label, api, "GRPC", value=spent)
-        name = request.model_spec.version_label or self.core.table.current.label_of(model, int(version))
-        self.metrics.version_requests.add(label, version, name, api.lower(), "GRPC", "OK")
-        self.metrics.version_latency.add(label, version, name, "GRPC", value=spent)
-        if self.log.wants(model):
-            request_id = f"{self._id_prefix}-{next(self._ids):x}"
-            self.log.offer(Sample(prepared.plan, outputs, api.lower(), request_id, name, "GRPC", spent))
-        return response
-
-    async def _run(self, prepared: Prepared, context: Context) -> tuple[bytes, Outputs]:
-        """Run what was prepared, within the client's deadline, and let go of the version afterwards."""
-        servable = prepared.plan.servable
-        if self.in_flight >= self.max_in_flight:
-            servable.release()
-            self.metrics.rejected.add("in_flight")
-            raise StatusError(Code.UNAVAILABLE, "Too many requests are in progress; try again")
-        self.in_flight += 1
-        started = time.perf_counter()
-        future: asyncio.Future[Outputs] | None = None
-        try:
-            result = self.executor.run(prepared.plan)
-            if isinstance(result, list):
-                outputs = result
-            else:
-                future = result
-                outputs = await _within_deadline(future, context)
-            runtime = (time.perf_counter() - started) * 1e6
-            self.metrics.runtime_latency.add(servable.name, prepared.api, "TF1", value=runtime)
-            return prepared.respond(outputs), outputs
-        finally:
-            self.in_flight -= 1
-            if future is None or future.done():
-                servable.release()
-            else:
-                # A run that nobody waits for any more still uses the version until it ends.
-                future.add_done_callback(partial(_let_go, servable))
-
-    async def get_metadata(self, request: get_model_metadata_pb2.GetModelMetadataRequest, _context: Context) -> bytes:
-        """PredictionService.GetModelMetadata."""
-        return bytes(grpc_requests.metadata(self.core, request).SerializeToString())
-
-    async def get_status(self, request: get_model_status_pb2.GetModelStatusRequest, _context: Context) -> bytes:
-        """ModelService.GetModelStatus."""
+    def _get_status(self, data: bytes, _context: CallContext) -> Answer:
+        request = _parse(get_model_status_pb2.GetModelStatusRequest, data)
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         spec: model_pb2.ModelSpec = request.model_spec
@@ -194,10 +101,11 @@ class GrpcApi:
             added = response.model_version_status.add(version=number, state=int(entry.state))
             added.status.error_code = int(entry.code)
             added.status.error_message = entry.message
-        return bytes(response.SerializeToString())
+        return Answer(response.SerializeToString())
 
-    async def reload(self, request: model_management_pb2.ReloadConfigRequest, context: Context) -> bytes:
-        """ModelService.HandleReloadConfigRequest: replaces the configuration, waits for new models."""
+    async def _reload(self, data: bytes, context: CallContext) -> Answer:
+        """Replaces the configuration, and waits for new models."""
+        request = _parse(model_management_pb2.ReloadConfigRequest, data)
         before = self._metric_values(request)
         response = model_management_pb2.ReloadConfigResponse()
         if request.config.WhichOneof("config") != "model_config_list":
@@ -205,54 +113,27 @@ class GrpcApi:
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        timeout = context.time_remaining()
-        await asyncio.to_thread(self.core.reload, request.config, True, timeout)
+        await asyncio.to_thread(self.core.reload, request.config, True, context.time_remaining())
         for name, value in self._metric_values(request).items():
             response.metric.add(name=name, int64_value_increase=value - before.get(name, 0))
         response.status.error_code = 0
-        return bytes(response.SerializeToString())
+        return Answer(response.SerializeToString())
 
     def _metric_values(self, request: model_management_pb2.ReloadConfigRequest) -> dict[str, int]:
         values: dict[str, int] = {}
         for name in request.metric_names:
-            metric = self.metrics.find(name)
+            metric = self._metrics.find(name)
             values[name] = metric.total() if isinstance(metric, Counter) else 0
         return values
 
 
-def _let_go(servable: Servable, future: asyncio.Future[Outputs]) -> None:
-    if not future.cancelled():
-        future.exception()
-    servable.release()
-
-
-async def _within_deadline(future: asyncio.Future[Outputs], context: Context) -> Outputs:
-    seconds = context.time_remaining()
-    if seconds is None:
-        return await asyncio.shield(future)
-    try:
-        async with asyncio.timeout(max(seconds, 0.0)):
-            return await asyncio.shield(future)
-    except TimeoutError:
-        raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
-
-
-async def _invoke(
-    kind: Any, method: Callable[[Any, Context], Awaitable[bytes]], data: bytes, context: Context
-) -> bytes:
-    """Parse, call; what can't be parsed gets an answer in words, not gRPC's INTERNAL.
+def _parse(kind: Any, data: bytes) -> Any:
+    """A message; what is none gets an answer in words, not gRPC's INTERNAL.
 
     Raises:
-        StatusError: the call's status.
+        StatusError: the bytes are no such message.
     """
     try:
-        request = kind.FromString(data)
+        return kind.FromString(data)
     except DecodeError:
         raise invalid_argument(f"Not a {kind.DESCRIPTOR.full_name}") from None
-    try:
-        return await method(request, context)
-    except StatusError:
-        raise
-    except Exception as error:
-        logger.exception("%s failed", kind.DESCRIPTOR.full_name)
-        raise StatusError(Code.INTERNAL, f"Internal error: {type(error).__name__}") from None

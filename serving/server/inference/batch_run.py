@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilir.serving.server.inference.batch_options import BatchOptions
-from hilir.serving.server.inference.executor import Outputs
-from hilir.serving.server.servables.servable import Run
+from hilir.serving.server.servables.servable import Outputs, Run
 from hilir.serving.server.status import StatusError, invalid_argument
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.server.inference.batch_options import BatchOptions, read_batch_options
 from hilir.serving.server.inference.batch_run import run_batch
-from hilir.serving.server.inference.executor import INLINE_ELEMENTS, INLINE_SECONDS, Outputs
+from hilir.serving.server.inference.inline import runs_inline
 from hilir.serving.server.inference.signatures import Plan
-from hilir.serving.server.servables.servable import Run
+from hilir.serving.server.servables.servable import Outputs, Run
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
 
@@ -211,14 +211,12 @@ class Batcher:
             self._metrics.queuing_latency.add(name, value=(now - task.since) * 1e6)
         self._metrics.wrapped_runs.add()
         self._metrics.batch_size.add(queue.model, queue.version, value=sum(task.rows for task in batch))
-        elements = sum(array.size for task in batch for array in task.arrays)
-        if queue.run.bounded and queue.run.cost < INLINE_SECONDS and elements <= INLINE_ELEMENTS:
-            _deliver(batch, run_batch(queue.run, [task.arrays for task in batch], queue.options))
+        requests = [task.arrays for task in batch]
+        if runs_inline(queue.run, requests):
+            _deliver(batch, run_batch(queue.run, requests, queue.options))
             return
         self._running += 1
-        future = self._loop.run_in_executor(
-            self._pool, run_batch, queue.run, [task.arrays for task in batch], queue.options
-        )
+        future = self._loop.run_in_executor(self._pool, run_batch, queue.run, requests, queue.options)
         future.add_done_callback(lambda done: self._finished(batch, done))
 
     def _finished(self, batch: list[_Task], done: asyncio.Future[list[Outputs | Exception]]) -> None:

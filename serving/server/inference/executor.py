@@ -1,22 +1,14 @@
-"""Where a graph runs: in a batch, on the event loop if it is quick, else on a thread."""
+"""Where a plan runs: in a batch, on the event loop, or on a thread."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from hilir.serving.server.inference.batcher import Batcher
+from hilir.serving.server.inference.inline import runs_inline
 from hilir.serving.server.inference.signatures import Plan
-
-if TYPE_CHECKING:
-    from hilir.serving.server.inference.batcher import Batcher
-
-Outputs = list[np.ndarray]
-# A thread hand-over costs about 0.1 ms; a run on the loop delays every other request by its own time.
-INLINE_SECONDS = 0.001
-INLINE_ELEMENTS = 1 << 15
+from hilir.serving.server.servables.servable import Outputs
 
 
 class Executor:
@@ -42,14 +34,10 @@ class Executor:
         run = plan.servable.prepare_run(plan.feeds, plan.fetches)
         if self.batcher is not None and self.batcher.accepts(plan):
             return self.batcher.submit(plan, run)
-        if run.bounded and run.cost < INLINE_SECONDS and _elements(plan) <= INLINE_ELEMENTS:
+        if runs_inline(run, (plan.arrays,)):
             return run(plan.arrays)
         return self.loop.run_in_executor(self.pool, run, plan.arrays)
 
     def close(self) -> None:
         """Wait for running threads."""
         self.pool.shutdown()
-
-
-def _elements(plan: Plan) -> int:
-    return sum(array.size for array in plan.arrays)

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import re
-import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
-from hilir.serving.server.inference.executor import Executor, Outputs
-from hilir.serving.server.inference.signatures import Plan
+from hilir.serving.server.inference.call import Answer, Call
+from hilir.serving.server.inference.recorder import Recorder
+from hilir.serving.server.inference.service import InferenceService, as_status
 from hilir.serving.server.rest import status
 from hilir.serving.server.rest.http_message import Request, Respond, Response, error_page
 from hilir.serving.server.rest.json.json_response import encode_error
 from hilir.serving.server.rest.paths import API, Target, VersionError, parse_target
-from hilir.serving.server.rest.requests import plan_request
+from hilir.serving.server.rest.requests import prepare
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.manager import ServerCore
-from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
-from hilir.serving.server.telemetry.log_records import Sample
 from hilir.serving.server.telemetry.metrics import Metrics
-from hilir.serving.server.telemetry.request_log import NoLog, RequestLog
+from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
 
 logger = logging.getLogger(__name__)
 METRICS_PATH = "/monitoring/prometheus/metrics"
-# Bodies above this are decoded on a thread, since decoding them would hold up the loop.
-_LARGE_BODY = 64 << 10
-_LARGE_OUTPUT = 1 << 14
 _JSON = ("Content-Type", "application/json")
 _CORS = [
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Allow-Methods", "POST, GET"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Encoding, Content-Type, X-Request-Id"),
 ]
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-# What TensorFlow says when a session's timeout is over.
-_TIMED_OUT = "Timed out waiting for notification"
+_HEADER_KEY = HEADER.encode()
 
 
 @dataclass(frozen=True)
@@ -50,71 +41,60 @@ class RestOptions:
     timeout_seconds: float = 30.0
     cors: bool = False
     prometheus_path: str | None = METRICS_PATH
-    max_in_flight: int = 1024
     check_method: bool = False
 
 
-@dataclass(slots=True)
-class _Call:
-    """One inference request on its way."""
-
-    request: Request
-    target: Target
-    request_id: str
-    respond: Respond
-    start: float = field(default_factory=time.perf_counter)
-    servable: Servable | None = None
-    plan: Plan | None = None
-    encode: Callable[[Outputs], bytes] | None = None
-    timer: asyncio.TimerHandle | None = None
-    run_started: float = 0.0
-    runtime: float = 0.0
-    answered: bool = False
-
-
 class RestApi:
-    """Handles HTTP requests; everything here runs on the event loop unless it says otherwise."""
+    """Handles HTTP requests; everything here runs on the event loop.
+
+    Args:
+        service: runs inference requests.
+        recorder: writes the metrics of the others.
+        ids: chooses the id that an answer carries.
+        tokens: bearer tokens, one of which calls must carry; None asks for none.
+    """
 
     def __init__(
         self,
         core: ServerCore,
-        executor: Executor,
+        service: InferenceService,
+        recorder: Recorder,
         metrics: Metrics,
         options: RestOptions,
+        ids: RequestIds,
         tokens: Tokens | None = None,
-        log: RequestLog | NoLog | None = None,
     ) -> None:
         self.core = core
-        self.executor = executor
+        self.service = service
+        self.recorder = recorder
         self.metrics = metrics
         self.options = options
+        self.ids = ids
         self.tokens = tokens
-        self.log = log or NoLog()
-        self.in_flight = 0
         self.draining = False
-        self._ids = itertools.count()
-        self._id_prefix = secrets.token_hex(6)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, respond: Respond) -> None:
-        """Answer one request, now or later."""
+        """Answer one request, now or later; every answer carries the request's id."""
         path = request.target.decode("utf-8", "surrogateescape")
-        request_id = self._request_id(request)
+        request_id = self.ids.choose(request.headers.get(_HEADER_KEY))
         if not API.fullmatch(path):
-            self._handle_other(path, request, respond)
+            response = self._handle_other(path, request)
+            response.headers.append(("X-Request-Id", request_id))
+            respond(response)
             return
         # A browser's preflight carries no token (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
         tokens = None if self.options.cors and request.method == "OPTIONS" else self.tokens
         if tokens is not None and not tokens.allows(request.headers.get(b"authorization", b"")):
-            self.metrics.rejected.add("unauthenticated")
+            self.recorder.refused("unauthenticated")
             error = StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token")
             respond(self._error(error, request_id, [("WWW-Authenticate", "Bearer")]))
             return
         if request.method == "OPTIONS":
             origin = request.headers.get(b"origin", b"")
             allowed = re.search(rb"https?://", origin) is not None
-            self._count("", Code.OK if allowed else Code.FAILED_PRECONDITION)
-            respond(Response(200 if allowed else 400, b"", list(_CORS) if self.options.cors else []))
+            self.recorder.lookup("", Code.OK if allowed else Code.FAILED_PRECONDITION, time.perf_counter())
+            headers = [("X-Request-Id", request_id), *(_CORS if self.options.cors else [])]
+            respond(Response(200 if allowed else 400, b"", headers))
             return
         self._dispatch(request, path, request_id, respond)
 
@@ -127,39 +107,34 @@ class RestApi:
                 raise invalid_argument(f"Malformed request: {request.method} {path}")
             model = target.model
             if request.method == "POST":
-                self._infer(_Call(request, target, request_id, respond))
+                self._infer(request, target, request_id, respond)
                 return
-            body = self._get(target)
+            response = Response(200, self._get(target), self._headers(request_id))
+            code = Code.OK
         except VersionError as error:
-            self._count(model, error.code)
-            respond(Response(400, b"", self._headers(request_id)))
-        except StatusError as error:
-            self._count(model, error.code)
-            respond(self._error(error, request_id))
-        else:
-            self._count(model, Code.OK)
-            spent = (time.perf_counter() - start) * 1e6
-            self.metrics.request_latency.add(self._model_label(model), "", "REST", value=spent)
-            respond(Response(200, body, self._headers(request_id)))
+            response, code = Response(400, b"", self._headers(request_id)), error.code
+        except Exception as error:  # noqa: BLE001 - as_status reports what is not a StatusError
+            reported = as_status(error, request_id)
+            response, code = self._error(reported, request_id), reported.code
+        self.recorder.lookup(model, code, start)
+        respond(response)
 
-    def _handle_other(self, path: str, request: Request, respond: Respond) -> None:
+    def _handle_other(self, path: str, request: Request) -> Response:
         bare = path.split("?", 1)[0]
         text = [("Content-Type", "text/plain")]
         if bare == "/healthz":
-            respond(Response(200, b"ok\n", text))
-        elif bare == "/readyz":
+            return Response(200, b"ok\n", text)
+        if bare == "/readyz":
             ready = self.core.is_ready() and not self.draining
-            respond(Response(200, b"ready\n", text) if ready else Response(503, b"not ready\n", text))
-        elif bare in (self.options.prometheus_path, "/metrics"):
+            return Response(200, b"ready\n", text) if ready else Response(503, b"not ready\n", text)
+        if bare in (self.options.prometheus_path, "/metrics"):
             if path != bare:
-                respond(Response(400, f"Unexpected path: {path}. Should be {bare}".encode(), text))
-                return
-            self.metrics.in_flight.set(to=self.in_flight)
+                return Response(400, f"Unexpected path: {path}. Should be {bare}".encode(), text)
+            self.metrics.in_flight.set(to=self.service.in_flight)
             status.update_gauges(self.core, self.metrics)
-            respond(Response(200, self.metrics.page().encode("utf-8", "replace"), text))
-        else:
-            logger.debug("nothing at %s %s", request.method, path)
-            respond(error_page(404))
+            return Response(200, self.metrics.page().encode("utf-8", "replace"), text)
+        logger.debug("nothing at %s %s", request.method, path)
+        return error_page(404)
 
     def _get(self, target: Target) -> bytes:
         if not target.model:
@@ -168,142 +143,40 @@ class RestApi:
             return status.metadata(self.core, target)
         return status.status(self.core, target)
 
-    # inference
-
-    def _infer(self, call: _Call) -> None:
-        if self.in_flight >= self.options.max_in_flight:
-            self.metrics.rejected.add("in_flight")
-            raise StatusError(Code.UNAVAILABLE, "Too many requests are in progress; try again")
-        self.in_flight += 1
-        if len(call.request.body) > _LARGE_BODY:
-            self._start_timer(call)
-            task = self.executor.loop.create_task(self._infer_large(call))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return
+    def _infer(self, request: Request, target: Target, request_id: str, respond: Respond) -> None:
+        body, seconds = request.body, self.options.timeout_seconds
+        call = Call(
+            "REST",
+            target.action,
+            request_id,
+            len(body),
+            seconds if seconds > 0 else None,
+            partial(prepare, target, body, self.options.check_method),
+            target.model,
+        )
         try:
-            plan = self._plan(call)
-            call.run_started = time.perf_counter()
-            result = self.executor.run(plan)
-        except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
-            self._fail(call, error)
+            outcome = self.service.infer(call)
+        except StatusError as error:
+            respond(self._error(error, request_id))
             return
-        if isinstance(result, list):
-            self._finish(call, result)
+        if isinstance(outcome, Answer):
+            respond(self._success(outcome, request_id))
         else:
-            self._start_timer(call)
-            result.add_done_callback(partial(self._run_done, call))
+            outcome.add_done_callback(partial(self._respond_later, request_id, respond))
 
-    def _start_timer(self, call: _Call) -> None:
-        seconds = self.options.timeout_seconds
-        if seconds > 0:
-            call.timer = self.executor.loop.call_later(seconds, self._expire, call)
-
-    def _run_done(self, call: _Call, future: asyncio.Future[Outputs]) -> None:
-        error = future.exception()
-        if error is not None:
-            self._fail(call, error)
-        else:
-            self._finish(call, future.result())
-
-    async def _infer_large(self, call: _Call) -> None:
-        """Decode and encode on a thread: neither may hold up other requests."""
-        loop, pool = self.executor.loop, self.executor.pool
+    def _respond_later(self, request_id: str, respond: Respond, future: asyncio.Future[Answer]) -> None:
         try:
-            plan = await loop.run_in_executor(pool, self._plan, call)
-            call.run_started = time.perf_counter()
-            result = self.executor.run(plan)
-            outputs = result if isinstance(result, list) else await result
-            call.runtime = time.perf_counter() - call.run_started
-            if call.encode is not None and sum(array.size for array in outputs) > _LARGE_OUTPUT:
-                body = await loop.run_in_executor(pool, call.encode, outputs)
-                self._succeed(call, outputs, body)
-            else:
-                self._finish(call, outputs)
-        except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
-            self._fail(call, error)
+            response = self._success(future.result(), request_id)
+        except StatusError as error:
+            response = self._error(error, request_id)
+        respond(response)
 
-    def _plan(self, call: _Call) -> Plan:
-        def hold() -> Servable:
-            call.servable = self.core.hold(call.target.model, call.target.version, call.target.label)
-            return call.servable
-
-        call.plan, call.encode = plan_request(call.target.action, call.request.body, hold, self.options.check_method)
-        return call.plan
-
-    def _finish(self, call: _Call, outputs: Outputs) -> None:
-        call.runtime = time.perf_counter() - call.run_started
-        try:
-            assert call.encode is not None
-            body = call.encode(outputs)
-        except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
-            self._fail(call, error)
-            return
-        self._succeed(call, outputs, body)
-
-    def _succeed(self, call: _Call, outputs: Outputs, body: bytes) -> None:
-        self._end(call)
-        if call.answered:
-            return
-        call.answered = True
-        model = call.target.model
-        spent = (time.perf_counter() - call.start) * 1e6
-        self.metrics.request_latency.add(model, call.target.action, "REST", value=spent)
-        api = call.target.action.capitalize()
-        self.metrics.runtime_latency.add(model, api, "TF1", value=call.runtime * 1e6)
-        version, label = self._version_of(call)
-        self._count(model, Code.OK, version, label, call.target.action)
-        self.metrics.version_latency.add(model, version, label, "REST", value=spent)
-        if call.plan is not None and self.log.wants(model):
-            self.log.offer(Sample(call.plan, outputs, call.target.action, call.request_id, label, "REST", spent))
-        headers = self._headers(call.request_id)
-        headers.append(("X-Model-Version", version))
-        if label:
-            headers.append(("X-Model-Label", label))
-        call.respond(Response(200, body, headers))
-
-    def _fail(self, call: _Call, error: BaseException) -> None:
-        self._end(call)
-        if call.answered:
-            return
-        call.answered = True
-        if not isinstance(error, StatusError):
-            logger.error("request %s failed", call.request_id, exc_info=error)
-            error = StatusError(Code.INTERNAL, f"Internal error: {type(error).__name__}")
-        version, label = self._version_of(call)
-        self._count(call.target.model, error.code, version, label, call.target.action)
-        call.respond(self._error(error, call.request_id))
-
-    def _expire(self, call: _Call) -> None:
-        """The time is over: answer; the run itself ends when it ends, and lets go of the version then."""
-        if call.answered:
-            return
-        call.answered = True
-        version, label = self._version_of(call)
-        self._count(call.target.model, Code.DEADLINE_EXCEEDED, version, label, call.target.action)
-        call.respond(self._error(StatusError(Code.DEADLINE_EXCEEDED, _TIMED_OUT), call.request_id))
-
-    def _end(self, call: _Call) -> None:
-        self.in_flight -= 1
-        if call.timer is not None:
-            call.timer.cancel()
-        if call.servable is not None:
-            call.servable.release()
-
-    # small things
-
-    def _version_of(self, call: _Call) -> tuple[str, str]:
-        if call.servable is None:
-            return "", ""
-        version = call.servable.version
-        label = call.target.label or self.core.table.current.label_of(call.target.model, version)
-        return str(version), label
-
-    def _request_id(self, request: Request) -> str:
-        given = request.headers.get(b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            return given.decode("ascii")
-        return f"{self._id_prefix}-{next(self._ids):x}"
+    def _success(self, answer: Answer, request_id: str) -> Response:
+        headers = self._headers(request_id)
+        headers.append(("X-Model-Version", answer.version))
+        if answer.label:
+            headers.append(("X-Model-Label", answer.label))
+        return Response(200, answer.body, headers)
 
     def _headers(self, request_id: str) -> list[tuple[str, str]]:
         headers = [_JSON, ("X-Request-Id", request_id)]
@@ -312,12 +185,3 @@ class RestApi:
     def _error(self, error: StatusError, request_id: str, more: list[tuple[str, str]] | None = None) -> Response:
         headers = self._headers(request_id) + (more or [])
         return Response(HTTP_STATUS[error.code], encode_error(error.message), headers)
-
-    def _model_label(self, model: str) -> str:
-        return self.metrics.model_label(model, model in self.core.lifecycle.models)
-
-    def _count(self, model: str, code: Code, version: str = "", label: str = "", method: str = "") -> None:
-        name = self._model_label(model)
-        self.metrics.request_count.add(name, code.name)
-        if method:
-            self.metrics.version_requests.add(name, version, label, method, "REST", code.name)

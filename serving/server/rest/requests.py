@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hilir.serving.server.inference.executor import Outputs
+from hilir.serving.server.inference.call import Hold, Prepared
 from hilir.serving.server.inference.signatures import (
-    Plan,
     classify_tensors,
     find_examples_signature,
     find_predict_signature,
@@ -21,34 +20,39 @@ from hilir.serving.server.inference.signatures import (
 from hilir.serving.server.rest.json.json_examples import decode_examples
 from hilir.serving.server.rest.json.json_predict import decode_predict
 from hilir.serving.server.rest.json.json_response import encode_classifications, encode_predictions, encode_regressions
-from hilir.serving.server.rest.json.json_tensor import InputSpec
-from hilir.serving.server.servables.servable import Servable, Signature
+from hilir.serving.server.rest.paths import Target
+from hilir.serving.server.servables.input_spec import InputSpec
+from hilir.serving.server.servables.servable import Outputs, Servable, Signature
 
-Encode = Callable[[Outputs], bytes]
+Find = Callable[[], Servable]
 
 
-def plan_request(action: str, body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+def prepare(target: Target, body: bytes, check_method: bool, hold: Hold) -> Prepared:
     """Decode a request; which error comes first is TensorFlow Serving's order.
 
     Args:
-        action: `predict`, `classify` or `regress`.
+        target: the model and the action, `predict`, `classify` or `regress`.
         body: the request's body.
-        hold: finds and holds the servable; called at the point where a missing one is noticed.
         check_method: signatures must be of the method that is called.
+        hold: finds and holds the servable; called at the point where a missing one is noticed.
 
     Raises:
         StatusError: with TensorFlow Serving's code and text.
     """
-    if action == "predict":
-        return _plan_predict(body, hold, check_method)
-    return _plan_examples(action, body, hold, check_method)
+
+    def find() -> Servable:
+        return hold(target.model, target.version, target.label)
+
+    if target.action == "predict":
+        return _prepare_predict(body, find, check_method)
+    return _prepare_examples(target.action, body, find, check_method)
 
 
-def _plan_predict(body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+def _prepare_predict(body: bytes, find: Find, check_method: bool) -> Prepared:
     found: list[tuple[Servable, Signature]] = []
 
     def find_inputs(name: str) -> dict[str, InputSpec]:
-        servable = hold()
+        servable = find()
         signature = find_predict_signature(servable, name, rest=True)
         found.append((servable, signature))
         return dict(signature.inputs)
@@ -60,12 +64,12 @@ def _plan_predict(body: bytes, hold: Callable[[], Servable], check_method: bool)
     def encode(outputs: Outputs) -> bytes:
         return encode_predictions(dict(zip(plan.outputs, outputs, strict=True)), decoded.format)
 
-    return plan, encode
+    return Prepared(plan, encode)
 
 
-def _plan_examples(action: str, body: bytes, hold: Callable[[], Servable], check_method: bool) -> tuple[Plan, Encode]:
+def _prepare_examples(action: str, body: bytes, find: Find, check_method: bool) -> Prepared:
     decoded = decode_examples(body)
-    servable = hold()
+    servable = find()
     signature = find_examples_signature(servable, decoded.signature_name)
     tensors = classify_tensors if action == "classify" else regress_tensors
     feed, fetches = tensors(signature, check_method)
@@ -77,4 +81,4 @@ def _plan_examples(action: str, body: bytes, hold: Callable[[], Servable], check
             return encode_classifications(read_classifications(signature, by_name, plan.examples))
         return encode_regressions(read_regressions(signature, by_name, plan.examples))
 
-    return plan, encode
+    return Prepared(plan, encode)

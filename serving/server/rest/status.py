@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from google.protobuf import json_format
-from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
+from tensorflow_serving.apis import model_pb2
 
 from hilir.serving.server.rest.paths import Target
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.policy import State
-from hilir.serving.server.servables.servable import Servable
+from hilir.serving.server.servables.servable import signature_map
 from hilir.serving.server.telemetry.metrics import Metrics
 
 
@@ -54,14 +54,6 @@ def metadata(core: ServerCore, target: Target) -> bytes:
         servable.release()
     text = f'{{\n"model_spec":{spec_json}\n,\n"metadata": {{"signature_def": {definitions}\n}}\n}}\n'
     return text.encode("utf-8", "replace")
-
-
-def signature_map(servable: Servable) -> get_model_metadata_pb2.SignatureDefMap:
-    """All signatures of a servable, as the metadata APIs return them."""
-    result = get_model_metadata_pb2.SignatureDefMap()
-    for name, signature in servable.signatures.items():
-        result.signature_def[name].CopyFrom(signature.definition)
-    return result
 
 
 def update_gauges(core: ServerCore, metrics: Metrics) -> None:

@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
 
-from hilir.serving.server.rest.json.json_tensor import InputSpec
 from hilir.serving.server.servables import dtypes
+from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.servables.run_errors import Feed, explain_failure
+from hilir.serving.server.servables.session_call import make_function
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
+Outputs = list[np.ndarray]
+"""What a run returns, in the order of its fetches."""
 _MAX_CALLABLES = 64
-_CALLER_THREAD = -1
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Run:
     bounded: bool = True
     calls: int = 0
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Outputs:
         """Run the graph.
 
         Raises:
@@ -147,15 +150,10 @@ class Servable:
 
     def _make_run(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Run:
         unique = tuple(dict.fromkeys(fetches))
-        options = config_pb2.CallableOptions(feed=feeds, fetch=unique)
-        if not self.inter_op_pool:
-            # No thread hand-over inside the session: a third of the time for a small model.
-            options.run_options.inter_op_thread_pool = _CALLER_THREAD
         try:
             graph = self.session.graph
             wanted = tuple(graph.get_tensor_by_name(feed).dtype.as_datatype_enum for feed in feeds)
-            # Private, and the only call that neither checks shapes in Python nor holds the GIL.
-            function = self.session._make_callable_from_options(options)
+            function = make_function(self.session, feeds, unique, self.inter_op_pool)
         except tf.errors.OpError as error:
             raise StatusError(Code(error.error_code), error.message or "") from None
         except (KeyError, ValueError) as error:
@@ -183,3 +181,11 @@ class Servable:
                 self._lock.wait()
         self._runs.clear()
         self.session.close()
+
+
+def signature_map(servable: Servable) -> get_model_metadata_pb2.SignatureDefMap:
+    """All signatures of a servable, as the metadata APIs return them."""
+    result = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        result.signature_def[name].CopyFrom(signature.definition)
+    return result

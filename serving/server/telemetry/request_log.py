@@ -16,9 +16,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
-from hilir.serving.server.telemetry.log_records import Sample, json_line, prediction_log
 from hilir.serving.server.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,28 @@ class LogOptions:
     max_files: int = 8
 
 
+class Record(Protocol):
+    """A request that can be logged."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        ...
+
+    def json_line(self, redact: frozenset[str]) -> bytes:
+        """One line of JSON, without what `redact` names."""
+        ...
+
+    def prediction_log(self, redact: frozenset[str], rate: float) -> bytes:
+        """A serialized PredictionLog, without what `redact` names."""
+        ...
+
+
 class NoLog:
     """Stands in where nothing is logged."""
 
@@ -44,7 +66,7 @@ class NoLog:
         """Never."""
         return False
 
-    def offer(self, _sample: Sample) -> None:
+    def offer(self, _record: Record) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -58,7 +80,7 @@ class RequestLog:
         self._models = dict(models)
         self._default = default
         self._metrics = metrics
-        self._queue: queue.Queue[Sample | None] = queue.Queue(_QUEUE)
+        self._queue: queue.Queue[Record | None] = queue.Queue(_QUEUE)
         self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
         self._random = random.Random(os.urandom(8))  # noqa: S311 - which requests are logged is no secret
         self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
@@ -73,10 +95,10 @@ class RequestLog:
         options = self._models.get(model, self._default)
         return options is not None and (options.rate >= 1 or self._random.random() < options.rate)
 
-    def offer(self, sample: Sample) -> None:
-        """Hand over a sample; drop it if the disk does not keep up."""
+    def offer(self, record: Record) -> None:
+        """Hand over a record; drop it if the disk does not keep up."""
         try:
-            self._queue.put_nowait(sample)
+            self._queue.put_nowait(record)
         except queue.Full:
             self._metrics.log_dropped.add()
 
@@ -89,13 +111,13 @@ class RequestLog:
         flushed = time.monotonic()
         while True:
             try:
-                sample = self._queue.get(timeout=_FLUSH_SECONDS)
+                record = self._queue.get(timeout=_FLUSH_SECONDS)
             except queue.Empty:
                 self._flush()
                 continue
-            if sample is None:
+            if record is None:
                 break
-            self._write(sample)
+            self._write(record)
             if time.monotonic() - flushed > _FLUSH_SECONDS:
                 self._flush()
                 flushed = time.monotonic()
@@ -111,21 +133,20 @@ class RequestLog:
                 except OSError:
                     self._metrics.log_dropped.add()
 
-    def _write(self, sample: Sample) -> None:
-        model = sample.plan.servable.name
+    def _write(self, record: Record) -> None:
+        model = record.model
         options = self._models.get(model, self._default)
         if options is None:
             return
         try:
             lines, records = self._open(options)
-            lines.append(json_line(sample, options.redact))
-            record = prediction_log(sample, options.redact, options.rate)
-            records.append(tf_record(record.SerializeToString()))
+            lines.append(record.json_line(options.redact))
+            records.append(tf_record(record.prediction_log(options.redact, options.rate)))
             self._metrics.request_log_count.add(model, "OK")
         except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
             self._metrics.request_log_count.add(model, "INTERNAL")
             self._metrics.log_dropped.add()
-            logger.warning("request %s is not logged: %s", sample.request_id, error)
+            logger.warning("request %s is not logged: %s", record.request_id, error)
 
     def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
         files = self._files.get(options.prefix)

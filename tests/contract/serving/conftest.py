@@ -11,12 +11,11 @@ def models(tmp_path_factory):
     return saved_models.write_all(tmp_path_factory.mktemp("models"))
 
 
-@pytest.fixture(scope="session")
-def served(models, tmp_path_factory):
-    """One server with half_plus_two (label `stable`), half_plus_three and shapes."""
+def serve(models, folder, **more):
+    """A server with half_plus_two (label `stable`), half_plus_three and shapes."""
     from tests.integration.serving.server_process import running
 
-    config = tmp_path_factory.mktemp("config") / "models.config"
+    config = folder / "models.config"
     entries = [
         ("half_plus_two", 'version_labels { key: "stable" value: 123 }'),
         ("half_plus_three", ""),
@@ -32,10 +31,46 @@ def served(models, tmp_path_factory):
     )
     monitoring = config.with_name("monitoring.config")
     monitoring.write_text("prometheus_config { enable: true }")
-    with running(
+    return running(
         model_config_file=str(config),
         allow_version_labels_for_unavailable_models=True,
         monitoring_config_file=str(monitoring),
         enable_grpc_healthcheck_service=True,
-    ) as client:
+        **more,
+    )
+
+
+@pytest.fixture(scope="session")
+def served(models, tmp_path_factory):
+    """The server that most cases ask."""
+    with serve(models, tmp_path_factory.mktemp("config")) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def served_by_aio(models, tmp_path_factory):
+    """The same on grpc.aio, the fallback."""
+    with serve(models, tmp_path_factory.mktemp("config"), grpc_core=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=["served", "served_by_aio"], ids=["core", "aio"])
+def grpc_served(request):
+    """Both gRPC servers, one after the other."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def stub(grpc_served):
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    with grpc_served.channel() as channel:
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def model_stub(grpc_served):
+    from tensorflow_serving.apis import model_service_pb2_grpc
+
+    with grpc_served.channel() as channel:
+        yield model_service_pb2_grpc.ModelServiceStub(channel)

@@ -6,28 +6,18 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hilir.serving.server.rest.json.json_text import debug_string, type_name
 from hilir.serving.server.servables import dtypes
+from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 # numpy's own limit on dimensions; TensorFlow's is 254, and no kernel takes more than 8.
 MAX_RANK = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What a signature says of one input."""
-
-    name: str
-    dtype: int
-    takes_missing: bool = False
-    """Whether a value may be missing, as in models that hilir pushed."""
 
 
 def is_base64_object(value: Any) -> bool:

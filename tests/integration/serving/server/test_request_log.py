@@ -52,7 +52,7 @@ def test_redaction_and_sampling(models, tmp_path):
         model_name="m",
         request_log=str(prefix),
         request_log_rate=0.5,
-        redact=frozenset({"x"}),
+        redact=("x",),
     ) as client:
         for _ in range(200):
             client.post("m:predict", {"instances": [20.40625]})

@@ -14,6 +14,7 @@ from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hilir.serving.server.inference.signatures import Plan, read_classifications, read_regressions
+from hilir.serving.server.servables.servable import Outputs
 from hilir.serving.server.servables.tensors import to_proto
 
 _REDACTED = "REDACTED"
@@ -23,10 +24,10 @@ _MAX_ELEMENTS = 1 << 16
 
 @dataclass(frozen=True)
 class Sample:
-    """A request and what it was answered."""
+    """A request and what it was answered: what the request log writes."""
 
     plan: Plan
-    outputs: list[np.ndarray]
+    outputs: Outputs
     method: str
     request_id: str
     label: str
@@ -34,23 +35,31 @@ class Sample:
     microseconds: float
     time: float = field(default_factory=time.time)
 
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.plan.servable.name
 
-def json_line(sample: Sample, redact: frozenset[str]) -> bytes:
-    """A sample as one line of JSON."""
-    entry = {
-        "time": sample.time,
-        "request_id": sample.request_id,
-        "model": sample.plan.servable.name,
-        "version": sample.plan.servable.version,
-        "label": sample.label,
-        "signature": sample.plan.signature,
-        "method": sample.method,
-        "protocol": sample.protocol,
-        "microseconds": round(sample.microseconds, 1),
-        "inputs": _plain_inputs(sample, redact),
-        "outputs": _values(_outputs(sample), redact),
-    }
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    def json_line(self, redact: frozenset[str]) -> bytes:
+        """One line of JSON; values of the names in `redact` are not in it."""
+        entry = {
+            "time": self.time,
+            "request_id": self.request_id,
+            "model": self.model,
+            "version": self.plan.servable.version,
+            "label": self.label,
+            "signature": self.plan.signature,
+            "method": self.method,
+            "protocol": self.protocol,
+            "microseconds": round(self.microseconds, 1),
+            "inputs": _plain_inputs(self, redact),
+            "outputs": _values(_outputs(self), redact),
+        }
+        return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+    def prediction_log(self, redact: frozenset[str], rate: float) -> bytes:
+        """A serialized PredictionLog; what `redact` names is left out of it."""
+        return bytes(_prediction_log(self, redact, rate).SerializeToString())
 
 
 def _plain_inputs(sample: Sample, redact: frozenset[str]) -> Any:
@@ -106,8 +115,7 @@ def _text(value: Any) -> Any:
         return {"b64": base64.b64encode(value).decode()}
 
 
-def prediction_log(sample: Sample, redact: frozenset[str], rate: float) -> prediction_log_pb2.PredictionLog:
-    """A sample as PredictionLog; redacted inputs and outputs are left out, and examples are not kept at all."""
+def _prediction_log(sample: Sample, redact: frozenset[str], rate: float) -> prediction_log_pb2.PredictionLog:
     log = prediction_log_pb2.PredictionLog()
     spec = log.log_metadata.model_spec
     spec.name = sample.plan.servable.name
