@@ -7,13 +7,11 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hilir.serving.server.rest.http_message import REASONS, Response, error_page
 from hilir.serving.server.rest.http_reader import Incoming, Refused, RequestReader
-
-if TYPE_CHECKING:
-    from hilir.serving.server.rest.http_server import HttpServer
+from hilir.serving.server.rest.http_shared import Shared
 
 _MAX_PIPELINED = 32
 _LINGER_SECONDS = 2.0
@@ -22,9 +20,9 @@ _LINGER_SECONDS = 2.0
 class Connection(asyncio.Protocol):
     """One client's connection. Requests are handled one after the other, in the order they came."""
 
-    def __init__(self, server: HttpServer) -> None:
-        self.server = server
-        self.reader = RequestReader(server, "", self._take, self._expect)
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.reader = RequestReader(shared, "", self._take, self._expect)
         self.transport: Any = None
         self.waiting: deque[Incoming] = deque()
         self.busy = False
@@ -47,16 +45,16 @@ class Connection(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if len(self.server.connections) >= self.server.limits.max_connections:
+        if len(self.shared.connections) >= self.shared.limits.max_connections:
             self._send(error_page(503), keep_alive=False)
             return
-        self.server.connections.add(self)
+        self.shared.connections.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone; a running request finishes unheard."""
-        self.server.connections.discard(self)
+        self.shared.connections.discard(self)
         self.reader.forget()
-        self.server.buffered -= sum(incoming.size for incoming in self.waiting)
+        self.shared.buffered -= sum(incoming.size for incoming in self.waiting)
         self.waiting.clear()
         self.transport = None
 
@@ -130,7 +128,7 @@ class Connection(asyncio.Protocol):
             self.busy = True
             answer = _Answer(self, incoming)
             if incoming.fault is None:
-                self.server.handler(incoming.request, answer.send)
+                self.shared.handler(incoming.request, answer.send)
             else:
                 answer.send(incoming.fault)
         if self.broken and self.refusal is not None and not self.busy and not self.waiting:
@@ -145,7 +143,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if self.transport is None:
             return
-        last = response.close or self.server.draining or (self.ended and not self.waiting)
+        last = response.close or self.shared.draining or (self.ended and not self.waiting)
         head = incoming.request.method == "HEAD"
         self._send(response, incoming.keep_alive and not last, head, incoming.http_1_0)
         self.last_data = time.monotonic()
@@ -158,7 +156,7 @@ class Connection(asyncio.Protocol):
             return
         lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
-        lines.append(f"Date: {self.server.date()}")
+        lines.append(f"Date: {self.shared.date()}")
         lines.append(f"Content-Length: {len(response.body)}")
         if not keep_alive:
             lines.append("Connection: close")
@@ -182,7 +180,7 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Close the connection if the client is too slow in sending, in reading, or idle for too long."""
-        limits = self.server.limits
+        limits = self.shared.limits
         if self.lingering_since is not None:
             if now - self.lingering_since > _LINGER_SECONDS:
                 self.abort()
@@ -226,5 +224,5 @@ class _Answer:
     def send(self, response: Response) -> None:
         if not self.sent:
             self.sent = True
-            self.connection.server.buffered -= self.incoming.size
+            self.connection.shared.buffered -= self.incoming.size
             self.connection.answered(response, self.incoming)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import httptools
 
 from hilir.serving.server.rest.http_body import BodyError, decode_body
 from hilir.serving.server.rest.http_message import Request, Response, error_json
-
-if TYPE_CHECKING:
-    from hilir.serving.server.rest.http_server import HttpServer
+from hilir.serving.server.rest.http_shared import Shared
 
 _MAX_HEADERS = 100
 # Headers whose value is a list: several lines are one list (RFC 9110, section 5.3).
@@ -44,15 +42,13 @@ class RequestReader:
     """Reads the requests of one connection.
 
     Args:
-        server: its limits, and the bytes that it holds for all connections.
+        shared: the limits, and the bytes that all connections hold together.
         take: called with each whole request.
         expect: called when a client waits for `100 Continue` before it sends the body.
     """
 
-    def __init__(
-        self, server: HttpServer, peer: str, take: Callable[[Incoming], None], expect: Callable[[], None]
-    ) -> None:
-        self.server = server
+    def __init__(self, shared: Shared, peer: str, take: Callable[[Incoming], None], expect: Callable[[], None]) -> None:
+        self.shared = shared
         self.peer = peer
         self.take = take
         self.expect = expect
@@ -83,12 +79,12 @@ class RequestReader:
                 rest = self._feed(rest)
         except httptools.HttpParserError:
             raise Refused(self.refusal) from None
-        if not self.in_body and self.header_size > self.server.limits.max_header + len(data):
+        if not self.in_body and self.header_size > self.shared.limits.max_header + len(data):
             raise Refused(431)
 
     def forget(self) -> None:
         """Give back what the unfinished request holds."""
-        self.server.buffered -= self.body_size
+        self.shared.buffered -= self.body_size
         self.body_size = 0
         self.body = []
 
@@ -124,7 +120,7 @@ class RequestReader:
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
         self.target += url
-        if len(self.target) > self.server.limits.max_header:
+        if len(self.target) > self.shared.limits.max_header:
             self._stop(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -147,9 +143,9 @@ class RequestReader:
         self.in_body = True
         self.header_size = 0
         length = self.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.server.limits.max_body:
+        if length.isdigit() and int(length) > self.shared.limits.max_body:
             self._stop(413)
-        if self.server.buffered > self.server.limits.max_buffered:
+        if self.shared.buffered > self.shared.limits.max_buffered:
             self._stop(503)
         expects = b"100-continue" in self.headers.get(b"expect", b"").lower()
         # HTTP/1.0 has no interim answers (RFC 9110, section 10.1.1).
@@ -159,10 +155,10 @@ class RequestReader:
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self.body_size += len(body)
-        self.server.buffered += len(body)
-        if self.body_size > self.server.limits.max_body:
+        self.shared.buffered += len(body)
+        if self.body_size > self.shared.limits.max_body:
             self._stop(413)
-        if self.server.buffered > self.server.limits.max_buffered:
+        if self.shared.buffered > self.shared.limits.max_buffered:
             self._stop(503)
         self.body.append(body)
 
@@ -175,10 +171,10 @@ class RequestReader:
         codings = self.headers.get(b"content-encoding")
         if codings is not None:
             try:
-                body = decode_body(body, codings, self.server.limits.max_body)
+                body = decode_body(body, codings, self.shared.limits.max_body)
             except BodyError as error:
                 body, fault = b"", error_json(error.status, str(error))
-            self.server.buffered += len(body) - self.body_size
+            self.shared.buffered += len(body) - self.body_size
             self.body_size = len(body)
         method = self.parser.get_method().decode("latin-1")
         request = Request(method, origin_form(self.target), self.headers, body, self.peer)

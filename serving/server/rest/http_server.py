@@ -1,52 +1,40 @@
-"""All HTTP connections of a server: their number, their memory, the sweep for slow ones, and draining."""
+"""All HTTP connections of a server: the sweep for slow ones, and draining."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from email.utils import formatdate
 
 from hilir.serving.server.rest.http_connection import Connection
 from hilir.serving.server.rest.http_message import Handler, HttpLimits
+from hilir.serving.server.rest.http_shared import Shared
 
 
 class HttpServer:
-    """Connections of one listening server: their number, their buffered bytes, and the sweep for slow ones."""
+    """Connections of one listening server."""
 
     def __init__(self, handler: Handler, limits: HttpLimits) -> None:
-        self.handler = handler
-        self.limits = limits
-        self.connections: set[Connection] = set()
-        self.buffered = 0
-        self.draining = False
-        self._date = (0, "")
+        self.shared = Shared(handler, limits)
 
     def factory(self) -> Connection:
         """A protocol for a new connection."""
-        return Connection(self)
-
-    def date(self) -> str:
-        """The Date header's value, made once a second."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True))
-        return self._date[1]
+        return Connection(self.shared)
 
     async def sweep(self) -> None:
         """Close connections that are too slow or idle for too long; runs until cancelled."""
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for connection in list(self.connections):
+            for connection in list(self.shared.connections):
                 connection.check(now)
 
     async def drain(self, seconds: float) -> None:
         """Let running requests finish, then close every connection."""
-        self.draining = True
-        for connection in list(self.connections):
+        self.shared.draining = True
+        for connection in list(self.shared.connections):
             connection.close_if_idle()
         deadline = time.monotonic() + seconds
-        while self.connections and time.monotonic() < deadline:
+        while self.shared.connections and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
-        for connection in list(self.connections):
+        for connection in list(self.shared.connections):
             connection.abort()

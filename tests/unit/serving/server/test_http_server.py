@@ -31,7 +31,7 @@ def test_nothing_stays_buffered(data):
     held = []
 
     def handler(request, respond):
-        held.append(server.buffered)
+        held.append(server.shared.buffered)
         respond(Response(200, b"%d" % len(request.body)))
 
     server = HttpServer(handler, HttpLimits(max_body=10_000))
@@ -48,4 +48,4 @@ def test_nothing_stays_buffered(data):
 
     asyncio.run(talk())
     assert all(size > 0 for size in held)
-    assert (server.buffered, server.connections) == (0, set())
+    assert (server.shared.buffered, server.shared.connections) == (0, set())

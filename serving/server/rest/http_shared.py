@@ -1,0 +1,49 @@
+"""What all connections of a listening server share: limits, how much they hold together, and the handler."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from typing import Protocol
+
+from hilir.serving.server.rest.http_message import Handler, HttpLimits
+
+
+class Member(Protocol):
+    """A connection, as the server sees it."""
+
+    def check(self, now: float) -> None:
+        """Closes it if it is too slow or idle for too long."""
+
+    def close_if_idle(self) -> None:
+        """Closes it unless a request is running."""
+
+    def abort(self) -> None:
+        """Closes it at once."""
+
+
+class Shared:
+    """The state that connections have in common.
+
+    Attributes:
+        handler: answers requests.
+        limits: sizes, times and numbers.
+        connections: those that are open.
+        buffered: bytes of bodies that have been read and not answered, of all connections.
+        draining: whether connections close after their answer.
+    """
+
+    def __init__(self, handler: Handler, limits: HttpLimits) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.connections: set[Member] = set()
+        self.buffered = 0
+        self.draining = False
+        self._date = (0, "")
+
+    def date(self) -> str:
+        """Returns the value of the Date header, made once a second."""
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True))
+        return self._date[1]
