@@ -7,7 +7,8 @@ import time
 from email.utils import formatdate
 
 from hilir.serving.server.rest.http_connection import Connection
-from hilir.serving.server.rest.http_message import Handler, HttpLimits
+from hilir.serving.server.rest.http_message import Handler, HttpLimits, Response
+from hilir.serving.server.telemetry.request_ids import HTTP_HEADER, RequestIds
 
 
 class HttpServer:
@@ -19,11 +20,18 @@ class HttpServer:
         self.connections: set[Connection] = set()
         self.buffered = 0
         self.draining = False
+        self._ids = RequestIds()
         self._date = (0, "")
 
     def factory(self) -> Connection:
         """A protocol for a new connection."""
         return Connection(self)
+
+    def missing_id(self, response: Response) -> list[str]:
+        """The line with a new id for an answer that no handler gave: to what is no request, or one request too many."""
+        if any(name == HTTP_HEADER for name, _ in response.headers):
+            return []
+        return [f"{HTTP_HEADER}: {self._ids.choose(None)}"]
 
     def date(self) -> str:
         """The Date header's value, made once a second."""
