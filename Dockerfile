@@ -51,6 +51,7 @@ COPY requirements/tools.txt requirements/tfjs.txt requirements/
 COPY scripts/glibc.sh scripts/
 COPY deploy/browser deploy/browser
 COPY configs configs
+COPY analysis analysis
 COPY components components
 COPY models models
 COPY pipeline pipeline

@@ -61,7 +61,8 @@ def find_newest(root: Path) -> Iterator[Version]:
     """
     for model in list_models(root):
         for version in list_versions(model.resolve()):
-            report = version.exports.get(_RUNTIME)
+            path = version.export_folder(_RUNTIME) / "export.json"
+            report = version.exports.get(_RUNTIME) if is_plain_file(path) else None
             if report is not None and any(variant["kept"] for variant in report["variants"].values()):
                 yield version
                 break

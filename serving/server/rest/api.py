@@ -21,7 +21,7 @@ from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
-from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
+from hilir.serving.server.telemetry.request_ids import HEADER, HTTP_HEADER, RequestIds
 
 logger = logging.getLogger(__name__)
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -79,7 +79,7 @@ class RestApi:
         request_id = self.ids.choose(request.headers.get(_HEADER_KEY))
         if not API.fullmatch(path):
             response = self._handle_other(path, request)
-            response.headers.append(("X-Request-Id", request_id))
+            response.headers.append((HTTP_HEADER, request_id))
             respond(response)
             return
         # A browser's preflight carries no token (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
@@ -93,7 +93,7 @@ class RestApi:
             origin = request.headers.get(b"origin", b"")
             allowed = re.search(rb"https?://", origin) is not None
             self.recorder.lookup("", Code.OK if allowed else Code.FAILED_PRECONDITION, time.perf_counter())
-            headers = [("X-Request-Id", request_id), *(_CORS if self.options.cors else [])]
+            headers = [(HTTP_HEADER, request_id), *(_CORS if self.options.cors else [])]
             respond(Response(200 if allowed else 400, b"", headers))
             return
         self._dispatch(request, path, request_id, respond)
@@ -179,7 +179,7 @@ class RestApi:
         return Response(200, answer.body, headers)
 
     def _headers(self, request_id: str) -> list[tuple[str, str]]:
-        headers = [_JSON, ("X-Request-Id", request_id)]
+        headers = [_JSON, (HTTP_HEADER, request_id)]
         return headers + _CORS if self.options.cors else headers
 
     def _error(self, error: StatusError, request_id: str, more: list[tuple[str, str]] | None = None) -> Response:

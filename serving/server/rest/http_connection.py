@@ -156,6 +156,7 @@ class Connection(asyncio.Protocol):
             return
         lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
+        lines += self.shared.missing_id(response)
         lines.append(f"Date: {self.shared.date()}")
         lines.append(f"Content-Length: {len(response.body)}")
         if not keep_alive:

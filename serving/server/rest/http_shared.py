@@ -6,7 +6,8 @@ import time
 from email.utils import formatdate
 from typing import Protocol
 
-from hilir.serving.server.rest.http_message import Handler, HttpLimits
+from hilir.serving.server.rest.http_message import Handler, HttpLimits, Response
+from hilir.serving.server.telemetry.request_ids import HTTP_HEADER, RequestIds
 
 
 class Member(Protocol):
@@ -39,7 +40,14 @@ class Shared:
         self.connections: set[Member] = set()
         self.buffered = 0
         self.draining = False
+        self._ids = RequestIds()
         self._date = (0, "")
+
+    def missing_id(self, response: Response) -> list[str]:
+        """Returns the line with a new id for an answer that no handler gave: to what is no request, or one too many."""
+        if any(name == HTTP_HEADER for name, _ in response.headers):
+            return []
+        return [f"{HTTP_HEADER}: {self._ids.choose(None)}"]
 
     def date(self) -> str:
         """Returns the value of the Date header, made once a second."""

@@ -7,6 +7,7 @@ import re
 import secrets
 
 HEADER = "x-request-id"
+HTTP_HEADER = "X-Request-Id"
 _PROPER = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 

@@ -82,6 +82,8 @@ def running(**flags):
     finally:
         box["loop"].call_soon_threadsafe(box["server"].stopping.set)
         thread.join(60)
+    if thread.is_alive():
+        raise AssertionError("the server did not stop")
     if failure:
         raise failure[0]
 

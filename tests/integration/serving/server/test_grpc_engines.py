@@ -1,7 +1,6 @@
 """Both gRPC servers, the one on grpcio's core bindings and grpc.aio, behave alike."""
 
 import threading
-import time
 
 import grpc
 import numpy as np
@@ -11,12 +10,20 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests.integration.serving.server_process import running, wait_until
 
+# A call that does not end keeps the server from stopping for longer than `running` waits.
+ENDLESS = {"drain_seconds": 3600.0}
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(params=[True, False], ids=["core", "aio"])
 def engine(request):
     return request.param
+
+
+def held(client):
+    """Requests that hold the one version there is."""
+    (servable,) = client.server.core.table.current.versions["m"].values()
+    return servable._held
 
 
 def request_of(signature, **inputs):
@@ -53,12 +60,11 @@ def test_cancelled_calls_let_go_of_their_version(models, engine):
     with running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client:
         with client.channel() as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            calls = [stub.Predict.future(request_of("slow", n=np.int64([50]))) for _ in range(3)]
-            time.sleep(0.1)
+            calls = [stub.Predict.future(request_of("slow", n=np.int64([500]))) for _ in range(3)]
+            wait_until(lambda: held(client) == 3)
             for call in calls:
                 call.cancel()
-        (servable,) = client.server.core.table.current.versions["m"].values()
-        wait_until(lambda: servable._held == 0)
+        wait_until(lambda: held(client) == 0)
 
 
 def test_too_large_a_message(models, engine):
@@ -101,11 +107,11 @@ def test_running_calls_are_finished_on_shutdown(models, engine):
         def ask():
             with client.channel() as channel:
                 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-                answers.append(stub.Predict(request_of("slow", n=np.int64([50])), 20))
+                answers.append(stub.Predict(request_of("slow", n=np.int64([500])), 20))
 
         thread = threading.Thread(target=ask)
         thread.start()
-        time.sleep(0.2)
+        wait_until(lambda: held(client) == 1)
     thread.join()
     assert answers
 
@@ -122,7 +128,11 @@ def test_the_health_of_the_server_is_watched_until_it_stops(models, engine):
             into.append(error.code())
 
     with running(
-        model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine, enable_grpc_healthcheck_service=True
+        model_base_path=str(models / "shapes"),
+        model_name="m",
+        grpc_core=engine,
+        enable_grpc_healthcheck_service=True,
+        **ENDLESS,
     ) as client:
         channel = client.channel()
         threads = [
@@ -135,8 +145,6 @@ def test_the_health_of_the_server_is_watched_until_it_stops(models, engine):
         assert (told, unknown) == ([b"\x08\x01"], [b"\x08\x03"])
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert stub.Predict(request_of("same", x=np.float32([1])), 5).outputs
-        stopping = time.monotonic()
-    assert time.monotonic() - stopping < 5
     for thread in threads:
         thread.join()
     assert told == [b"\x08\x01", b"\x08\x02", grpc.StatusCode.CANCELLED]
@@ -146,12 +154,14 @@ def test_the_health_of_the_server_is_watched_until_it_stops(models, engine):
 
 def test_a_watcher_that_leaves_is_forgotten(models, engine):
     with running(
-        model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine, enable_grpc_healthcheck_service=True
+        model_base_path=str(models / "shapes"),
+        model_name="m",
+        grpc_core=engine,
+        enable_grpc_healthcheck_service=True,
+        **ENDLESS,
     ) as client:
         for _ in range(20):
             with client.channel() as channel:
                 call = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=30)
                 assert next(call) == b"\x08\x01"
                 call.cancel()
-        stopping = time.monotonic()
-    assert time.monotonic() - stopping < 5

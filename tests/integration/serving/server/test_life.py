@@ -93,6 +93,25 @@ def test_every_rest_answer_has_an_id(models, given, tmp_path):
     assert set(ids) == {given} if given else len(set(ids)) == len(ids)
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"no HTTP\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000, b"431"),
+        (b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 2000\r\n\r\n", b"413"),
+    ],
+)
+def test_what_is_no_request_gets_an_id_too(models, data, status):
+    with (
+        running(model_base_path=str(models / "shapes"), model_name="m", max_request_bytes=1000) as client,
+        socket.create_connection(("127.0.0.1", client.rest_port), timeout=30) as sock,
+    ):
+        sock.sendall(data)
+        answer = sock.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert len(re.findall(rb"\r\nX-Request-Id: [0-9a-f]{12}-[0-9a-f]+\r\n", answer)) == 1
+
+
 @pytest.mark.parametrize("given", [None, "caller-1"])
 def test_every_grpc_answer_has_an_id(models, engine, given, tmp_path):
     file = tmp_path / "tokens"
