@@ -18,7 +18,9 @@ _KERAS_METRICS = "hilir.components.evaluator.keras_metrics"
 _Part = tuple[str | None, int | None, int | None, int | None]
 
 
-def make_eval_config(settings: EvaluateSettings, label: str | Mapping[str, str]) -> config_pb2.EvalConfig:
+def make_eval_config(
+    settings: EvaluateSettings, label: str | Mapping[str, str], weight: str | None = None
+) -> config_pb2.EvalConfig:
     """Returns the configuration of the Evaluator.
 
     The model is called by its signature `examples`, the label comes from the candidate's signature `label`.
@@ -26,10 +28,11 @@ def make_eval_config(settings: EvaluateSettings, label: str | Mapping[str, str])
     Args:
         settings: metrics, slices and thresholds.
         label: name of the label among the transformed features, or by the name of the output that it belongs to.
+        weight: raw column with the weight of each row; None: all count alike.
     """
     labels = {"label_key": label} if isinstance(label, str) else {"label_keys": dict(label)}
     return config_pb2.EvalConfig(
-        model_specs=[config_pb2.ModelSpec(signature_name="examples", **labels)],
+        model_specs=[config_pb2.ModelSpec(signature_name="examples", example_weight_key=weight or "", **labels)],
         slicing_specs=[config_pb2.SlicingSpec(), *(_slicing(part) for part in settings.slices.values())],
         metrics_specs=list(_metrics_specs(settings)),
     )

@@ -110,6 +110,15 @@ def to_dense(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
     return value
 
 
+def dense_column(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
+    """Returns a label or weight as a tensor; a sparse one has one value a row, [rows, 1], missing ones are marked."""
+    if isinstance(value, tf.SparseTensor):
+        shape = tf.stack([value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)])
+        dense = to_dense(tf.SparseTensor(value.indices, value.values, shape))
+        return tf.ensure_shape(dense, [None, None])
+    return to_dense(value)
+
+
 def _has_one_value(feature: schema_pb2.Feature) -> bool:
     if feature.HasField("shape"):
         return all(dimension.size == 1 for dimension in feature.shape.dim)
