@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
+from hilir.components.trainer.export.vocabulary_sizes import find_vocabulary_sizes
 from hilir.components.trainer.model_package import ModelPackage
 
 Classes = Mapping[str, tuple[str, ...]]
@@ -23,7 +24,7 @@ class Feature:
     Attributes:
         dtype: `float32`, `int64` or `string`.
         shape: of one row; None: any number of values.
-        vocabulary_size: number of indices of a categorical feature, as TensorFlow Transform found it; else None.
+        vocabulary_size: number of indices of a categorical feature, those for unknown strings included; else None.
     """
 
     dtype: str
@@ -55,7 +56,8 @@ def make_model_data(transform: tft.TFTransformOutput, package: ModelPackage, cla
     """
     spec, schema = transform.transformed_feature_spec(), transform.transformed_metadata.schema
     found = make_raw_features({name: spec[name] for name in spec if name not in package.no_features}, schema)
-    sizes = {feature.name: _vocabulary_size(feature) for feature in schema.feature}
+    noted = {feature.name: size for feature in schema.feature if (size := _vocabulary_size(feature)) is not None}
+    sizes = find_vocabulary_sizes(transform) | noted
     features = {
         name: Feature(
             feature.dtype.name,

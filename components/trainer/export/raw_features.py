@@ -113,9 +113,8 @@ def to_dense(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
 def dense_column(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
     """Returns a label or weight as a tensor; a sparse one has one value a row, [rows, 1], missing ones are marked."""
     if isinstance(value, tf.SparseTensor):
-        shape = tf.stack([value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)])
-        dense = to_dense(tf.SparseTensor(value.indices, value.values, shape))
-        return tf.ensure_shape(dense, [None, None])
+        shape = tf.stack([value.dense_shape[0], tf.constant(1, tf.int64)])
+        return tf.ensure_shape(to_dense(tf.SparseTensor(value.indices, value.values, shape)), [None, 1])
     return to_dense(value)
 
 
