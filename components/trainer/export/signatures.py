@@ -15,6 +15,7 @@ from hilir.components.trainer.export.raw_features import (
     Tensors,
     dense_column,
     make_raw_features,
+    parse_raw,
     to_dense,
     type_specs,
 )
@@ -126,20 +127,18 @@ class ExportModule(tf.Module):
         return name_scores(outputs, {name: self._classes[of[name]] for name in of if of[name] in self._classes})
 
     def _examples(self, examples: tf.Tensor) -> Tensors:
-        spec = {name: self._raw_spec[name] for name in self._served}
-        outputs: Tensors = self._predict(tf.io.parse_example(examples, spec))
+        outputs: Tensors = self._predict(parse_raw(examples, self._served))
         return outputs
 
     def _transform_rows(self, raw: dict[str, Any]) -> Tensors:
         return {name: to_dense(value) for name, value in self.transform_layer(raw).items()}
 
     def _transform_examples(self, examples: tf.Tensor) -> Tensors:
-        transformed: Tensors = self._transform(tf.io.parse_example(examples, self._raw_spec))
+        transformed: Tensors = self._transform(parse_raw(examples, self._raw))
         return transformed
 
     def _label_of(self, examples: tf.Tensor) -> Tensors:
-        raw = tf.io.parse_example(examples, self._raw_spec)
-        transformed = self.transform_layer(raw)
+        transformed = self.transform_layer(parse_raw(examples, self._raw))
         found = {name: dense_column(transformed[name]) for name in self._labels}
         return {name: self.class_index[name](v) if name in self.class_index else v for name, v in found.items()}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -28,13 +27,14 @@ def find_vocabulary_sizes(transform: tft.TFTransformOutput) -> dict[str, int]:
         return {}
     rows = len(texts) + 1
     found = transform.transform_features_layer()({name: _probe(each, texts, rows) for name, each in spec.items()})
-    sizes = {}
+    sizes: dict[str, int] = {}
     for name, value in found.items():
         if value.dtype.is_integer:
             indices = to_dense(value).numpy()
+            highest = int(indices.max())
             # What is alike in all rows does not depend on strings.
-            if np.ptp(indices):
-                sizes[name] = int(indices.max()) + 1
+            if highest > int(indices.min()):
+                sizes[name] = highest + 1
     return sizes
 
 
@@ -46,17 +46,18 @@ def _read_vocabularies(transform: tft.TFTransformOutput) -> list[bytes]:
     return sorted(entries)
 
 
-def _probe(spec: Any, texts: list[bytes], rows: int) -> tf.Tensor | tf.SparseTensor | tf.RaggedTensor:
+def _probe(spec: Any, texts: list[bytes], rows: int) -> Any:
     """Returns a column in which strings take all of the values, and nothing else changes from row to row."""
     is_text = spec.dtype == tf.string
     if isinstance(spec, tf.io.FixedLenFeature):
         shape = [rows, *spec.shape]
         values = tf.constant([*texts, b""]) if is_text else tf.zeros([rows], spec.dtype)
         return tf.broadcast_to(tf.reshape(values, [rows, *[1] * len(spec.shape)]), shape)
-    # The last row has no value.
-    values = tf.constant(texts) if is_text else tf.zeros([rows - 1], spec.dtype)
+    # The last row has no string.
+    count = rows - 1 if is_text else rows
+    values = tf.constant(texts) if is_text else tf.zeros([rows], spec.dtype)
     if isinstance(spec, tf.io.VarLenFeature):
-        places = tf.stack([tf.range(rows - 1, dtype=tf.int64), tf.zeros([rows - 1], tf.int64)], axis=1)
+        places = tf.stack([tf.range(count, dtype=tf.int64), tf.zeros([count], tf.int64)], axis=1)
         return tf.SparseTensor(places, values, [rows, 1])
-    lengths = tf.constant([1] * (rows - 1) + [0], spec.row_splits_dtype)
+    lengths = tf.constant([1] * count + [0] * (rows - count), spec.row_splits_dtype)
     return tf.RaggedTensor.from_row_lengths(values, lengths)
