@@ -69,12 +69,13 @@ def fit(
                 f"{package.name}.features.LABEL is '{label}', which preprocessing_fn does not return; "
                 f"it returns {', '.join(sorted(spec))}"
             )
-    labels = read_labels(job, package, transform)
-    data = make_model_data(transform, package, labels.classes)
-    parsing = make_parsing(spec, package, labels.classes, class_weights(job, package, labels), drop=labels.has_missing)
     strategy = make_strategy(kind, settings, role)
     on_ready()
     check_compiler(settings, strategy)
+    # Not before the strategy is made, which chooses the devices of the process.
+    labels = read_labels(job, package, transform)
+    data = make_model_data(transform, package, labels.classes)
+    parsing = make_parsing(spec, package, labels.classes, class_weights(job, package, labels), drop=labels.has_missing)
     _seed(settings.seed)
     if role is None or role.is_chief:
         _report(labels)
