@@ -86,7 +86,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         model=trainer.outputs["model"],
         baseline_model=resolver.outputs["model"],
         schema=schema_gen.outputs["schema"],
-        eval_config=make_eval_config(config.evaluate, inputs.label),
+        eval_config=make_eval_config(config.evaluate, inputs.label, inputs.weight),
         baseline=config.evaluate.baseline,
         code=inputs.metric_code,
     )
@@ -124,7 +124,7 @@ def _transform(
         preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
         disable_statistics=not config.transform.statistics,
         disable_analyzer_cache=True,
-        custom_config=make_transform_config(config.model.package, inputs.transform_code),
+        custom_config=make_transform_config(config.model.package, inputs.transform_code, inputs.weight),
     )
     transform.add_upstream_node(gate)
     return transform
@@ -160,7 +160,7 @@ def _tuner(
     from tfx.components.tuner.component import Tuner
 
     kind, tune_args = Tuner, None
-    custom_config = make_custom_config(config.model.package, config.train, inputs.model_code)
+    custom_config = _train_config(config, inputs)
     if job is not None:
         from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as TunerJob
 
@@ -180,6 +180,13 @@ def _tuner(
     ]
 
 
+def _train_config(config: Config, inputs: GraphInputs) -> dict[str, Any]:
+    """Returns what the Trainer and the Tuner get."""
+    pushed = f"{config.serving.root}/{config.model.name}"
+    curated = config.schema_.path is not None
+    return make_custom_config(config.model.package, config.train, inputs.model_code, pushed=pushed, curated=curated)
+
+
 def _trainer(
     config: Config,
     inputs: GraphInputs,
@@ -197,7 +204,7 @@ def _trainer(
         hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=make_custom_config(config.model.package, config.train, inputs.model_code),
+        custom_config=_train_config(config, inputs),
     )
 
 
@@ -238,6 +245,7 @@ def _pusher(
             "model": config.model.name,
             "pipeline": config.model.name,
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
+            "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
         },
     )

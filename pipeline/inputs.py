@@ -22,19 +22,21 @@ class GraphInputs:
 
     Attributes:
         data_path: the folder of the data, resolved.
-        label: the name of the label.
+        label: the name of the label, or the names of the labels by output.
         transform_code: fingerprint of the code that the Transform step imports.
         model_code: fingerprint of the code that the Trainer imports.
         commit: the commit that last changed the model package, None without git.
         metric_code: fingerprint of each module that metrics of the user's own come from.
+        weight: the raw column with the weight of each row, if there is one.
     """
 
     data_path: str
-    label: str
+    label: str | Mapping[str, str]
     transform_code: str
     model_code: str
     commit: str | None
     metric_code: Mapping[str, str]
+    weight: str | None = None
 
 
 def generate_data(config: Config) -> None:
@@ -88,6 +90,7 @@ def find_inputs(config: Config) -> GraphInputs:
         model_code=fingerprint(f"{name}.model", name),
         commit=find_commit(name),
         metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
+        weight=package.weight,
     )
 
 

@@ -17,8 +17,13 @@ _KERAS_METRICS = "hilir.components.evaluator.keras_metrics"
 # What TFMA keeps apart: the output, and which of its scores.
 _Part = tuple[str | None, int | None, int | None, int | None]
 
+# Counts rows, whatever they weigh: TFMA would add up the weights, as its WeightedExampleCount does.
+_ROWS = "ExampleCount"
 
-def make_eval_config(settings: EvaluateSettings, label: str | Mapping[str, str]) -> config_pb2.EvalConfig:
+
+def make_eval_config(
+    settings: EvaluateSettings, label: str | Mapping[str, str], weight: str | None = None
+) -> config_pb2.EvalConfig:
     """Returns the configuration of the Evaluator.
 
     The model is called by its signature `examples`, the label comes from the candidate's signature `label`.
@@ -26,16 +31,17 @@ def make_eval_config(settings: EvaluateSettings, label: str | Mapping[str, str])
     Args:
         settings: metrics, slices and thresholds.
         label: name of the label among the transformed features, or by the name of the output that it belongs to.
+        weight: raw column with the weight of each row; None: all count alike.
     """
     labels = {"label_key": label} if isinstance(label, str) else {"label_keys": dict(label)}
     return config_pb2.EvalConfig(
-        model_specs=[config_pb2.ModelSpec(signature_name="examples", **labels)],
+        model_specs=[config_pb2.ModelSpec(signature_name="examples", example_weight_key=weight or "", **labels)],
         slicing_specs=[config_pb2.SlicingSpec(), *(_slicing(part) for part in settings.slices.values())],
-        metrics_specs=list(_metrics_specs(settings)),
+        metrics_specs=list(_metrics_specs(settings, weighted=weight is not None)),
     )
 
 
-def _metrics_specs(settings: EvaluateSettings) -> Iterator[config_pb2.MetricsSpec]:
+def _metrics_specs(settings: EvaluateSettings, *, weighted: bool) -> Iterator[config_pb2.MetricsSpec]:
     """Yields the metrics that read the same output and part of it together; the plots last."""
     parts: dict[_Part, list[Metric]] = {}
     for metric in settings.metrics:
@@ -43,8 +49,15 @@ def _metrics_specs(settings: EvaluateSettings) -> Iterator[config_pb2.MetricsSpe
         parts.setdefault((settings.output_of(metric), class_id, metric.top_k, metric.k), []).append(metric)
     for part, metrics in parts.items():
         spec = _metrics_spec(part)
-        spec.metrics.extend(_metric_config(settings, metric) for metric in metrics)
-        yield spec
+        rows = [metric for metric in metrics if weighted and metric.module is None and metric.metric == _ROWS]
+        spec.metrics.extend(_metric_config(settings, metric) for metric in metrics if metric not in rows)
+        if spec.metrics:
+            yield spec
+        if rows:
+            plain = _metrics_spec(part)
+            plain.example_weights.unweighted = True
+            plain.metrics.extend(_metric_config(settings, metric) for metric in rows)
+            yield plain
     if settings.plots:
         for part, metrics in parts.items():
             if part[1:] == (None, None, None):

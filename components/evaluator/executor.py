@@ -17,7 +17,7 @@ from tfx.utils import path_utils
 
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.comparison import Comparison, write_comparison
-from hilir.components.evaluator.extraction import find_refusal
+from hilir.components.evaluator.extraction import find_bad_answer, find_refusal
 from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_outputs
 from hilir.components.evaluator.results import name_slicing
 
@@ -33,9 +33,18 @@ class Executor(tfx_evaluator.Executor):
         """Writes metrics, plots, verdict and what they were compared with.
 
         Raises:
-            EvaluationError: the model does not have the outputs that the metrics read, or the baseline cannot answer
-                and the configuration does not let that pass.
+            EvaluationError: the model does not have the outputs that the metrics read, or answers NaN; or the baseline
+                cannot answer and the configuration does not let that pass.
         """
+        try:
+            self._evaluate(input_dict, output_dict, exec_properties)
+        except Exception as error:
+            fault = find_bad_answer(error)
+            if fault is None:
+                raise
+            raise EvaluationError(fault) from error
+
+    def _evaluate(self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]) -> None:
         settings = json.loads(exec_properties["settings"])
         config = config_pb2.EvalConfig()
         json_format.Parse(exec_properties[EVAL_CONFIG_KEY], config)

@@ -4,6 +4,7 @@ TFX's Evaluator finds `custom_extractors` by the component's `module_path`. Agai
 
 - the label comes from the candidate's signature `label` alone, which is the mapping of today's data: an older baseline
   may not be able to read today's rows by its own;
+- rows without a label are left out, as they are from the training;
 - slices see the raw columns alone, also where the label or a transformed feature has the name of one;
 - a baseline whose only output has another name than the candidate's is compared all the same;
 - a baseline that cannot answer says so by `BaselineRefusal`.
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.api import types
 from tensorflow_model_analysis.extractors import (
@@ -28,8 +30,11 @@ from tensorflow_model_analysis.extractors import (
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
+from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.outputs import named_outputs
+from hilir.components.missing import is_missing
 
+_NOT_NUMBERS = "the model answers NaN"
 _MARK = "the baseline cannot answer:"
 _REQUIRED = re.compile(r"Feature: (.+?) \(data type: \w+\) is required but could not be found")
 
@@ -40,10 +45,20 @@ class BaselineRefusal(Exception):
 
 def find_refusal(error: BaseException) -> str | None:
     """Returns why the baseline cannot answer, if that is what stopped Beam; runners keep only the text of an error."""
+    return _find_marked(error, _MARK)
+
+
+def find_bad_answer(error: BaseException) -> str | None:
+    """Returns what the candidate answers that is not a number, if that is what stopped Beam."""
+    found = _find_marked(error, _NOT_NUMBERS)
+    return None if found is None else f"{_NOT_NUMBERS} {found}"
+
+
+def _find_marked(error: BaseException, mark: str) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
-        if _MARK in str(cause):
-            return str(cause).partition(_MARK)[2].strip().partition(" [while running")[0].splitlines()[0]
+        if mark in str(cause):
+            return str(cause).partition(mark)[2].strip().partition(" [while running")[0].splitlines()[0]
         cause = cause.__cause__ or cause.__context__
     return None
 
@@ -62,6 +77,7 @@ def custom_extractors(
         example_weights_extractor.ExampleWeightsExtractor(eval_config),
         extractor.Extractor("ExtractPredictions", ExtractPredictions(eval_config, models)),
         unbatch_extractor.UnbatchExtractor(),
+        extractor.Extractor("LeaveOutUnlabelled", LeaveOutUnlabelled()),
         slice_key_extractor.SliceKeyExtractor(eval_config=eval_config, materialize=False),
     ]
 
@@ -81,6 +97,20 @@ class ExtractLabels(beam.PTransform):
             _call([self._spec], self._model, (constants.LABELS_KEY,), "label", as_dict=bool(labels))
         )
         return called | "Name" >> beam.Map(_name_labels, labels) if labels else called
+
+
+class LeaveOutUnlabelled(beam.PTransform):
+    """Leaves out the rows whose label is missing, and those of a class that the candidate does not know."""
+
+    def expand(self, extracts: Any) -> Any:
+        """Returns the extracts with a label."""
+        return extracts | "Filter" >> beam.Filter(_has_labels)
+
+
+def _has_labels(extracts: dict[str, Any]) -> bool:
+    found = extracts[constants.LABELS_KEY]
+    labels = [np.asarray(each) for each in (found.values() if isinstance(found, dict) else [found])]
+    return not any(label.size == 1 and is_missing(label.item()) for label in labels)
 
 
 def _name_labels(extracts: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
@@ -103,7 +133,7 @@ class ExtractPredictions(beam.PTransform):
         for spec in self._config.model_specs:
             model = self._models[spec.name if several else ""]
             path = (constants.PREDICTIONS_KEY, *([spec.name] if several else []))
-            kind = _BaselineCall if spec.is_baseline else model_util.ModelSignaturesDoFn
+            kind = _BaselineCall if spec.is_baseline else _CandidateCall
             name = spec.name or "model"
             extracts |= f"Call {name}" >> beam.ParDo(_call([spec], model, path, spec.signature_name, kind=kind))
             if spec.is_baseline:
@@ -118,6 +148,32 @@ def _fit_outputs(extracts: dict[str, Any], model: str, outputs: frozenset[str]) 
     if outputs and not isinstance(found, dict):
         predictions[model] = dict.fromkeys(outputs, found)
     return extracts | {constants.PREDICTIONS_KEY: predictions}
+
+
+class _CandidateCall(model_util.ModelSignaturesDoFn):
+    def process(self, element: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for extracts in super().process(element):
+            _check_numbers(extracts[constants.PREDICTIONS_KEY])
+            yield extracts
+
+
+def _check_numbers(predictions: Any) -> None:
+    """Refuses a model that answers what is not a number; metrics would leave it out, or pass it on.
+
+    Raises:
+        EvaluationError: a score of a row is NaN.
+    """
+    if isinstance(predictions, dict):
+        for each in predictions.values():
+            _check_numbers(each)
+        return
+    scores = np.asarray(predictions)
+    if scores.dtype.kind == "f" and np.isnan(scores).any():
+        rows = int(np.isnan(scores.reshape(len(scores), -1)).any(axis=1).sum())
+        raise EvaluationError(
+            f"{_NOT_NUMBERS} for {rows} of the first {len(scores)} rows that were asked; look for missing or infinite "
+            f"values in preprocessing_fn, and for a loss that grew without bounds"
+        )
 
 
 class _BaselineCall(model_util.ModelSignaturesDoFn):

@@ -142,6 +142,7 @@ def _explain_encoding(path: str) -> str:
 
 def _typed(path: str, name: str, texts: pa.StringArray, declared: str | None) -> pa.ListArray | None:
     """Returns the column as lists of no or one value each, or None where no row has a value."""
+    texts = _without_nan(texts) if declared != "string" else texts
     present = texts.drop_null()
     if len(present) == 0 and declared is None:
         return None
@@ -157,6 +158,14 @@ def _typed(path: str, name: str, texts: pa.StringArray, declared: str | None) ->
         offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
         return pa.ListArray.from_arrays(offsets, values.cast(_EXAMPLE[kind]), mask=pc.is_null(texts))
     raise IngestError(_wrong_value(path, name, texts, declared or "float"))
+
+
+def _without_nan(texts: pa.StringArray) -> pa.StringArray:
+    """Returns the cells of a column of numbers with `NaN` as what it is everywhere else: a missing value."""
+    is_nan = pc.match_substring_regex(texts, r"^[+-]?[nN][aA][nN]$")
+    if not pc.any(is_nan).as_py() or not pc.all(pc.fill_null(_is_number(texts), fill_value=True)).as_py():
+        return texts
+    return pc.if_else(pc.fill_null(is_nan, fill_value=False), pa.scalar(None, pa.string()), texts)
 
 
 def _refuse_mistakes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -10,7 +11,9 @@ from hilir.components.errors import IngestError
 
 
 def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yields each record of the file (plain, or gzipped if its name ends in .gz) as its key and itself, both the same.
+    """Yields each record of the file (plain, or gzipped if its name ends in .gz) as its key and itself.
+
+    A feature whose only value is NaN is left out: it is missing.
 
     Raises:
         IngestError: the file is damaged, holds no records, or its first record is no tf.Example.
@@ -22,11 +25,28 @@ def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
             if count == 0:
                 _check_example(path, record)
             count += 1
-            yield record, record
+            yield record, _without_nan(record)
     except tf.errors.DataLossError as error:
         raise IngestError(f"{path}: is damaged after record {count:,} ({error.message}); write the file anew") from None
     if count == 0:
         raise IngestError(f"{path}: holds no records; give a file with data")
+
+
+def _without_nan(record: bytes) -> bytes:
+    """Returns the record with the only value of a feature removed where it is NaN, which is a missing value."""
+    # The two highest bytes of a NaN, little endian: most records have none, and are not parsed.
+    if b"\xc0\x7f" not in record and b"\xc0\xff" not in record:
+        return record
+    example = tf.train.Example.FromString(record)
+    features = example.features.feature
+    missing = [
+        name
+        for name, feature in features.items()
+        if len(feature.float_list.value) == 1 and math.isnan(feature.float_list.value[0])
+    ]
+    for name in missing:
+        del features[name]
+    return example.SerializeToString(deterministic=True) if missing else record
 
 
 def _check_example(path: str, record: bytes) -> None:

@@ -19,6 +19,7 @@ from hilir.components.exporter.export_report import summarize
 from hilir.components.exporter.parity import MetricSpec
 from hilir.components.exporter.rows import Rows, read_rows
 from hilir.components.exporter.settings import ExportSettings
+from hilir.components.trainer.export.class_names import find_only_classes
 
 progress = logging.getLogger("hilir.progress")
 
@@ -76,12 +77,13 @@ def make_parameter(model: str, export: ExportSettings, metric: MetricSpec) -> st
 
 
 def _subject(settings: dict[str, Any], export: ExportSettings, model: Any, examples: Any) -> Subject:
+    saved_model = path_utils.serving_model_path(model.uri)
     return Subject(
         model=settings["model"],
-        saved_model=path_utils.serving_model_path(model.uri),
+        saved_model=saved_model,
         rows=_rows(examples, "eval", export.examples),
         metric=MetricSpec(**settings["metric"]),
-        labels=tuple(export.labels),
+        labels=tuple(export.labels) or find_only_classes(saved_model),
     )
 
 

@@ -55,7 +55,8 @@ class Pusher(base_component.BaseComponent):
             examples: the raw examples, for the golden requests.
             tflite: the exports for TensorFlow Lite, if any; they get the same version number.
             tfjs: the exports for TensorFlow.js, if any.
-            settings: `root`, `model`, `pipeline`, `thresholds` and `code` (fingerprint and commit).
+            settings: `root`, `model`, `pipeline`, `thresholds`, `code` (fingerprint and commit) and
+                `classes` (`label`, and the `names` that the configuration gives its classes).
         """
         super().__init__(
             spec=PusherSpec(

@@ -89,6 +89,7 @@ class Executor(tfx_pusher.Executor):
                 "files": manifest.describe_files(beside[0]),
                 "signatures": manifest.describe_signatures(beside[0]),
                 "parameters": manifest.describe_parameters(beside[0]),
+                "classes": manifest.describe_classes(beside[0], **settings["classes"]),
                 "metrics": read_metrics(inputs["evaluation"][0].uri),
                 "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],

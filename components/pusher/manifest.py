@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from hilir.components.exporter.export_report import read_report
+from hilir.components.trainer.export.class_names import read_classes
 from hilir.components.trainer.export.names import read_parameters
 
 SCHEMA = 1
@@ -59,6 +60,14 @@ def describe_signatures(folder: str) -> dict[str, dict[str, Any]]:
         for name, signature in sorted(graph.signature_def.items())
         if not name.startswith("__")
     }
+
+
+def describe_classes(folder: str, label: str | Mapping[str, str], names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the names of the classes by label, class 0 first; `names`: those that the configuration gives."""
+    found = read_classes(folder)
+    if names and isinstance(label, str):
+        found.setdefault(label, list(names))
+    return found
 
 
 def describe_parameters(folder: str) -> dict[str, dict[str, str]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from typing import Any
 
 import tf_keras as keras
 
+from hilir.components.errors import TrainingError
 from hilir.components.trainer.model.compression import make_pruning_callbacks
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.state.checkpoint import Checkpoints, SaveCheckpoints
@@ -30,6 +32,45 @@ class Progress(keras.callbacks.Callback):
         """Logs the figures of the epoch (counted from 0)."""
         figures = {name: round(float(value), 4) for name, value in (logs or {}).items()}
         report_progress({"epoch": f"{epoch + 1}/{self._epochs}"} | figures)
+
+
+class StopAtNan(keras.callbacks.Callback):
+    """Stops the training at the step whose loss is not a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Notes the epoch, counted from 0."""
+        del logs
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Looks at the mean loss of the epoch so far.
+
+        Raises:
+            TrainingError: it is not a number.
+        """
+        self._check(logs, f"step {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Looks at the figures of the epoch; several replicas have none before.
+
+        Raises:
+            TrainingError: the loss, in training or evaluation, is not a number.
+        """
+        del epoch
+        self._check(logs, "its end")
+
+    def _check(self, logs: dict[str, float] | None, place: str) -> None:
+        for name in ("loss", "val_loss"):
+            if math.isnan((logs or {}).get(name, 0.0)):
+                raise TrainingError(
+                    f"{name} is not a number (NaN) in epoch {self._epoch + 1} at {place}; look for features without "
+                    f"bounds or with infinite values (a division or logarithm in preprocessing_fn), for labels outside "
+                    f"the range of the loss, and try a lower learning rate or train.gradient_clipping"
+                )
 
 
 class CountSteps(keras.callbacks.Callback):
@@ -75,7 +116,8 @@ def make_callbacks(
         stopping: early stopping, if asked for.
         checkpoints: where the state is saved, if it is.
     """
-    callbacks: list[Any] = [*make_pruning_callbacks(settings)]
+    # First, so that no checkpoint has what cannot go on.
+    callbacks: list[Any] = [StopAtNan(), *make_pruning_callbacks(settings)]
     if stopping is not None:
         callbacks.append(stopping)
     if checkpoints is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +16,17 @@ import tf_keras as keras
 from hilir.components.errors import ModelPackageError
 from hilir.components.trainer.callbacks import make_callbacks, report_progress
 from hilir.components.trainer.data.batch_size import make_batching, scale_factor
-from hilir.components.trainer.data.dataset import make_parser
 from hilir.components.trainer.data.feed import make_feed
+from hilir.components.trainer.data.labels import Labels, class_weights, read_labels
+from hilir.components.trainer.data.parsing import Parsing, make_parsing
 from hilir.components.trainer.distribution.cluster import Role
 from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
 from hilir.components.trainer.model.compilation import compile_arguments, recompile
 from hilir.components.trainer.model.compression import compress, strip
 from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model_data import ModelData, make_model_data
 from hilir.components.trainer.model_package import ModelPackage
+from hilir.components.trainer.network import build_by_call
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.state.checkpoint import Checkpoints, Position, find_checkpoint
 from hilir.components.trainer.state.early_stopping import make_early_stopping
@@ -45,6 +48,7 @@ class Trained:
     history: dict[str, list[float]]
     optimizer: list[np.ndarray]
     checkpoints: Checkpoints | None
+    classes: Mapping[str, tuple[str, ...]]
 
 
 def fit(
@@ -59,35 +63,57 @@ def fit(
     """Trains and returns the float32 network without any wrapping, outside of the strategy."""
     settings = job.settings
     spec = transform.transformed_feature_spec()
-    if package.label not in spec:
-        raise ModelPackageError(
-            f"{package.name}.features.LABEL is '{package.label}', which preprocessing_fn does not return; "
-            f"it returns {', '.join(sorted(spec))}"
-        )
+    for label in package.labels:
+        if label not in spec:
+            raise ModelPackageError(
+                f"{package.name}.features.LABEL is '{label}', which preprocessing_fn does not return; "
+                f"it returns {', '.join(sorted(spec))}"
+            )
     strategy = make_strategy(kind, settings, role)
     on_ready()
     check_compiler(settings, strategy)
+    # Not before the strategy is made, which chooses the devices of the process.
+    labels = read_labels(job, package, transform)
+    data = make_model_data(transform, package, labels.classes)
+    parsing = make_parsing(spec, package, labels.classes, class_weights(job, package, labels), drop=labels.has_missing)
     _seed(settings.seed)
+    if role is None or role.is_chief:
+        _report(labels)
     with _precision(settings, kind):
-        session = _Session(job, package, strategy, role)
-        history, optimizer = session.run(make_parser(spec, package.label), callbacks)
-    network = build_network(package, job.hyperparameters)
+        session = _Session(job, package, data, strategy, role)
+        history, optimizer = session.run(parsing(session.model), callbacks)
+    network = build_network(package, job.hyperparameters, data)
     _copy(session.model, network, settings)
-    return Trained(network, history, optimizer, session.checkpoints)
+    return Trained(network, history, optimizer, session.checkpoints, labels.classes)
 
 
-def build_network(package: ModelPackage, hyperparameters: dict[str, Any]) -> keras.Model:
-    """Returns the model package's compiled model.
+def _report(labels: Labels) -> None:
+    """Tells what is left out, what is new, and what is too little, before the training."""
+    for name, split in labels.splits.items():
+        if split.missing:
+            report_progress({"rows without a label": f"{split.missing:,} of {split.rows:,} in '{name}', left out"})
+    for label, names in labels.added.items():
+        if names and len(names) < len(labels.classes[label]):
+            report_progress({f"new classes of {label}": ", ".join(names)})
+    for warning in labels.warnings():
+        report_progress({"warning": warning})
+
+
+def build_network(package: ModelPackage, hyperparameters: dict[str, Any], data: ModelData) -> keras.Model:
+    """Returns the model package's compiled model, with its variables.
 
     Raises:
         ModelPackageError: it is not a compiled tf_keras model.
     """
-    model = package.build_model(package.make_hyperparameters(hyperparameters))
+    # Keras numbers the layers without a name through the process: the same package gives the same names each time.
+    keras.backend.reset_uids()
+    model = package.build(package.make_hyperparameters(hyperparameters), data)
     if not isinstance(model, keras.Model) or model.optimizer is None:
         raise ModelPackageError(
             f"{package.name}.model.build_model returned {type(model).__name__}, not a compiled tf_keras model; "
             f"call model.compile(…) and return the model"
         )
+    build_by_call(model, data.specs)
     return model
 
 
@@ -95,9 +121,15 @@ class _Session:
     """The parts of one training that belong together: model, data and state."""
 
     def __init__(
-        self, job: TrainingJob, package: ModelPackage, strategy: tf.distribute.Strategy, role: Role | None
+        self,
+        job: TrainingJob,
+        package: ModelPackage,
+        data: ModelData,
+        strategy: tf.distribute.Strategy,
+        role: Role | None,
     ) -> None:
         self._job = job
+        self._data = data
         self._settings = job.settings
         self._strategy = strategy
         self._is_chief = role is None or role.is_chief
@@ -109,7 +141,7 @@ class _Session:
             self.model = self._make_model(package)
 
     def run(
-        self, parse: Callable[..., Any], callbacks: Sequence[keras.callbacks.Callback]
+        self, parsing: Parsing, callbacks: Sequence[keras.callbacks.Callback]
     ) -> tuple[dict[str, list[float]], list[np.ndarray]]:
         """Trains; returns each epoch's figures and the optimizer's state."""
         position = self._restore()
@@ -123,7 +155,7 @@ class _Session:
             stopping=self._stopping,
             checkpoints=self.checkpoints,
         )
-        feed = make_feed(self._job, self._strategy, self._batching, parse, (position.epoch, position.step))
+        feed = make_feed(self._job, self._strategy, self._batching, parsing, (position.epoch, position.step))
         self.model._maybe_load_initial_counters_from_ckpt = lambda _, __: (position.epoch, position.step)
         with stop.listening(), self._unpacked():
             history = self.model.fit(
@@ -153,14 +185,16 @@ class _Session:
             ) from error
 
     def _make_model(self, package: ModelPackage) -> keras.Model:
-        built = build_network(package, self._job.hyperparameters)
+        built = build_network(package, self._job.hyperparameters, self._data)
         base = None
         if self._settings.warm_start != "never" and self._job.base_model is not None:
             base = run_dir_of(self._job.base_model)
             load_weights(base, built)
         model = compress(built, self._settings)
         factor = scale_factor(self._settings, self._batching)
-        recompile(model, compile_arguments(built), self._settings, factor, weighted=self._batching.replicas > 1)
+        padded = self._batching.replicas > 1
+        own = package.weight is not None
+        recompile(model, compile_arguments(built), self._settings, factor, padded=padded, weighted=own)
         if base is not None and self._settings.warm_start == "weights_and_optimizer":
             load_optimizer(base, model, restart_schedule=self._settings.learning_rate is not None)
         if base is not None and self._is_chief:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hilir.components.errors import ModelPackageError, TrainingError
+from hilir.components.errors import DataRefused, ModelPackageError, TrainingError
 from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.strategy import Kind
 from hilir.components.trainer.distribution.supervisor import Cluster, Failure, Spec
@@ -126,6 +126,8 @@ def _raise_if_final(failure: Failure) -> None:
         raise ModelPackageError(failure.message)
     if failure.kind == "TrainingError":
         raise TrainingError(failure.message)
+    if failure.kind == "DataRefused":
+        raise DataRefused(failure.message)
     if failure.asked_to_stop:
         if signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN, None):
             # Whoever had a handler of its own before the workers were started shall know of it now.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ _NEEDED = {
     "features": {"LABEL": "the name of the label", "LABEL_COLUMNS": "the raw columns that only the label may see"},
     "preprocessing": {"preprocessing_fn": "a function(inputs) for TensorFlow Transform"},
     "model": {
-        "build_model": "a function(hparams) that returns the compiled model",
+        "build_model": "a function(hparams) or (hparams, data) that returns the compiled model",
         "Hyperparameters": "a frozen pydantic class",
     },
 }
@@ -24,14 +25,47 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """What a user wrote."""
+    """What a user wrote.
+
+    Attributes:
+        name: its import path.
+        label: the label among the transformed features, or the labels by the name of the output that they belong to.
+        label_columns: the raw columns that only the label may see.
+        preprocessing_fn: from raw to transformed features.
+        build_model: from hyperparameters, and what is known of the data if it takes that, to the compiled model.
+        hyperparameters: the class of its first argument.
+        weight: the raw column with the weight of each row, if there is one.
+    """
 
     name: str
-    label: str
+    label: str | Mapping[str, str]
     label_columns: tuple[str, ...]
     preprocessing_fn: Callable[[Any], Any]
-    build_model: Callable[[Any], Any]
+    build_model: Callable[..., Any]
     hyperparameters: type[BaseModel]
+    weight: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels among the transformed features, each once."""
+        return (self.label,) if isinstance(self.label, str) else tuple(dict.fromkeys(self.label.values()))
+
+    @property
+    def no_features(self) -> tuple[str, ...]:
+        """What the network must not see: labels and weight."""
+        return self.labels if self.weight is None else (*self.labels, self.weight)
+
+    @property
+    def labels_of_outputs(self) -> tuple[str, ...]:
+        """The outputs that labels are given for by name."""
+        return () if isinstance(self.label, str) else tuple(self.label)
+
+    def build(self, hyperparameters: BaseModel, data: Any) -> Any:
+        """Returns what `build_model(hparams)` or `build_model(hparams, data)` returns."""
+        parameters = inspect.signature(self.build_model).parameters.values()
+        positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        several = len(positional) > 1 or any(each.kind == each.VAR_POSITIONAL for each in parameters)
+        return self.build_model(hyperparameters, data) if several else self.build_model(hyperparameters)
 
     def make_hyperparameters(self, values: dict[str, Any]) -> BaseModel:
         """Returns the checked hyperparameters.
@@ -64,14 +98,48 @@ def load_package(name: str) -> ModelPackage:
     ]
     if missing:
         raise ModelPackageError("; ".join(missing) + "; models/taxi is an example that has all of it")
+    features = modules["features"]
+    faults = [*_feature_faults(features), *_kind_faults(modules)]
+    if faults:
+        raise ModelPackageError("; ".join(f"{name}.{fault}" for fault in faults))
+    label = features.LABEL
     return ModelPackage(
         name=name,
-        label=modules["features"].LABEL,
-        label_columns=tuple(modules["features"].LABEL_COLUMNS),
+        label=label
+        if isinstance(label, str)
+        else dict(label)
+        if isinstance(label, dict)
+        else {key: key for key in label},
+        label_columns=tuple(features.LABEL_COLUMNS),
         preprocessing_fn=modules["preprocessing"].preprocessing_fn,
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
+        weight=getattr(features, "WEIGHT", None),
     )
+
+
+def _feature_faults(features: ModuleType) -> Iterator[str]:
+    label, columns, weight = features.LABEL, features.LABEL_COLUMNS, getattr(features, "WEIGHT", None)
+    names = list(label.items()) if isinstance(label, dict) else list(label) if isinstance(label, tuple) else [label]
+    flat = [part for name in names for part in (name if isinstance(name, tuple) else (name,))]
+    if not flat or not all(isinstance(name, str) and name for name in flat):
+        yield (
+            f"features.LABEL is {label!r}; give the name of the label, a tuple of names, or a dictionary from the "
+            f"outputs of the model to the names of their labels"
+        )
+    if not isinstance(columns, tuple | list | set | frozenset) or not all(isinstance(name, str) for name in columns):
+        yield f"features.LABEL_COLUMNS is {columns!r}; give a tuple of column names, for example ('label',)"
+    if weight is not None and (not isinstance(weight, str) or not weight):
+        yield f"features.WEIGHT is {weight!r}; give the name of the column with the rows' weights"
+
+
+def _kind_faults(modules: dict[str, ModuleType]) -> Iterator[str]:
+    for part, attribute in (("preprocessing", "preprocessing_fn"), ("model", "build_model")):
+        if not callable(getattr(modules[part], attribute)):
+            yield f"{part}.{attribute} is not a function; it has to be {_NEEDED[part][attribute]}"
+    kind = modules["model"].Hyperparameters
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        yield f"model.Hyperparameters is {kind!r}; make it a class that inherits from pydantic's BaseModel"
 
 
 def _import(package: str, part: str) -> ModuleType:

@@ -14,9 +14,20 @@ from hilir.components.trainer.train import train
 from hilir.components.trainer.training_job import read_job
 
 
-def make_custom_config(package: str, settings: TrainSettings, code: str) -> dict[str, Any]:
-    """Returns the Trainer's `custom_config`; `code` is the fingerprint of the package, which TFX hashes with it."""
-    return {"package": package, "train": settings.model_dump(mode="json"), "code": code}
+def make_custom_config(
+    package: str, settings: TrainSettings, code: str, *, pushed: str = "", curated: bool = False
+) -> dict[str, Any]:
+    """Returns the Trainer's `custom_config`.
+
+    Args:
+        package: import path of the model package.
+        settings: the configuration.
+        code: fingerprint of the package, which TFX hashes with it.
+        pushed: the folder of the model's versions; the last one says which classes there were.
+        curated: whether the schema was written by hand, so that its domains say which classes there are.
+    """
+    train = settings.model_dump(mode="json")
+    return {"package": package, "train": train, "code": code, "pushed": pushed, "curated": curated}
 
 
 def run_fn(fn_args: Any) -> None:

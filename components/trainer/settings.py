@@ -122,6 +122,8 @@ class TrainSettings(Section):
     warm_start: Literal["never", "weights", "weights_and_optimizer"]
     pruning: Pruning | None
     quantization_aware: bool
+    missing_label: Literal["drop", "refuse"]
+    class_weight: Literal["balanced"] | dict[str | int, NonNegativeFloat] | None
     tune: Tuning
 
     @model_validator(mode="after")

@@ -46,7 +46,7 @@ def train(
     if job.settings.pruning is not None:
         report_progress({"sparsity": round(measure_sparsity(trained.network), 4)})
     save_weights(job.run_dir, trained.network, job.hyperparameters, trained.optimizer)
-    export(trained.network, transform, package, job.model_dir)
+    export(trained.network, transform, package, job.model_dir, trained.classes)
     announce_export(job.run_dir)
     if trained.checkpoints is not None:
         trained.checkpoints.delete()

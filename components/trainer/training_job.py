@@ -16,7 +16,11 @@ _WITHOUT_EFFECT_ON_WEIGHTS = ("max_restarts", "timeouts", "tune", "tensorboard")
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Inputs, settings and outputs of one training; the paths may be gs://."""
+    """Inputs, settings and outputs of one training; the paths may be gs://.
+
+    `curated`: whether the schema was written by hand, so that its domains say what there is; `pushed`: the folder of
+    the model's versions, whose last one says which classes there were.
+    """
 
     package: str
     code: str
@@ -28,6 +32,8 @@ class TrainingJob:
     run_dir: str
     base_model: str | None = None
     tuned: Mapping[str, Any] | None = None
+    curated: bool = False
+    pushed: str = ""
 
     @property
     def settings(self) -> TrainSettings:
@@ -72,6 +78,8 @@ def read_job(fn_args: Any) -> TrainingJob:
         run_dir=fn_args.model_run_dir or "",
         base_model=fn_args.base_model,
         tuned=read_tuned(fn_args.hyperparameters),
+        curated=config.get("curated", False),
+        pushed=config.get("pushed", ""),
     )
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import tensorflow as tf
+
 from hilir.components.errors import ModelPackageError
 
 
-def make_custom_config(package: str, code: str) -> dict[str, str]:
-    """Returns the Transform's `custom_config`; `code` is the fingerprint of the preprocessing, for TFX's cache."""
-    return {"package": package, "code": code}
+def make_custom_config(package: str, code: str, weight: str | None = None) -> dict[str, str]:
+    """Returns the Transform's `custom_config`.
+
+    Args:
+        package: import path of the model package.
+        code: the fingerprint of the preprocessing, for TFX's cache.
+        weight: the raw column with the weight of each row, which the training needs too.
+    """
+    return {"package": package, "code": code} | ({"weight": weight} if weight else {})
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
@@ -34,4 +42,17 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             f"{package}.preprocessing reads the column '{name}', which the data does not have; "
             f"mend the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
+    weight = custom_config.get("weight")
+    if weight is not None and weight not in outputs:
+        if weight not in inputs:
+            raise ModelPackageError(
+                f"{package}.features.WEIGHT is '{weight}', which is not a column of the data; "
+                f"the columns are {', '.join(sorted(inputs))}"
+            )
+        outputs = dict(outputs) | {weight: _as_numbers(inputs[weight])}
     return outputs
+
+
+def _as_numbers(values: Any) -> Any:
+    """Returns the column as float32; a missing value stays missing, for the trainer to refuse."""
+    return tf.cast(values, tf.float32)

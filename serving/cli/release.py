@@ -41,7 +41,9 @@ _CHANGES: list[Callable[[Command], Command]] = [
     click.option("--why", default="", metavar="TEXT", help="Goes into the history."),
 ]
 _schema_option = click.option(
-    "--accept-schema-change", is_flag=True, help="Accept a version whose inputs differ from stable's."
+    "--accept-schema-change",
+    is_flag=True,
+    help="Accept a version whose inputs, outputs or classes differ from stable's.",
 )
 _offline_option = click.option(
     "--offline", is_flag=True, help="First release only, while no server runs: write what it will start with."

@@ -71,21 +71,29 @@ def manifest_hash(store: Store, model: str, version: int) -> str:
 
 
 def check_inputs(store: Store, state: State, version: int, accept: bool) -> bool:
-    """Compares a version's inputs with those of stable; returns whether they differ.
+    """Compares a version's inputs, outputs and classes with those of stable; returns whether they differ.
+
+    New inputs differ; new outputs, and new classes after the known ones, do not.
 
     Raises:
         ReleaseRefused: they differ, and that was not accepted.
     """
     if state.stable is None or state.stable == version:
         return False
-    old, new = (read_manifest(store, state.model, number)["signatures"] for number in (state.stable, version))
-    differences = _input_differences(old, new)
-    if differences and not accept:
+    old, new = (read_manifest(store, state.model, number) for number in (state.stable, version))
+    inputs = _input_differences(old["signatures"], new["signatures"])
+    answers = [*_output_differences(old["signatures"], new["signatures"]), *_class_differences(old, new)]
+    if inputs and not accept:
         raise ReleaseRefused(
             f"{state.model}: version {version} takes other inputs than stable version {state.stable}: "
-            f"{'; '.join(differences)}; clients must send both, then say --accept-schema-change"
+            f"{'; '.join(inputs)}; clients must send both, then say --accept-schema-change"
         )
-    return bool(differences)
+    if answers and not accept:
+        raise ReleaseRefused(
+            f"{state.model}: version {version} answers in other terms than stable version {state.stable}: "
+            f"{'; '.join(answers)}; clients must understand both, then say --accept-schema-change"
+        )
+    return bool(inputs or answers)
 
 
 def _are_files(content: Any) -> bool:
@@ -124,6 +132,29 @@ def _input_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             if before.get(key) != after.get(key):
                 was, now = (_describe(side.get(key)) for side in (before, after))
                 differences.append(f"{name}.{key} was {was} and is {now}")
+    return differences
+
+
+def _output_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Returns the outputs that are gone, or have another type or rank."""
+    differences = []
+    for name in sorted(old.keys() & new.keys()):
+        before, after = (side[name].get("outputs") or {} for side in (old, new))
+        for key, was in sorted(before.items()):
+            now = after.get(key)
+            if now is None or (was["dtype"], len(was["shape"])) != (now["dtype"], len(now["shape"])):
+                differences.append(f"{name}.{key} was {_describe(was)} and is {_describe(now)}")
+    return differences
+
+
+def _class_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Returns the classes whose number means something else; a side without names is not compared."""
+    before, after = (manifest.get("classes") or {} for manifest in (old, new))
+    differences = []
+    for label in sorted(before.keys() & after.keys()):
+        names = [*after[label], *["absent"] * (len(before[label]) - len(after[label]))]
+        changed = [(i, a, b) for i, (a, b) in enumerate(zip(before[label], names, strict=False)) if a != b]
+        differences += [f"class {number} of {label} was {a!r} and is {b!r}" for number, a, b in changed[:3]]
     return differences
 
 

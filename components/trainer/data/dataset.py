@@ -15,7 +15,13 @@ import tensorflow as tf
 
 from hilir.components.trainer.data.batch_size import Batching
 
-Parse = Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
+Parse = Callable[[tf.Tensor], tuple[Any, ...]]
+"""From serialized examples, [rows], to (features, label), or to (features, label, weight) with weights [rows]."""
+
+Keep = Callable[[tf.Tensor], tf.Tensor]
+"""From serialized examples, [rows], to whether each is taken, [rows]."""
+
+_KEEP_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -41,28 +47,22 @@ class Share:
     index: int = 0
 
 
-def read_records(patterns: Sequence[str]) -> tf.data.Dataset:
-    """Returns the serialized examples of all files, in one fixed order, kept in memory once read."""
+def read_records(patterns: Sequence[str], keep: Keep | None = None) -> tf.data.Dataset:
+    """Returns the serialized examples of all files, in one fixed order, kept in memory once read.
+
+    `keep`: which of them are taken; None: all.
+    """
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    return tf.data.TFRecordDataset(files, compression_type="GZIP").cache()
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    if keep is not None:
+        chosen = records.batch(_KEEP_BATCH).map(lambda serialized: tf.boolean_mask(serialized, keep(serialized)))
+        records = chosen.unbatch()
+    return records.cache()
 
 
 def count_records(records: tf.data.Dataset) -> int:
     """Returns the number of examples."""
     return int(records.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
-
-
-def make_parser(feature_spec: dict[str, Any], label: str) -> Parse:
-    """Returns the function from serialized examples, [rows], to (features by name, label).
-
-    Whole batches are parsed at once, which is several times faster than row by row.
-    """
-
-    def parse(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        parsed = tf.io.parse_example(serialized, feature_spec)
-        return {name: parsed[name] for name in parsed if name != label}, parsed[label]
-
-    return parse
 
 
 def order_batches(records: tf.data.Dataset, count: int, order: Order, size: int) -> tf.data.Dataset:
@@ -121,8 +121,8 @@ def _shared(
         return tf.gather(serialized, places % rows), tf.where(places < rows, weight, 0.0)
 
     def parse_weighted(serialized: tf.Tensor, weights: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        features, label = parse(serialized)
-        return features, label, weights
+        features, label, *own = parse(serialized)
+        return features, label, weights * own[0] if own else weights
 
     filled = batches.map(fill, num_parallel_calls=tf.data.AUTOTUNE)
     if part != batching.per_replica:

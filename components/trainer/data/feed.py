@@ -12,7 +12,6 @@ from hilir.components.errors import TrainingError
 from hilir.components.trainer.data.batch_size import Batching
 from hilir.components.trainer.data.dataset import (
     Order,
-    Parse,
     Share,
     count_records,
     make_evaluation,
@@ -20,6 +19,7 @@ from hilir.components.trainer.data.dataset import (
     order_batches,
     read_records,
 )
+from hilir.components.trainer.data.parsing import Parsing
 from hilir.components.trainer.training_job import TrainingJob
 
 
@@ -34,7 +34,7 @@ class Feed:
 
 
 def make_feed(
-    job: TrainingJob, strategy: tf.distribute.Strategy, batching: Batching, parse: Parse, start: tuple[int, int]
+    job: TrainingJob, strategy: tf.distribute.Strategy, batching: Batching, parsing: Parsing, start: tuple[int, int]
 ) -> Feed:
     """Returns the data from the epoch and step `start` on.
 
@@ -42,7 +42,7 @@ def make_feed(
         TrainingError: a split is empty.
     """
     settings = job.settings
-    records, held_out = read_records(job.train_files), read_records(job.eval_files)
+    records, held_out = (read_records(files, parsing.keep) for files in (job.train_files, job.eval_files))
     count, held_out_count = count_records(records), count_records(held_out)
     if not count or not held_out_count:
         raise TrainingError(
@@ -68,8 +68,8 @@ def make_feed(
         )
 
     return Feed(
-        spread(lambda share: make_training(batches, parse, batching, share)),
+        spread(lambda share: make_training(batches, parsing.train, batching, share)),
         settings.steps_per_epoch or batching.steps(count),
-        spread(lambda share: make_evaluation(held_out, held_out_count, parse, batching, share)),
+        spread(lambda share: make_evaluation(held_out, held_out_count, parsing.evaluation, batching, share)),
         batching.steps(held_out_count),
     )

@@ -96,6 +96,18 @@ def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> di
     return found
 
 
+def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
+    """Returns the features of serialized tf.Examples, [rows], as preprocessing_fn takes them; NaN is missing."""
+    parsed: Tensors = tf.io.parse_example(serialized, {name: feature.spec for name, feature in features.items()})
+    return {name: _without_nan(value) if not features[name].several else value for name, value in parsed.items()}
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, tf.SparseTensor) and value.dtype.is_floating:
+        return tf.sparse.retain(value, tf.logical_not(tf.math.is_nan(value.values)))
+    return value
+
+
 def type_specs(features: Mapping[str, RawFeature]) -> dict[str, tf.TypeSpec]:
     """Returns what preprocessing_fn takes, by name."""
     return {name: feature.type_spec for name, feature in features.items()}
@@ -108,6 +120,14 @@ def to_dense(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
     if isinstance(value, tf.RaggedTensor):
         return value.to_tensor(tf.constant(MISSING_VALUES[value.dtype.name], value.dtype))
     return value
+
+
+def dense_column(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Tensor:
+    """Returns a label or weight as a tensor; a sparse one has one value a row, [rows, 1], missing ones are marked."""
+    if isinstance(value, tf.SparseTensor):
+        shape = tf.stack([value.dense_shape[0], tf.constant(1, tf.int64)])
+        return tf.ensure_shape(to_dense(tf.SparseTensor(value.indices, value.values, shape)), [None, 1])
+    return to_dense(value)
 
 
 def _has_one_value(feature: schema_pb2.Feature) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -11,7 +12,9 @@ import tf_keras as keras
 
 from hilir.components.errors import TrainingError
 from hilir.components.staging import staged
+from hilir.components.trainer.export.class_names import write_classes
 from hilir.components.trainer.export.names import save
+from hilir.components.trainer.export.own_classes import find_own_classes
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
 
@@ -19,15 +22,28 @@ _ANNOUNCEMENT = "export_complete"
 _POLL_SECONDS = 0.5
 
 
-def export(model: keras.Model, transform: tft.TFTransformOutput, package: ModelPackage, folder: str) -> None:
-    """Writes the SavedModel of the float32 network; on a local disk `folder` appears by one rename, complete."""
-    module = ExportModule(model, transform, package)
+def export(
+    model: keras.Model,
+    transform: tft.TFTransformOutput,
+    package: ModelPackage,
+    folder: str,
+    classes: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Writes the SavedModel of the float32 network; on a local disk `folder` appears by one rename, complete.
+
+    `classes`: names of the classes of the labels that are strings.
+    """
+    classes = classes or {}
+    module = ExportModule(model, transform, package, classes)
+    named = {**classes, **find_own_classes(transform, package)}
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
         save(module, folder, module.signatures())
+        write_classes(folder, named)
         return
     with staged(folder) as path:
         save(module, path, module.signatures())
+        write_classes(path, named)
 
 
 def clear_announcement(run_dir: str) -> None:

@@ -21,7 +21,13 @@ def compile_arguments(model: keras.Model) -> dict[str, Any]:
 
 
 def recompile(
-    model: keras.Model, arguments: dict[str, Any], settings: TrainSettings, factor: float, *, weighted: bool
+    model: keras.Model,
+    arguments: dict[str, Any],
+    settings: TrainSettings,
+    factor: float,
+    *,
+    padded: bool,
+    weighted: bool = False,
 ) -> None:
     """Compiles the model, whose optimizer is built anew; call it inside the strategy's scope.
 
@@ -30,7 +36,8 @@ def recompile(
         arguments: what the user's package compiled it with.
         settings: the configuration.
         factor: what the learning rate is multiplied by.
-        weighted: whether the batches carry weights that say which rows are padding.
+        padded: whether the batches carry weights that say which rows are padding.
+        weighted: whether the rows have weights of their own, which count in the metrics too.
 
     Raises:
         TrainingError: the configuration asks for what a training step of the user's own does not do.
@@ -45,9 +52,11 @@ def recompile(
         "jit_compile": settings.jit_compile or arguments["jit_compile"],
         "steps_per_execution": settings.steps_per_execution,
     }
-    model.compile(**(weigh_metrics(arguments) if weighted else arguments))
-    if weighted:
+    # Not the package's own `compile`, which has its own arguments, and has set what it sets already.
+    keras.Model.compile(model, **(weigh_metrics(arguments) if padded or weighted else arguments))
+    if padded and not weighted:
         count_real_rows(model)
+    if padded:
         combine_metrics_last(model)
     if settings.gradient_accumulation > 1:
         accumulate_gradients(model, settings.gradient_accumulation)

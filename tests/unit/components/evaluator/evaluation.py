@@ -20,6 +20,7 @@ LABEL = "label"
 
 SCHEMA = """
 feature { name: "x" type: FLOAT value_count { min: 1 max: 1 } presence { min_fraction: 0 } }
+feature { name: "w" type: FLOAT value_count { min: 1 max: 1 } presence { min_fraction: 0 } }
 feature { name: "kind" type: BYTES value_count { min: 1 max: 1 } presence { min_fraction: 0 } }
 feature { name: "label" type: INT value_count { min: 1 max: 1 } presence { min_fraction: 0 } }
 """
@@ -92,6 +93,7 @@ def evaluate(
     candidate: Path,
     baseline: Path | None = None,
     label: str | dict[str, str] = LABEL,
+    weight: str | None = None,
 ) -> Evaluation:
     """Runs the Evaluator's executor in `folder` and returns what came of it."""
     parsed = EvaluateSettings.model_validate({"slices": {}, **settings})
@@ -111,7 +113,7 @@ def evaluate(
         "baseline_model": [_artifact(standard_artifacts.Model, baseline, 6)] if baseline else [],
     }
     properties = {
-        "eval_config": json_format.MessageToJson(make_eval_config(parsed, label)),
+        "eval_config": json_format.MessageToJson(make_eval_config(parsed, label, weight)),
         "example_splits": '["eval"]',
         "module_path": "hilir.components.evaluator.extraction",
         "settings": json.dumps({"baseline": parsed.baseline, "code": {}}),

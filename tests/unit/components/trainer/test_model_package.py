@@ -10,6 +10,7 @@ import pytest
 
 from hilir.components.errors import ModelPackageError
 from hilir.components.trainer.fit import build_network
+from hilir.components.trainer.model_data import ModelData
 from hilir.components.trainer.model_package import load_package
 
 FILES = {
@@ -53,7 +54,7 @@ def test_everything_that_is_missing_is_named(write):
     name = write(features="LABEL = 'label'\n", model="from pydantic import BaseModel\n")
     assert fail(name) == (
         f"{name}.features has no 'LABEL_COLUMNS' (the raw columns that only the label may see); "
-        f"{name}.model has no 'build_model' (a function(hparams) that returns the compiled model); "
+        f"{name}.model has no 'build_model' (a function(hparams) or (hparams, data) that returns the compiled model); "
         f"{name}.model has no 'Hyperparameters' (a frozen pydantic class); "
         f"models/taxi is an example that has all of it"
     )
@@ -93,8 +94,47 @@ def test_a_hyperparameter_that_there_is_not(write):
 def test_what_is_not_a_compiled_model(write):
     package = load_package(write())
     with pytest.raises(ModelPackageError) as raised:
-        build_network(package, {})
+        build_network(package, {}, ModelData({}, (), {}))
     assert str(raised.value) == (
         f"{package.name}.model.build_model returned Hyperparameters, not a compiled tf_keras model; "
         f"call model.compile(…) and return the model"
     )
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("LABEL = 3\nLABEL_COLUMNS = ('a',)\n", "features.LABEL is 3; give the name of the label, a tuple of names"),
+        ("LABEL = ()\nLABEL_COLUMNS = ('a',)\n", "features.LABEL is (); give the name of the label, a tuple of names"),
+        ("LABEL = {'p': 1}\nLABEL_COLUMNS = ('a',)\n", "features.LABEL is {'p': 1}; give the name of the label"),
+        ("LABEL = 'a'\nLABEL_COLUMNS = 'tips'\n", "features.LABEL_COLUMNS is 'tips'; give a tuple of column names"),
+        ("LABEL = 'a'\nLABEL_COLUMNS = None\n", "features.LABEL_COLUMNS is None; give a tuple of column names"),
+        ("LABEL = 'a'\nLABEL_COLUMNS = ()\nWEIGHT = 2\n", "features.WEIGHT is 2; give the name of the column"),
+    ],
+)
+def test_what_features_cannot_say(write, features, message):
+    assert message in fail(write(features=features))
+
+
+@pytest.mark.parametrize(
+    ("label", "by_output", "labels"),
+    [
+        ("'a'", "a", ("a",)),
+        ("('a', 'b')", {"a": "a", "b": "b"}, ("a", "b")),
+        ("{'p': 'a', 'q': 'a'}", {"p": "a", "q": "a"}, ("a",)),
+    ],
+)
+def test_one_label_and_several(write, label, by_output, labels):
+    package = load_package(write(features=f"LABEL = {label}\nLABEL_COLUMNS = ('a',)\nWEIGHT = 'w'\n"))
+    assert package.label == by_output
+    assert package.labels == labels
+    assert package.no_features == (*labels, "w")
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [("def build_model(hparams):\n    return hparams\n", 1), ("def build_model(hparams, data):\n    return data\n", 2)],
+)
+def test_build_model_may_take_the_data(write, function, expected):
+    head = "from pydantic import BaseModel\nclass Hyperparameters(BaseModel):\n    pass\n"
+    assert load_package(write(model=head + function)).build(1, 2) == expected

@@ -121,3 +121,54 @@ def test_a_version_without_golden_requests_is_refused(store):
 )
 def test_answers_are_compared_to_the_last_digits(expected, found, same):
     assert (compare_values(expected, found, "y") is None) == same
+
+
+def publish(root, *, outputs=None, classes=None):
+    """Makes version 1 the stable one, and version 2 with other outputs or classes."""
+    x = {"x": {"dtype": "float32", "shape": [-1]}}
+    scores = {"scores": {"dtype": "float32", "shape": [-1, 3]}, "classes": {"dtype": "string", "shape": [-1, 3]}}
+    both = {1: (scores, ["Adelie", "Gentoo"]), 2: (outputs or scores, classes or ["Adelie", "Gentoo"])}
+    for number, (answers, names) in both.items():
+        signatures = {"serving_default": {"inputs": x, "outputs": answers}}
+        make(root, number, signatures=signatures, classes={"species": names})
+    store = Store(root)
+    return store, t.promote(t.stage(t.verify(t.add_loaded(store.read("m"), 1, "h"), 1), 1))
+
+
+def test_a_class_must_not_change_its_meaning(tmp_path):
+    store, state = publish(tmp_path, classes=["Gentoo", "Adelie"])
+    with pytest.raises(ReleaseRefused) as raised:
+        check_inputs(store, state, 2, accept=False)
+    assert str(raised.value) == (
+        "m: version 2 answers in other terms than stable version 1: class 0 of species was 'Adelie' and is 'Gentoo'; "
+        "class 1 of species was 'Gentoo' and is 'Adelie'; clients must understand both, then say "
+        "--accept-schema-change"
+    )
+    assert check_inputs(store, state, 2, accept=True)
+
+
+def test_a_class_must_not_be_lost(tmp_path):
+    store, state = publish(tmp_path, classes=["Adelie"])
+    with pytest.raises(ReleaseRefused, match="class 1 of species was 'Gentoo' and is 'absent'"):
+        check_inputs(store, state, 2, accept=False)
+
+
+def test_a_new_class_after_the_known_ones_is_no_change(tmp_path):
+    store, state = publish(tmp_path, classes=["Adelie", "Gentoo", "Chinstrap"])
+    assert not check_inputs(store, state, 2, accept=False)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "fault"),
+    [
+        ({"scores": {"dtype": "float32", "shape": [-1, 3]}}, "serving_default.classes was string"),
+        (
+            {"scores": {"dtype": "float32", "shape": [-1]}, "classes": {"dtype": "string", "shape": [-1, 3]}},
+            r"serving_default.scores was float32\[-1, 3\] and is float32\[-1\]",
+        ),
+    ],
+)
+def test_an_output_must_not_change(tmp_path, outputs, fault):
+    store, state = publish(tmp_path, outputs=outputs)
+    with pytest.raises(ReleaseRefused, match=fault):
+        check_inputs(store, state, 2, accept=False)

@@ -13,16 +13,18 @@ from hilir.components.trainer.data.dataset import (
     Share,
     count_records,
     make_evaluation,
-    make_parser,
     make_training,
     order_batches,
     read_records,
 )
 
 ROWS = 23
-PARSE = make_parser(
-    {"id": tf.io.FixedLenFeature([1], tf.int64), "label": tf.io.FixedLenFeature([1], tf.int64)}, "label"
-)
+SPEC = {"id": tf.io.FixedLenFeature([1], tf.int64), "label": tf.io.FixedLenFeature([1], tf.int64)}
+
+
+def parse(serialized):
+    parsed = tf.io.parse_example(serialized, SPEC)
+    return {"id": parsed["id"]}, parsed["label"]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def steps(records, order, replicas, size=8):
     """Returns, per step, the ids with a weight above 0 over all replicas, each its own input pipeline."""
     batching = Batching(size, replicas)
     batches = order_batches(records, ROWS, order, size)
-    parts = [make_training(batches, PARSE, batching, Share(replicas, index)) for index in range(replicas)]
+    parts = [make_training(batches, parse, batching, Share(replicas, index)) for index in range(replicas)]
     found = []
     for elements in zip(*parts, strict=True):
         ids: list[int] = []
@@ -92,7 +94,7 @@ def test_weights_make_the_mean_of_a_smaller_batch_that_of_its_rows(records):
     order = Order(seed=5, buffer=100, epochs=1, steps=None)
     batching = Batching(8, 2)
     batches = order_batches(records, ROWS, order, 8)
-    last = [list(make_training(batches, PARSE, batching, Share(2, index)))[-1] for index in range(2)]
+    last = [list(make_training(batches, parse, batching, Share(2, index)))[-1] for index in range(2)]
     weights = np.concatenate([weight.numpy() for _, _, weight in last])
     assert weights.sum() == pytest.approx(8)
     assert (weights > 0).sum() == 7
@@ -100,7 +102,7 @@ def test_weights_make_the_mean_of_a_smaller_batch_that_of_its_rows(records):
 
 def test_every_batch_has_one_static_shape_with_several_replicas(records):
     order = Order(seed=5, buffer=100, epochs=1, steps=None)
-    data = make_training(order_batches(records, ROWS, order, 8), PARSE, Batching(8, 2), Share(2, 0))
+    data = make_training(order_batches(records, ROWS, order, 8), parse, Batching(8, 2), Share(2, 0))
     features, label, weight = data.element_spec
     assert features["id"].shape == label.shape == [4, 1]
     assert weight.shape == [4]
@@ -111,7 +113,7 @@ def test_the_evaluation_is_the_mean_over_the_rows(records, replicas):
     batching = Batching(8, replicas)
     total, ids = 0.0, []
     for index in range(replicas):
-        for features, _, *weights in make_evaluation(records, ROWS, PARSE, batching, Share(replicas, index)):
+        for features, _, *weights in make_evaluation(records, ROWS, parse, batching, Share(replicas, index)):
             values = features["id"].numpy()[:, 0]
             weight = weights[0].numpy() if weights else np.full(len(values), 3 * 8 / ROWS)
             total += float((values * weight).sum())

@@ -20,7 +20,7 @@ Y = np.random.default_rng(2).integers(0, 10, (50, 1))
 def trained(settings, factor=1.0, batch=25, epochs=2):
     keras.utils.set_random_seed(3)
     model = build_model(Hyperparameters(hidden_units=(8,)))
-    recompile(model, compile_arguments(model), settings, factor, weighted=False)
+    recompile(model, compile_arguments(model), settings, factor, padded=False)
     history = model.fit({"image": X}, Y, batch_size=batch, epochs=epochs, verbose=0, shuffle=False).history
     return model, history
 
@@ -79,7 +79,7 @@ def test_an_optimizer_may_be_given_by_name(make_settings):
 def test_metrics_count_only_real_rows_with_weights(make_settings):
     weights = np.concatenate([np.full(40, 1.25), np.zeros(10)])
     model, _ = trained(make_settings("train.learning_rate={schedule: constant, initial: 1.0e-12}"))
-    recompile(model, compile_arguments(model), make_settings(), 1.0, weighted=True)
+    recompile(model, compile_arguments(model), make_settings(), 1.0, padded=True)
     figures = model.evaluate({"image": X}, Y, sample_weight=weights, batch_size=50, verbose=0, return_dict=True)
     predicted = model.predict({"image": X}, verbose=0)["probabilities"].argmax(-1)
     assert figures["accuracy"] == pytest.approx((predicted == Y[:, 0])[:40].mean())
@@ -97,7 +97,7 @@ def test_a_batch_with_fewer_rows_than_parts_leaves_statistics_whole(make_setting
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
     settings = make_settings("train.gradient_accumulation=8")
-    recompile(model, compile_arguments(model), settings, 1.0, weighted=False)
+    recompile(model, compile_arguments(model), settings, 1.0, padded=False)
     history = model.fit(np.ones((23, 4), np.float32), np.ones(23), batch_size=20, epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
@@ -113,7 +113,7 @@ def test_a_training_step_of_the_users_own_is_not_replaced(make_settings):
     model = OwnStep(x, keras.layers.Dense(1)(x), name="own")
     model.compile("sgd", "mse")
     with pytest.raises(TrainingError, match="gradient_accumulation is 2, and the model 'own' has a train_step of its"):
-        recompile(model, compile_arguments(model), make_settings("train.gradient_accumulation=2"), 1.0, weighted=False)
+        recompile(model, compile_arguments(model), make_settings("train.gradient_accumulation=2"), 1.0, padded=False)
     with pytest.raises(
         TrainingError, match=r"train\.quantization_aware: the model 'own' has its own train_step, which"
     ):

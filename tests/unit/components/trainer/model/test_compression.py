@@ -21,7 +21,7 @@ def train(settings):
     before = built.predict(X, verbose=0)["probability"]
     model = compress(built, settings)
     start = model.predict(X, verbose=0)["probability"]
-    recompile(model, compile_arguments(built), settings, 1.0, weighted=False)
+    recompile(model, compile_arguments(built), settings, 1.0, padded=False)
     model.fit(X, Y, batch_size=32, epochs=4, verbose=0, callbacks=make_pruning_callbacks(settings))
     plain = build_model(Hyperparameters())
     strip(model, plain)

@@ -1,0 +1,3 @@
+LABEL = "species"
+LABEL_COLUMNS = ("species",)
+WEIGHT = "w"

@@ -1,0 +1,2 @@
+def preprocessing_fn(inputs):
+    return {"x": inputs["x"], "species": inputs["species"]}
