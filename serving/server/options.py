@@ -80,6 +80,14 @@ class ServeOptions:
     max_request_bytes: int = _flag(
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
     )
+    max_request_memory: int = _flag(
+        1 << 30,
+        "Memory that all requests together may hold: as sent, and what it becomes. Refuse more with 503 or "
+        "RESOURCE_EXHAUSTED.",
+        "1 GiB",
+        spelling="max-request-memory",
+        low=1 << 20,
+    )
     max_in_flight: int = _flag(
         1024, "Refuse more requests at a time, REST and gRPC together, with 503.", spelling="max-in-flight"
     )

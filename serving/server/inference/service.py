@@ -15,6 +15,7 @@ from typing import Any
 
 from hilir.serving.server.inference.call import Answer, Call, Prepared
 from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 # Larger requests are decoded, and larger outputs encoded, on a thread.
 _LARGE_REQUEST = 64 << 10
 _LARGE_OUTPUT = 1 << 14
+_ENCODED_ELEMENT = 32
 # What TensorFlow says when a session's timeout is over.
 _TIMED_OUT = "Timed out waiting for notification"
 
@@ -35,13 +37,22 @@ class InferenceService:
         core: finds the servable of a request.
         executor: runs plans.
         recorder: writes metrics and the request log.
-        max_in_flight: more requests at a time are refused, whichever protocols they come by.
+        budget: what requests may hold, whichever protocols they come by.
+        max_in_flight: more requests at a time are refused, likewise.
     """
 
-    def __init__(self, core: ServerCore, executor: Executor, recorder: Recorder, max_in_flight: int = 1024) -> None:
+    def __init__(
+        self,
+        core: ServerCore,
+        executor: Executor,
+        recorder: Recorder,
+        budget: MemoryBudget,
+        max_in_flight: int = 1024,
+    ) -> None:
         self._core = core
         self._executor = executor
         self._recorder = recorder
+        self._budget = budget
         self._max_in_flight = max_in_flight
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight = 0
@@ -80,6 +91,13 @@ class InferenceService:
             self._recorder.refused("in_flight")
             self._recorder.failure(call, Code.UNAVAILABLE)
             raise StatusError(Code.UNAVAILABLE, "Too many requests are in progress; try again")
+        call.loan = Loan(self._budget)
+        try:
+            call.loan.take(call.size)
+        except OverBudget:
+            self._recorder.refused("memory")
+            self._recorder.failure(call, Code.RESOURCE_EXHAUSTED)
+            raise
         self.in_flight += 1
 
     def _hold(self, call: Call, model: str, version: int | None, label: str | None) -> Servable:
@@ -88,7 +106,7 @@ class InferenceService:
         return call.servable
 
     def _plan(self, call: Call) -> Prepared:
-        return call.prepare(partial(self._hold, call))
+        return call.prepare(partial(self._hold, call), _loan(call).take)
 
     def _run(self, call: Call, prepared: Prepared) -> Outputs | asyncio.Future[Outputs]:
         call.run_started = time.perf_counter()
@@ -110,6 +128,8 @@ class InferenceService:
     def _fail(self, call: Call, error: BaseException) -> StatusError:
         """Record, release, and say what the caller reads."""
         status = as_status(error, call.request_id)
+        if isinstance(error, OverBudget):
+            self._recorder.refused("memory")
         self._record_failure(call, Code.CANCELLED if call.is_abandoned else status.code)
         self._release(call)
         return status
@@ -125,6 +145,7 @@ class InferenceService:
             call.timer.cancel()
         if call.servable is not None:
             call.servable.release()
+        _loan(call).give_back()
 
     # waiting
 
@@ -168,6 +189,7 @@ class InferenceService:
         try:
             body = None
             if _elements(outputs) > _LARGE_OUTPUT and not call.is_over:
+                _loan(call).take(_encoded_size(outputs))
                 body = await self._on_thread(prepared.encode, outputs)
             outcome: Answer | StatusError = self._finish(call, prepared, outputs, body)
         except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
@@ -198,6 +220,17 @@ def _settle(call: Call, outcome: Answer | StatusError) -> None:
         call.waiting.set_exception(outcome)
     else:
         call.waiting.set_result(outcome)
+
+
+def _loan(call: Call) -> Loan:
+    if call.loan is None:
+        raise AssertionError("the call was not admitted")
+    return call.loan
+
+
+def _encoded_size(outputs: Outputs) -> int:
+    """What outputs become while they are encoded: numbers as digits, and the body that joins them."""
+    return sum([2 * array.nbytes + _ENCODED_ELEMENT * array.size for array in outputs])
 
 
 def _elements(outputs: Outputs) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hilir.serving.server.inference.call import Answer, Call
+from hilir.serving.server.inference.memory import OverBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService, as_status
 from hilir.serving.server.rest import status
@@ -184,4 +185,5 @@ class RestApi:
 
     def _error(self, error: StatusError, request_id: str, more: list[tuple[str, str]] | None = None) -> Response:
         headers = self._headers(request_id) + (more or [])
-        return Response(HTTP_STATUS[error.code], encode_error(error.message), headers)
+        status = 503 if isinstance(error, OverBudget) else HTTP_STATUS[error.code]
+        return Response(status, encode_error(error.message), headers)
