@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from hilir.serving.server.inference.call import Answer, Call, Prepared
 from hilir.serving.server.inference.executor import Executor
@@ -21,9 +21,11 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable
 from hilir.serving.server.status import Code, StatusError
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 # Larger requests are decoded, and larger outputs encoded, on a thread.
 _LARGE_REQUEST = 64 << 10
+_HUGE_REQUEST = 4 << 20
 _LARGE_OUTPUT = 1 << 14
 _ENCODED_ELEMENT = 32
 # What TensorFlow says when a session's timeout is over.
@@ -54,6 +56,7 @@ class InferenceService:
         self._recorder = recorder
         self._budget = budget
         self._max_in_flight = max_in_flight
+        self._one_by_one = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight = 0
         """Requests that were admitted and not released yet."""
@@ -174,7 +177,7 @@ class InferenceService:
 
     async def _infer_large(self, call: Call) -> None:
         try:
-            prepared = await self._on_thread(self._plan, call)
+            prepared = await self._plan_large(call)
             if call.is_over:
                 raise StatusError(Code.CANCELLED, "Nobody waits for the answer")
             result = self._run(call, prepared)
@@ -183,6 +186,15 @@ class InferenceService:
             _settle(call, self._fail(call, error))
             return
         await self._encode_large(call, prepared, outputs)
+
+    async def _plan_large(self, call: Call) -> Prepared:
+        """Decode on a thread; the largest one after the other, since each holds the interpreter much of the time."""
+        if call.size <= _HUGE_REQUEST:
+            return await self._on_thread(self._plan, call)
+        async with self._one_by_one:
+            if call.is_over:
+                raise StatusError(Code.CANCELLED, "Nobody waits for the answer")
+            return await self._on_thread(self._plan, call)
 
     async def _encode_large(self, call: Call, prepared: Prepared, outputs: Outputs) -> None:
         call.run_seconds = time.perf_counter() - call.run_started
@@ -196,7 +208,7 @@ class InferenceService:
             outcome = self._fail(call, error)
         _settle(call, outcome)
 
-    async def _on_thread(self, function: Any, *arguments: Any) -> Any:
+    async def _on_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await self._executor.loop.run_in_executor(self._executor.pool, function, *arguments)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

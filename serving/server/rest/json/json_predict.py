@@ -67,6 +67,7 @@ def decode_predict(body: bytes, find_inputs: FindInputs, take: Take) -> PredictI
         StatusError: with TensorFlow Serving's code and text.
     """
     if len(body) >= _LARGE_BODY:
+        take(json_numeric.scanned_size(body))
         large = json_numeric.read_large(body)
         if large is not None:
             return _finish_large(body, large, find_inputs, take)
