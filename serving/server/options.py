@@ -65,7 +65,10 @@ class ServeOptions:
     root: str = _flag("out/models", "Serving root of the project.")
     hosts: tuple[str, ...] = _flag(LOOPBACK, "Address to listen on; repeatable.", "this machine only", spelling="host")
     rest_tls: bool = _flag(False, "TLS for REST, too.", "", spelling="rest-tls")
-    tokens_file: str = _flag("", "File of bearer tokens, one per line; calls need one of them.", spelling="tokens-file")
+    tokens_file: str = _flag("", "File of bearer tokens, each with scopes.", spelling="tokens-file")
+    open_metrics: bool = _flag(
+        False, "Metrics need no token; otherwise one with the scope admin.", "", spelling="open-metrics"
+    )
     request_log: str = _flag(
         "", "Log requests to PREFIX.jsonl and .tfrecord.", spelling="request-log", metavar="PREFIX"
     )

@@ -17,10 +17,17 @@ Hold = Callable[[str, int | None, str | None], Servable]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a protocol makes of a request: the plan to run, and how its outputs are written."""
+    """What a protocol makes of a request: the plan to run, and how its outputs are written.
+
+    Args:
+        plan: what to run.
+        encode: writes the outputs.
+        float_bytes: about how many bytes a float needs while it is written.
+    """
 
     plan: Plan
     encode: Callable[[Outputs], bytes]
+    float_bytes: int = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _LARGE_REQUEST = 64 << 10
 _HUGE_REQUEST = 4 << 20
 _LARGE_OUTPUT = 1 << 14
-_ENCODED_ELEMENT = 32
+_OBJECT_BYTES = 64
 # What TensorFlow says when a session's timeout is over.
 _TIMED_OUT = "Timed out waiting for notification"
 
@@ -201,7 +201,7 @@ class InferenceService:
         try:
             body = None
             if _elements(outputs) > _LARGE_OUTPUT and not call.is_over:
-                _loan(call).take(_encoded_size(outputs))
+                _loan(call).take(_encoded_size(outputs, prepared.float_bytes))
                 body = await self._on_thread(prepared.encode, outputs)
             outcome: Answer | StatusError = self._finish(call, prepared, outputs, body)
         except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
@@ -240,9 +240,10 @@ def _loan(call: Call) -> Loan:
     return call.loan
 
 
-def _encoded_size(outputs: Outputs) -> int:
-    """What outputs become while they are encoded: numbers as digits, and the body that joins them."""
-    return sum([2 * array.nbytes + _ENCODED_ELEMENT * array.size for array in outputs])
+def _encoded_size(outputs: Outputs, float_bytes: int) -> int:
+    """What outputs are, and become while they are encoded: anything but floats goes through objects of Python's."""
+    elements = [(float_bytes if array.dtype.kind == "f" else _OBJECT_BYTES) * array.size for array in outputs]
+    return sum([array.nbytes for array in outputs]) + sum(elements)
 
 
 def _elements(outputs: Outputs) -> int:
