@@ -22,6 +22,7 @@ from hilir.serving.server.grpc.grpc_server import make_grpc_server
 from hilir.serving.server.grpc.grpc_service import GrpcApi
 from hilir.serving.server.inference.batcher import Batcher
 from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
@@ -167,7 +168,8 @@ class ModelServer:
                 options.enable_per_model_batching_parameters,
             )
         recorder = Recorder(self.core, self.metrics, log)
-        service = InferenceService(self.core, executor, recorder, options.max_in_flight)
+        budget = MemoryBudget(options.max_request_memory)
+        service = InferenceService(self.core, executor, recorder, budget, options.max_in_flight)
         ids = RequestIds()
         rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens)
         api = GrpcApi(
@@ -178,7 +180,7 @@ class ModelServer:
             check_method=options.enable_signature_method_name_check,
         )
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
-        http = HttpServer(rest.handle, limits)
+        http = HttpServer(rest.handle, limits, budget)
         close(self.grpc_sockets)
         self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
         listeners = await self._listen_http(http)

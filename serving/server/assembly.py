@@ -62,6 +62,7 @@ def rest_options(options: ServeOptions) -> RestOptions:
         cors=options.rest_api_enable_cors_support,
         prometheus_path=_prometheus_path(options),
         check_method=options.enable_signature_method_name_check,
+        open_metrics=options.open_metrics,
     )
 
 

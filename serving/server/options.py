@@ -65,7 +65,10 @@ class ServeOptions:
     root: str = _flag("out/models", "Serving root of the project.")
     hosts: tuple[str, ...] = _flag(LOOPBACK, "Address to listen on; repeatable.", "this machine only", spelling="host")
     rest_tls: bool = _flag(False, "TLS for REST, too.", "", spelling="rest-tls")
-    tokens_file: str = _flag("", "File of bearer tokens, one per line; calls need one of them.", spelling="tokens-file")
+    tokens_file: str = _flag("", "File of bearer tokens, each with scopes.", spelling="tokens-file")
+    open_metrics: bool = _flag(
+        False, "Metrics need no token; otherwise one with the scope admin.", "", spelling="open-metrics"
+    )
     request_log: str = _flag(
         "", "Log requests to PREFIX.jsonl and .tfrecord.", spelling="request-log", metavar="PREFIX"
     )
@@ -79,6 +82,14 @@ class ServeOptions:
     redact: tuple[str, ...] = _flag((), "Input or output to keep out of logs; repeatable.", "", metavar="NAME")
     max_request_bytes: int = _flag(
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
+    )
+    max_request_memory: int = _flag(
+        1 << 30,
+        "Memory that all requests together may hold: as sent, and what it becomes. Refuse more with 503 or "
+        "RESOURCE_EXHAUSTED.",
+        "1 GiB",
+        spelling="max-request-memory",
+        low=1 << 20,
     )
     max_in_flight: int = _flag(
         1024, "Refuse more requests at a time, REST and gRPC together, with 503.", spelling="max-in-flight"

@@ -65,6 +65,10 @@ def _run(servable: Servable, record: prediction_log_pb2.PredictionLog) -> None:
         prepared.encode(run(prepared.plan.arrays))
 
 
+def _uncounted(_size: int) -> None:
+    """A model's own records are no request: what they take is its business."""
+
+
 def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Prepared | None:
     def hold(_model: str, _version: int | None, _label: str | None) -> Servable:
         """Whatever a record names: this version, which is not in service yet."""
@@ -76,13 +80,13 @@ def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Pr
         getattr(record, kind).request.model_spec.SetInParent()
     match kind:
         case "predict_log":
-            return grpc_requests.predict(record.predict_log.request, hold, False, False)
+            return grpc_requests.predict(record.predict_log.request, hold, _uncounted, False, False)
         case "classify_log":
-            return grpc_requests.classify(record.classify_log.request, hold, False)
+            return grpc_requests.classify(record.classify_log.request, hold, _uncounted, False)
         case "regress_log":
-            return grpc_requests.regress(record.regress_log.request, hold, False)
+            return grpc_requests.regress(record.regress_log.request, hold, _uncounted, False)
         case "multi_inference_log":
-            return grpc_requests.multi_inference(record.multi_inference_log.request, hold, False)
+            return grpc_requests.multi_inference(record.multi_inference_log.request, hold, _uncounted, False)
         case None:
             return None
     number = record.DESCRIPTOR.fields_by_name[kind].number

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.http_body import BodyError, decode_body
 
 MAX_BODY = 8 << 20
@@ -31,7 +32,7 @@ def answer(path: str, coding: str, body: bytes) -> Answer:
     if path != "/echo":
         return 404, b'{"error": "not found"}'
     try:
-        size = len(decode_body(body, coding.encode("latin-1"), MAX_BODY))
+        size = len(decode_body(body, coding.encode("latin-1"), MAX_BODY, MemoryBudget().take))
     except BodyError as error:
         return error.status, json.dumps({"error": str(error)}).encode()
     return 200, json.dumps({"size": size}).encode()
@@ -60,7 +61,7 @@ async def own(port: int) -> None:
     limits = HttpLimits(
         max_body=MAX_BODY, header_seconds=SECONDS, body_stall_seconds=SECONDS, idle_seconds=IDLE_SECONDS
     )
-    server = HttpServer(handle, limits)
+    server = HttpServer(handle, limits, MemoryBudget())
     await asyncio.get_running_loop().create_server(server.factory, "127.0.0.1", port, backlog=1024)
     await server.sweep()
 

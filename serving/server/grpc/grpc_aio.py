@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value
+from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value, scope_of
 from hilir.serving.server.inference.call import Answer
 from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
@@ -108,16 +108,18 @@ class _Door(grpc.aio.ServerInterceptor):
         self._tokens = tokens
         self._open_prefix = open_prefix
         self._unknown = refusal(StatusError(Code.UNIMPLEMENTED, "Method not found!"))
-        self._unauthenticated = refusal(StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token"))
+        self._refusal = refusal
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return self._unknown
-        if self._tokens is None or handler_call_details.method.startswith(self._open_prefix):
+        method = handler_call_details.method
+        if self._tokens is None or method.startswith(self._open_prefix):
             return handler
         token = metadata_value(handler_call_details.invocation_metadata, "authorization")
-        return handler if self._tokens.allows(token or b"") else self._unauthenticated
+        error = self._tokens.refusal(token or b"", scope_of(method))
+        return handler if error is None else self._refusal(error)
 
 
 async def _abort(context: Any, error: StatusError) -> None:

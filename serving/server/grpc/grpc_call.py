@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hilir.serving.server.inference.call import Answer
+from hilir.serving.server.security.tokens import Scope
+
+_INFERENCES = ("Predict", "Classify", "Regress", "MultiInference")
+_SCOPES = {
+    "HandleReloadConfigRequest": Scope.ADMIN,
+    **dict.fromkeys(_INFERENCES, Scope.PREDICT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,11 @@ Method = Callable[[bytes, CallContext], Answer | Awaitable[Answer]]
 """One message in, one out, at once or later; a StatusError becomes the call's status."""
 Stream = Callable[[bytes, CallContext], AsyncIterator[bytes]]
 """A method that answers one message with many; it has to end when the server stops."""
+
+
+def scope_of(method: str) -> Scope | None:
+    """What a token must be good for to call a method; None if every token will do."""
+    return _SCOPES.get(method.rpartition("/")[2])
 
 
 def metadata_value(metadata: Any, key: str) -> bytes | None:

@@ -20,7 +20,7 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc
 
-from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value
+from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value, scope_of
 from hilir.serving.server.inference.call import Answer
 from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
@@ -31,6 +31,7 @@ _NEW_CALL, _SHUT_DOWN = object(), object()
 _EVENTS_PER_ROUND = 64
 # Rounds of the loop to look again, while calls are open, before a thread has to wait: some 0.2 ms.
 _QUIET_ROUNDS = 20
+_LONG_RECEIVE = 0.005
 _METHODS = {
     "CompletionQueue.poll": "(self, deadline=None)",
     "Server.add_http2_port": "(self, address, server_credentials=None)",
@@ -97,6 +98,7 @@ class CoreServer:
         self._queue = cygrpc.CompletionQueue()
         self._server.register_completion_queue(self._queue)
         self.calls: set[_Call] = set()
+        self._receiving: dict[_Call, float] = {}
         self._quiet = 0
         self._resume = threading.Event()
         self.stopping = False
@@ -153,7 +155,20 @@ class CoreServer:
         self._handle(event)
         self._drain()
 
+    def received(self, call: _Call) -> None:
+        """A call's message has been received."""
+        self._receiving.pop(call, None)
+
+    def _is_receiving_much(self) -> bool:
+        """True if a message is under way for some time: grpcio reads it while it polls, which is not for the loop."""
+        oldest = next(iter(self._receiving.values()), None)
+        return oldest is not None and time.monotonic() - oldest > _LONG_RECEIVE
+
     def _drain(self) -> None:
+        if self._is_receiving_much():
+            self._quiet = 0
+            self._resume.set()
+            return
         for _ in range(_EVENTS_PER_ROUND):
             event = self._queue.poll(0.0)
             if event.completion_type == cygrpc.CompletionType.queue_timeout:
@@ -185,16 +200,17 @@ class CoreServer:
         event.call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), call.closed)
         if name not in self._runs:
             call.finish(None, StatusError(Code.UNIMPLEMENTED, "Method not found!"))
-        elif not self._is_allowed(name, metadata):
-            call.finish(None, StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token"))
+        elif (refusal := self._refusal(name, metadata)) is not None:
+            call.finish(None, refusal)
         else:
             receive = (cygrpc.ReceiveMessageOperation(0),)
+            self._receiving[call] = time.monotonic()
             event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
 
-    def _is_allowed(self, name: bytes, metadata: Any) -> bool:
+    def _refusal(self, name: bytes, metadata: Any) -> StatusError | None:
         if self._tokens is None or name.startswith(self._open_prefix):
-            return True
-        return self._tokens.allows(metadata_value(metadata, "authorization") or b"")
+            return None
+        return self._tokens.refusal(metadata_value(metadata, "authorization") or b"", scope_of(name.decode()))
 
 
 class _Call:
@@ -210,6 +226,7 @@ class _Call:
 
     def received(self, run: Callable[[_Call, bytes], None], event: Any) -> None:
         """The request is there, or never will be."""
+        self.server.received(self)
         data = event.batch_operations[0].message()
         if data is None:
             self.finish(None, StatusError(Code.UNIMPLEMENTED, "Exactly one request message is required"))

@@ -17,6 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 from hilir.serving.server.inference.call import Hold, Prepared
+from hilir.serving.server.inference.memory import EXAMPLE_COPIES, Take
 from hilir.serving.server.inference.signatures import (
     CLASSIFY_METHOD,
     DEFAULT_SIGNATURE,
@@ -38,6 +39,8 @@ from hilir.serving.server.servables.tensors import entry, from_proto, serialize
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 _METADATA_FIELD = "signature_def"
+# A float's own four bytes, three times: as the tensor's, the entry's and the response's.
+_FLOAT_BYTES = 12
 _UNREAD: np.ndarray = np.zeros(())
 
 
@@ -59,7 +62,9 @@ def _require_spec(request: Any) -> None:
         raise invalid_argument("Missing ModelSpec")
 
 
-def predict(request: predict_pb2.PredictRequest, hold: Hold, as_content: bool, check_method: bool) -> Prepared:
+def predict(
+    request: predict_pb2.PredictRequest, hold: Hold, take: Take, as_content: bool, check_method: bool
+) -> Prepared:
     """A Predict request.
 
     Raises:
@@ -71,7 +76,7 @@ def predict(request: predict_pb2.PredictRequest, hold: Hold, as_content: bool, c
     check_input_names(signature, request.inputs.keys())
     # Values of names that the signature does not know are never looked at.
     given = {
-        alias: from_proto(proto, alias) if alias in signature.inputs else _UNREAD
+        alias: from_proto(proto, alias, take) if alias in signature.inputs else _UNREAD
         for alias, proto in request.inputs.items()
     }
     plan = plan_predict(servable, signature, given, list(request.output_filter), check_method)
@@ -82,16 +87,17 @@ def predict(request: predict_pb2.PredictRequest, hold: Hold, as_content: bool, c
         parts = [entry(alias, serialize(array, as_content)) for alias, array in zip(plan.outputs, outputs, strict=True)]
         return b"".join((*parts, rest.SerializeToString()))
 
-    return Prepared(plan, respond)
+    return Prepared(plan, respond, _FLOAT_BYTES)
 
 
-def _examples(data: input_pb2.Input) -> list[bytes]:
+def _examples(data: input_pb2.Input, take: Take) -> list[bytes]:
     match data.WhichOneof("kind"):
         case "example_list":
             return [example.SerializeToString() for example in data.example_list.examples]
         case "example_list_with_context":
             both = data.example_list_with_context
             context = both.context.SerializeToString()
+            take(EXAMPLE_COPIES * len(context) * len(both.examples))
             return [context + example.SerializeToString() for example in both.examples]
     return []
 
@@ -99,6 +105,7 @@ def _examples(data: input_pb2.Input) -> list[bytes]:
 def _prepare_examples(
     request: Any,
     hold: Hold,
+    take: Take,
     tensors: Callable[[Signature, bool], tuple[str, list[str]]],
     respond: Callable[[Signature, dict[str, Any], int, model_pb2.ModelSpec], Any],
     check_method: bool,
@@ -107,7 +114,7 @@ def _prepare_examples(
     servable = _held(hold, request.model_spec)
     signature = find_examples_signature(servable, request.model_spec.signature_name)
     feed, fetches = tensors(signature, check_method)
-    plan = plan_examples(servable, signature.name, [feed], fetches, _examples(request.input))
+    plan = plan_examples(servable, signature.name, [feed], fetches, _examples(request.input, take))
     spec = model_spec(request.model_spec, servable)
 
     def finish(outputs: Outputs) -> bytes:
@@ -117,7 +124,7 @@ def _prepare_examples(
     return Prepared(plan, finish)
 
 
-def classify(request: classification_pb2.ClassificationRequest, hold: Hold, check_method: bool) -> Prepared:
+def classify(request: classification_pb2.ClassificationRequest, hold: Hold, take: Take, check_method: bool) -> Prepared:
     """A Classify request.
 
     Raises:
@@ -131,7 +138,7 @@ def classify(request: classification_pb2.ClassificationRequest, hold: Hold, chec
         _fill_classes(response.result, read_classifications(signature, tensors, count))
         return response
 
-    return _prepare_examples(request, hold, classify_tensors, respond, check_method)
+    return _prepare_examples(request, hold, take, classify_tensors, respond, check_method)
 
 
 def _fill_classes(result: classification_pb2.ClassificationResult, rows: list[Classification]) -> None:
@@ -146,7 +153,7 @@ def _fill_regressions(result: regression_pb2.RegressionResult, values: Any) -> N
         result.regressions.add(value=value)
 
 
-def regress(request: regression_pb2.RegressionRequest, hold: Hold, check_method: bool) -> Prepared:
+def regress(request: regression_pb2.RegressionRequest, hold: Hold, take: Take, check_method: bool) -> Prepared:
     """A Regress request.
 
     Raises:
@@ -160,20 +167,24 @@ def regress(request: regression_pb2.RegressionRequest, hold: Hold, check_method:
         _fill_regressions(response.result, read_regressions(signature, tensors, count))
         return response
 
-    return _prepare_examples(request, hold, regress_tensors, respond, check_method)
+    return _prepare_examples(request, hold, take, regress_tensors, respond, check_method)
 
 
-def multi_inference(request: inference_pb2.MultiInferenceRequest, hold: Hold, check_method: bool) -> Prepared:
+def multi_inference(
+    request: inference_pb2.MultiInferenceRequest, hold: Hold, take: Take, check_method: bool
+) -> Prepared:
     """A MultiInference request: several signatures of one model on the same examples (multi_inference.cc).
 
     Raises:
         StatusError: with TensorFlow Serving's code and text.
     """
     first = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
-    return _plan_tasks(_held(hold, first), request, check_method)
+    return _plan_tasks(_held(hold, first), request, take, check_method)
 
 
-def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest, check_method: bool) -> Prepared:
+def _plan_tasks(
+    servable: Servable, request: inference_pb2.MultiInferenceRequest, take: Take, check_method: bool
+) -> Prepared:
     signatures: list[Signature] = []
     feeds: set[str] = set()
     fetches: set[str] = set()
@@ -183,7 +194,7 @@ def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest
         signatures.append(signature)
         feeds.add(feed)
         fetches.update(outputs)
-    plan = plan_examples(servable, signatures[0].name, sorted(feeds), sorted(fetches), _examples(request.input))
+    plan = plan_examples(servable, signatures[0].name, sorted(feeds), sorted(fetches), _examples(request.input, take))
 
     def respond(outputs: Outputs) -> bytes:
         tensors = dict(zip(plan.fetches, outputs, strict=True))
@@ -197,7 +208,7 @@ def _plan_tasks(servable: Servable, request: inference_pb2.MultiInferenceRequest
                 _fill_regressions(result.regression_result, read_regressions(signature, tensors, plan.examples))
         return bytes(response.SerializeToString())
 
-    return Prepared(plan, respond)
+    return Prepared(plan, respond, _FLOAT_BYTES)
 
 
 def _task_signature(

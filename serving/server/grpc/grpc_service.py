@@ -21,14 +21,17 @@ from tensorflow_serving.apis import (
 
 from hilir.serving.server.grpc import grpc_requests
 from hilir.serving.server.grpc.grpc_call import CallContext, Method
+from hilir.serving.server.grpc.message_size import parsed_size
 from hilir.serving.server.inference.call import Answer, Call, Hold, Prepared
+from hilir.serving.server.inference.memory import Take
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.servables.manager import ServerCore
-from hilir.serving.server.status import invalid_argument
+from hilir.serving.server.status import Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Counter, Metrics
 
 _PREDICTION, _MODEL = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
-Prepare = Callable[[Any, Hold], Prepared]
+_SMALL_MESSAGE = 1 << 20
+Prepare = Callable[[Any, Hold, Take], Prepared]
 
 
 class GrpcApi:
@@ -75,8 +78,9 @@ class GrpcApi:
         }
 
     def _inference(self, method: str, kind: Any, prepare: Prepare) -> Method:
-        def decode(data: bytes, hold: Hold) -> Prepared:
-            return prepare(_parse(kind, data), hold)
+        def decode(data: bytes, hold: Hold, take: Take) -> Prepared:
+            take(parsed_size(kind.DESCRIPTOR, data))
+            return prepare(_parse(kind, data), hold, take)
 
         def infer(data: bytes, context: CallContext) -> Answer | asyncio.Future[Answer]:
             seconds = context.time_remaining()
@@ -87,11 +91,11 @@ class GrpcApi:
         return infer
 
     def _get_metadata(self, data: bytes, _context: CallContext) -> Answer:
-        request = _parse(get_model_metadata_pb2.GetModelMetadataRequest, data)
+        request = _parse_small(get_model_metadata_pb2.GetModelMetadataRequest, data)
         return Answer(grpc_requests.metadata(self.core, request).SerializeToString())
 
     def _get_status(self, data: bytes, _context: CallContext) -> Answer:
-        request = _parse(get_model_status_pb2.GetModelStatusRequest, data)
+        request = _parse_small(get_model_status_pb2.GetModelStatusRequest, data)
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         spec: model_pb2.ModelSpec = request.model_spec
@@ -105,7 +109,7 @@ class GrpcApi:
 
     async def _reload(self, data: bytes, context: CallContext) -> Answer:
         """Replaces the configuration, and waits for new models."""
-        request = _parse(model_management_pb2.ReloadConfigRequest, data)
+        request = _parse_small(model_management_pb2.ReloadConfigRequest, data)
         before = self._metric_values(request)
         response = model_management_pb2.ReloadConfigResponse()
         if request.config.WhichOneof("config") != "model_config_list":
@@ -125,6 +129,18 @@ class GrpcApi:
             metric = self._metrics.find(name)
             values[name] = metric.total() if isinstance(metric, Counter) else 0
         return values
+
+
+def _parse_small(kind: Any, data: bytes) -> Any:
+    """A message that carries no tensors, parsed on the event loop.
+
+    Raises:
+        StatusError: it is larger than such a message has to be, or not one.
+    """
+    if len(data) > _SMALL_MESSAGE:
+        name = kind.DESCRIPTOR.full_name
+        raise StatusError(Code.RESOURCE_EXHAUSTED, f"A {name} may have {_SMALL_MESSAGE} bytes, not {len(data)}")
+    return _parse(kind, data)
 
 
 def _parse(kind: Any, data: bytes) -> Any:

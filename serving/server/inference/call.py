@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hilir.serving.server.inference.memory import Loan, Take
 from hilir.serving.server.inference.signatures import Plan
 from hilir.serving.server.servables.servable import Outputs, Servable
 
@@ -16,10 +17,17 @@ Hold = Callable[[str, int | None, str | None], Servable]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a protocol makes of a request: the plan to run, and how its outputs are written."""
+    """What a protocol makes of a request: the plan to run, and how its outputs are written.
+
+    Args:
+        plan: what to run.
+        encode: writes the outputs.
+        float_bytes: about how many bytes a float needs while it is written.
+    """
 
     plan: Plan
     encode: Callable[[Outputs], bytes]
+    float_bytes: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class Call:
         request_id: the id that its answer carries.
         size: bytes of the request as it came.
         seconds: how long the caller waits; None for ever.
-        prepare: decodes the request, and holds its servable at the point where TensorFlow Serving would miss it.
+        prepare: decodes the request, and holds its servable at the point where TensorFlow Serving would miss it;
+            what it allocates beyond the request's own size is counted first.
         model: the model's name, as far as the protocol knows it before it decodes.
     """
 
@@ -50,11 +59,12 @@ class Call:
     request_id: str
     size: int
     seconds: float | None
-    prepare: Callable[[Hold], Prepared]
+    prepare: Callable[[Hold, Take], Prepared]
     model: str = ""
     label: str = ""
     start: float = field(default_factory=time.perf_counter)
     servable: Servable | None = None
+    loan: Loan | None = None
     run_started: float = 0.0
     run_seconds: float = 0.0
     waiting: asyncio.Future[Answer] | None = None

@@ -9,21 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from hilir.serving.server.inference.call import Answer, Call, Prepared
 from hilir.serving.server.inference.executor import Executor
+from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable
 from hilir.serving.server.status import Code, StatusError
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 # Larger requests are decoded, and larger outputs encoded, on a thread.
 _LARGE_REQUEST = 64 << 10
+_HUGE_REQUEST = 4 << 20
 _LARGE_OUTPUT = 1 << 14
+_OBJECT_BYTES = 64
 # What TensorFlow says when a session's timeout is over.
 _TIMED_OUT = "Timed out waiting for notification"
 
@@ -35,14 +39,24 @@ class InferenceService:
         core: finds the servable of a request.
         executor: runs plans.
         recorder: writes metrics and the request log.
-        max_in_flight: more requests at a time are refused, whichever protocols they come by.
+        budget: what requests may hold, whichever protocols they come by.
+        max_in_flight: more requests at a time are refused, likewise.
     """
 
-    def __init__(self, core: ServerCore, executor: Executor, recorder: Recorder, max_in_flight: int = 1024) -> None:
+    def __init__(
+        self,
+        core: ServerCore,
+        executor: Executor,
+        recorder: Recorder,
+        budget: MemoryBudget,
+        max_in_flight: int = 1024,
+    ) -> None:
         self._core = core
         self._executor = executor
         self._recorder = recorder
+        self._budget = budget
         self._max_in_flight = max_in_flight
+        self._one_by_one = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight = 0
         """Requests that were admitted and not released yet."""
@@ -80,6 +94,13 @@ class InferenceService:
             self._recorder.refused("in_flight")
             self._recorder.failure(call, Code.UNAVAILABLE)
             raise StatusError(Code.UNAVAILABLE, "Too many requests are in progress; try again")
+        call.loan = Loan(self._budget)
+        try:
+            call.loan.take(call.size)
+        except OverBudget:
+            self._recorder.refused("memory")
+            self._recorder.failure(call, Code.RESOURCE_EXHAUSTED)
+            raise
         self.in_flight += 1
 
     def _hold(self, call: Call, model: str, version: int | None, label: str | None) -> Servable:
@@ -88,7 +109,7 @@ class InferenceService:
         return call.servable
 
     def _plan(self, call: Call) -> Prepared:
-        return call.prepare(partial(self._hold, call))
+        return call.prepare(partial(self._hold, call), _loan(call).take)
 
     def _run(self, call: Call, prepared: Prepared) -> Outputs | asyncio.Future[Outputs]:
         call.run_started = time.perf_counter()
@@ -110,6 +131,8 @@ class InferenceService:
     def _fail(self, call: Call, error: BaseException) -> StatusError:
         """Record, release, and say what the caller reads."""
         status = as_status(error, call.request_id)
+        if isinstance(error, OverBudget):
+            self._recorder.refused("memory")
         self._record_failure(call, Code.CANCELLED if call.is_abandoned else status.code)
         self._release(call)
         return status
@@ -125,6 +148,7 @@ class InferenceService:
             call.timer.cancel()
         if call.servable is not None:
             call.servable.release()
+        _loan(call).give_back()
 
     # waiting
 
@@ -153,7 +177,7 @@ class InferenceService:
 
     async def _infer_large(self, call: Call) -> None:
         try:
-            prepared = await self._on_thread(self._plan, call)
+            prepared = await self._plan_large(call)
             if call.is_over:
                 raise StatusError(Code.CANCELLED, "Nobody waits for the answer")
             result = self._run(call, prepared)
@@ -163,18 +187,28 @@ class InferenceService:
             return
         await self._encode_large(call, prepared, outputs)
 
+    async def _plan_large(self, call: Call) -> Prepared:
+        """Decode on a thread; the largest one after the other, since each holds the interpreter much of the time."""
+        if call.size <= _HUGE_REQUEST:
+            return await self._on_thread(self._plan, call)
+        async with self._one_by_one:
+            if call.is_over:
+                raise StatusError(Code.CANCELLED, "Nobody waits for the answer")
+            return await self._on_thread(self._plan, call)
+
     async def _encode_large(self, call: Call, prepared: Prepared, outputs: Outputs) -> None:
         call.run_seconds = time.perf_counter() - call.run_started
         try:
             body = None
             if _elements(outputs) > _LARGE_OUTPUT and not call.is_over:
+                _loan(call).take(_encoded_size(outputs, prepared.float_bytes))
                 body = await self._on_thread(prepared.encode, outputs)
             outcome: Answer | StatusError = self._finish(call, prepared, outputs, body)
         except Exception as error:  # noqa: BLE001 - _fail reports what is not a StatusError
             outcome = self._fail(call, error)
         _settle(call, outcome)
 
-    async def _on_thread(self, function: Any, *arguments: Any) -> Any:
+    async def _on_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await self._executor.loop.run_in_executor(self._executor.pool, function, *arguments)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -198,6 +232,18 @@ def _settle(call: Call, outcome: Answer | StatusError) -> None:
         call.waiting.set_exception(outcome)
     else:
         call.waiting.set_result(outcome)
+
+
+def _loan(call: Call) -> Loan:
+    if call.loan is None:
+        raise AssertionError("the call was not admitted")
+    return call.loan
+
+
+def _encoded_size(outputs: Outputs, float_bytes: int) -> int:
+    """What outputs are, and become while they are encoded: anything but floats goes through objects of Python's."""
+    elements = [(float_bytes if array.dtype.kind == "f" else _OBJECT_BYTES) * array.size for array in outputs]
+    return sum([array.nbytes for array in outputs]) + sum(elements)
 
 
 def _elements(outputs: Outputs) -> int:

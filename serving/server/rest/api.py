@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hilir.serving.server.inference.call import Answer, Call
+from hilir.serving.server.inference.memory import OverBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService, as_status
 from hilir.serving.server.rest import status
@@ -17,7 +18,7 @@ from hilir.serving.server.rest.http_message import Request, Respond, Response, e
 from hilir.serving.server.rest.json.json_response import encode_error
 from hilir.serving.server.rest.paths import API, Target, VersionError, parse_target
 from hilir.serving.server.rest.requests import prepare
-from hilir.serving.server.security.tokens import Tokens
+from hilir.serving.server.security.tokens import Scope, Tokens
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
@@ -42,6 +43,7 @@ class RestOptions:
     cors: bool = False
     prometheus_path: str | None = METRICS_PATH
     check_method: bool = False
+    open_metrics: bool = False
 
 
 class RestApi:
@@ -72,23 +74,29 @@ class RestApi:
         self.ids = ids
         self.tokens = tokens
         self.draining = False
+        paths = {options.prometheus_path, "/metrics"}
+        self._metrics_paths = frozenset[str | None]() if options.open_metrics else frozenset(paths)
 
     def handle(self, request: Request, respond: Respond) -> None:
         """Answer one request, now or later; every answer carries the request's id."""
         path = request.target.decode("utf-8", "surrogateescape")
         request_id = self.ids.choose(request.headers.get(_HEADER_KEY))
         if not API.fullmatch(path):
+            if path.split("?", 1)[0] in self._metrics_paths:
+                refused = self._refusal(request, Scope.ADMIN, request_id)
+                if refused is not None:
+                    respond(refused)
+                    return
             response = self._handle_other(path, request)
             response.headers.append((HTTP_HEADER, request_id))
             respond(response)
             return
         # A browser's preflight carries no token (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
-        tokens = None if self.options.cors and request.method == "OPTIONS" else self.tokens
-        if tokens is not None and not tokens.allows(request.headers.get(b"authorization", b"")):
-            self.recorder.refused("unauthenticated")
-            error = StatusError(Code.UNAUTHENTICATED, "Missing or unknown bearer token")
-            respond(self._error(error, request_id, [("WWW-Authenticate", "Bearer")]))
-            return
+        if not (self.options.cors and request.method == "OPTIONS"):
+            refused = self._refusal(request, Scope.PREDICT if request.method == "POST" else None, request_id)
+            if refused is not None:
+                respond(refused)
+                return
         if request.method == "OPTIONS":
             origin = request.headers.get(b"origin", b"")
             allowed = re.search(rb"https?://", origin) is not None
@@ -97,6 +105,15 @@ class RestApi:
             respond(Response(200 if allowed else 400, b"", headers))
             return
         self._dispatch(request, path, request_id, respond)
+
+    def _refusal(self, request: Request, scope: Scope | None, request_id: str) -> Response | None:
+        if self.tokens is None:
+            return None
+        error = self.tokens.refusal(request.headers.get(b"authorization", b""), scope)
+        if error is None:
+            return None
+        self.recorder.refused("unauthenticated" if error.code is Code.UNAUTHENTICATED else "permission_denied")
+        return self._error(error, request_id, [("WWW-Authenticate", "Bearer")])
 
     def _dispatch(self, request: Request, path: str, request_id: str, respond: Respond) -> None:
         start = time.perf_counter()
@@ -184,4 +201,5 @@ class RestApi:
 
     def _error(self, error: StatusError, request_id: str, more: list[tuple[str, str]] | None = None) -> Response:
         headers = self._headers(request_id) + (more or [])
-        return Response(HTTP_STATUS[error.code], encode_error(error.message), headers)
+        status = 503 if isinstance(error, OverBudget) else HTTP_STATUS[error.code]
+        return Response(status, encode_error(error.message), headers)

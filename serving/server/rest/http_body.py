@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import zlib
+from typing import Protocol
+
+from hilir.serving.server.inference.memory import Take
 
 # RFC 1952 lets a file have any number of members; each costs some microseconds of the event loop.
 MAX_MEMBERS = 4096
 # zlib copies what follows a member: pieces keep that copy small.
 _PIECE = 64 << 10
+_PART = 1 << 20
 _GZIP = 31
+
+
+class _Inflater(Protocol):
+    """What `zlib.decompressobj` returns."""
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class BodyError(Exception):
@@ -19,22 +29,24 @@ class BodyError(Exception):
         super().__init__(message)
 
 
-def decode_body(body: bytes, codings: bytes, limit: int) -> bytes:
+def decode_body(body: bytes, codings: bytes, limit: int, take: Take) -> bytes:
     """Undo the content codings of a body, the last one first.
 
     Args:
         body: as received, without its transfer coding.
         codings: the value of Content-Encoding, a comma-separated list.
         limit: the most bytes that the decoded body may have.
+        take: counts what is allocated on the way, before it is.
 
     Raises:
+        OverBudget: the body becomes more than requests may hold.
         BodyError: 400 for broken gzip, 413 for too many bytes, 415 for another coding.
     """
     for coding in reversed(codings.lower().split(b",")):
         match coding.strip():
             case b"gzip" | b"x-gzip":
                 # Some clients name the coding although they send nothing.
-                body = _inflate(body, limit) if body else body
+                body = _inflate(body, limit, take) if body else body
             case b"identity" | b"":
                 pass
             case other:
@@ -43,27 +55,37 @@ def decode_body(body: bytes, codings: bytes, limit: int) -> bytes:
     return body
 
 
-def _inflate(body: bytes, limit: int) -> bytes:
+def _inflate(body: bytes, limit: int, take: Take) -> bytes:
     """All members of a gzip file, joined."""
     inflater = zlib.decompressobj(wbits=_GZIP)
     parts: list[bytes] = []
     size, members = 0, 1
     for start in range(0, len(body), _PIECE):
         piece = body[start : start + _PIECE]
-        while piece:
+        part, most = b"", 0
+        # A full part may not have been all: zlib can have read the whole piece, and keep what it became.
+        while piece or (most and len(part) == most and not inflater.eof):
             if inflater.eof:
                 members += 1
                 if members > MAX_MEMBERS:
                     raise BodyError(400, f"The gzip body has more than {MAX_MEMBERS} members")
                 inflater = zlib.decompressobj(wbits=_GZIP)
-            try:
-                parts.append(inflater.decompress(piece, limit + 1 - size))
-            except zlib.error as error:
-                raise BodyError(400, f"The gzip body cannot be inflated: {error}") from None
-            size += len(parts[-1])
+            most = min(_PART, limit + 1 - size)
+            part = _inflate_part(inflater, piece, most)
+            size += len(part)
             if size > limit:
                 raise BodyError(413, f"The inflated body has more than {limit} bytes")
-            piece = inflater.unused_data
+            # Twice: each part, and the whole that they are joined to.
+            take(2 * len(part))
+            parts.append(part)
+            piece = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     if not inflater.eof:
         raise BodyError(400, "The gzip body cannot be inflated: it is cut off")
     return b"".join(parts)
+
+
+def _inflate_part(inflater: _Inflater, piece: bytes, most: int) -> bytes:
+    try:
+        return inflater.decompress(piece, most)
+    except zlib.error as error:
+        raise BodyError(400, f"The gzip body cannot be inflated: {error}") from None

@@ -6,10 +6,12 @@ import asyncio
 import socket
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hilir.serving.server.rest.http_message import REASONS, Response, error_page
+from hilir.serving.server.rest.http_decoding import decode_request
+from hilir.serving.server.rest.http_message import REASONS, Response, error_json, error_page
 from hilir.serving.server.rest.http_reader import Incoming, Refused, RequestReader
 from hilir.serving.server.rest.http_shared import Shared
 
@@ -46,7 +48,7 @@ class Connection(asyncio.Protocol):
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.shared.connections) >= self.shared.limits.max_connections:
-            self._send(error_page(503), keep_alive=False)
+            self._send(error_page(503), keep_alive=False, headers={})
             return
         self.shared.connections.add(self)
 
@@ -54,7 +56,8 @@ class Connection(asyncio.Protocol):
         """The client is gone; a running request finishes unheard."""
         self.shared.connections.discard(self)
         self.reader.forget()
-        self.shared.buffered -= sum(incoming.size for incoming in self.waiting)
+        for incoming in self.waiting:
+            incoming.loan.give_back()
         self.waiting.clear()
         self.transport = None
 
@@ -82,7 +85,8 @@ class Connection(asyncio.Protocol):
         try:
             self.reader.feed(data)
         except Refused as refused:
-            self._refuse(error_page(refused.status))
+            status, message = refused.status, refused.message
+            self._refuse(error_json(status, message, close=True) if message else error_page(status))
 
     # ours
 
@@ -115,7 +119,7 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         if not self.busy and not self.waiting:
-            self._send(response, keep_alive=False)
+            self._send(response, keep_alive=False, headers=self.reader.headers)
         else:
             self.refusal = response
 
@@ -127,13 +131,13 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
             self.busy = True
             answer = _Answer(self, incoming)
-            if incoming.fault is None:
-                self.shared.handler(incoming.request, answer.send)
+            if b"content-encoding" in incoming.request.headers:
+                decode_request(self.shared, incoming.request, incoming.loan, answer.send)
             else:
-                answer.send(incoming.fault)
+                self.shared.handler(incoming.request, answer.send)
         if self.broken and self.refusal is not None and not self.busy and not self.waiting:
             refusal, self.refusal = self.refusal, None
-            self._send(refusal, keep_alive=False)
+            self._send(refusal, keep_alive=False, headers=self.reader.headers)
         self._send_continue()
 
     def answered(self, response: Response, incoming: Incoming) -> None:
@@ -145,18 +149,26 @@ class Connection(asyncio.Protocol):
             return
         last = response.close or self.shared.draining or (self.ended and not self.waiting)
         head = incoming.request.method == "HEAD"
-        self._send(response, incoming.keep_alive and not last, head, incoming.http_1_0)
+        self._send(response, incoming.keep_alive and not last, incoming.request.headers, head, incoming.http_1_0)
         self.last_data = time.monotonic()
         if self.waiting or self.broken or self.continue_due:
             # Not from here: a client that pipelines would otherwise deepen the stack with each request.
             asyncio.get_running_loop().call_soon(self._next)
 
-    def _send(self, response: Response, keep_alive: bool, head: bool = False, http_1_0: bool = False) -> None:
+    def _send(
+        self,
+        response: Response,
+        keep_alive: bool,
+        headers: Mapping[bytes, bytes],
+        head: bool = False,
+        http_1_0: bool = False,
+    ) -> None:
+        """Send an answer to the request with these headers."""
         if self.transport is None:
             return
         lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
-        lines += self.shared.missing_id(response)
+        lines += self.shared.missing_id(response, headers)
         lines.append(f"Date: {self.shared.date()}")
         lines.append(f"Content-Length: {len(response.body)}")
         if not keep_alive:
@@ -225,5 +237,5 @@ class _Answer:
     def send(self, response: Response) -> None:
         if not self.sent:
             self.sent = True
-            self.connection.shared.buffered -= self.incoming.size
+            self.incoming.loan.give_back()
             self.connection.answered(response, self.incoming)

@@ -24,12 +24,11 @@ class HttpLimits:
     body_stall_seconds: float = 20.0
     idle_seconds: float = 120.0
     write_stall_seconds: float = 30.0
-    max_buffered: int = 1 << 30
 
 
 @dataclass(slots=True)
 class Request:
-    """A whole request, its body already inflated."""
+    """A whole request; a handler gets it with its body inflated."""
 
     method: str
     target: bytes
@@ -58,6 +57,6 @@ def error_page(status: int) -> Response:
     return Response(status, text.encode(), [("Content-Type", "text/html")], close=True)
 
 
-def error_json(status: int, message: str) -> Response:
-    """An error as the REST API words it, for a request that was read whole: its connection stays open."""
-    return Response(status, encode_error(message), [("Content-Type", "application/json")])
+def error_json(status: int, message: str, close: bool = False) -> Response:
+    """An error as the REST API words it; the connection of a request that was read whole may stay open."""
+    return Response(status, encode_error(message), [("Content-Type", "application/json")], close)

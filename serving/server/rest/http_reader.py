@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import httptools
 
-from hilir.serving.server.rest.http_body import BodyError, decode_body
-from hilir.serving.server.rest.http_message import Request, Response, error_json
+from hilir.serving.server.inference.memory import Loan, OverBudget
+from hilir.serving.server.rest.http_message import Request
 from hilir.serving.server.rest.http_shared import Shared
 
 _MAX_HEADERS = 100
@@ -20,29 +20,29 @@ _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 class Refused(Exception):
-    """What was sent cannot be read on; the status says why."""
+    """What was sent cannot be read on; the status says why, and a message where there is more to say."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, message: str = "") -> None:
         self.status = status
+        self.message = message
         super().__init__(status)
 
 
 @dataclass(slots=True)
 class Incoming:
-    """A whole request; `fault` is its answer if the body could not be decoded."""
+    """A whole request, its body as it was sent, and what it holds of the budget."""
 
     request: Request
-    size: int
+    loan: Loan
     keep_alive: bool
     http_1_0: bool
-    fault: Response | None = None
 
 
 class RequestReader:
     """Reads the requests of one connection.
 
     Args:
-        shared: the limits, and the bytes that all connections hold together.
+        shared: the limits, and the budget of what all connections may hold together.
         take: called with each whole request.
         expect: called when a client waits for `100 Continue` before it sends the body.
     """
@@ -60,10 +60,11 @@ class RequestReader:
         self.headers: dict[bytes, bytes] = {}
         self.body: list[bytes] = []
         self.body_size = 0
+        self.loan = Loan(self.shared.budget)
         self.header_size = 0
         self.in_body = False
         self.offered = False
-        self.refusal = 400
+        self.refusal = Refused(400)
 
     def feed(self, data: bytes) -> None:
         """Read some bytes, of one or more requests.
@@ -78,13 +79,13 @@ class RequestReader:
             while rest is not None:
                 rest = self._feed(rest)
         except httptools.HttpParserError:
-            raise Refused(self.refusal) from None
+            raise self.refusal from None
         if not self.in_body and self.header_size > self.shared.limits.max_header + len(data):
             raise Refused(431)
 
     def forget(self) -> None:
         """Give back what the unfinished request holds."""
-        self.shared.buffered -= self.body_size
+        self.loan.give_back()
         self.body_size = 0
         self.body = []
 
@@ -145,8 +146,6 @@ class RequestReader:
         length = self.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.shared.limits.max_body:
             self._stop(413)
-        if self.shared.buffered > self.shared.limits.max_buffered:
-            self._stop(503)
         expects = b"100-continue" in self.headers.get(b"expect", b"").lower()
         # HTTP/1.0 has no interim answers (RFC 9110, section 10.1.1).
         if expects and self.parser.get_http_version() != "1.0":
@@ -155,11 +154,12 @@ class RequestReader:
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self.body_size += len(body)
-        self.shared.buffered += len(body)
         if self.body_size > self.shared.limits.max_body:
             self._stop(413)
-        if self.shared.buffered > self.shared.limits.max_buffered:
-            self._stop(503)
+        try:
+            self.loan.take(len(body))
+        except OverBudget as error:
+            self._stop(503, error.message)
         self.body.append(body)
 
     def on_message_complete(self) -> None:
@@ -167,25 +167,16 @@ class RequestReader:
         if self.offered:
             return
         body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-        fault = None
-        codings = self.headers.get(b"content-encoding")
-        if codings is not None:
-            try:
-                body = decode_body(body, codings, self.shared.limits.max_body)
-            except BodyError as error:
-                body, fault = b"", error_json(error.status, str(error))
-            self.shared.buffered += len(body) - self.body_size
-            self.body_size = len(body)
         method = self.parser.get_method().decode("latin-1")
         request = Request(method, origin_form(self.target), self.headers, body, self.peer)
         http_1_0 = self.parser.get_http_version() == "1.0"
-        incoming = Incoming(request, self.body_size, self.parser.should_keep_alive(), http_1_0, fault)
+        incoming = Incoming(request, self.loan, self.parser.should_keep_alive(), http_1_0)
         self._reset()
         self.take(incoming)
 
-    def _stop(self, status: int) -> NoReturn:
+    def _stop(self, status: int, message: str = "") -> NoReturn:
         """Leave the parser with a refusal."""
-        self.refusal = status
+        self.refusal = Refused(status, message)
         raise ValueError(status)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.http_connection import Connection
 from hilir.serving.server.rest.http_message import Handler, HttpLimits
 from hilir.serving.server.rest.http_shared import Shared
@@ -13,8 +14,8 @@ from hilir.serving.server.rest.http_shared import Shared
 class HttpServer:
     """Connections of one listening server."""
 
-    def __init__(self, handler: Handler, limits: HttpLimits) -> None:
-        self.shared = Shared(handler, limits)
+    def __init__(self, handler: Handler, limits: HttpLimits, budget: MemoryBudget) -> None:
+        self.shared = Shared(handler, limits, budget)
 
     def factory(self) -> Connection:
         """A protocol for a new connection."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Protocol
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.http_message import Handler, HttpLimits, Response
-from hilir.serving.server.telemetry.request_ids import HTTP_HEADER, RequestIds
+from hilir.serving.server.telemetry.request_ids import HEADER, HTTP_HEADER, RequestIds
+
+_ID_KEY = HEADER.encode()
 
 
 class Member(Protocol):
@@ -30,24 +34,24 @@ class Shared:
         handler: answers requests.
         limits: sizes, times and numbers.
         connections: those that are open.
-        buffered: bytes of bodies that have been read and not answered, of all connections.
+        budget: what requests may hold, the bodies that have been read and not answered among it.
         draining: whether connections close after their answer.
     """
 
-    def __init__(self, handler: Handler, limits: HttpLimits) -> None:
+    def __init__(self, handler: Handler, limits: HttpLimits, budget: MemoryBudget) -> None:
         self.handler = handler
         self.limits = limits
         self.connections: set[Member] = set()
-        self.buffered = 0
+        self.budget = budget
         self.draining = False
         self._ids = RequestIds()
         self._date = (0, "")
 
-    def missing_id(self, response: Response) -> list[str]:
-        """Returns the line with a new id for an answer that no handler gave: to what is no request, or one too many."""
+    def missing_id(self, response: Response, headers: Mapping[bytes, bytes]) -> list[str]:
+        """Returns the line with the id for an answer that no handler gave: the caller's own id, or a new one."""
         if any(name == HTTP_HEADER for name, _ in response.headers):
             return []
-        return [f"{HTTP_HEADER}: {self._ids.choose(None)}"]
+        return [f"{HTTP_HEADER}: {self._ids.choose(headers.get(_ID_KEY))}"]
 
     def date(self) -> str:
         """Returns the value of the Date header, made once a second."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hilir.serving.server.inference.call import Hold, Prepared
+from hilir.serving.server.inference.memory import Take
 from hilir.serving.server.inference.signatures import (
     classify_tensors,
     find_examples_signature,
@@ -27,7 +28,7 @@ from hilir.serving.server.servables.servable import Outputs, Servable, Signature
 Find = Callable[[], Servable]
 
 
-def prepare(target: Target, body: bytes, check_method: bool, hold: Hold) -> Prepared:
+def prepare(target: Target, body: bytes, check_method: bool, hold: Hold, take: Take) -> Prepared:
     """Decode a request; which error comes first is TensorFlow Serving's order.
 
     Args:
@@ -35,6 +36,7 @@ def prepare(target: Target, body: bytes, check_method: bool, hold: Hold) -> Prep
         body: the request's body.
         check_method: signatures must be of the method that is called.
         hold: finds and holds the servable; called at the point where a missing one is noticed.
+        take: counts what the body becomes, before it does.
 
     Raises:
         StatusError: with TensorFlow Serving's code and text.
@@ -44,11 +46,11 @@ def prepare(target: Target, body: bytes, check_method: bool, hold: Hold) -> Prep
         return hold(target.model, target.version, target.label)
 
     if target.action == "predict":
-        return _prepare_predict(body, find, check_method)
-    return _prepare_examples(target.action, body, find, check_method)
+        return _prepare_predict(body, find, check_method, take)
+    return _prepare_examples(target.action, body, find, check_method, take)
 
 
-def _prepare_predict(body: bytes, find: Find, check_method: bool) -> Prepared:
+def _prepare_predict(body: bytes, find: Find, check_method: bool, take: Take) -> Prepared:
     found: list[tuple[Servable, Signature]] = []
 
     def find_inputs(name: str) -> dict[str, InputSpec]:
@@ -57,7 +59,7 @@ def _prepare_predict(body: bytes, find: Find, check_method: bool) -> Prepared:
         found.append((servable, signature))
         return dict(signature.inputs)
 
-    decoded = decode_predict(body, find_inputs)
+    decoded = decode_predict(body, find_inputs, take)
     servable, signature = found[0]
     plan = plan_predict(servable, signature, decoded.inputs, check_method=check_method)
 
@@ -67,8 +69,8 @@ def _prepare_predict(body: bytes, find: Find, check_method: bool) -> Prepared:
     return Prepared(plan, encode)
 
 
-def _prepare_examples(action: str, body: bytes, find: Find, check_method: bool) -> Prepared:
-    decoded = decode_examples(body)
+def _prepare_examples(action: str, body: bytes, find: Find, check_method: bool, take: Take) -> Prepared:
+    decoded = decode_examples(body, take)
     servable = find()
     signature = find_examples_signature(servable, decoded.signature_name)
     tensors = classify_tensors if action == "classify" else regress_tensors

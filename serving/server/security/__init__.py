@@ -1,1 +1,1 @@
-"""Tokens and TLS."""
+"""Tokens, TLS, and files for their owner only."""

@@ -11,6 +11,7 @@ import grpc
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.server.protos import SSLConfig, read_text_proto
+from hilir.serving.server.security.private import check_private
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ def read_tls_config(path: str) -> TlsConfig:
     """Read an SSLConfig text proto.
 
     Raises:
-        ServingConfigError: it cannot be read, or is not enough.
+        ServingConfigError: it cannot be read, everybody can read it, or it is not enough.
     """
     config = read_text_proto(path, SSLConfig())
+    # It contains the private key itself.
+    check_private(path, "TLS configuration")
     if not config.server_key or not config.server_cert:
         raise ServingConfigError(f"{path} needs server_key and server_cert, both as PEM text.")
     if config.client_verify and not config.custom_ca:

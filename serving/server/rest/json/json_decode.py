@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from hilir.serving.server.inference.memory import Take
 from hilir.serving.server.rest.json.json_text import debug_string
 from hilir.serving.server.status import StatusError, invalid_argument
 
@@ -30,6 +31,8 @@ _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 # Both readers are recursive, TensorFlow Serving's is not. No tensor has more than 64 dimensions, so that what lies
 # deeper than this is never used.
 _DEPTH = 500
+_SMALL = 16 << 10
+_VALUE, _CONTAINER = 64, 80
 # Cutting costs some tenths of a microsecond per bracket.
 _MAX_CUT = 4 << 20
 _MESSAGES = {
@@ -46,16 +49,28 @@ _MESSAGES = {
 }
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
-    """Read a request body.
+def decode_object(body: bytes, take: Take) -> dict[str, Any]:
+    """Read a request body; what it becomes is counted first.
 
     Raises:
+        OverBudget: it becomes more than requests may hold.
         StatusError: not JSON, or not an object, with the words of util/json_tensor.cc (ParseJson).
     """
+    take(decoded_size(body))
     document = decode(body)
     if not isinstance(document, dict):
         raise invalid_argument(f"JSON Value: {debug_string(document)} Is not object")
     return document
+
+
+def decoded_size(body: bytes) -> int:
+    """About how many bytes of memory a body becomes beyond its own size; nothing that counts for a small one.
+
+    A value costs its object, its place in a list and in the array that it ends in; a list or object costs itself.
+    """
+    if len(body) < _SMALL:
+        return 0
+    return len(body) + _VALUE * body.count(b",") + _CONTAINER * (body.count(b"[") + body.count(b"{"))
 
 
 def decode(body: bytes) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tensorflow.core.example import example_pb2, feature_pb2
 
+from hilir.serving.server.inference.memory import EXAMPLE_COPIES, Take
 from hilir.serving.server.rest.json.json_decode import decode_object
 from hilir.serving.server.rest.json.json_predict import read_signature_name
 from hilir.serving.server.rest.json.json_tensor import decode_base64, is_base64_object
@@ -23,13 +24,17 @@ class ExamplesInput:
     examples: list[bytes]
 
 
-def decode_examples(body: bytes) -> ExamplesInput:
+def decode_examples(body: bytes, take: Take) -> ExamplesInput:
     """Decode a Classify or Regress body.
+
+    Args:
+        body: the request's body.
+        take: counts what the examples become, before they do.
 
     Raises:
         StatusError: with TensorFlow Serving's text.
     """
-    document = decode_object(body)
+    document = decode_object(body, take)
     signature_name = read_signature_name(document)
     context = b""
     if "context" in document:
@@ -41,6 +46,7 @@ def decode_examples(body: bytes) -> ExamplesInput:
         raise _format_error(document, "Expecting 'examples' value to be an list/array")
     if not examples:
         raise _format_error(document, "'examples' value is an empty array")
+    take(EXAMPLE_COPIES * len(context) * len(examples))
     # Concatenated messages parse as one merged message, in which the later part wins.
     return ExamplesInput(signature_name, [context + make_example(example) for example in examples])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hilir.serving.server.inference.memory import Take
 from hilir.serving.server.rest.json import json_numeric
 from hilir.serving.server.rest.json.json_decode import decode_object
 from hilir.serving.server.rest.json.json_missing import replace_missing
@@ -54,35 +55,37 @@ def read_signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-def decode_predict(body: bytes, find_inputs: FindInputs) -> PredictInput:
+def decode_predict(body: bytes, find_inputs: FindInputs, take: Take) -> PredictInput:
     """Decode a Predict body; errors come in the order of FillPredictRequestFromJson.
 
     Args:
         body: the request's body.
         find_inputs: looks up the servable and the signature, and raises what the client should read.
+        take: counts what the body becomes, before it does.
 
     Raises:
         StatusError: with TensorFlow Serving's code and text.
     """
     if len(body) >= _LARGE_BODY:
+        take(json_numeric.scanned_size(body))
         large = json_numeric.read_large(body)
         if large is not None:
-            return _finish_large(body, large, find_inputs)
-    return _decode(body, find_inputs)
+            return _finish_large(body, large, find_inputs, take)
+    return _decode(body, find_inputs, take)
 
 
-def _finish_large(body: bytes, large: json_numeric.LargeBody, find_inputs: FindInputs) -> PredictInput:
+def _finish_large(body: bytes, large: json_numeric.LargeBody, find_inputs: FindInputs, take: Take) -> PredictInput:
     specs = find_inputs(large.signature_name)
     if len(specs) == 1:
         ((name, spec),) = specs.items()
         array = large.to_array(spec.dtype)
         if array is not None:
             return PredictInput(large.signature_name, Format.ROW if large.row else Format.COLUMN, {name: array})
-    return _decode(body, lambda _: specs)
+    return _decode(body, lambda _: specs, take)
 
 
-def _decode(body: bytes, find_inputs: FindInputs) -> PredictInput:
-    document = decode_object(body)
+def _decode(body: bytes, find_inputs: FindInputs, take: Take) -> PredictInput:
+    document = decode_object(body, take)
     signature_name = read_signature_name(document)
     specs = find_inputs(signature_name)
     if not specs:

@@ -16,6 +16,7 @@ from hilir.serving.server.status import StatusError, invalid_argument
 
 # Above this many numbers the shortest digits are written, not TensorFlow Serving's: the same values, sooner.
 _EXACT_DIGITS = 16_384
+_PART = 1 << 20
 _INTS = dtypes.SMALL_INTS | {dtypes.INT64, dtypes.UINT32, dtypes.UINT64}
 
 
@@ -115,7 +116,13 @@ def _is_large_numeric(array: np.ndarray) -> bool:
 
 
 def _dump(array: np.ndarray) -> bytes:
-    return orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
+    # The interpreter stands still while orjson runs: many numbers are written in parts.
+    rows = max(_PART * len(array) // array.size, 1)
+    parts = [
+        orjson.dumps(np.ascontiguousarray(array[start : start + rows]), option=orjson.OPT_SERIALIZE_NUMPY)
+        for start in range(0, len(array), rows)
+    ]
+    return parts[0] if len(parts) == 1 else b"".join((b"[", b",".join([part[1:-1] for part in parts]), b"]"))
 
 
 def _leaves(name: str, array: np.ndarray) -> list[str]:

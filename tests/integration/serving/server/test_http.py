@@ -160,7 +160,8 @@ def test_timeout(models):
 def test_clients_that_stall_are_let_go(models, monkeypatch):
     limits = HttpLimits(header_seconds=0.5, body_stall_seconds=0.5, idle_seconds=0.5, max_connections=4)
     monkeypatch.setattr(
-        "hilir.serving.server.app.HttpServer", lambda handler, _: http_server.HttpServer(handler, limits)
+        "hilir.serving.server.app.HttpServer",
+        lambda handler, _, budget: http_server.HttpServer(handler, limits, budget),
     )
     with running(model_base_path=str(models / "half_plus_two"), model_name="m") as client:
         with connect(client) as header, connect(client) as body, connect(client) as idle:

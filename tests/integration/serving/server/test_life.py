@@ -73,7 +73,7 @@ def test_both_protocols_share_the_limit_and_refuse_before_they_decode(models, en
 @pytest.mark.parametrize("given", [None, "caller-1"])
 def test_every_rest_answer_has_an_id(models, given, tmp_path):
     file = tmp_path / "tokens"
-    file.write_text(TOKEN)
+    file.write_text(f"{TOKEN} predict,admin")
     file.chmod(0o600)
     headers = {"Authorization": f"Bearer {TOKEN}"} | ({"X-Request-Id": given} if given else {})
     with running(
@@ -115,7 +115,7 @@ def test_what_is_no_request_gets_an_id_too(models, data, status):
 @pytest.mark.parametrize("given", [None, "caller-1"])
 def test_every_grpc_answer_has_an_id(models, engine, given, tmp_path):
     file = tmp_path / "tokens"
-    file.write_text(TOKEN)
+    file.write_text(f"{TOKEN} predict,admin")
     file.chmod(0o600)
     token = ("authorization", f"Bearer {TOKEN}")
     mine = (("x-request-id", given),) if given else ()

@@ -62,6 +62,7 @@ def pki(tmp_path_factory):
             f"server_cert: {(folder / 'server.crt').read_text()!r} "
             f"custom_ca: {(folder / 'ca.crt').read_text()!r} client_verify: {verify}"
         )
+        (folder / f"ssl-{verify}.config").chmod(0o600)
     return folder
 
 
@@ -130,7 +131,44 @@ def test_tokens(models, tmp_path):
             assert call(spec, timeout=5, metadata=[("authorization", f"Bearer {TOKEN}")])
 
 
-@pytest.mark.parametrize(("text", "mode", "message"), [("short", 0o600, "16 or more"), (TOKEN, 0o644, "chmod 600")])
+ADMIN = "admin-admin-admin-admin"
+
+
+@pytest.mark.parametrize("engine", [True, False], ids=["core", "aio"])
+def test_a_token_is_good_for_its_scopes_only(models, tmp_path, engine):
+    file = tmp_path / "tokens"
+    file.write_text(f"{TOKEN}\n{ADMIN} admin\n")
+    file.chmod(0o600)
+    caller, admin = ({"Authorization": f"Bearer {token}"} for token in (TOKEN, ADMIN))
+    base = {"model_base_path": str(models / "half_plus_two"), "model_name": "m", "tokens_file": str(file)}
+    with running(**base, grpc_core=engine) as client, client.channel() as channel:
+        body = {"instances": [2.0]}
+        assert client.post("m:predict", body, headers=caller).status_code == 200
+        refused = client.post("m:predict", body, headers=admin)
+        assert (refused.status_code, "scope 'predict'" in refused.json()["error"]) == (403, True)
+        codes = [client.get("/metrics", headers=headers).status_code for headers in ({}, caller, admin)]
+        assert codes == [401, 403, 200]
+        assert [client.get("/v1/models/m", headers=headers).status_code for headers in (caller, admin)] == [200, 200]
+        reload = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+        found = []
+        for token in (TOKEN, ADMIN):
+            with pytest.raises(grpc.RpcError) as caught:
+                reload(b"", timeout=20, metadata=[("authorization", f"Bearer {token}")])
+            found.append(caught.value.code().name)
+        # The empty request of an admin is looked at.
+        assert found == ["PERMISSION_DENIED", "INVALID_ARGUMENT"]
+    with running(**base, open_metrics=True) as client:
+        assert client.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        ("short", 0o600, "16 or more"),
+        (TOKEN, 0o644, "chmod 600"),
+        (f"{TOKEN} everything", 0o600, "'everything' is not a scope. Use predict, outcomes, admin"),
+    ],
+)
 def test_weak_token_files(models, tmp_path, text, mode, message):
     file = tmp_path / "tokens"
     file.write_text(text)
@@ -153,8 +191,20 @@ def test_loopback_unless_told_otherwise(models):
 def test_broken_tls_files(models, tmp_path):
     file = tmp_path / "ssl.config"
     file.write_text('server_key: "x" server_cert: "y"')
+    file.chmod(0o600)
     with (
         pytest.raises(ServingConfigError, match="TLS key or certificate"),
+        running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True),
+    ):
+        pass
+
+
+def test_a_private_key_that_everybody_can_read(models, pki, tmp_path):
+    file = tmp_path / "ssl.config"
+    file.write_text((pki / "ssl-false.config").read_text())
+    file.chmod(0o644)
+    with (
+        pytest.raises(ServingConfigError, match="Everybody can read the TLS configuration .*chmod 600"),
         running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True),
     ):
         pass

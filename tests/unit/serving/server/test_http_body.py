@@ -4,10 +4,15 @@ import gzip
 
 import pytest
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.http_body import MAX_MEMBERS, BodyError, decode_body
 
 PLAIN = b'{"instances": [2.0]}'
 ZIPPED = gzip.compress(PLAIN)
+
+
+def _decode(body, codings, limit):
+    return decode_body(body, codings, limit, MemoryBudget().take)
 
 
 @pytest.mark.parametrize(
@@ -24,17 +29,17 @@ ZIPPED = gzip.compress(PLAIN)
     ],
 )
 def test_codings(codings, body):
-    assert decode_body(body, codings, 1000) == PLAIN
+    assert _decode(body, codings, 1000) == PLAIN
 
 
 def test_an_empty_body_has_nothing_to_inflate():
-    assert decode_body(b"", b"gzip", 1000) == b""
+    assert _decode(b"", b"gzip", 1000) == b""
 
 
 def test_all_members_are_read_wherever_the_pieces_end():
     members = [bytes([number]) * (997 * number) for number in range(1, 120)]
     body = b"".join(gzip.compress(member, compresslevel=0) for member in members)
-    assert decode_body(body, b"gzip", 10 << 20) == b"".join(members)
+    assert _decode(body, b"gzip", 10 << 20) == b"".join(members)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +58,9 @@ def test_all_members_are_read_wherever_the_pieces_end():
 )
 def test_what_is_wrong_is_said(codings, body, status, message):
     with pytest.raises(BodyError, match=message) as caught:
-        decode_body(body, codings, 1000)
+        _decode(body, codings, 1000)
     assert caught.value.status == status
 
 
 def test_the_limit_itself_is_allowed():
-    assert decode_body(gzip.compress(bytes(500)) * 2, b"gzip", 1000) == bytes(1000)
+    assert _decode(gzip.compress(bytes(500)) * 2, b"gzip", 1000) == bytes(1000)

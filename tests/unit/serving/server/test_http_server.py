@@ -5,6 +5,7 @@ import gzip
 
 import pytest
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.http_message import HttpLimits, Response
 from hilir.serving.server.rest.http_server import HttpServer
 
@@ -31,10 +32,10 @@ def test_nothing_stays_buffered(data):
     held = []
 
     def handler(request, respond):
-        held.append(server.shared.buffered)
+        held.append(server.shared.budget.held)
         respond(Response(200, b"%d" % len(request.body)))
 
-    server = HttpServer(handler, HttpLimits(max_body=10_000))
+    server = HttpServer(handler, HttpLimits(max_body=10_000), MemoryBudget())
 
     async def talk():
         listener = await asyncio.get_running_loop().create_server(server.factory, "127.0.0.1", 0)
@@ -48,4 +49,4 @@ def test_nothing_stays_buffered(data):
 
     asyncio.run(talk())
     assert all(size > 0 for size in held)
-    assert (server.shared.buffered, server.shared.connections) == (0, set())
+    assert (server.shared.budget.held, server.shared.connections) == (0, set())

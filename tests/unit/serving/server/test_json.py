@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.rest.json import json_numeric
 from hilir.serving.server.rest.json.json_decode import decode, decode_object
 from hilir.serving.server.rest.json.json_predict import Format, decode_predict
@@ -24,7 +25,7 @@ from hilir.serving.server.status import Code, StatusError
 def read(body, **specs):
     body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
     inputs = {name: InputSpec(name, dtype) for name, dtype in sorted(specs.items())}
-    return decode_predict(body, lambda _: inputs)
+    return decode_predict(body, lambda _: inputs, MemoryBudget().take)
 
 
 def fails(body, message, **specs):
@@ -118,9 +119,9 @@ def test_invalid_utf8_comes_through():
 
 def test_large_bodies_with_unusual_content():
     numbers = ",".join(["1.5"] * 5000)
-    assert decode_object(f'{{"a":[{numbers},NaN]}}'.encode())["a"][0] == 1.5
+    assert decode_object(f'{{"a":[{numbers},NaN]}}'.encode(), MemoryBudget().take)["a"][0] == 1.5
     with pytest.raises(StatusError, match="Missing a comma or "):
-        decode_object(('{"a":[' + "1.5," * 400_000 + "1.5 1]}").encode())
+        decode_object(('{"a":[' + "1.5," * 400_000 + "1.5 1]}").encode(), MemoryBudget().take)
 
 
 def test_rows():

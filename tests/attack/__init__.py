@@ -1,0 +1,1 @@
+"""Attacks on a server, and the bounds that it holds under them."""
