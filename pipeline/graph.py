@@ -10,8 +10,6 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.components.example_validator.component import ExampleValidator
-from tfx.components.schema_gen.component import SchemaGen
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
@@ -31,6 +29,7 @@ from hilir.components.example_gen.component import make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
 from hilir.components.pusher.component import Pusher
+from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
@@ -66,7 +65,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         inputs.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_gen = _schema(config, statistics_gen)
+    schema_gen = _schema(config, inputs, statistics_gen)
     validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"])
     gate = DataGate(
         anomalies=validator.outputs["anomalies"],
@@ -106,12 +105,13 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
     )  # fmt: skip
 
 
-def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
+def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
     """Returns the node that gives the schema; it has the same id either way."""
     if config.schema_.path is None:
-        node: BaseNode = SchemaGen(statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True)
+        code = make_transform_config(config.model.package, inputs.transform_code)
+        node: BaseNode = InferredSchema(statistics_gen.outputs["statistics"], code)
     else:
-        node = ImportSchemaGen(schema_file=config.schema_.path)
+        node = ImportedSchema(config.schema_.path, inputs.schema_content)
     return node.with_id("SchemaGen")
 
 

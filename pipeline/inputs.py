@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class GraphInputs:
         model_code: fingerprint of the code that the Trainer imports.
         commit: the commit that last changed the model package, None without git.
         metric_code: fingerprint of each module that metrics of the user's own come from.
+        schema_content: fingerprint of the file `schema.path`, empty where the schema is inferred.
     """
 
     data_path: str
@@ -35,6 +37,7 @@ class GraphInputs:
     model_code: str
     commit: str | None
     metric_code: Mapping[str, str]
+    schema_content: str = ""
 
 
 def generate_data(config: Config) -> None:
@@ -88,7 +91,15 @@ def find_inputs(config: Config) -> GraphInputs:
         model_code=fingerprint(f"{name}.model", name),
         commit=find_commit(name),
         metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
+        schema_content=find_content(config.schema_.path),
     )
+
+
+def find_content(path: str | None) -> str:
+    """Returns the sha256 of a file on this machine; empty for None, and for an object store's, which the step reads."""
+    if path is None or is_remote(path):
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def find_commit(package: str) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import tensorflow as tf
+
 from hilir.components.errors import ModelPackageError
 
 
@@ -25,7 +27,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     """
     package = custom_config["package"]
     try:
-        outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(inputs)
+        wide = {name: _widen(value) for name, value in inputs.items()}
+        outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
         (name,) = error.args
         if name in inputs:
@@ -35,3 +38,11 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             f"mend the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
     return outputs
+
+
+def _widen(value: Any) -> Any:
+    """Gives a sparse column room for one value a row: made dense, a batch without any value still has all its rows."""
+    if not isinstance(value, tf.SparseTensor) or value.shape.rank != 2:
+        return value
+    rows, width = tf.unstack(value.dense_shape, num=2)
+    return tf.SparseTensor(value.indices, value.values, tf.stack([rows, tf.maximum(width, 1)]))
