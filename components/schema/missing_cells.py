@@ -59,7 +59,6 @@ def _trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, A
     """Returns kind, type and shape of each output; None where the function does not take such inputs."""
     try:
         _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
-    # Any error of the user's own function; Transform shows it where it is one for the data as they are.
-    except Exception:
+    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
         return None
     return {name: (type(value).__name__, value.dtype, str(value.shape)) for name, value in outputs.items()}

@@ -44,5 +44,5 @@ def _widen(value: Any) -> Any:
     """Gives a sparse column room for one value a row: made dense, a batch without any value still has all its rows."""
     if not isinstance(value, tf.SparseTensor) or value.shape.rank != 2:
         return value
-    rows, width = tf.unstack(value.dense_shape, num=2)
-    return tf.SparseTensor(value.indices, value.values, tf.stack([rows, tf.maximum(width, 1)]))
+    shape = tf.stack([value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)])
+    return tf.SparseTensor(value.indices, value.values, shape)
