@@ -87,17 +87,17 @@ def find_inputs(config: Config) -> GraphInputs:
     return GraphInputs(
         data_path=resolve(config.data.path),
         label=package.label,
-        transform_code=fingerprint(f"{name}.preprocessing", name),
-        model_code=fingerprint(f"{name}.model", name),
+        transform_code=fingerprint(f"{name}.preprocessing", package.files),
+        model_code=fingerprint(f"{name}.model", package.files),
         commit=find_commit(name),
-        metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
+        metric_code={module: fingerprint(module) for module in sorted(modules)},
         schema_content=find_content(config.schema_.path),
     )
 
 
 def find_content(path: str | None) -> str:
-    """Returns the sha256 of a file on this machine; empty for None, and for an object store's, which the step reads."""
-    if path is None or is_remote(path):
+    """Returns the sha256 of a file on this machine; empty where there is none."""
+    if path is None or is_remote(path) or not Path(path).is_file():
         return ""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 

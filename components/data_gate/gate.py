@@ -47,7 +47,7 @@ def find_refusals(
     ]
 
 
-def explain(refusals: Sequence[Refusal], fail_on: str, origin: str) -> str:
+def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
     """Returns the text for the user: fact, places, remedy; `origin` is what the data was checked against."""
     count = f"{len(refusals)} {'anomaly' if len(refusals) == 1 else 'anomalies'}"
     first = refusals[0]

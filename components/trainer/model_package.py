@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,7 @@ class ModelPackage:
     preprocessing_fn: Callable[[Any], Any]
     build_model: Callable[[Any], Any]
     hyperparameters: type[BaseModel]
+    files: tuple[Path, ...] = ()
 
     def make_hyperparameters(self, values: dict[str, Any]) -> BaseModel:
         """Returns the checked hyperparameters.
@@ -71,7 +73,23 @@ def load_package(name: str) -> ModelPackage:
         preprocessing_fn=modules["preprocessing"].preprocessing_fn,
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
+        files=_find_files(modules["features"]),
     )
+
+
+def _find_files(features: ModuleType) -> tuple[Path, ...]:
+    """Returns the paths of `FILES`, which are relative to the package's folder or else to the current one."""
+    folder = Path(str(features.__file__)).parent
+    found = []
+    for name in getattr(features, "FILES", ()):
+        paths = [path for path in (folder / name, Path(name)) if path.is_file()]
+        if not paths:
+            raise ModelPackageError(
+                f"{features.__name__}.FILES names '{name}', which is neither in {folder} nor in the current folder; "
+                f"correct the name, or add the file"
+            )
+        found.append(paths[0].resolve())
+    return tuple(found)
 
 
 def _import(package: str, part: str) -> ModuleType:
