@@ -14,8 +14,8 @@ from pathlib import Path
 def fingerprint(module: str, files: Sequence[Path] = ()) -> str:
     """Returns the sha256 of the module's source, of all user code that it imports, and of other files that it reads.
 
-    User code is what is neither Python's own, nor installed, nor hilir's; the module's own package always is. The imports are read from the source, nothing
-    is executed but the `__init__.py` of packages.
+    User code is what is neither Python's own, nor installed, nor hilir's; the module's own package always is. The
+    imports are read from the source, nothing is executed but the `__init__.py` of packages.
 
     Args:
         module: import path, for example `models.taxi.preprocessing`.

@@ -96,7 +96,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
             example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, *tuner, trainer, resolver,
             evaluator, *exporters.values(), pusher, *vertex_pusher,
         ],
-        enable_cache=cache and config.pipeline.cache,
+        enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(config.beam.args),
     )  # fmt: skip
