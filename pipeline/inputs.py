@@ -28,6 +28,7 @@ class GraphInputs:
         model_code: fingerprint of the code that the Trainer imports.
         commit: the commit that last changed the model package, None without git.
         metric_code: fingerprint of each module that metrics of the user's own come from.
+        notes: what the user should know of the package, sentences.
         schema_content: fingerprint of the file `schema.path`, empty where the schema is inferred.
     """
 
@@ -38,6 +39,7 @@ class GraphInputs:
     commit: str | None
     metric_code: Mapping[str, str]
     schema_content: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def generate_data(config: Config) -> None:
@@ -75,10 +77,13 @@ def find_inputs(config: Config) -> GraphInputs:
     """
     from hilir.components.code import fingerprint
     from hilir.components.evaluator.metric_check import find_metric_faults
+    from hilir.components.opened_files import explain, find_undeclared, watch_files
     from hilir.components.trainer.model_package import load_package
 
     name = config.model.package
-    package = load_package(name)
+    with watch_files() as opened:
+        package = load_package(name)
+    undeclared = find_undeclared(opened, package.files)
     package.make_hyperparameters(config.train.hyperparameters)
     faults = find_metric_faults(config.evaluate, package.label)
     if faults:
@@ -92,6 +97,7 @@ def find_inputs(config: Config) -> GraphInputs:
         commit=find_commit(name),
         metric_code={module: fingerprint(module) for module in sorted(modules)},
         schema_content=find_content(config.schema_.path),
+        notes=(explain(name, undeclared),) if undeclared else (),
     )
 
 

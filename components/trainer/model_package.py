@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hilir.components.errors import ModelPackageError
+from hilir.components.opened_files import find_files
 
 _NEEDED = {
     "features": {"LABEL": "the name of the label", "LABEL_COLUMNS": "the raw columns that only the label may see"},
@@ -73,23 +74,8 @@ def load_package(name: str) -> ModelPackage:
         preprocessing_fn=modules["preprocessing"].preprocessing_fn,
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
-        files=_find_files(modules["features"]),
+        files=find_files(modules["features"]),
     )
-
-
-def _find_files(features: ModuleType) -> tuple[Path, ...]:
-    """Returns the paths of `FILES`, which are relative to the package's folder or else to the current one."""
-    folder = Path(str(features.__file__)).parent
-    found = []
-    for name in getattr(features, "FILES", ()):
-        paths = [path for path in (folder / name, Path(name)) if path.is_file()]
-        if not paths:
-            raise ModelPackageError(
-                f"{features.__name__}.FILES names '{name}', which is neither in {folder} nor in the current folder; "
-                f"correct the name, or add the file"
-            )
-        found.append(paths[0].resolve())
-    return tuple(found)
 
 
 def _import(package: str, part: str) -> ModuleType:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
 
 from hilir.components.errors import ModelPackageError
+from hilir.components.opened_files import explain, find_files, find_undeclared, watch_files
+
+progress = logging.getLogger("hilir.progress")
+
+_told: set[str] = set()
 
 
 def make_custom_config(package: str, code: str) -> dict[str, str]:
@@ -28,7 +34,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     package = custom_config["package"]
     try:
         wide = {name: _widen(value) for name, value in inputs.items()}
-        outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
+        with watch_files() as opened:
+            outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
         (name,) = error.args
         if name in inputs:
@@ -37,7 +44,18 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             f"{package}.preprocessing reads the column '{name}', which the data does not have; "
             f"mend the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
+    if opened:
+        _warn(package, opened)
     return outputs
+
+
+def _warn(package: str, opened: set[str]) -> None:
+    undeclared = find_undeclared(opened, find_files(import_module(f"{package}.features")))
+    note = explain(package, undeclared)
+    # The function is traced many times.
+    if undeclared and note not in _told:
+        _told.add(note)
+        progress.info("%s", note, extra={"progress": {"note": note}})
 
 
 def _widen(value: Any) -> Any:

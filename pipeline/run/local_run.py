@@ -102,7 +102,9 @@ class _LocalRun:
             config = self._loaded.config
             generate_data(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True)
-            self._pipeline = build(config, find_inputs(config), platform, cache=self._options.cache)
+            inputs = find_inputs(config)
+            print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
+            self._pipeline = build(config, inputs, platform, cache=self._options.cache)
         return Board(folder.name, [component.id for component in self._pipeline.components])
 
     def run(self, board: Board, folder: Path) -> None:

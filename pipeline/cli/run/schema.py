@@ -46,7 +46,7 @@ def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], vers
 def diff(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], old: str | None, new: str | None) -> None:
     """Print in what two schemas differ: + new, - gone, ~ changed columns."""
     from hilir.pipeline.config import load
-    from hilir.pipeline.versions.schemas import compare, list_numbers, find_schema, read_schema
+    from hilir.pipeline.versions.schemas import compare, find_schema, list_numbers, read_schema
 
     loaded = load(config, overlays, settings).config
     numbers = list_numbers(loaded)
@@ -76,7 +76,7 @@ def freeze(
     from hilir.components.staging import write_file
     from hilir.pipeline.config import load
     from hilir.pipeline.errors import ConfigError
-    from hilir.pipeline.versions.schemas import list_numbers, find_schema
+    from hilir.pipeline.versions.schemas import find_schema, list_numbers
 
     loaded = load(config, overlays, settings).config
     if Path(output).exists() and not force:
