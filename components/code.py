@@ -4,45 +4,92 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sysconfig
+from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 
-def fingerprint(module: str, root: str) -> str:
-    """Returns the sha256 of the module's source and of all that it imports below the package `root`.
+def fingerprint(module: str, files: Sequence[Path] = ()) -> str:
+    """Returns the sha256 of the module's source, of all user code that it imports, and of other files that it reads.
 
-    The imports are read from the source, nothing is executed.
+    User code is what is neither Python's own, nor installed, nor hilir's; the module's own package always is. The
+    imports are read from the source, nothing is executed but the `__init__.py` of packages.
 
     Args:
         module: import path, for example `models.taxi.preprocessing`.
-        root: the package whose modules count, for example `models.taxi`.
+        files: paths of other files.
     """
     digest = hashlib.sha256()
-    for name, path in sorted(_closure(module, root).items()):
+    for name, path in sorted(_closure(module).items()):
         digest.update(f"{name}\n".encode())
         digest.update(path.read_bytes())
+    for path in sorted(files):
+        digest.update(f"{path.name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def _closure(module: str, root: str) -> dict[str, Path]:
+def is_user_code(path: str) -> bool:
+    """Says whether a source file is neither Python's own, nor installed, nor hilir's."""
+    resolved = Path(path).resolve()
+    installed = {"site-packages", "dist-packages"} & set(resolved.parts)
+    return path.endswith(".py") and not installed and not any(resolved.is_relative_to(each) for each in _not_users())
+
+
+@cache
+def _not_users() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    own = Path(__file__).resolve().parents[1]
+    names = ("stdlib", "platstdlib")
+    rooms = ("analysis", "components", "pipeline", "serving")
+    return (*(Path(paths[name]).resolve() for name in names), *(own / room for room in rooms))
+
+
+def _closure(module: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _source(name)
-        if name in found or path is None:
+        if name in found:
+            continue
+        path = _source(name, module.partition(".")[0])
+        if path is None:
             continue
         found[name] = path
-        waiting += [imported for imported in _imports(name, path) if f"{imported}.".startswith(f"{root}.")]
+        waiting += [part for imported in _imports(name, path) for part in _with_parents(imported)]
     return found
 
 
-def _source(name: str) -> Path | None:
+def _with_parents(name: str) -> Iterable[str]:
+    """Yields a name and the packages that it is in, whose `__init__.py` is executed too."""
+    parts = name.split(".")
+    return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _source(name: str, own: str) -> Path | None:
+    # The spec of a module inside a package can only be found by importing the package: of user code alone.
+    top, _, rest = name.partition(".")
+    if not name or top == "hilir" or (rest and top != own and not _is_users(top)):
+        return None
     try:
         spec = find_spec(name)
-    except ModuleNotFoundError:
+    except (ImportError, ValueError, AttributeError):
         return None
-    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin) if top == own or is_user_code(spec.origin) else None
+
+
+def _is_users(top: str) -> bool:
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    if spec is None:
+        return False
+    places = [spec.origin] if spec.origin else [f"{folder}/x.py" for folder in spec.submodule_search_locations or ()]
+    return any(is_user_code(place) for place in places)
 
 
 def _imports(name: str, path: Path) -> list[str]:

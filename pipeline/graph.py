@@ -9,9 +9,6 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
-from tfx.components.example_validator.component import ExampleValidator
-from tfx.components.schema_gen.component import SchemaGen
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
@@ -24,6 +21,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
 from hilir.components.data_gate.component import DataGate
+from hilir.components.data_gate.last_push import LastPushStrategy
+from hilir.components.data_gate.validator import ExampleValidator
 from hilir.components.evaluator.baseline import LatestPushedModelStrategy
 from hilir.components.evaluator.component import Evaluator
 from hilir.components.evaluator.eval_config import make_eval_config
@@ -31,6 +30,7 @@ from hilir.components.example_gen.component import make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
 from hilir.components.pusher.component import Pusher
+from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
@@ -66,13 +66,9 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         inputs.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_gen = _schema(config, statistics_gen)
-    validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"])
-    gate = DataGate(
-        anomalies=validator.outputs["anomalies"],
-        fail_on=config.validation.fail_on,
-        accept=json.dumps(config.validation.accept, sort_keys=True),
-    )
+    schema_gen = _schema(config, inputs, statistics_gen)
+    last_push = [_last_push(example_gen)] if platform.own_resolvers else []
+    validator, gate = _checks(config, example_gen, statistics_gen, schema_gen, *last_push)
     transform = _transform(config, inputs, example_gen, schema_gen, gate)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
@@ -91,28 +87,70 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         code=inputs.metric_code,
     )
     exporters = _exporters(config, example_gen, trainer, evaluator)
-    pusher = _pusher(config, inputs, example_gen, trainer, evaluator, exporters)
+    pusher = _pusher(config, inputs, example_gen, schema_gen, trainer, evaluator, exporters)
     vertex_pusher = _vertex_pusher(config, pusher)
     return Pipeline(
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, validator, gate, transform, *tuner, trainer, resolver, evaluator,
-            *exporters.values(), pusher, *vertex_pusher,
+            example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, *tuner, trainer, resolver,
+            evaluator, *exporters.values(), pusher, *vertex_pusher,
         ],
-        enable_cache=cache and config.pipeline.cache,
+        enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(config.beam.args),
     )  # fmt: skip
 
 
-def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
+def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
     """Returns the node that gives the schema; it has the same id either way."""
     if config.schema_.path is None:
-        node: BaseNode = SchemaGen(statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True)
+        code = make_transform_config(config.model.package, inputs.transform_code)
+        node: BaseNode = InferredSchema(statistics_gen.outputs["statistics"], code)
     else:
-        node = ImportSchemaGen(schema_file=config.schema_.path)
+        node = ImportedSchema(config.schema_.path, inputs.schema_content)
     return node.with_id("SchemaGen")
+
+
+def _last_push(example_gen: BaseNode) -> Resolver:
+    """Returns the node that finds what was pushed last, other than from the data of this run."""
+    return Resolver(
+        strategy_class=LastPushStrategy,
+        pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+        statistics=types.Channel(type=standard_artifacts.ExampleStatistics),
+        examples=example_gen.outputs["examples"],
+    ).with_id("LastPush")
+
+
+def _checks(
+    config: Config,
+    example_gen: BaseNode,
+    statistics_gen: BaseNode,
+    schema_gen: BaseNode,
+    last_push: BaseNode | None = None,
+) -> tuple[BaseNode, BaseNode]:
+    """Returns the nodes that look at the data and that stop the run.
+
+    Without `last_push` data is checked against its own schema or a curated one, and not for drift.
+    """
+    before = {"last_push": last_push.outputs["pushed_model"]} if last_push else {}
+    statistics = {"last_statistics": last_push.outputs["statistics"]} if last_push else {}
+    validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_gen.outputs["schema"],
+        schema_path=config.schema_.path,
+        **before,
+        **statistics,
+    )
+    gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        examples=example_gen.outputs["examples"],
+        fail_on=config.validation.fail_on,
+        accept=json.dumps(config.validation.accept, sort_keys=True),
+        drift=config.validation.drift if last_push else "off",
+        **before,
+    )
+    return validator, gate
 
 
 def _transform(
@@ -230,6 +268,7 @@ def _pusher(
     config: Config,
     inputs: GraphInputs,
     example_gen: BaseNode,
+    schema_gen: BaseNode,
     trainer: BaseNode,
     evaluator: BaseNode,
     exporters: dict[str, BaseNode],
@@ -240,6 +279,7 @@ def _pusher(
         model_blessing=evaluator.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
         settings={
             "root": config.serving.root,
             "model": config.model.name,

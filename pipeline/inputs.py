@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ class GraphInputs:
         commit: the commit that last changed the model package, None without git.
         metric_code: fingerprint of each module that metrics of the user's own come from.
         weight: the raw column with the weight of each row, if there is one.
+        notes: what the user should know of the package, sentences.
+        schema_content: fingerprint of the file `schema.path`, empty where the schema is inferred.
     """
 
     data_path: str
@@ -37,6 +40,8 @@ class GraphInputs:
     commit: str | None
     metric_code: Mapping[str, str]
     weight: str | None = None
+    schema_content: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def generate_data(config: Config) -> None:
@@ -74,10 +79,13 @@ def find_inputs(config: Config) -> GraphInputs:
     """
     from hilir.components.code import fingerprint
     from hilir.components.evaluator.metric_check import find_metric_faults
+    from hilir.components.opened_files import explain, find_undeclared, watch_files
     from hilir.components.trainer.model_package import load_package
 
     name = config.model.package
-    package = load_package(name)
+    with watch_files() as opened:
+        package = load_package(name)
+    undeclared = find_undeclared(opened, package.files)
     package.make_hyperparameters(config.train.hyperparameters)
     faults = find_metric_faults(config.evaluate, package.label)
     if faults:
@@ -86,12 +94,21 @@ def find_inputs(config: Config) -> GraphInputs:
     return GraphInputs(
         data_path=resolve(config.data.path),
         label=package.label,
-        transform_code=fingerprint(f"{name}.preprocessing", name),
-        model_code=fingerprint(f"{name}.model", name),
+        transform_code=fingerprint(f"{name}.preprocessing", package.files),
+        model_code=fingerprint(f"{name}.model", package.files),
         commit=find_commit(name),
-        metric_code={module: fingerprint(module, module.partition(".")[0]) for module in sorted(modules)},
+        metric_code={module: fingerprint(module) for module in sorted(modules)},
         weight=package.weight,
+        schema_content=find_content(config.schema_.path),
+        notes=(explain(name, undeclared),) if undeclared else (),
     )
+
+
+def find_content(path: str | None) -> str:
+    """Returns the sha256 of a file on this machine; empty where there is none."""
+    if path is None or is_remote(path) or not Path(path).is_file():
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def find_commit(package: str) -> str | None:

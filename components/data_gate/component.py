@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -9,7 +10,11 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact, artifact_utils, standard_artifacts
 
-from hilir.components.data_gate.gate import explain, find_refusals
+from hilir.components.data_gate.drift import find_drift
+from hilir.components.data_gate.gate import explain, explain_drift, find_refusals
+from hilir.components.data_gate.last_push import name_version
+from hilir.components.data_gate.report import DataReport, write_report
+from hilir.components.data_gate.validator import read_origin
 from hilir.components.errors import DataRefused
 
 
@@ -26,24 +31,39 @@ class DataBlessing(artifact.Artifact):
 @component
 def DataGate(  # noqa: N802 - a component is named like a class
     anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+    examples: InputArtifact[standard_artifacts.Examples],
     blessing: OutputArtifact[DataBlessing],
     fail_on: Parameter[str],
     accept: Parameter[str],
+    drift: Parameter[str],
+    last_push: InputArtifact[standard_artifacts.PushedModel] = None,
 ) -> None:
-    """Stops the run on anomalies of severity `fail_on` or above that `accept` (JSON) does not name.
+    """Stops the run on anomalies of severity `fail_on` or above that `accept` (JSON) does not name, and on drift.
+
+    `drift` is `off`, `warn` or `fail`, which stops at the level alarm.
 
     Raises:
-        DataRefused: there is such an anomaly.
+        DataRefused: there is such an anomaly, or alarming drift.
     """
     found = {}
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = os.path.join(artifact_utils.get_split_uri([anomalies], split), "SchemaDiff.pb")
         with fileio.open(path, "rb") as file:
             found[split] = anomalies_pb2.Anomalies.FromString(file.read())
+    origin = read_origin(anomalies)
     refusals = find_refusals(found, fail_on, json.loads(accept))
     if refusals:
-        raise DataRefused(explain(refusals, fail_on))
-    blessing.set_int_custom_property("accepted", len(find_refusals(found, "warning", {})))
-    fileio.makedirs(blessing.uri)
-    with fileio.open(os.path.join(blessing.uri, "BLESSED"), "w") as file:
-        file.write("")
+        raise DataRefused(explain(refusals, fail_on, origin))
+    drifted = None if drift == "off" else find_drift(last_push, examples)
+    alarming = [finding for finding in drifted or [] if finding.level == "alarm"]
+    if alarming and drift == "fail":
+        raise DataRefused(explain_drift(alarming, name_version(last_push)))
+    let_pass = find_refusals(found, "warning", {})
+    blessing.set_int_custom_property("accepted", len(let_pass))
+    report = DataReport(
+        checked_against=origin,
+        anomalies=[str(each) for each in let_pass],
+        drift_since=name_version(last_push) if drifted is not None else "",
+        drift=[asdict(each) | {"line": str(each)} for each in drifted or []],
+    )
+    write_report(blessing.uri, report)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from hilir.components.data_gate.drift import Finding
+
 _RANKS = {"never": 99, "error": 2, "warning": 1}
+_EMPTY_CELLS = "FEATURE_TYPE_LOW_FRACTION_PRESENT"
 _SEVERITIES = {anomalies_pb2.AnomalyInfo.ERROR: "error", anomalies_pb2.AnomalyInfo.WARNING: "warning"}
 
 
@@ -44,17 +47,30 @@ def find_refusals(
     ]
 
 
-def explain(refusals: Sequence[Refusal], fail_on: str) -> str:
-    """Returns the text for the user: fact, places, remedy."""
+def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
+    """Returns the text for the user: fact, places, remedy; `origin` is what the data was checked against."""
     count = f"{len(refusals)} {'anomaly' if len(refusals) == 1 else 'anomalies'}"
     first = refusals[0]
     lines = [f"the data has {count} of severity '{fail_on}' or above; nothing was trained, nothing was pushed"]
     lines += [f"  {refusal}" for refusal in refusals]
+    lines += [f"It was checked against {origin}."] if origin else []
+    if any(refusal.anomaly == _EMPTY_CELLS for refusal in refusals):
+        lines.append(
+            "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor (tf.sparse.to_dense)."
+        )
     lines += [
         "To accept one, name it in the configuration, for example",
         f"  --set 'validation.accept={{{first.feature or repr('')}: [{first.anomaly}]}}'",
-        "or change the schema (schema.path), or mend the data.",
+        "or change the schema (schema.path; 'hilir schema freeze' writes one), or correct the data.",
     ]
+    return "\n".join(lines)
+
+
+def explain_drift(alarming: Sequence[Finding], version: str) -> str:
+    """Returns the text for the user about data that is not what the version learned from."""
+    lines = [f"the data drifted since {version}; nothing was trained, nothing was pushed"]
+    lines += [f"  {finding}" for finding in alarming]
+    lines.append("Correct the data; or, if the world did change, type --set validation.drift=warn")
     return "\n".join(lines)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ml_metadata import MetadataStore
-from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
+
+from hilir.components.lineage import find_inputs
 
 
 class LatestPushedModelStrategy(ResolverStrategy):
@@ -31,21 +32,7 @@ class LatestPushedModelStrategy(ResolverStrategy):
         for push in pushed:
             if push.get_int_custom_property("pushed") != 1:
                 continue
-            found = [models[number] for number in _find_inputs(store, push.id, "model") if number in models]
+            found = [models[number] for number in find_inputs(store, push.id, "model") if number in models]
             if found:
                 break
         return {name: [] for name in input_dict} | {"model": found[:1]}
-
-
-def _find_inputs(store: MetadataStore, artifact: int, name: str) -> list[int]:
-    """Returns the ids of what the execution that made the artifact got as its input `name`."""
-    made = [
-        event.execution_id
-        for event in store.get_events_by_artifact_ids([artifact])
-        if event.type == metadata_store_pb2.Event.OUTPUT
-    ]
-    return [
-        event.artifact_id
-        for event in (store.get_events_by_execution_ids(made) if made else [])
-        if event.type == metadata_store_pb2.Event.INPUT and event.path.steps[0].key == name
-    ]

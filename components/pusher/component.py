@@ -22,6 +22,7 @@ class PusherSpec(component_spec.ComponentSpec):
         "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
         "tflite": component_spec.ChannelParameter(type=ModelExport, optional=True),
         "tfjs": component_spec.ChannelParameter(type=ModelExport, optional=True),
     }
@@ -42,6 +43,7 @@ class Pusher(base_component.BaseComponent):
         model_blessing: types.BaseChannel,
         evaluation: types.BaseChannel,
         examples: types.BaseChannel,
+        schema: types.BaseChannel,
         settings: dict[str, Any],
         tflite: types.BaseChannel | None = None,
         tfjs: types.BaseChannel | None = None,
@@ -53,6 +55,7 @@ class Pusher(base_component.BaseComponent):
             model_blessing: the Evaluator's verdict.
             evaluation: the Evaluator's metrics, for the manifest.
             examples: the raw examples, for the golden requests.
+            schema: of the raw examples; the version carries it.
             tflite: the exports for TensorFlow Lite, if any; they get the same version number.
             tfjs: the exports for TensorFlow.js, if any.
             settings: `root`, `model`, `pipeline`, `thresholds`, `code` (fingerprint and commit) and
@@ -65,6 +68,7 @@ class Pusher(base_component.BaseComponent):
                 model_blessing=model_blessing,
                 evaluation=evaluation,
                 examples=examples,
+                schema=schema,
                 tflite=tflite,
                 tfjs=tfjs,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),

@@ -14,6 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from hilir.components.data_gate.validator import SCHEMA
 from hilir.components.evaluator.comparison import read_comparison
 from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
@@ -67,6 +68,8 @@ class Executor(tfx_pusher.Executor):
             )
             write_golden(target, settings["model"], evaluation)
             write_reference(target, training, evaluation)
+            schema = io_utils.get_only_uri_in_dir(inputs["schema"][0].uri)
+            io_utils.copy_file(schema, os.path.join(target, "assets.extra", SCHEMA), overwrite=True)
             beside.append(target)
 
         exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}

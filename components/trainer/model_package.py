@@ -6,12 +6,14 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from hilir.components.errors import ModelPackageError
+from hilir.components.opened_files import find_files
 
 _NEEDED = {
     "features": {"LABEL": "the name of the label", "LABEL_COLUMNS": "the raw columns that only the label may see"},
@@ -35,6 +37,7 @@ class ModelPackage:
         build_model: from hyperparameters, and what is known of the data if it takes that, to the compiled model.
         hyperparameters: the class of its first argument.
         weight: the raw column with the weight of each row, if there is one.
+        files: the files that it declares to read.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ModelPackage:
     build_model: Callable[..., Any]
     hyperparameters: type[BaseModel]
     weight: str | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -115,6 +119,7 @@ def load_package(name: str) -> ModelPackage:
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
         weight=getattr(features, "WEIGHT", None),
+        files=find_files(features),
     )
 
 

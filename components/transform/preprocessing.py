@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
 
 from hilir.components.errors import ModelPackageError
+from hilir.components.opened_files import explain, find_files, find_undeclared, watch_files
+
+progress = logging.getLogger("hilir.progress")
+
+_told: set[str] = set()
 
 
 def make_custom_config(package: str, code: str, weight: str | None = None) -> dict[str, str]:
@@ -33,7 +39,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     """
     package = custom_config["package"]
     try:
-        outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(inputs)
+        wide = {name: _widen(value) for name, value in inputs.items()}
+        with watch_files() as opened:
+            outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
         (name,) = error.args
         if name in inputs:
@@ -50,9 +58,28 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
                 f"the columns are {', '.join(sorted(inputs))}"
             )
         outputs = dict(outputs) | {weight: _as_numbers(inputs[weight])}
+    if opened:
+        _warn(package, opened)
     return outputs
 
 
 def _as_numbers(values: Any) -> Any:
     """Returns the column as float32; a missing value stays missing, for the trainer to refuse."""
     return tf.cast(values, tf.float32)
+
+
+def _warn(package: str, opened: set[str]) -> None:
+    undeclared = find_undeclared(opened, find_files(import_module(f"{package}.features")))
+    note = explain(package, undeclared)
+    # The function is traced many times.
+    if undeclared and note not in _told:
+        _told.add(note)
+        progress.info("%s", note, extra={"progress": {"note": note}})
+
+
+def _widen(value: Any) -> Any:
+    """Gives a sparse column room for one value a row: made dense, a batch without any value still has all its rows."""
+    if not isinstance(value, tf.SparseTensor) or value.shape.rank != 2:
+        return value
+    shape = tf.stack([value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)])
+    return tf.SparseTensor(value.indices, value.values, shape)

@@ -15,6 +15,7 @@ COMMANDS = {
     "run": ("hilir.pipeline.cli.run.run:run", "Train, evaluate and push a model on this machine."),
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
+    "schema": ("hilir.pipeline.cli.run.schema:schema", "Show, compare or write down what is expected of the data."),
     "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
     "export": (

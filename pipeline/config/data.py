@@ -35,10 +35,11 @@ class SchemaSection(Section):
 
 
 class ValidationSection(Section):
-    """Which anomalies of the data stop a run."""
+    """Which anomalies of the data stop a run, and what drift since the last version does."""
 
     fail_on: Literal["error", "warning", "never"]
     accept: dict[str, list[str]]
+    drift: Literal["off", "warn", "fail"]
 
 
 class TransformSection(Section):

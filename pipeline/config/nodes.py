@@ -11,6 +11,7 @@ def list_nodes(config: Config) -> list[str]:
         "ExampleGen": True,
         "StatisticsGen": True,
         "SchemaGen": True,
+        "LastPush": True,
         "ExampleValidator": True,
         "DataGate": True,
         "Transform": True,

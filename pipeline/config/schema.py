@@ -31,7 +31,11 @@ class PipelineSection(Section):
 
     root: str
     runs: str
-    cache: bool
+    cache: bool | dict[str, bool]
+
+    def list_uncached(self) -> tuple[str, ...]:
+        """Returns the steps that run also if nothing changed, where not all do."""
+        return () if isinstance(self.cache, bool) else tuple(name for name, cached in self.cache.items() if not cached)
 
 
 class ServingSection(Section):

@@ -37,6 +37,7 @@ class Summary:
     exports: dict[str, Any] = field(default_factory=dict)
     comparison: dict[str, Any] = field(default_factory=dict)
     plots: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the object that `--json` prints; the plots are not in it."""
@@ -50,6 +51,7 @@ class Summary:
             "metrics": self.metrics,
             "baseline": self.baseline,
             "comparison": self.comparison,
+            "data": self.data,
             "exports": self.exports,
             "nodes": self.nodes,
             "seconds": round(self.seconds, 3),
@@ -82,6 +84,7 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
         comparison=evaluated.comparison,
         plots=evaluated.plots,
         exports=_read_exports(outputs) if status == "succeeded" else {},
+        data=_read_data(run),
         nodes=[
             {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
         ],
@@ -114,6 +117,15 @@ def _read_evaluation(uri: str | None) -> _Evaluation:
         comparison=asdict(read_comparison(uri)),
         plots=read_plots(uri),
     )
+
+
+def _read_data(run: RunRecord | None) -> dict[str, Any]:
+    """Returns what the gate found in the data; empty where the run did not come that far."""
+    from hilir.components.data_gate.report import read_report
+
+    gates = [step for step in (run.steps if run else ()) if step.node == "DataGate"]
+    reports = [read_report(artifact.uri) for step in gates for artifact in step.outputs.values()]
+    return next((asdict(report) for report in reports if report is not None), {})
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +162,11 @@ def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
 
 def write_lines(summary: Summary, command: str) -> Iterator[str]:
     """Yields the summary as lines for a person; `command` is what the user typed."""
+    from hilir.components.data_gate.report import write_lines as write_data
+
     yield ""
+    if summary.data:
+        yield from write_data(summary.data)
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)

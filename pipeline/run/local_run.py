@@ -17,6 +17,7 @@ from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require
+from hilir.pipeline.run.ownership import claim, require_own
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.run.session import Session, run_session
 
@@ -29,12 +30,16 @@ _COLLECT_AFTER = 50_000
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to the configuration: `first` and `last` are the nodes of --from and --to."""
+    """What the command line adds to the configuration.
+
+    `first` and `last` are the nodes of --from and --to, `uncached` those that run also if nothing changed.
+    """
 
     shown: str
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     cache: bool = True
+    uncached: tuple[str, ...] = ()
 
 
 def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> None:
@@ -48,20 +53,30 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     config = loaded.config
     require(config)
     require_nodes(loaded, options)
+    require_own(loaded)
     root = Path(config.pipeline.root) / config.model.name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
     session = Session(runs, config.model.name, ("config.yaml", loaded.text), f"hilir run {options.shown}")
     with _alone(root):
-        run_session(session, _LocalRun(loaded, options, root), finished)
+        claim(loaded)
+        try:
+            run_session(session, _LocalRun(loaded, options, root), finished)
+        finally:
+            claim(loaded)
 
 
 def require_nodes(loaded: LoadedConfig, options: Options) -> None:
-    """Raises ConfigError if --from or --to names a node that the pipeline of the configuration does not have."""
+    """Raises ConfigError if an option or pipeline.cache names a node that the pipeline does not have."""
     nodes = list_nodes(loaded.config)
     faults = [
         f"{option} {name}: there is no such node; the nodes are {', '.join(nodes)}"
-        for option, names in (("--from", options.first), ("--to", options.last))
+        for option, names in (
+            ("--from", options.first),
+            ("--to", options.last),
+            ("--no-cache", options.uncached),
+            ("pipeline.cache:", loaded.config.pipeline.list_uncached()),
+        )
         for name in names
         if name not in nodes
     ]
@@ -87,13 +102,16 @@ class _LocalRun:
             config = self._loaded.config
             generate_data(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True)
-            self._pipeline = build(config, find_inputs(config), platform, cache=self._options.cache)
+            inputs = find_inputs(config)
+            print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
+            self._pipeline = build(config, inputs, platform, cache=self._options.cache)
         return Board(folder.name, [component.id for component in self._pipeline.components])
 
     def run(self, board: Board, folder: Path) -> None:
         from hilir.pipeline.run import local_runner
 
-        selection = local_runner.Selection(self._options.first, self._options.last)
+        uncached = (*self._options.uncached, *self._loaded.config.pipeline.list_uncached())
+        selection = local_runner.Selection(self._options.first, self._options.last, uncached)
         local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt")
 
     def record(self, run_id: str) -> RunRecord | None:

@@ -27,10 +27,11 @@ from hilir.pipeline.run.progress import Progress
 
 @dataclass(frozen=True)
 class Selection:
-    """Which nodes of the pipeline to run: from these, to these; empty means all."""
+    """Which nodes of the pipeline to run: from these, to these; empty means all. `uncached` run also if unchanged."""
 
     first: Sequence[str] = ()
     last: Sequence[str] = ()
+    uncached: Sequence[str] = ()
 
 
 def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log: Path) -> None:
@@ -49,6 +50,9 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
     """
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    for node in ir.nodes:
+        if node.pipeline_node.node_info.id in selection.uncached:
+            node.pipeline_node.execution_options.caching_options.enable_cache = False
     connection = pipeline.metadata_connection_config
     options = _options(selection)
     with _watched(board, connection, run_id):

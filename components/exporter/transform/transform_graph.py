@@ -156,6 +156,9 @@ class _Reader:
         arguments = [self.read(tensor, env) for tensor in op.inputs]
         if op.type in ("Pack", "StridedSlice", "Prod", "ConcatV2") and not any(isinstance(a, _Step) for a in arguments):
             return _SHAPE
+        # A sparse column is given room for one value a row.
+        if op.type == "Maximum" and any(argument is _SHAPE for argument in arguments):
+            return _SHAPE
         if op.type in _SAME:
             return arguments[0]
         return self._compute(op, arguments)

@@ -15,7 +15,15 @@ from hilir.pipeline.cli.options import config_argument, json_option, overlay_opt
     "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
 )
 @click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
-@click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
+@click.option(
+    "--no-cache",
+    "uncached",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[NODE]",
+    help="Run this step also if nothing changed; without NODE, at the end of the line, every step.",
+)
 @json_option
 def run(
     config: str,
@@ -23,7 +31,7 @@ def run(
     settings: tuple[str, ...],
     first: tuple[str, ...],
     last: tuple[str, ...],
-    no_cache: bool,
+    uncached: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Train, evaluate and push a model on this machine.
@@ -34,5 +42,5 @@ def run(
     from hilir.pipeline.run.local_run import Options, run_locally
 
     loaded = load(config, overlays, settings)
-    options = Options(config, first, last, cache=not no_cache)
+    options = Options(config, first, last, cache="" not in uncached, uncached=tuple(filter(None, uncached)))
     run_locally(loaded, options, lambda summary: print_summary(summary, f"hilir run {config}", as_json=as_json))

@@ -97,7 +97,8 @@ def _retry_policy(retries: RetriesSection, count: int) -> Json:
 
 def _set_caching(job: Json, config: Config) -> list[str]:
     steps = [name for name, _ in containers(job)]
+    wanted = dict.fromkeys(config.pipeline.list_uncached(), False) | config.vertex.cache
     for name, task in tasks(job):
-        if name in config.vertex.cache:
-            task["cachingOptions"] = {"enableCache": config.vertex.cache[name]}
+        if name in wanted:
+            task["cachingOptions"] = {"enableCache": wanted[name]}
     return unknown_steps("vertex.cache", list(config.vertex.cache), steps)

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from hilir.components.code import fingerprint
+from hilir.components.code import fingerprint, is_user_code
 
 SOURCES = {
     "__init__.py": "",
@@ -26,7 +26,7 @@ def package(tmp_path, monkeypatch):
 
 
 def both() -> tuple[str, str]:
-    return fingerprint("mine.preprocessing", "mine"), fingerprint("mine.model", "mine")
+    return fingerprint("mine.preprocessing"), fingerprint("mine.model")
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,45 @@ def test_nothing_changes_without_an_edit(package):
 
 def test_the_code_is_read_and_not_run(package):
     (package / "model.py").write_text("raise SystemExit('this was executed')\n")
-    assert len(fingerprint("mine.model", "mine")) == 64
+    assert len(fingerprint("mine.model")) == 64
+
+
+def test_an_edit_of_a_module_next_to_the_package_counts(package):
+    (package.parent / "shapes_of_mine.py").write_text("WIDTH = 1\n")
+    (package / "model.py").write_text("import os\nimport numpy.linalg\nfrom shapes_of_mine import WIDTH\n")
+    before = both()
+    (package.parent / "shapes_of_mine.py").write_text("WIDTH = 2\n")
+    assert tuple(old != new for old, new in zip(before, both(), strict=True)) == (False, True)
+
+
+def test_an_edit_of_a_module_in_another_package_counts(package):
+    other = package.parent / "others_of_mine"
+    other.mkdir()
+    (other / "layers.py").write_text("WIDTH = 1\n")
+    (package / "model.py").write_text("import others_of_mine.layers\n")
+    before = both()
+    (other / "layers.py").write_text("WIDTH = 2\n")
+    assert tuple(old != new for old, new in zip(before, both(), strict=True)) == (False, True)
+
+
+def test_the_content_of_other_files_counts(package, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("a\n")
+    before = fingerprint("mine.model", [words])
+    assert before != fingerprint("mine.model")
+    words.write_text("b\n")
+    assert fingerprint("mine.model", [words]) != before
+
+
+def test_what_is_installed_and_ours_does_not_count():
+    import numpy
+
+    import hilir.components.errors
+
+    assert not is_user_code(numpy.__file__)
+    assert not is_user_code(hilir.components.errors.__file__)
+    assert is_user_code(__file__)
+
+
+def test_a_package_that_is_installed_counts_where_it_is_the_models():
+    assert fingerprint("packaging.version") != fingerprint("packaging.tags")

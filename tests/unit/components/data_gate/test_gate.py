@@ -24,7 +24,7 @@ def test_the_message_lists_feature_anomaly_and_how_to_accept_it():
         "  split train, feature 'miles': UNEXPECTED_DATA_TYPE (error): Expected FLOAT but got BYTES.\n"
         "To accept one, name it in the configuration, for example\n"
         "  --set 'validation.accept={miles: [UNEXPECTED_DATA_TYPE]}'\n"
-        "or change the schema (schema.path), or mend the data."
+        "or change the schema (schema.path; 'hilir schema freeze' writes one), or correct the data."
     )
 
 

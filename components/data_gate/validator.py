@@ -1,0 +1,140 @@
+"""TFX's ExampleValidator, which also knows what was pushed last."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.components.example_validator import executor as tfx_validator
+from tfx.components.example_validator import labels
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.components.util import value_utils
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import io_utils, writer_utils
+
+from hilir.components.data_gate.last_push import find_file, name_version
+
+SCHEMA = "schema.pbtxt"
+"""The schema in `assets.extra` of a version."""
+
+_ORIGIN = "checked_against"
+
+
+class ValidatorSpec(standard_component_specs.ExampleValidatorSpec):
+    """What TFX's ExampleValidator needs, and the push before."""
+
+    PARAMETERS = standard_component_specs.ExampleValidatorSpec.PARAMETERS | {
+        "schema_path": component_spec.ExecutionParameter(type=str)
+    }
+    INPUTS = standard_component_specs.ExampleValidatorSpec.INPUTS | {
+        "last_push": component_spec.ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
+        "last_statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
+    }
+
+
+class Executor(tfx_validator.Executor):
+    """Checks the statistics against the curated schema, else that of the last push, else the one of this data."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> Any:
+        """Writes the anomalies of each split, and in a property against what the data was checked."""
+        push = next(iter(input_dict.get("last_push") or []), None)
+        path = exec_properties["schema_path"]
+        before = None if path else find_file(push, SCHEMA)
+        self._schema = io_utils.parse_pbtxt_file(before, schema_pb2.Schema()) if before else None
+        self._statistics = input_dict["statistics"][0]
+        self._last = next(iter(input_dict.get("last_statistics") or []), None)
+        origin = path or (f"the schema of {name_version(push)}" if push and before else "")
+        output_dict["anomalies"][0].set_string_custom_property(_ORIGIN, origin)
+        return super().Do({key: input_dict[key] for key in ("statistics", "schema")}, output_dict, exec_properties)
+
+    def _Validate(  # noqa: N802 - TFX's name
+        self, inputs: dict[str, Any], outputs: dict[str, Any]
+    ) -> anomalies_pb2.Anomalies:
+        folder = value_utils.GetSoleValue(outputs, labels.SCHEMA_DIFF_PATH)
+        split = os.path.basename(folder.rstrip("/")).removeprefix("Split-")
+        anomalies = validate(
+            inputs["statistics"],
+            self._schema or inputs["schema"],
+            _load(self._last, split),
+            _load(self._statistics, "eval") if split == "train" else None,
+        )
+        writer_utils.write_anomalies(os.path.join(folder, tfx_validator.DEFAULT_FILE_NAME), anomalies)
+        return anomalies
+
+
+def validate(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    schema: schema_pb2.Schema,
+    last: statistics_pb2.DatasetFeatureStatisticsList | None,
+    held_out: statistics_pb2.DatasetFeatureStatisticsList | None,
+) -> anomalies_pb2.Anomalies:
+    """Returns the anomalies.
+
+    Args:
+        statistics: of the data.
+        schema: what is expected; its `drift_comparator` bounds the distance to `last`, and its `skew_comparator` that
+            to `held_out`.
+        last: statistics of the data of the last push, if any.
+        held_out: of the split `eval`, which stands for what will be served.
+    """
+    result: anomalies_pb2.Anomalies = tfdv.validate_statistics(
+        statistics, schema, previous_statistics=last, serving_statistics=held_out
+    )
+    return result
+
+
+def read_origin(anomalies: types.Artifact) -> str:
+    """Returns against what the data was checked; empty where there was nothing but itself."""
+    found: str = anomalies.get_string_custom_property(_ORIGIN)
+    return found
+
+
+def _load(artifact: types.Artifact | None, split: str) -> statistics_pb2.DatasetFeatureStatisticsList | None:
+    if artifact is None or split not in artifact_utils.decode_split_names(artifact.split_names):
+        return None
+    return stats_artifact_utils.load_statistics(artifact, split).proto()
+
+
+class ExampleValidator(base_component.BaseComponent):
+    """Looks for anomalies in the statistics."""
+
+    SPEC_CLASS = ValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        schema_path: str | None,
+        last_push: types.BaseChannel | None = None,
+        last_statistics: types.BaseChannel | None = None,
+    ) -> None:
+        """Makes the node.
+
+        Args:
+            statistics: of the examples.
+            schema: the one of this run.
+            schema_path: the file that it comes from, None where it was inferred.
+            last_push: the version pushed last, if there is a way to know it.
+            last_statistics: of the data that it learned from.
+        """
+        super().__init__(
+            spec=ValidatorSpec(
+                statistics=statistics,
+                schema=schema,
+                schema_path=schema_path or "",
+                last_push=last_push,
+                last_statistics=last_statistics,
+                exclude_splits="[]",
+                anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+            )
+        )

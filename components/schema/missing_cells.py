@@ -1,0 +1,64 @@
+"""Finds which columns may have empty cells: those that preprocessing_fn also takes as sparse tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform import impl_helper
+from tensorflow_transform.tf_metadata import schema_utils
+
+from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
+
+_Specs = Mapping[str, tf.TypeSpec]
+
+
+def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], Any]) -> set[str]:
+    """Returns the columns with a value in each row that may as well have rows without one.
+
+    The function is traced with such columns as sparse tensors. Where its outputs are of the same kinds as before, the
+    column can lose cells later, and neither the function nor the model sees another type.
+
+    Args:
+        schema: as inferred; complete columns have a shape.
+        preprocessing_fn: takes the raw features by name.
+    """
+    raw = make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
+    complete = [name for name, feature in raw.items() if feature.is_fixed and feature.spec.shape in ([], [1], (), (1,))]
+    specs = type_specs(raw)
+    wanted = _trace(preprocessing_fn, specs)
+    if wanted is None or not complete:
+        return set()
+
+    def accepts(names: set[str]) -> bool:
+        sparse = {name: tf.SparseTensorSpec([None, None], raw[name].dtype) for name in names}
+        return _trace(preprocessing_fn, {**specs, **sparse}) == wanted
+
+    if accepts(set(complete)):
+        return set(complete)
+    found: set[str] = set()
+    for name in complete:
+        if accepts(found | {name}):
+            found.add(name)
+    return found
+
+
+def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
+    """Lets rows have no value of the columns; each column must still be there, and have one value a row at most."""
+    for feature in schema.feature:
+        if feature.name in names:
+            feature.ClearField("shape")
+            feature.presence.ClearField("min_fraction")
+            feature.presence.min_count = 1
+            feature.value_count.min = feature.value_count.max = 1
+
+
+def _trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:
+    """Returns kind, type and shape of each output; None where the function does not take such inputs."""
+    try:
+        _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
+    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
+        return None
+    return {name: (type(value).__name__, value.dtype, str(value.shape)) for name, value in outputs.items()}

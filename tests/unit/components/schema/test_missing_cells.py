@@ -1,0 +1,99 @@
+import sys
+
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform.tf_metadata import schema_utils
+
+from hilir.components.schema.executor import relax
+from hilir.components.schema.missing_cells import find_optional
+from hilir.components.transform.preprocessing import preprocessing_fn
+
+COMPLETE = "presence {min_fraction: 1.0 min_count: 1} shape {dim {size: 1}}"
+SCHEMA = text_format.Parse(
+    f"""
+    feature {{ name: "size" type: FLOAT {COMPLETE} }}
+    feature {{ name: "rooms" type: INT {COMPLETE} }}
+    feature {{ name: "kind" type: BYTES domain: "kind" {COMPLETE} }}
+    feature {{ name: "raw" type: FLOAT {COMPLETE} }}
+    string_domain {{ name: "kind" value: "a" value: "b" }}
+    """,
+    schema_pb2.Schema(),
+)
+SOURCE = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+
+def dense(values, missing):
+    if isinstance(values, tf.SparseTensor):
+        values = tf.sparse.to_dense(values, missing)
+    return tf.reshape(values, [-1, 1])
+
+
+def preprocessing_fn(inputs):
+    return {
+        "size": dense(tft.scale_to_z_score(inputs["size"]), 0.0),
+        "rooms": dense(inputs["rooms"], 7),
+        "kind": dense(tft.compute_and_apply_vocabulary(inputs["kind"]), 9),
+        "raw": tft.scale_to_z_score(inputs["raw"]),
+    }
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "emptiable"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "preprocessing.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "emptiable"
+    for name in ("emptiable", "emptiable.preprocessing"):
+        sys.modules.pop(name, None)
+
+
+def test_cells_may_be_empty_where_the_function_gives_them_a_value(package):
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(SCHEMA)
+    relax(schema, {"package": package, "code": ""})
+    specs = schema_utils.schema_as_feature_spec(schema).feature_spec
+    assert {name: type(spec).__name__ for name, spec in specs.items()} == {
+        "size": "VarLenFeature", "rooms": "VarLenFeature", "kind": "VarLenFeature", "raw": "FixedLenFeature",
+    }  # fmt: skip
+    features = {feature.name: feature for feature in schema.feature}
+    assert features["size"].presence == schema_pb2.FeaturePresence(min_count=1)
+    assert features["raw"].presence.min_fraction == 1.0
+    assert features["kind"].distribution_constraints.min_domain_mass == pytest.approx(0.9)
+    assert features["kind"].domain == "kind"
+
+
+def test_a_function_that_fails_on_the_data_as_they_are_changes_nothing():
+    def broken(inputs):
+        return {"x": inputs["gone"]}
+
+    assert find_optional(SCHEMA, broken) == set()
+
+
+def test_one_column_for_which_it_must_be_dense_keeps_the_others():
+    def mixed(inputs):
+        return {
+            "both": tf.reshape(inputs["raw"], [-1, 1]),
+            "kind": tf.reshape(tf.sparse.to_dense(inputs["kind"], ""), [-1, 1])
+            if isinstance(inputs["kind"], tf.SparseTensor)
+            else inputs["kind"],
+        }
+
+    assert find_optional(SCHEMA, mixed) == {"size", "rooms", "kind"}
+
+
+def test_a_batch_without_a_value_keeps_its_rows(package):
+    empty = tf.io.parse_example([tf.train.Example().SerializeToString()] * 2, {"rooms": tf.io.VarLenFeature(tf.int64)})[
+        "rooms"
+    ]
+    import emptiable.preprocessing as module
+
+    module.preprocessing_fn = lambda inputs: {"rooms": module.dense(inputs["rooms"], tf.constant(7, tf.int64))}
+    found = preprocessing_fn({"rooms": empty}, {"package": package, "code": ""})
+    assert found["rooms"].numpy().tolist() == [[7], [7]]
