@@ -19,9 +19,9 @@ _DEFAULT_ROOT = "out/models"
 class Summary:
     """The outcome of a run.
 
-    `status` is `succeeded`, `failed` or `interrupted`; `blessed` is None where no model was evaluated; `metrics` and
-    `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing; `plots` is
-    what `components.evaluator.plots` reads.
+    `status` is `succeeded`, `not_blessed`, `failed` or `interrupted`; `blessed` is None where no model was evaluated;
+    `metrics` and `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing;
+    `plots` is what `components.evaluator.plots` reads.
     """
 
     run_id: str
@@ -70,10 +70,11 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
     blessing = next((a for a in outputs.values() if a.type == "ModelBlessing"), None)
     evaluated = _read_evaluation(evaluation.uri if evaluation and status == "succeeded" else None)
     is_pushed = pushed is not None and bool(pushed.properties.get("pushed"))
+    blessed = bool(blessing.properties.get("blessed", 0)) if blessing and evaluated.metrics else None
     return Summary(
         run_id=board.run_id,
-        status=status,
-        blessed=bool(blessing.properties.get("blessed", 0)) if blessing and evaluated.metrics else None,
+        status="not_blessed" if status == "succeeded" and blessed is False else status,
+        blessed=blessed,
         reasons=reasons + evaluated.reasons,
         version=int(pushed.properties["pushed_version"]) if pushed and is_pushed else None,
         version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
@@ -158,7 +159,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
             yield f"  {name:<16} {value:>12.4f}{change}"
         yield from _write_comparison(summary.comparison)
         yield ""
-    if summary.status == "succeeded" and summary.blessed is False:
+    if summary.status == "not_blessed":
         yield "not blessed, not pushed:"
         yield from (f"  {reason}" for reason in summary.reasons)
         yield f"next: fix the model or the bound, then  {command}"

@@ -29,16 +29,18 @@ _COLLECT_AFTER = 50_000
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to the configuration: `first` and `last` are the nodes of --from and --to."""
+    """What the command line adds to the configuration: the nodes of --from and --to, and itself, to be typed again."""
 
-    shown: str
+    command: str
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     cache: bool = True
 
 
-def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> None:
-    """Runs the pipeline of the configuration; `finished` gets the summary, also that of a failed run.
+def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> str:
+    """Runs the pipeline of the configuration and returns the status: `succeeded` or `not_blessed`.
+
+    `finished` gets the summary, also that of a failed run.
 
     Raises:
         ConfigError: the configuration points to something wrong, or there is no such node; nothing was started.
@@ -51,9 +53,9 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     root = Path(config.pipeline.root) / config.model.name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, config.model.name, ("config.yaml", loaded.text), f"hilir run {options.shown}")
+    session = Session(runs, config.model.name, ("config.yaml", loaded.text), options.command, config.model.package)
     with _alone(root):
-        run_session(session, _LocalRun(loaded, options, root), finished)
+        return run_session(session, _LocalRun(loaded, options, root), finished)
 
 
 def require_nodes(loaded: LoadedConfig, options: Options) -> None:
@@ -94,7 +96,8 @@ class _LocalRun:
         from hilir.pipeline.run import local_runner
 
         selection = local_runner.Selection(self._options.first, self._options.last)
-        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt")
+        package = self._loaded.config.model.package
+        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt", package)
 
     def record(self, run_id: str) -> RunRecord | None:
         from hilir.pipeline.run.metadata_store import RunStore, connection
