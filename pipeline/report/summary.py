@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.report.board import Board
@@ -139,6 +140,16 @@ def serve_command(version_path: str) -> str:
     return "hilir serve" if root == _DEFAULT_ROOT else f"hilir serve --root {shlex.quote(root)}"
 
 
+def _write_sample(version_path: str) -> Iterator[str]:
+    """Yields the request to send to the server that was just named, where the version has one that is short enough."""
+    from hilir.serving.sample import write_curl
+
+    version = Path(version_path)
+    line = write_curl(version, version.parent.name)
+    if line is not None:
+        yield f"then: {line}"
+
+
 def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
     """Yields what was not compared, and the thresholds that were not checked for it."""
     if comparison.get("skipped"):
@@ -168,6 +179,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
             yield from (f"  {line}" for line in export["variants"])
         yield f"blessed; version {summary.version} is in {summary.version_path}"
         yield f"next: {serve_command(str(summary.version_path))}"
+        yield from _write_sample(str(summary.version_path))
     elif summary.status == "succeeded":
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"
