@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 
@@ -26,7 +29,16 @@ _WHILE_RUNNING = re.compile(r"\s*\[while running '[^\n]*'\]|\s*\[while running \
 _EXCEPTION = re.compile(
     r"(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|Failed|Refused))(?:: ?(?P<message>.*))?"
 )
+# A class of the user's may have any name.
+_ANY_EXCEPTION = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
 _MAX_LENGTH = 1000
+# Errors of hilir's own, whose message is the whole text for the user, and the one that stands for a user's error.
+_OURS = "hilir."
+_OF_USER = "UserCodeError"
+# Lines of logs that may follow a traceback: glog's and absl's.
+_LOGGED = re.compile(r"[IWEF]\d{4} ")
+_INSTALLED = ("site-packages", "dist-packages")
+_HILIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @dataclass(frozen=True)
@@ -37,15 +49,45 @@ class Cause:
         kind: class of the innermost error, without its module.
         message: its own message.
         place: `file:line` of the deepest frame in the user's files; None if there is none.
+        planned: it is one of hilir's own errors, whose message needs no traceback.
     """
 
     kind: str
     message: str
     place: str | None
+    planned: bool = False
 
     def __str__(self) -> str:
+        if self.planned or self.kind == _OF_USER:
+            return self.message
         said = f"{self.kind}: {self.message}" if self.message else self.kind
         return f"{said} ({self.place})" if self.place else said
+
+
+def find_user_folders(package: str = "") -> list[str]:
+    """Returns where the user's files are: the folders of the import path that Python and pip did not put there.
+
+    Args:
+        package: import path of the model package, which may be installed as well.
+    """
+    # A program's own folder (`bin`) is on the path, too.
+    python = [sysconfig.get_path(name) for name in ("stdlib", "scripts")]
+    folders = [os.path.abspath(entry) for entry in sys.path if Path(entry or ".").is_dir()]
+    found = [
+        folder
+        for folder in folders
+        if not set(_INSTALLED) & set(Path(folder).parts) and not any(_is_below(folder, each) for each in python)
+    ]
+    try:
+        spec = find_spec(package) if package else None
+    except (ImportError, ValueError):
+        spec = None
+    return [*found, *((spec.submodule_search_locations or []) if spec is not None else [])]
+
+
+def describe(cause: Cause, log: str | os.PathLike[str]) -> str:
+    """Returns the text for the user about a cause whose traceback is in the file `log`."""
+    return str(cause) if cause.planned else f"{cause}; the whole traceback is in {os.fspath(log)}"
 
 
 def find_cause(error: BaseException, folders: Sequence[str]) -> Cause:
@@ -56,18 +98,32 @@ def find_cause(error: BaseException, folders: Sequence[str]) -> Cause:
         folders: where the user's files are.
     """
     chain = list(_chain(error))
+    ours = next((each for each in _contexts(error) if _is_ours(_kind(each))), None)
+    if ours is not None:
+        return _make(_kind(ours), str(ours), [])
     places = [place for each in chain for place in _places(each, folders)]
-    kind, message = _unwrap(type(chain[-1]).__name__, str(chain[-1]))
-    return Cause(kind, message[:_MAX_LENGTH], places[-1] if places else None)
+    return _make(*_unwrap(_kind(chain[-1]), str(chain[-1])), places)
 
 
 def read_cause(text: str, folders: Sequence[str]) -> Cause | None:
     """Returns the cause that a traceback names, as a program prints it; None if the text has no traceback."""
     if _TRACEBACK not in text:
         return None
-    kind, message = _unwrap("Error", text)
-    places = list(_places_in(text, folders))
-    return Cause(kind, message[:_MAX_LENGTH], places[-1] if places else None)
+    return _make(*_unwrap("Error", text), list(_places_in(text, folders)))
+
+
+def _make(kind: str, message: str, places: Sequence[str]) -> Cause:
+    name, ours = kind.rpartition(".")[2], _is_ours(kind)
+    place = places[-1] if places and not ours else None
+    return Cause(name, message if ours else message[:_MAX_LENGTH], place, planned=ours and name != _OF_USER)
+
+
+def _is_ours(kind: str) -> bool:
+    return kind.startswith(_OURS)
+
+
+def _kind(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -78,6 +134,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__
+
+
+def _contexts(error: BaseException) -> Iterator[BaseException]:
+    """Yields the error and all that it followed, also what was handled when it arose."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def _places(error: BaseException, folders: Sequence[str]) -> Iterator[str]:
@@ -92,10 +158,19 @@ def _places_in(text: str, folders: Sequence[str]) -> Iterator[str]:
 
 
 def _place(path: str, line: int, folders: Sequence[str]) -> Iterator[str]:
-    """Yields the place if it is in one of the folders, as seen from the current folder where that is shorter."""
-    if any(Path(path).is_relative_to(folder) for folder in folders):
+    """Yields the place if it is in one of the folders, as seen from the current folder where that is shorter.
+
+    The project's folder may have hilir's sources and an environment with installed packages in it.
+    """
+    file = Path(path)
+    inside = [file.relative_to(folder) for folder in folders if file.is_relative_to(folder)]
+    if any(not set(_INSTALLED) & set(each.parts) for each in inside) and not _is_below(path, _HILIR):
         shown = os.path.relpath(path)
         yield f"{path if shown.startswith('..') else shown}:{line}"
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def _unwrap(kind: str, text: str) -> tuple[str, str]:
@@ -103,7 +178,7 @@ def _unwrap(kind: str, text: str) -> tuple[str, str]:
     while True:
         inner = _innermost(text)
         if inner is None:
-            return kind.rpartition(".")[2], _clean(text)
+            return kind, _clean(text)
         kind, text = inner
 
 
@@ -119,10 +194,11 @@ def _innermost(text: str) -> tuple[str, str] | None:
 def _quoted(block: str) -> tuple[str, str] | None:
     """Returns the error below the frames of a block: the first line of an error's form, with those that follow."""
     lines = _indented_alike(block.splitlines()[1:])
-    for number, line in enumerate(lines):
-        found = _EXCEPTION.fullmatch(line) if not line.startswith(" ") else None
-        if found is not None:
-            return found["kind"], "\n".join([found["message"] or "", *_continued(lines[number + 1 :])])
+    for form in (_EXCEPTION, _ANY_EXCEPTION):
+        for number, line in enumerate(lines):
+            found = form.fullmatch(line)
+            if found is not None:
+                return found["kind"], "\n".join([found["message"] or "", *_continued(lines[number + 1 :])])
     return None
 
 
@@ -144,7 +220,8 @@ def _continued(lines: Sequence[str]) -> Iterator[str]:
         yield from lines
         return
     for line in lines:
-        if not line.strip() or line.lstrip().startswith(("During handling", "The above exception")):
+        followed = line.lstrip().startswith(("During handling", "The above exception"))
+        if not line.strip() or followed or _LOGGED.match(line):
             return
         yield line
 

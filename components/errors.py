@@ -17,6 +17,13 @@ class ModelPackageError(ComponentError):
     """The user's model package lacks something or does not fit its data."""
 
 
+class UserCodeError(ModelPackageError):
+    """Code of the user's raised an error; the message says which, and in which line of their files.
+
+    The traceback is in the log, as the message of an error that nobody planned may not say enough.
+    """
+
+
 class PushError(ComponentError):
     """A version could not be written to the serving root."""
 

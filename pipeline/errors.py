@@ -6,7 +6,7 @@
     └── Interrupted       the user stopped it                                                     (exit code 130)
 
 The message of each is the whole text for the user: fact, place, remedy.
-`hilir.pipeline.cli.exits` gives the exit codes.
+`hilir.pipeline.cli.exits` gives the exit codes. A model that is not blessed is an answer and no error.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from hilir.components.cause import find_cause, find_user_folders
+from hilir.components.errors import UserCodeError
 from hilir.components.staging import staged
 from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
@@ -49,6 +51,7 @@ def generate_data(config: Config) -> None:
 
     Raises:
         ConfigError: the generator cannot be imported.
+        UserCodeError: it raised an error.
     """
     target = Path(resolve(config.data.path))
     if config.data.generator is None or is_remote(config.data.path) or target.exists():
@@ -56,10 +59,10 @@ def generate_data(config: Config) -> None:
     module, _, function = config.data.generator.rpartition(".")
     try:
         write = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"data.generator '{config.data.generator}': cannot be imported ({error}); fix the path"
-        ) from None
+        ) from error
     try:
         with staged(target) as folder:
             Path(folder).mkdir()
@@ -68,6 +71,9 @@ def generate_data(config: Config) -> None:
         # Another run was faster: the folder is there and complete.
         if not target.exists():
             raise
+    except Exception as error:
+        cause = find_cause(error, find_user_folders(module))
+        raise UserCodeError(f"data.generator '{config.data.generator}': {cause}") from error
 
 
 def find_inputs(config: Config) -> GraphInputs:

@@ -121,11 +121,12 @@ def _explain(path: str, message: str) -> str:
         more = f" ({len(bad):,} such rows in all)" if len(bad) > 1 else ""
         return (
             f"{path}: {number} has {row.actual_columns} cells where the header has {row.expected_columns}{more}: "
-            f"{row.text[:80]!r}; mend or remove it"
+            f"{row.text[:80]!r}; correct or remove it"
         )
     if "UTF8" in message:
         return _explain_encoding(path)
-    return f"{path}: is not a CSV file that can be read: {message}"
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
+    return f"{path}: is not a CSV file that can be read: {shown}; correct the file"
 
 
 def _explain_encoding(path: str) -> str:

@@ -9,11 +9,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import tensorflow as tf
 
-from hilir.components.errors import DataRefused, ModelPackageError, TrainingError
+from hilir.components.errors import DataRefused, ModelPackageError, TrainingError, UserCodeError
 from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.strategy import Kind
 from hilir.components.trainer.distribution.supervisor import Cluster, Failure, Spec
@@ -21,6 +22,7 @@ from hilir.components.trainer.state.preemption import Preempted
 from hilir.components.trainer.training_job import TrainingJob
 
 _LINES = 15
+_COPIED = 100_000
 
 
 def launch(
@@ -46,8 +48,8 @@ def launch(
         on_start: is called with the workers' process ids at each start.
 
     Raises:
-        ModelPackageError: as the worker found.
-        TrainingError: the last attempt failed too; the message holds the failing worker's last lines.
+        ModelPackageError: as the worker found; UserCodeError if the user's code raised something else.
+        TrainingError: the last attempt failed too; the message has the failing worker's error or its last lines.
         Preempted: the workers were asked to stop, and saved a checkpoint.
     """
     restarts = job.settings.max_restarts
@@ -62,10 +64,11 @@ def launch(
                 failure = cluster.watch(report_progress)
             if failure is None:
                 return
-            _raise_if_final(failure)
+            _copy_log(failure.log)
+            _raise_if_final(failure, workers)
             if attempt == restarts:
                 raise TrainingError(_explain(failure, restarts, workers, job.run_dir))
-            report_progress({"restart": f"{attempt + 1} of {restarts}", "because": failure.summary})
+            report_progress({"restart": f"{attempt + 1} of {restarts}", "because": failure.summary.partition("\n")[0]})
     finally:
         _keep_logs(folder, job.run_dir)
 
@@ -120,30 +123,35 @@ def _environment(index: int, workers: int, gpus: int) -> dict[str, str]:
     return environment
 
 
-def _raise_if_final(failure: Failure) -> None:
+def _raise_if_final(failure: Failure, workers: int) -> None:
     """Raises what another attempt could not change."""
-    if failure.kind == "ModelPackageError":
-        raise ModelPackageError(failure.message)
-    if failure.kind == "TrainingError":
-        raise TrainingError(failure.message)
-    if failure.kind == "DataRefused":
-        raise DataRefused(failure.message)
+    if failure.planned and not failure.retry:
+        kinds = {"ModelPackageError": ModelPackageError, "DataRefused": DataRefused}
+        raise kinds.get(failure.kind, TrainingError)(failure.message)
     if failure.asked_to_stop:
         if signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN, None):
             # Whoever had a handler of its own before the workers were started shall know of it now.
             signal.raise_signal(signal.SIGTERM)
         raise Preempted
     if not failure.retry:
-        raise TrainingError(f"{failure.summary}; its last lines:\n{failure.last_lines(_LINES)}")
+        raise UserCodeError(failure.message if workers == 1 else failure.summary)
 
 
 def _explain(failure: Failure, restarts: int, workers: int, run_dir: str) -> str:
+    last = "" if failure.kind else f" Its last lines:\n{failure.last_lines(_LINES)}"
     return (
         f"the training on {workers} workers was given up after {restarts} restarts (train.max_restarts): "
-        f"{failure.summary}. Its last lines:\n{failure.last_lines(_LINES)}\n"
-        f"All of its lines are below {os.path.join(run_dir, 'workers')}; mend the cause and run again: "
-        f"the training goes on from its last checkpoint"
+        f"{failure.summary}.{last}\n"
+        f"All of its lines are below {os.path.join(run_dir, 'workers')}; fix the cause and run again: "
+        f"the training continues from its last checkpoint"
     )
+
+
+def _copy_log(log: Path) -> None:
+    """Repeats the end of a failed worker's log, with its traceback, where this process's own messages go."""
+    with suppress(OSError):
+        text = log.read_text(encoding="utf-8", errors="replace")[-_COPIED:]
+        print(f"--- {log.stem} of the training:\n{text}\n--- end of {log.stem}", file=sys.stderr, flush=True)
 
 
 def _keep_logs(folder: Path, run_dir: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from hilir.components.errors import ModelPackageError
+from hilir.components.cause import find_cause, find_user_folders
+from hilir.components.errors import ModelPackageError, UserCodeError
 from hilir.components.opened_files import find_files
 
 _NEEDED = {
@@ -91,7 +93,8 @@ def load_package(name: str) -> ModelPackage:
     """Returns the model package with the import path `name`.
 
     Raises:
-        ModelPackageError: it cannot be imported, or lacks something; all that is missing is named.
+        ModelPackageError: it cannot be imported, or lacks something; all that is missing is named. UserCodeError if
+            importing it raises something of its own.
     """
     modules = {part: _import(name, part) for part in _NEEDED}
     missing = [
@@ -157,6 +160,12 @@ def _import(package: str, part: str) -> ModuleType:
                 f"model.package '{package}': there is no module '{error.name}'; "
                 f"a model package has features.py, preprocessing.py and model.py"
             ) from None
-        raise ModelPackageError(f"{name}: imports '{error.name}', which is not installed; install it") from None
+        cause = find_cause(error, find_user_folders(package))
+        place = f" ({cause.place})" if cause.place else ""
+        raise ModelPackageError(f"{name}: imports '{error.name}', which is not installed{place}; install it") from error
     except SyntaxError as error:
-        raise ModelPackageError(f"{error.filename}, line {error.lineno}: {error.msg}; mend that line") from None
+        place = os.path.relpath(error.filename) if error.filename else name
+        raise ModelPackageError(f"{name}: SyntaxError: {error.msg} ({place}:{error.lineno}); fix that line") from error
+    except (Exception, SystemExit) as error:
+        cause = find_cause(error, find_user_folders(package))
+        raise UserCodeError(f"{name} cannot be imported: {cause}") from error

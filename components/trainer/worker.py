@@ -16,6 +16,8 @@ import time
 import traceback
 from typing import Any
 
+from hilir.components.cause import find_cause, find_user_folders
+
 _BEAT_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -61,7 +63,9 @@ def main() -> None:
         _train(work, reporter)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to hear of it
         traceback.print_exc()
-        reporter.send("error", kind=type(error).__name__, message=str(error) or repr(error), retry=_may_pass(error))
+        cause = find_cause(error, find_user_folders(json.loads(work["job"])["package"]))
+        kind = cause.kind if cause.planned else type(error).__name__
+        reporter.send("error", kind=kind, message=str(cause), planned=cause.planned, retry=_may_pass(error))
         _end(1)
     except SystemExit as error:
         _end(error.code if isinstance(error.code, int) else 1)

@@ -77,9 +77,13 @@ class Search(base_tuner.BaseTuner):
                 f"train.tune.objective is '{tuning.objective}', which the training does not report; "
                 f"it reports {', '.join(sorted(history))}"
             )
-        value = float((min if tuning.direction == "min" else max)(history[tuning.objective]))
-        # Trials are numbered from 0; a worker among several does not see the others' trials.
-        figures = {"trial": f"{int(trial.trial_id) + 1}/{tuning.trials}", f"best {tuning.objective}": round(value, 4)}
+        better = min if tuning.direction == "min" else max
+        value = float(better(history[tuning.objective]))
+        # The oracle knows the trials of all machines.
+        known = [other.score for other in self.oracle.get_best_trials(1)]
+        best = better([value, *known])
+        # Trials are numbered from 0.
+        figures = {"trial": f"{int(trial.trial_id) + 1}/{tuning.trials}", f"best {tuning.objective}": round(best, 4)}
         report_progress(figures)
         return value
 
@@ -94,7 +98,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     package = load_package(job.package)
     job = _make_trial_job(job)
     search = Search(
-        _make_oracle(job.settings.tune, read_space(package), job.settings.seed),
+        _make_oracle(job.settings.tune, read_space(package, _find_overridden(job)), job.settings.seed),
         directory=os.environ.get("KERASTUNER_DIRECTORY") or fn_args.working_dir,
         project_name="search",
     )
@@ -104,6 +108,11 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(
         tuner=search, fit_kwargs={"job": job, "package": package, "transform": transform, "kind": kind}
     )
+
+
+def _find_overridden(job: TrainingJob) -> dict[str, str]:
+    """Returns the hyperparameters whose values have no effect, each with the key that overrides it."""
+    return {"learning_rate": "train.learning_rate"} if job.settings.learning_rate is not None else {}
 
 
 def _make_trial_job(job: TrainingJob) -> TrainingJob:

@@ -9,6 +9,7 @@ A field takes part in the search if it says so in pydantic's own place for such 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
@@ -20,18 +21,32 @@ from hilir.components.trainer.model_package import ModelPackage
 _SCALARS = (bool, int, float, str)
 
 
-def read_space(package: ModelPackage) -> keras_tuner.HyperParameters:
-    """Returns the space, with the class's defaults; choices that are no plain values are JSON texts.
+def read_space(package: ModelPackage, overridden: Mapping[str, str] | None = None) -> keras_tuner.HyperParameters:
+    """Returns the space, with the class's defaults; choices that are not plain values are JSON strings.
+
+    Args:
+        package: declares what is searched.
+        overridden: fields that are left out as their values have no effect, each with the key that overrides it.
 
     Raises:
         ModelPackageError: no field declares a search, or one does it wrongly.
     """
     space = keras_tuner.HyperParameters()
     fields = package.hyperparameters.model_fields
+    overridden, left_out = overridden or {}, []
     for name, field in fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and "search" in extra:
+        if not isinstance(extra, dict) or "search" not in extra:
+            continue
+        if name in overridden:
+            left_out.append(name)
+        else:
             _declare(space, package, name, extra["search"], field.default)
+    if left_out and not space.space:
+        raise ModelPackageError(
+            f"{package.name}.model.Hyperparameters declares a search for {', '.join(left_out)} alone, which "
+            f"{overridden[left_out[0]]} overrides; set {overridden[left_out[0]]} to null, or search another field"
+        )
     if not space.space:
         raise ModelPackageError(
             f"{package.name}.model.Hyperparameters declares no search space; give a field, for example "

@@ -1,4 +1,4 @@
-"""The one place that gives an error its exit code."""
+"""The one place of exit codes: that of an error, and that of a run that came to its end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 #   3  the configuration, or what it points to, is wrong
 #   4  a step of the pipeline failed
 #   5  a release was refused
+#   6  the run is complete and its model is not blessed (no error: the code of a status)
 # 130  interrupted
 _CODES = {
     "hilir.pipeline.errors.ConfigError": 3,
@@ -20,6 +21,15 @@ _CODES = {
     "hilir.serving.errors.ReleaseRefused": 5,
     "hilir.serving.errors.ServingError": 3,
 }
+
+
+# Of a run that came to its end, by its status.
+_STATUS_CODES = {"succeeded": 0, "not_blessed": 6}
+
+
+def status_code(status: str) -> int:
+    """Returns the exit code of a run that came to its end: `succeeded` or `not_blessed`."""
+    return _STATUS_CODES[status]
 
 
 def exit_code(error: BaseException) -> int | None:

@@ -109,9 +109,19 @@ def _run(arguments: list[str]) -> int:
         click.echo("hilir: interrupted", err=True)
         return 130
     except Exception as error:
-        code = exit_code(error)
+        code, message = exit_code(error), str(error)
+        if code is None:
+            code, message = _find_user_error(error)
         if code is None or {"--verbose", "-v"} & set(arguments):
             raise
-        click.echo(f"hilir: {error}", err=True)
+        click.echo(f"hilir: {message}", err=True)
         return code
     return result if isinstance(result, int) else 0
+
+
+def _find_user_error(error: Exception) -> tuple[int | None, str]:
+    """Returns exit code and message of an error of the user's code; no code where none of their files is concerned."""
+    from hilir.components.cause import find_cause, find_user_folders
+
+    cause = find_cause(error, find_user_folders())
+    return (3 if cause.place else None), f"{cause}; 'hilir --verbose …' shows the whole traceback"

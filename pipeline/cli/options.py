@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -43,11 +45,18 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 
 
+def write_command(name: str, config: str, overlays: Sequence[str] = (), settings: Sequence[str] = ()) -> str:
+    """Returns the command as the user may type it again: `hilir run my.yaml --set train.epochs=3`."""
+    options = [part for overlay in overlays for part in ("--overlay", overlay)]
+    options += [part for setting in settings for part in ("--set", setting)]
+    return f"hilir {name} {shlex.join([config, *options])}"
+
+
 def print_summary(summary: Summary, command: str, *, as_json: bool) -> None:
     """Prints what a run came to, for a person or as one JSON object in the last line; `command` started it."""
     from hilir.pipeline.report.summary import write_lines
 
-    if summary.status == "succeeded":
+    if summary.status in ("succeeded", "not_blessed"):
         click.echo("\n".join(write_lines(summary, command)))
     if as_json:
         import orjson

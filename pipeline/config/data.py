@@ -25,6 +25,12 @@ class DataSection(Section):
         missing = [name for name in ("train", "eval") if name not in splits]
         if missing:
             raise ValueError(f"needs the splits 'train' and 'eval'; {', '.join(missing)} is missing")
+        unused = [f"'{name}'" for name in splits if name not in ("train", "eval")]
+        if unused:
+            raise ValueError(
+                f"nothing would read the rows of {', '.join(unused)}: a run trains on 'train' and evaluates on 'eval'; "
+                f"remove {'it' if len(unused) == 1 else 'them'}"
+            )
         return splits
 
 

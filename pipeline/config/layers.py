@@ -14,13 +14,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hilir.pipeline.errors import ConfigError
 
+# Maps that are one value: who gives one gives all of it.
+_WHOLE = ("data.splits",)
+
 
 @dataclass(frozen=True)
 class Layer:
-    """Some values and where they were written."""
+    """Some values and where they were written; `key` is what a setting of the command line sets."""
 
     name: str
     values: dict[str, Any]
+    key: str = ""
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:
@@ -71,17 +75,25 @@ def read_setting(setting: str) -> Layer:
     except OmegaConfBaseException as error:
         raise ConfigError(f"--set {setting}: the value cannot be read: {error}") from None
     assert isinstance(values, dict)
-    return Layer(f"--set {key}", values)
+    return Layer(f"--set {key}", values, key)
 
 
 def merge(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Returns the values of all layers, the later ones winning; mappings are merged, lists replaced.
+    """Returns the values of all layers, the later ones winning; mappings are merged, lists and `data.splits` replaced.
+
+    A setting of one key in it, such as `data.splits.train=8`, changes that key alone.
 
     Raises:
         ConfigError: a value refers to another one (`${...}`) that does not exist.
     """
     try:
-        merged = OmegaConf.merge(*(OmegaConf.create(layer.values) for layer in layers))
+        merged = OmegaConf.create({})
+        for layer in layers:
+            for whole in _WHOLE:
+                replaced = _find(layer.values, whole) is not None and not layer.key.startswith(f"{whole}.")
+                if replaced and OmegaConf.select(merged, whole) is not None:
+                    OmegaConf.update(merged, whole, None)
+            merged = OmegaConf.merge(merged, OmegaConf.create(layer.values))
         values = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error, layers)) from None
@@ -98,6 +110,14 @@ def _explain(error: OmegaConfBaseException, layers: Sequence[Layer]) -> str:
     if missing is None:
         return f"{place}: {fact}"
     return f"{place}: the environment variable {missing[1]} is not set; type 'export {missing[1]}=…'"
+
+
+def _find(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(values, dict):
+            return None
+        values = values.get(part)
+    return values
 
 
 def _without_unset(values: dict[Any, Any]) -> dict[str, Any]:

@@ -138,7 +138,9 @@ def _execute(
     (code,) = wait([child], job.cancel, on_poll=follower.report_new)
     if code:
         reason = read_reason(log)
-        raise StepError(f"{reason or describe_exit(code)}{'' if not reason else _describe_code(code)} (log: {log})")
+        if not reason:
+            raise StepError(f"{describe_exit(code)} (log: {log})")
+        raise StepError(f"{reason}{_describe_code(code)}")
 
 
 def _describe_code(code: int) -> str:

@@ -109,10 +109,8 @@ def run_custom_job(
             return
         if attempt == attempts:
             reason = read_reason(logs[failed])
-            raise StepError(
-                f"{replicas[failed].name} {describe_exit(codes[failed])}{f': {reason}' if reason else ''} "
-                f"(log: {logs[failed]})"
-            )
+            how = f"{replicas[failed].name} {describe_exit(codes[failed])}"
+            raise StepError(f"{how}: {reason}" if reason else f"{how} (log: {logs[failed]})")
 
 
 def make_replicas(pools: Sequence[Json]) -> list[Replica]:

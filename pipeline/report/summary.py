@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.report.board import Board
@@ -19,9 +20,9 @@ _DEFAULT_ROOT = "out/models"
 class Summary:
     """The outcome of a run.
 
-    `status` is `succeeded`, `failed` or `interrupted`; `blessed` is None where no model was evaluated; `metrics` and
-    `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing; `plots` is
-    what `components.evaluator.plots` reads.
+    `status` is `succeeded`, `not_blessed`, `failed` or `interrupted`; `blessed` is None where no model was evaluated;
+    `metrics` and `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing;
+    `plots` is what `components.evaluator.plots` reads.
     """
 
     run_id: str
@@ -72,10 +73,11 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
     blessing = next((a for a in outputs.values() if a.type == "ModelBlessing"), None)
     evaluated = _read_evaluation(evaluation.uri if evaluation and status == "succeeded" else None)
     is_pushed = pushed is not None and bool(pushed.properties.get("pushed"))
+    blessed = bool(blessing.properties.get("blessed", 0)) if blessing and evaluated.metrics else None
     return Summary(
         run_id=board.run_id,
-        status=status,
-        blessed=bool(blessing.properties.get("blessed", 0)) if blessing and evaluated.metrics else None,
+        status="not_blessed" if status == "succeeded" and blessed is False else status,
+        blessed=blessed,
         reasons=reasons + evaluated.reasons,
         version=int(pushed.properties["pushed_version"]) if pushed and is_pushed else None,
         version_path=str(pushed.properties["pushed_destination"]) if pushed and is_pushed else None,
@@ -150,6 +152,16 @@ def serve_command(version_path: str) -> str:
     return "hilir serve" if root == _DEFAULT_ROOT else f"hilir serve --root {shlex.quote(root)}"
 
 
+def _write_sample(version_path: str) -> Iterator[str]:
+    """Yields the request to send to the server that was just named, where the version has one that is short enough."""
+    from hilir.serving.sample import write_curl
+
+    version = Path(version_path)
+    line = write_curl(version, version.parent.name)
+    if line is not None:
+        yield f"then: {line}"
+
+
 def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
     """Yields what was not compared, and the thresholds that were not checked for it."""
     if comparison.get("skipped"):
@@ -174,7 +186,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
             yield f"  {name:<16} {value:>12.4f}{change}"
         yield from _write_comparison(summary.comparison)
         yield ""
-    if summary.status == "succeeded" and summary.blessed is False:
+    if summary.status == "not_blessed":
         yield "not blessed, not pushed:"
         yield from (f"  {reason}" for reason in summary.reasons)
         yield f"next: fix the model or the bound, then  {command}"
@@ -183,6 +195,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
             yield from (f"  {line}" for line in export["variants"])
         yield f"blessed; version {summary.version} is in {summary.version_path}"
         yield f"next: {serve_command(str(summary.version_path))}"
+        yield from _write_sample(str(summary.version_path))
     elif summary.status == "succeeded":
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"

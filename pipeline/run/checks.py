@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +13,10 @@ from pathlib import Path
 from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
+
+# TFX finds files by patterns that begin with these paths, and has no way to quote.
+_WILDCARD = re.compile(r"[*?\[\]]")
+_WITH_WILDCARD = ("has one of the characters * ? [ ], which stand for others in patterns of files", "rename the folder")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ def _data(config: Config) -> Finding:
         folder = Path(resolve(path))
     except ConfigError as error:
         return Finding(what, str(error).partition(": ")[2].partition(";")[0], "install it or give a folder")
+    if _WILDCARD.search(str(folder)):
+        return Finding(what, *_WITH_WILDCARD)
     if not folder.exists():
         if config.data.generator is not None:
             return Finding(what, f"does not exist yet and will be written by {config.data.generator}")
@@ -67,7 +74,7 @@ def _data(config: Config) -> Finding:
         return Finding(what, "exists; the newest span is looked for when the run begins")
     files = [file for file in folder.glob(config.data.pattern) if file.is_file()]
     if not files:
-        return Finding(what, f"holds no file that matches '{config.data.pattern}'", "mend data.path or data.pattern")
+        return Finding(what, f"holds no file that matches '{config.data.pattern}'", "correct data.path or data.pattern")
     return Finding(what, f"{len(files)} file{'s' if len(files) > 1 else ''}, {_size(files)}")
 
 
@@ -136,6 +143,8 @@ def writable(what: str, path: str) -> Finding:
     shown = f"{what} '{path}'"
     if is_remote(path):
         return Finding(shown, "on an object store")
+    if _WILDCARD.search(os.path.abspath(path)):
+        return Finding(shown, f"{os.path.abspath(path)} {_WITH_WILDCARD[0]}", _WITH_WILDCARD[1])
     folder = Path(path).absolute()
     while not folder.exists():
         folder = folder.parent

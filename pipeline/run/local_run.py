@@ -32,18 +32,21 @@ _COLLECT_AFTER = 50_000
 class Options:
     """What the command line adds to the configuration.
 
-    `first` and `last` are the nodes of --from and --to, `uncached` those that run also if nothing changed.
+    `command` is what to type again, `first` and `last` are the nodes of --from and --to, `uncached` those that run also
+    if nothing changed.
     """
 
-    shown: str
+    command: str
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     cache: bool = True
     uncached: tuple[str, ...] = ()
 
 
-def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> None:
-    """Runs the pipeline of the configuration; `finished` gets the summary, also that of a failed run.
+def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> str:
+    """Runs the pipeline of the configuration and returns the status: `succeeded` or `not_blessed`.
+
+    `finished` gets the summary, also that of a failed run.
 
     Raises:
         ConfigError: the configuration points to something wrong, or there is no such node; nothing was started.
@@ -57,11 +60,11 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     root = Path(config.pipeline.root) / config.model.name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, config.model.name, ("config.yaml", loaded.text), f"hilir run {options.shown}")
+    session = Session(runs, config.model.name, ("config.yaml", loaded.text), options.command, config.model.package)
     with _alone(root):
         claim(loaded)
         try:
-            run_session(session, _LocalRun(loaded, options, root), finished)
+            return run_session(session, _LocalRun(loaded, options, root), finished)
         finally:
             claim(loaded)
 
@@ -112,7 +115,8 @@ class _LocalRun:
 
         uncached = (*self._options.uncached, *self._loaded.config.pipeline.list_uncached())
         selection = local_runner.Selection(self._options.first, self._options.last, uncached)
-        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt")
+        package = self._loaded.config.model.package
+        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt", package)
 
     def record(self, run_id: str) -> RunRecord | None:
         from hilir.pipeline.run.metadata_store import RunStore, connection

@@ -17,7 +17,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from hilir.components.errors import ComponentError
+from hilir.components.cause import describe, find_cause, find_user_folders
 from hilir.pipeline.errors import ConfigError, StepFailed
 from hilir.pipeline.report import figures
 from hilir.pipeline.report.board import Board
@@ -34,7 +34,7 @@ class Selection:
     uncached: Sequence[str] = ()
 
 
-def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log: Path) -> None:
+def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log: Path, package: str = "") -> None:
     """Runs the pipeline's steps in order and tells the board; returns when all are done.
 
     Args:
@@ -43,6 +43,7 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
         board: its nodes are the pipeline's.
         selection: which nodes to run; the others are taken from the latest run.
         log: the file to name in messages.
+        package: import path of the model package, whose files messages name.
 
     Raises:
         ConfigError: there is no earlier run to take the other nodes from.
@@ -60,27 +61,16 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
             LocalDagRunner().run_with_ir(ir, options)
         except Exception as error:
             node = board.running()
-            if node is None:
+            cause = find_cause(error, find_user_folders(package))
+            if node is None and options is not None:
                 raise ConfigError(
-                    f"--from/--to: the steps left out cannot be taken from an earlier run ({_first_line(error)}); "
+                    f"--from/--to: the steps left out cannot be taken from an earlier run ({cause.message}); "
                     f"run the whole pipeline once first"
                 ) from error
-            board.finish(node, "failed")
-            raise StepFailed(node, explain(node, error, log)) from error
-
-
-def explain(node: str, error: BaseException, log: Path) -> str:
-    """Returns the text for the user about an error in a step."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ComponentError):
-            return f"{node}: {cause}"
-        cause = cause.__cause__ or cause.__context__
-    return f"{node}: {type(error).__name__}: {_first_line(error)}; the whole story is in {log}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+            if node is not None:
+                board.finish(node, "failed")
+            place = node or "before the first step"
+            raise StepFailed(place, f"{place}: {describe(cause, log)}") from error
 
 
 def _options(selection: Selection) -> pipeline_pb2.RunOptions | None:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """What the command line says; `command` is what starts the run again."""
 
     path: str
+    command: str
     parameters: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     workdir: str = "out/emulation"
@@ -31,8 +32,10 @@ class Options:
     parallel: int | None = None
 
 
-def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
-    """Runs the compiled pipeline; `finished` gets the summary, also that of a failed run.
+def rehearse(options: Options, finished: Callable[[Summary], None]) -> str:
+    """Runs the compiled pipeline and returns the status: `succeeded` or `not_blessed`.
+
+    `finished` gets the summary, also that of a failed run.
 
     Raises:
         ConfigError: the specification is faulty or has a feature that is not emulated; nothing was started.
@@ -50,8 +53,8 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> None:
     parsed = make_plan(job, options.parameters, mounts, workdir)
     check_folders(mounts, parse(job).output_directory)
     source = ("specification.json", json.dumps(job, indent=2))
-    session = Session(workdir / "runs", parsed.name, source, f"hilir emulate {options.path}")
-    run_session(session, _Rehearsal(parsed, options), finished)
+    session = Session(workdir / "runs", parsed.name, source, options.command)
+    return run_session(session, _Rehearsal(parsed, options), finished)
 
 
 class _Rehearsal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol, TextIO
 
+from hilir.components.cause import describe, find_cause, find_user_folders
+from hilir.components.errors import UserCodeError
 from hilir.components.staging import write_file
-from hilir.pipeline.errors import Interrupted, StepFailed
+from hilir.pipeline.errors import ConfigError, Interrupted, StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.records import RunRecord
@@ -47,16 +50,20 @@ class Session:
         name: the pipeline's name, with which the run's name begins.
         source: file name and content of what is run, kept in the run's folder.
         command: what starts it again.
+        package: import path of the model package, where it is known.
     """
 
     runs: Path
     name: str
     source: tuple[str, str]
     command: str
+    package: str = ""
 
 
-def run_session(session: Session, execution: Execution, finished: Callable[[Summary], None]) -> None:
-    """Runs a pipeline; `finished` gets the summary, also that of a failed run, when the screen is free again.
+def run_session(session: Session, execution: Execution, finished: Callable[[Summary], None]) -> str:
+    """Runs a pipeline and returns its status: `succeeded` or `not_blessed`.
+
+    `finished` gets the summary, also that of a failed run, when the screen is free again.
 
     Raises:
         ConfigError: what is to be run points to something wrong; no step was started.
@@ -75,6 +82,7 @@ def run_session(session: Session, execution: Execution, finished: Callable[[Summ
         finally:
             for summary in summaries:
                 finished(summary)
+    return summaries[-1].status
 
 
 def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, summaries: list[Summary]) -> None:
@@ -90,9 +98,14 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
         with view(board, screen):
             execution.run(board, folder)
         finish("succeeded")
-    except StepFailed as error:
-        finish("failed", str(error))
-        raise
+    except Exception as error:
+        # The screen shows one sentence; whoever looks into the log finds where it came from.
+        traceback.print_exc()
+        shown = _explain(error, session.package, folder / "log.txt")
+        finish("failed", str(shown) or type(shown).__name__)
+        if shown is error:
+            raise
+        raise shown from error
     except KeyboardInterrupt:
         step = board.running()
         place = f" in {step}" if step else ""
@@ -101,6 +114,16 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
             board.finish(step, "failed")
         finish("interrupted", message)
         raise Interrupted(message) from None
+
+
+def _explain(error: Exception, package: str, log: Path) -> Exception:
+    """Returns what to raise for an error: that of the user's code names its line, and the log with its traceback."""
+    if isinstance(error, StepFailed):
+        return error
+    cause = find_cause(error, find_user_folders(package))
+    if isinstance(error, UserCodeError) or (cause.place is not None and not isinstance(error, ConfigError)):
+        return UserCodeError(describe(cause, log))
+    return error
 
 
 def write_summary(summary: Summary, folder: Path) -> None:

@@ -13,8 +13,8 @@ from hilir.serving.errors import ReleaseRefused
 from hilir.serving.release.checks import is_adopted, read_manifest
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.store import Store
+from hilir.serving.sample import GOLDEN_FILE
 
-GOLDEN_FILE = "assets.extra/golden.jsonl"
 # Other processors and thread counts add up in another order; a wrong model is further away.
 RELATIVE, ABSOLUTE = 1e-3, 1e-5
 

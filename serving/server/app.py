@@ -12,9 +12,11 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.sample import write_curl
 from hilir.serving.server import assembly
 from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_core import CoreServer
@@ -44,6 +46,7 @@ from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, Reques
 from hilir.serving.server.warmup import replay_warmup
 
 Say = Callable[[str], None]
+_SAMPLES = 3
 _TLS_TIMEOUTS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
 
 
@@ -229,11 +232,23 @@ class ModelServer:
         if listeners:
             host = self.options.hosts[0]
             host = f"[{host}]" if ":" in host else host
-            self.say(f"REST on {scheme}://{host}:{self.options.rest_api_port}")
+            address = f"{scheme}://{host}:{self.options.rest_api_port}"
+            self.say(f"REST on {address}")
+            self._announce_samples(address)
         if self.options.hosts == LOOPBACK:
             self.say("Only this machine can connect. Use --host 0.0.0.0 to serve others.")
         elif self.tokens is None and (self.tls is None or not self.tls.verify_client):
             self.say("Anybody who reaches these ports can connect. Use --tokens-file or client certificates.")
+
+    def _announce_samples(self, address: str) -> None:
+        """Print a request to try for the first models."""
+        for name, versions in sorted(self.core.table.current.versions.items())[:_SAMPLES]:
+            settings = self.lifecycle.models.get(name)
+            if settings is not None:
+                folder = Path(settings.base_path) / str(max(versions))
+                line = write_curl(folder, name, address, token=self.tokens is not None)
+                if line is not None:
+                    self.say(f"Try {name}: {line}")
 
     async def _keep_up_to_date(self, log: RequestLog | NoLog) -> None:
         """Follow the configuration file, if it is to be followed."""

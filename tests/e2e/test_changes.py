@@ -24,7 +24,7 @@ def run(place, data: Path, *settings: str, **options: Any) -> dict[str, Any]:
     """Runs the taxi pipeline in this process on other data; returns the summary."""
     summaries = []
     loaded = load("configs/taxi.yaml", settings=[*place.settings, f"data.path={data}", *FAST, *settings])
-    run_locally(loaded, Options("configs/taxi.yaml", **options), summaries.append)
+    run_locally(loaded, Options("hilir run configs/taxi.yaml", **options), summaries.append)
     return summaries[-1].as_dict()
 
 

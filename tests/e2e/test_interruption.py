@@ -78,10 +78,9 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
     time.sleep(1)
     code, err = run.stop(signal.SIGINT)
     assert code == 130
-    assert err == (
-        "hilir: interrupted in Trainer; finished steps are kept, "
-        "'hilir run configs/taxi.yaml' continues where this run stopped\n"
-    )
+    assert err.startswith("hilir: interrupted in Trainer; finished steps are kept, 'hilir run configs/taxi.yaml --set ")
+    assert f" --set data.path={data} --set train.epochs=1 " in err
+    assert err.endswith(" continues where this run stopped\n")
     stopped = json.loads(run.lines[-1])
     assert stopped["status"] == "interrupted"
     assert states(stopped)["Transform"] == "done"

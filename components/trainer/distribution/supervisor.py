@@ -46,12 +46,23 @@ class Spec:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt ended: which worker failed first, and how."""
+    """Why an attempt ended: which worker failed first, and how.
+
+    Attributes:
+        summary: the worker and what happened.
+        log: what the worker printed.
+        kind: class of its error; empty where it ended without one.
+        message: what its error says.
+        planned: the error is one of hilir's own.
+        retry: another attempt may end otherwise.
+        asked_to_stop: it is no failure.
+    """
 
     summary: str
     log: Path
     kind: str = ""
     message: str = ""
+    planned: bool = False
     retry: bool = True
     asked_to_stop: bool = False
 
@@ -215,10 +226,11 @@ class Cluster:
         if worker.error is not None:
             error = worker.error
             return Failure(
-                f"{self._name(worker)} failed with {error['kind']}: {_first_cause(error['message'])}",
+                f"{self._name(worker)} failed with {error['message']}",
                 worker.log,
                 error["kind"],
                 error["message"],
+                error.get("planned", False),
                 error["retry"],
             )
         if code in _STOPPED:
@@ -270,11 +282,3 @@ class Cluster:
                 os.close(worker.pipe)
                 worker.closed = True
         self._selector.close()
-
-
-def _first_cause(message: str) -> str:
-    """Returns the line that says what happened: TensorFlow puts a stack of its graph's making before it."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith(("Graph execution error", "in user code")):
-        lines = [line for line in reversed(lines) if not line.startswith("[[")]
-    return lines[0] if lines else ""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, print_summary, set_option
+from hilir.pipeline.cli.options import (
+    config_argument,
+    json_option,
+    overlay_option,
+    print_summary,
+    set_option,
+    write_command,
+)
 
 
 @click.command()
@@ -33,14 +40,17 @@ def run(
     last: tuple[str, ...],
     uncached: tuple[str, ...],
     as_json: bool,
-) -> None:
+) -> int:
     """Train, evaluate and push a model on this machine.
 
     CONFIG is a YAML file; without it, the only one in this folder that has model.package.
     """
+    from hilir.pipeline.cli.exits import status_code
     from hilir.pipeline.config import load
     from hilir.pipeline.run.local_run import Options, run_locally
 
     loaded = load(config, overlays, settings)
-    options = Options(config, first, last, cache="" not in uncached, uncached=tuple(filter(None, uncached)))
-    run_locally(loaded, options, lambda summary: print_summary(summary, f"hilir run {config}", as_json=as_json))
+    command = write_command("run", config, overlays, settings)
+    again = " ".join([command, *(f"--from {node}" for node in first), *(f"--to {node}" for node in last)])
+    options = Options(again, first, last, cache="" not in uncached, uncached=tuple(filter(None, uncached)))
+    return status_code(run_locally(loaded, options, lambda summary: print_summary(summary, command, as_json=as_json)))

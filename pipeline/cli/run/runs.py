@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...])
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @click.option(
-    "--config", default=None, help="The configuration whose pipeline ran; found by the run's name if not given."
+    "--config", default=None, help="The configuration whose pipeline ran; by default the one that is kept with the run."
 )
 @overlay_option
 @set_option
@@ -55,13 +56,29 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
 
 
 def _config_of(run_id: str) -> str:
-    """Returns the configuration whose model the run's name begins with."""
+    """Returns the configuration that a run was started with, which lies next to its log."""
     from hilir.pipeline.errors import ConfigError
 
-    path = f"configs/{run_id.rsplit('-', 2)[0]}.yaml"
-    if not Path(path).exists():
-        raise ConfigError(
-            f"no configuration is known for the run '{run_id}' ({path} is not there); "
-            f"give it with --config, or see 'hilir runs list CONFIG' for the runs there are"
-        )
-    return path
+    folders = list(_runs_folders())
+    for folder in folders:
+        path = folder / run_id / "config.yaml"
+        if path.is_file():
+            return str(path)
+    raise ConfigError(
+        f"there is no run '{run_id}' in {', '.join(map(str, folders))}; 'hilir runs list CONFIG' lists the runs "
+        f"there are, and --config names the configuration of a run in another folder"
+    )
+
+
+def _runs_folders() -> Iterator[Path]:
+    """Yields the default folder of runs, and those that the configurations here name."""
+    import yaml
+
+    from hilir.pipeline.config.project import find_configs
+
+    found = [Path("runs")]
+    for config in find_configs():
+        section = yaml.safe_load(config.read_text(encoding="utf-8")).get("pipeline")
+        if isinstance(section, dict) and isinstance(section.get("runs"), str):
+            found.append(Path(section["runs"]))
+    yield from dict.fromkeys(found)

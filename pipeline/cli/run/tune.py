@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option, write_command
 
 if TYPE_CHECKING:
     from hilir.components.tuner.search_result import Found
@@ -39,13 +38,14 @@ def tune(
     from hilir.pipeline.config import load
     from hilir.pipeline.run.local_run import Options, run_locally
 
-    settings = (*settings, *([f"train.tune.trials={trials}"] if trials else []), "train.tune.enabled=true")
-    loaded = load(config, overlays, settings)
+    settings = (*settings, *([f"train.tune.trials={trials}"] if trials else []))
+    loaded = load(config, overlays, (*settings, "train.tune.enabled=true"))
     root = Path(loaded.config.pipeline.root) / loaded.config.model.name
-    options = Options(config, last=("Tuner",), cache=not no_cache)
+    again = write_command("tune", config, overlays, settings)
+    options = Options(again, last=("Tuner",), cache=not no_cache)
     objective = loaded.config.train.tune.objective
-    again = shlex.join(["hilir", "run", config, *(part for setting in settings for part in ("--set", setting))])
-    run_locally(loaded, options, lambda summary: _print(summary, root, objective, again, as_json))
+    following = write_command("run", config, overlays, (*settings, "train.tune.enabled=true"))
+    run_locally(loaded, options, lambda summary: _print(summary, root, objective, following, as_json))
 
 
 def _print(summary: Summary, root: Path, objective: str, again: str, as_json: bool) -> None:

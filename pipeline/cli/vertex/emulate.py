@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
+
+_WORKDIR = "out/emulation"
 
 
 @click.command()
@@ -11,7 +15,7 @@ import click
 @click.option(
     "--map", "mappings", multiple=True, metavar="gs://BUCKET=DIR", help="The folder that stands for a bucket."
 )
-@click.option("--workdir", default="out/emulation", show_default=True, metavar="DIR", help="Runs, artifacts, metadata.")
+@click.option("--workdir", default=_WORKDIR, show_default=True, metavar="DIR", help="Runs, artifacts, metadata.")
 @click.option("--fast", is_flag=True, help="Fork preloaded processes, and shorten waits before retries to a second.")
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Steps at a time; as many as cores.")
 @click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
@@ -25,14 +29,19 @@ def emulate(
     parallel: int | None,
     no_cache: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Run a compiled pipeline on this machine, as Vertex AI would.
 
     SPEC is what 'hilir compile' wrote. Each step's own command runs as a process with the input that Vertex AI would
     give it. Paths on buckets go to folders: that of the pipeline root lies below the working folder, others need --map.
     """
+    from hilir.pipeline.cli.exits import status_code
     from hilir.pipeline.cli.options import print_summary
     from hilir.pipeline.run.rehearsal import Options, rehearse
 
-    options = Options(spec, parameters, mappings, workdir, fast, cache=not no_cache, parallel=parallel)
-    rehearse(options, lambda summary: print_summary(summary, f"hilir emulate {spec}", as_json=as_json))
+    words = ["hilir", "emulate", spec, *(part for value in parameters for part in ("--parameter", value))]
+    words += [part for value in mappings for part in ("--map", value)]
+    words += ["--workdir", workdir] if workdir != _WORKDIR else []
+    command = shlex.join(words)
+    options = Options(spec, command, parameters, mappings, workdir, fast, cache=not no_cache, parallel=parallel)
+    return status_code(rehearse(options, lambda summary: print_summary(summary, command, as_json=as_json)))

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import IO
 
 from hilir.pipeline.triggers.daemon.ledger import claim, end_attempt, read_payloads
+from hilir.pipeline.triggers.daemon.policy import NOT_BLESSED
 from hilir.pipeline.triggers.daemon.state import State
 
 NOT_MINE = 75
@@ -79,12 +80,28 @@ def read_result(state: State, run: int, number: int) -> str | None:
         return None
 
 
+def read_reason(state: State, run: int, number: int) -> str:
+    """Returns why an attempt failed, in one line: from its result, else the last line that it wrote to stderr."""
+    result = json.loads(read_result(state, run, number) or "{}")
+    reasons = [str(reason) for reason in result.get("reasons") or [] if str(reason).strip()]
+    if not reasons:
+        try:
+            with (runs_folder(state) / f"{run}-{number}.err").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 16)))
+                written = file.read().decode("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            written = []
+        said = [line for line in written if line.startswith("hilir: ")]
+        reasons = [line.removeprefix("hilir: ") for line in said[-1:] or written[-1:] if line.strip()]
+    return "; ".join(reason.strip().splitlines()[0] for reason in reasons)
+
+
 def code_of(result: str | None) -> int | None:
     """Returns the exit code that the result of an unseen end stands for, None if it does not say how it ended."""
     status = json.loads(result).get("status") if result else None
     if status is None:
         return None
-    return 0 if status == "succeeded" else 4
+    return {"succeeded": 0, "not_blessed": NOT_BLESSED}.get(status, 4)
 
 
 def main(arguments: list[str]) -> int:

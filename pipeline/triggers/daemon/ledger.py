@@ -7,7 +7,18 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hilir.pipeline.triggers.daemon.policy import DAY, Ended, Gate, Limits, Waiting, find_gate, is_final, place
+from hilir.pipeline.triggers.daemon.policy import (
+    DAY,
+    NOT_BLESSED,
+    Ended,
+    Gate,
+    Limits,
+    Waiting,
+    find_gate,
+    find_outcome,
+    is_final,
+    place,
+)
 from hilir.pipeline.triggers.daemon.state import State, note_decision
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 
@@ -16,12 +27,18 @@ _CONSIDERED = 100
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of one run."""
+    """One try of one run; `code` is its exit code when it is over."""
 
     run: int
     number: int
     state: str
     began: float
+    code: int | None = None
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, for a person."""
+        return "not blessed" if self.code == NOT_BLESSED else self.state
 
     @property
     def label(self) -> str:
@@ -112,7 +129,7 @@ def end_attempt(state: State, run: int, number: int, code: int | None, result: s
         result: the JSON object that the process printed last.
         now: seconds since 1970.
     """
-    outcome = "lost" if code is None else "succeeded" if code == 0 else "failed"
+    outcome = find_outcome(code)
     with state.change() as connection:
         connection.execute(
             "UPDATE attempt SET state = ?, ended = ?, code = ?, result = ? "
@@ -131,7 +148,7 @@ def settle(state: State, limits: Limits, now: float) -> list[Attempt]:
         ).fetchall()
         for row in rows:
             _settle(connection, row, limits, now)
-    return [Attempt(row["run"], row["number"], row["state"], row["began"]) for row in rows]
+    return [Attempt(row["run"], row["number"], row["state"], row["began"], row["code"]) for row in rows]
 
 
 def read_payloads(state: State, run: int) -> list[Payload]:
@@ -163,14 +180,15 @@ def _record_firing(connection: sqlite3.Connection, firing: Firing, limits: Limit
 
 def _settle(connection: sqlite3.Connection, row: sqlite3.Row, limits: Limits, now: float) -> None:
     run, number, code = row["run"], row["number"], row["code"]
+    note = "not blessed" if code == NOT_BLESSED else ""
     if row["state"] == "succeeded":
-        to, text = "succeeded", f"run {run} succeeded"
+        to, text = "succeeded", f"run {run} {note or 'succeeded'}"
     else:
         how = "its process died" if code is None else f"exit code {code}"
         final = is_final(code, number, limits)
         to = "waiting" if final is None else "failed"
         text = f"run {run}: attempt {number} failed ({how})" + (f"; given up: {final}" if final else "")
-    connection.execute("UPDATE run SET state = ?, note = '' WHERE id = ?", (to, run))
+    connection.execute("UPDATE run SET state = ?, note = ? WHERE id = ?", (to, note, run))
     note_decision(connection, now, text)
 
 

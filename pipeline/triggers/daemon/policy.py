@@ -10,8 +10,10 @@ DAY = 86_400.0
 # Firings that keep coming put a run off, but not for ever.
 _MOST_DEBOUNCES = 10
 _MOST_WAITING = 100
-# Usage and configuration: the same command ends the same way until somebody mends something.
+# Usage and configuration: the same command ends the same way until somebody fixes something.
 _LASTING_CODES = (2, 3)
+NOT_BLESSED = 6
+"""Exit code of a complete run whose model is not blessed (`hilir.pipeline.cli.exits`): an answer, and no failure."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,16 @@ def backoff_ends(ended: Sequence[Ended], limits: Limits) -> float:
     return ended[0].ended + min(wait, limits.max_backoff)
 
 
+def find_outcome(code: int | None) -> Literal["succeeded", "failed", "lost"]:
+    """Returns the state of an attempt that ended with an exit code; None: its process died without a result.
+
+    A model that is not blessed answers the reasons of the run: another run on the same data would say the same.
+    """
+    if code is None:
+        return "lost"
+    return "succeeded" if code in (0, NOT_BLESSED) else "failed"
+
+
 def is_final(code: int | None, attempts: int, limits: Limits) -> str | None:
     """Returns why a failed run is not tried again, None if it is.
 
@@ -129,7 +141,7 @@ def is_final(code: int | None, attempts: int, limits: Limits) -> str | None:
         limits: the rules.
     """
     if code in _LASTING_CODES:
-        return f"exit code {code}: it would fail again until somebody mends it"
+        return f"exit code {code}: it would fail again until somebody fixes it"
     if attempts >= limits.attempts:
         return f"tried {attempts} times, and watch.backoff.attempts is {limits.attempts}"
     return None

@@ -79,7 +79,8 @@ def _outcome(run: dict[str, Any]) -> str:
     state: str = run["state"]
     if state == "waiting":
         return str(run["note"]) or state
-    return "underway" if state == "active" else state
+    # Of a run that came to its end, the note says that its model is not blessed.
+    return "underway" if state == "active" else str(run["note"]) or state
 
 
 def _attempt(attempt: dict[str, Any], now: float) -> str:

@@ -17,7 +17,15 @@ from types import FrameType
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.launcher import NOT_MINE, code_of, is_alive, launch, read_result, runs_folder
+from hilir.pipeline.triggers.daemon.launcher import (
+    NOT_MINE,
+    code_of,
+    is_alive,
+    launch,
+    read_reason,
+    read_result,
+    runs_folder,
+)
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.payload import Trigger
@@ -113,7 +121,8 @@ class Watcher:
         if attempt is not None:
             self._attend(attempt, now)
         for ended in ledger.settle(self._state, self._limits, now):
-            self._log(f"run {ended.run} {ended.state}")
+            reason = "" if ended.code == 0 else read_reason(self._state, ended.run, ended.number)
+            self._log(f"run {ended.run} {ended.outcome}{f': {reason}' if reason else ''}")
         if ledger.find_ready(self._state, self._limits, self._clock):
             self._begin()
         self.ticked = now

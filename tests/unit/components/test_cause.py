@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hilir.components.cause import Cause, find_cause, read_cause
+from hilir.components.cause import Cause, describe, find_cause, find_user_folders, read_cause
+from hilir.components.errors import TrainingError, UserCodeError
 
 SOURCE = """
 import tensorflow as tf
@@ -162,3 +163,50 @@ def test_a_message_of_many_lines_is_kept_up_to_a_thousand_characters():
 )
 def test_odd_messages_do_not_break_it(text):
     assert find_cause(ValueError(text), []).kind == "ValueError"
+
+
+def test_files_of_hilir_and_of_installed_packages_are_not_the_users():
+    import yaml
+
+    root = Path(__file__).parents[3]
+    found = find_cause(caught(yaml.safe_load, "a: ["), [str(root)])
+    # The frames of PyYAML, which is installed below the same folder, are deeper.
+    assert found.kind == "ParserError"
+    assert found.place.partition(":")[0] == "tests/unit/components/test_cause.py"
+    found = find_cause(caught(read_cause, None, []), [str(root)])
+    assert found.place.partition(":")[0] == "tests/unit/components/test_cause.py"
+
+
+def test_the_users_folders_are_those_of_the_import_path(user, tmp_path, monkeypatch):
+    _, folder = user
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folders = find_user_folders("faulty_package")
+    assert folders[0] == str(tmp_path)
+    assert folders[-1] == str(folder)
+    assert not [each for each in folders if "site-packages" in each or each.endswith("/bin")]
+
+
+def test_errors_of_hilirs_own_say_all_themselves():
+    try:
+        try:
+            raise KeyError("x")
+        except KeyError as error:
+            raise TrainingError("train.epochs: is 0; give at least 1") from error
+    except TrainingError as error:
+        found = find_cause(error, [str(Path(__file__).parent)])
+        text = "".join(traceback.format_exception(error))
+    assert found == Cause("TrainingError", "train.epochs: is 0; give at least 1", None, planned=True)
+    assert read_cause(f"{text}I1125 10:00:00 more", []) == found
+    assert describe(found, "log.txt") == "train.epochs: is 0; give at least 1"
+
+
+def test_an_error_that_stands_for_the_users_names_the_log():
+    found = find_cause(UserCodeError("KeyError: 'x' (m/model.py:3)"), [])
+    assert describe(found, "log.txt") == "KeyError: 'x' (m/model.py:3); the whole traceback is in log.txt"
+
+
+def test_a_class_of_the_users_may_have_any_name():
+    found = read_cause(
+        'Traceback (most recent call last):\n  File "/x/m.py", line 3, in f\n    raise\nm.TooFew: rows\n', ["/x"]
+    )
+    assert (found.kind, found.message, found.place) == ("TooFew", "rows", "/x/m.py:3")

@@ -62,3 +62,18 @@ def test_no_search_at_all():
 
     with pytest.raises(ModelPackageError, match="declares no search space; give a field, for example 'rate'"):
         read_space(package(Hyperparameters))
+
+
+def test_what_a_schedule_overrides_is_not_searched():
+    class Hyperparameters(BaseModel):
+        learning_rate: float = Field(0.1, json_schema_extra={"search": {"min": 0.01, "max": 1.0}})
+        units: int = Field(8, json_schema_extra={"search": {"choices": [4, 8]}})
+
+    class Alone(BaseModel):
+        learning_rate: float = Field(0.1, json_schema_extra={"search": {"min": 0.01, "max": 1.0}})
+
+    overridden = {"learning_rate": "train.learning_rate"}
+    assert set(read_space(package(Hyperparameters)).values) == {"learning_rate", "units"}
+    assert set(read_space(package(Hyperparameters), overridden).values) == {"units"}
+    with pytest.raises(ModelPackageError, match=r"learning_rate alone, which train\.learning_rate overrides; set "):
+        read_space(package(Alone), overridden)

@@ -72,3 +72,30 @@ def test_a_run_of_an_unknown_configuration_is_told(capsys):
         "hilir: no configuration is known for the run 'nope-20260101-000000' (configs/nope.yaml is not there); "
         "give it with --config, or see 'hilir runs list CONFIG' for the runs there are\n"
     )
+
+
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("not_blessed", 6)])
+def test_the_exit_code_of_a_run_that_came_to_its_end(status, code):
+    from hilir.pipeline.cli.exits import status_code
+
+    assert status_code(status) == code
+
+
+def test_a_command_can_be_typed_again_as_it_was():
+    from hilir.pipeline.cli.options import write_command
+
+    assert write_command("run", "my model.yaml", ["fast.yaml"], ["data.pattern=*.csv"]) == (
+        "hilir run 'my model.yaml' --overlay fast.yaml --set 'data.pattern=*.csv'"
+    )
+
+
+def test_the_configuration_of_a_run_is_found_next_to_its_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text("model: {name: mine, package: mine}\npipeline: {runs: kept}\ndata: {path: x}\n")
+    folder = tmp_path / "kept" / "mine-1"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("model: {name: mine, package: mine}\npipeline: {root: here}\ndata: {path: x}\n")
+    assert _run(["runs", "show", "mine-1"]) == 3
+    assert "the pipeline mine has not run yet below here" in capsys.readouterr().err
+    assert _run(["runs", "show", "mine-2"]) == 3
+    assert capsys.readouterr().err.startswith("hilir: there is no run 'mine-2' in runs, kept; 'hilir runs list CONFIG'")

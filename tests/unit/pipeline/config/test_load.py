@@ -111,9 +111,33 @@ def test_the_later_layer_wins_and_is_named_as_the_origin(tmp_path):
 
 
 def test_a_list_is_replaced_and_a_mapping_is_merged():
-    config = load(TAXI, settings=["evaluate.thresholds=[{metric: auc, min: 0.5}]", "data.splits={test: 1}"]).config
+    config = load(TAXI, settings=["evaluate.thresholds=[{metric: auc, min: 0.5}]", "watch.backoff={factor: 3}"]).config
     assert [threshold.min for threshold in config.evaluate.thresholds] == [0.5]
-    assert config.data.splits == {"train": 2, "eval": 1, "test": 1}
+    assert (config.watch.backoff.factor, config.watch.backoff.attempts) == (3, 5)
+
+
+def test_the_splits_are_one_value_and_are_replaced_as_a_whole(tmp_path):
+    overlay = tmp_path / "small.yaml"
+    overlay.write_text("data: {splits: {eval: 1, train: 9}}\n")
+    assert load(TAXI, [overlay]).config.data.splits == {"eval": 1, "train": 9}
+    assert load(TAXI, [overlay], ["data.splits={train: 3, eval: 2}"]).config.data.splits == {"train": 3, "eval": 2}
+    assert load(TAXI, [overlay], ["data.splits.train=4"]).config.data.splits == {"eval": 1, "train": 4}
+
+
+@pytest.mark.parametrize(
+    ("splits", "fault"),
+    [
+        ("{train: 3}", "needs the splits 'train' and 'eval'; eval is missing"),
+        (
+            "{train: 3, eval: 1, test: 1}",
+            "nothing would read the rows of 'test': a run trains on 'train' and evaluates on 'eval'; remove it",
+        ),
+    ],
+)
+def test_splits_that_are_missing_or_that_nothing_reads_are_refused(splits, fault):
+    with pytest.raises(ConfigError) as caught:
+        load(TAXI, settings=[f"data.splits={splits}"])
+    assert str(caught.value) == f"--set data.splits: data.splits: {fault}"
 
 
 def test_the_stored_text_loads_to_the_same_configuration(tmp_path):

@@ -93,8 +93,8 @@ def test_a_failed_worker_ends_the_job(emulate: Emulator) -> None:
     outcome = emulate(training([pool("time.sleep(60)"), pool("raise ValueError('worker is ill')")]))
     assert outcome.states == {"train": "failed", "use": "skipped"}
     assert outcome.error == (
-        "train: workerpool1-0 ended with exit code 1: ValueError: worker is ill "
-        f"(log: {outcome.folder}/logs/train.workerpool1-0.log)"
+        "train: workerpool1-0 ended with exit code 1: ValueError: worker is ill; "
+        f"the whole traceback is in {outcome.folder}/logs/train.workerpool1-0.log"
     )
     assert outcome.board.nodes["train"].seconds < 30
 

@@ -110,6 +110,7 @@ def test_the_summary_of_a_model_that_is_not_blessed_says_why():
     lines = list(
         write_lines(
             summary(
+                status="not_blessed",
                 blessed=False,
                 version=None,
                 version_path=None,

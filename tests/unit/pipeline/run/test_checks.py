@@ -23,7 +23,7 @@ def test_all_paths_that_are_wrong_are_told_at_once(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert faults(f"data.path={empty}", "schema.path=nowhere.pbtxt", "model.package=models.nobody") == [
-        f"data.path '{empty}': holds no file that matches '*.csv'; mend data.path or data.pattern",
+        f"data.path '{empty}': holds no file that matches '*.csv'; correct data.path or data.pattern",
         "schema.path 'nowhere.pbtxt': does not exist; give a schema file, or null to infer the schema",
         "model.package 'models.nobody': cannot be imported from here; "
         "mend the import path, or type the command in its folder",
@@ -89,3 +89,22 @@ def test_a_folder_without_permission_cannot_be_written():
 def test_looking_makes_nothing(tmp_path):
     assert writable("serving.root", str(tmp_path / "a" / "b")).ok
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_folders_whose_names_are_patterns_are_refused(tmp_path):
+    data = tmp_path / "rows[1]"
+    data.mkdir()
+    (data / "rows.csv").write_text("a\n1\n")
+    told = "has one of the characters * ? [ ], which stand for others in patterns of files; rename the folder"
+    assert faults(f"data.path={data}", f"pipeline.root={data}/out") == [
+        f"data.path '{data}': {told}",
+        f"pipeline.root '{data}/out': {data}/out {told}",
+    ]
+
+
+def test_a_folder_with_such_a_name_may_not_be_the_current_one(tmp_path, monkeypatch):
+    folder = tmp_path / "mine*"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert not writable("pipeline.root", "out").ok
+    assert writable("pipeline.root", str(tmp_path)).ok

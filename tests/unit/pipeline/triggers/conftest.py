@@ -26,6 +26,8 @@ while not (here / "go").exists():
     time.sleep(0.02)
 code, _, line = (here / "go").read_text().partition(" ")
 print(line)
+if (here / "error").exists():
+    sys.stderr.write((here / "error").read_text())
 sys.exit(int(code))
 """
 

@@ -4,7 +4,17 @@ import dataclasses
 
 import pytest
 
-from hilir.pipeline.triggers.daemon.policy import DAY, Ended, Limits, Waiting, backoff_ends, find_gate, is_final, place
+from hilir.pipeline.triggers.daemon.policy import (
+    DAY,
+    Ended,
+    Limits,
+    Waiting,
+    backoff_ends,
+    find_gate,
+    find_outcome,
+    is_final,
+    place,
+)
 
 LIMITS = Limits("merge", 10, 3, 60, 2, 600, 4)
 FRESH, RETRY = Waiting(5, made=100, due=110, attempts=0), Waiting(5, made=0, due=10, attempts=2)
@@ -82,3 +92,10 @@ def test_what_is_not_tried_again():
     assert is_final(None, 3, LIMITS) is None
     assert "tried 4 times" in is_final(4, 4, LIMITS)
     assert "exit code 3" in is_final(3, 1, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(None, "lost"), (0, "succeeded"), (6, "succeeded"), (3, "failed"), (4, "failed")]
+)
+def test_a_model_that_is_not_blessed_is_an_answer(code, outcome):
+    assert find_outcome(code) == outcome

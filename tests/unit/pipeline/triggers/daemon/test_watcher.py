@@ -5,6 +5,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from hilir.pipeline.triggers.daemon import ledger
 from hilir.pipeline.triggers.daemon.policy import DAY
 from hilir.pipeline.triggers.daemon.status import describe, write_lines
@@ -257,3 +259,37 @@ def test_a_stop_signal_reaches_the_run(bench):
     bench.wait_ended()
     assert bench.attempts() == [(1, 1, "failed")]
     assert bench.runs() == ["waiting"]
+
+
+def test_a_model_that_is_not_blessed_answers_its_reasons(bench):
+    bench.fire("a")
+    bench.tick(10)
+    bench.wait_begun(1)
+    bench.go('6 {"status": "not_blessed", "blessed": false, "version": null, "reasons": ["auc is 0.5"]}')
+    bench.wait_ended()
+    bench.tick(100_000)
+    assert bench.begun() == 1
+    assert bench.runs() == ["succeeded"]
+    assert bench.said[-1] == "run 1 not blessed: auc is 0.5"
+    assert "run 1 not blessed" in bench.decisions()
+    assert "  run 1: not blessed" in list(write_lines(describe(bench.state), "m.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (
+            '4 {"status": "failed", "reasons": ["Trainer: KeyError: \'x\' (m/model.py:3)\\nmore"]}',
+            "Trainer: KeyError: 'x' (m/model.py:3)",
+        ),
+        ("4 ", "data.path 'x': does not exist"),
+    ],
+)
+def test_the_console_says_why_a_run_failed(bench, ending, reason):
+    (bench.root / "error").write_text("noise\nhilir: data.path 'x': does not exist\nmore\n")
+    bench.fire("a")
+    bench.tick(10)
+    bench.wait_begun(1)
+    bench.go(ending)
+    bench.wait_ended()
+    assert f"run 1 failed: {reason}" in bench.said
