@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,7 @@ class Trained:
     history: dict[str, list[float]]
     optimizer: list[np.ndarray]
     checkpoints: Checkpoints | None
-    classes: Mapping[str, tuple[str, ...]]
+    labels: Labels
 
 
 def fit(
@@ -84,7 +84,7 @@ def fit(
         history, optimizer = session.run(parsing(session.model), callbacks)
     network = build_network(package, job.hyperparameters, data)
     _copy(session.model, network, settings)
-    return Trained(network, history, optimizer, session.checkpoints, labels.classes)
+    return Trained(network, history, optimizer, session.checkpoints, labels)
 
 
 def _report(labels: Labels) -> None:

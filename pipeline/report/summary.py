@@ -37,6 +37,7 @@ class Summary:
     exports: dict[str, Any] = field(default_factory=dict)
     comparison: dict[str, Any] = field(default_factory=dict)
     plots: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the object that `--json` prints; the plots are not in it."""
@@ -45,6 +46,7 @@ class Summary:
             "status": self.status,
             "blessed": self.blessed,
             "reasons": self.reasons,
+            "warnings": self.warnings,
             "version": self.version,
             "version_path": self.version_path,
             "metrics": self.metrics,
@@ -81,6 +83,7 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
         baseline=evaluated.baseline,
         comparison=evaluated.comparison,
         plots=evaluated.plots,
+        warnings=_read_warnings(outputs),
         exports=_read_exports(outputs) if status == "succeeded" else {},
         nodes=[
             {"id": node.id, "state": node.state, "seconds": round(node.elapsed(), 3)} for node in board.nodes.values()
@@ -114,6 +117,16 @@ def _read_evaluation(uri: str | None) -> _Evaluation:
         comparison=asdict(read_comparison(uri)),
         plots=read_plots(uri),
     )
+
+
+def _read_warnings(outputs: dict[str, Any]) -> list[str]:
+    """Returns what the training noticed of its data."""
+    training = outputs.get("model_run")
+    if training is None:
+        return []
+    from hilir.components.trainer.state.notes import read_notes
+
+    return read_notes(training.uri)
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +164,7 @@ def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
 def write_lines(summary: Summary, command: str) -> Iterator[str]:
     """Yields the summary as lines for a person; `command` is what the user typed."""
     yield ""
+    yield from (f"warning: {warning}" for warning in summary.warnings)
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)
