@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,8 @@ from hilir.components.trainer.data.labels import Labels, class_weights, read_lab
 from hilir.components.trainer.data.parsing import Parsing, make_parsing
 from hilir.components.trainer.distribution.cluster import Role
 from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
+from hilir.components.trainer.export.class_names import read_classes
+from hilir.components.trainer.model.class_rows import copy_known_classes
 from hilir.components.trainer.model.compilation import compile_arguments, recompile
 from hilir.components.trainer.model.compression import compress, strip
 from hilir.components.trainer.model.steps import replaced
@@ -48,7 +50,7 @@ class Trained:
     history: dict[str, list[float]]
     optimizer: list[np.ndarray]
     checkpoints: Checkpoints | None
-    classes: Mapping[str, tuple[str, ...]]
+    labels: Labels
 
 
 def fit(
@@ -80,11 +82,11 @@ def fit(
     if role is None or role.is_chief:
         _report(labels)
     with _precision(settings, kind):
-        session = _Session(job, package, data, strategy, role)
+        session = _Session(job, package, data, labels, strategy, role)
         history, optimizer = session.run(parsing(session.model), callbacks)
     network = build_network(package, job.hyperparameters, data)
     _copy(session.model, network, settings)
-    return Trained(network, history, optimizer, session.checkpoints, labels.classes)
+    return Trained(network, history, optimizer, session.checkpoints, labels)
 
 
 def _report(labels: Labels) -> None:
@@ -125,11 +127,13 @@ class _Session:
         job: TrainingJob,
         package: ModelPackage,
         data: ModelData,
+        labels: Labels,
         strategy: tf.distribute.Strategy,
         role: Role | None,
     ) -> None:
         self._job = job
         self._data = data
+        self._labels = labels
         self._settings = job.settings
         self._strategy = strategy
         self._is_chief = role is None or role.is_chief
@@ -189,7 +193,7 @@ class _Session:
         base = None
         if self._settings.warm_start != "never" and self._job.base_model is not None:
             base = run_dir_of(self._job.base_model)
-            load_weights(base, built)
+            self._start_from(base, built, package)
         model = compress(built, self._settings)
         factor = scale_factor(self._settings, self._batching)
         padded = self._batching.replicas > 1
@@ -200,6 +204,24 @@ class _Session:
         if base is not None and self._is_chief:
             report_progress({"warm start": self._job.base_model})
         return model
+
+    def _start_from(self, base: str, built: keras.Model, package: ModelPackage) -> None:
+        """Gives the network the weights of the base model, for the classes that it has."""
+        now = self._labels.classes
+        before = {
+            label: tuple(names) for label, names in read_classes(str(self._job.base_model)).items() if label in now
+        }
+        if not before or before == now:
+            load_weights(base, built)
+            return
+        data = self._data.with_classes(before)
+        source = build_network(package, self._job.hyperparameters, data)
+        load_weights(base, source)
+        copy_known_classes(source, built, before, now)
+        if self._is_chief:
+            for label, names in before.items():
+                new = [name for name in now[label] if name not in names]
+                report_progress({f"classes of {label}": f"{len(now[label]) - len(new)} known, {len(new)} new"})
 
     def _restore(self) -> Position:
         """Goes back to the latest checkpoint of the same training, if there is one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -46,6 +46,11 @@ class ModelData:
     features: Mapping[str, Feature]
     classes: tuple[str, ...] | Classes
     specs: Mapping[str, tf.TypeSpec] = field(repr=False)
+
+    def with_classes(self, classes: Classes) -> ModelData:
+        """Returns the same features with other classes, by label."""
+        several = isinstance(self.classes, Mapping)
+        return replace(self, classes=dict(classes) if several else next(iter(classes.values())))
 
 
 def make_model_data(transform: tft.TFTransformOutput, package: ModelPackage, classes: Classes) -> ModelData:

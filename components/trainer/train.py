@@ -14,6 +14,7 @@ from hilir.components.trainer.export.saved_model import announce_export, await_e
 from hilir.components.trainer.fit import Ready, fit
 from hilir.components.trainer.model.compression import measure_sparsity
 from hilir.components.trainer.model_package import load_package
+from hilir.components.trainer.state.notes import write_notes
 from hilir.components.trainer.state.weights import save_weights
 from hilir.components.trainer.training_job import TrainingJob
 
@@ -45,8 +46,9 @@ def train(
         return
     if job.settings.pruning is not None:
         report_progress({"sparsity": round(measure_sparsity(trained.network), 4)})
+    write_notes(job.run_dir, trained.labels.notes())
     save_weights(job.run_dir, trained.network, job.hyperparameters, trained.optimizer)
-    export(trained.network, transform, package, job.model_dir, trained.classes)
+    export(trained.network, transform, package, job.model_dir, trained.labels.classes)
     announce_export(job.run_dir)
     if trained.checkpoints is not None:
         trained.checkpoints.delete()

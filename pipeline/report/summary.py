@@ -39,6 +39,7 @@ class Summary:
     comparison: dict[str, Any] = field(default_factory=dict)
     plots: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the object that `--json` prints; the plots are not in it."""
@@ -47,6 +48,7 @@ class Summary:
             "status": self.status,
             "blessed": self.blessed,
             "reasons": self.reasons,
+            "warnings": self.warnings,
             "version": self.version,
             "version_path": self.version_path,
             "metrics": self.metrics,
@@ -85,6 +87,7 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
         baseline=evaluated.baseline,
         comparison=evaluated.comparison,
         plots=evaluated.plots,
+        warnings=_read_warnings(outputs),
         exports=_read_exports(outputs) if status == "succeeded" else {},
         data=_read_data(run),
         nodes=[
@@ -128,6 +131,16 @@ def _read_data(run: RunRecord | None) -> dict[str, Any]:
     gates = [step for step in (run.steps if run else ()) if step.node == "DataGate"]
     reports = [read_report(artifact.uri) for step in gates for artifact in step.outputs.values()]
     return next((asdict(report) for report in reports if report is not None), {})
+
+
+def _read_warnings(outputs: dict[str, Any]) -> list[str]:
+    """Returns what the training noticed of its data."""
+    training = outputs.get("model_run")
+    if training is None:
+        return []
+    from hilir.components.trainer.state.notes import read_notes
+
+    return read_notes(training.uri)
 
 
 def _read_exports(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -179,6 +192,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
     yield ""
     if summary.data:
         yield from write_data(summary.data)
+    yield from (f"warning: {warning}" for warning in summary.warnings)
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)

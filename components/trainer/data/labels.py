@@ -56,6 +56,15 @@ class Labels:
         """Whether there are rows without a label."""
         return any(split.missing for split in self.splits.values())
 
+    def notes(self) -> list[str]:
+        """Returns a sentence for each thing that the run's summary repeats."""
+        left_out = [
+            f"{split.missing:,} of {split.rows:,} rows of the split '{name}' have no label and were left out"
+            for name, split in self.splits.items()
+            if split.missing
+        ]
+        return [*left_out, *self.warnings()]
+
     def warnings(self) -> list[str]:
         """Returns a sentence for each split that is too small to learn or judge from."""
         found = []

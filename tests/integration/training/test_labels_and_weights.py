@@ -187,3 +187,32 @@ def test_a_loss_that_is_nan_stops_at_that_step(named):
     settings = ("train.hyperparameters.explode=true", "train.batch_size=50")
     with pytest.raises(TrainingError, match=r"loss is not a number \(NaN\) in epoch 1 at step 2; look for features"):
         train(make_job(named, *settings), "one_device")
+
+
+def test_a_warm_start_takes_over_the_classes_that_it_knows(named, tmp_path):
+    (tmp_path / "small/1").mkdir(parents=True)
+    manifest = json.dumps({"classes": {"species": ["Gentoo", "Emperor"]}})
+    (tmp_path / "small/1/manifest.json").write_text(manifest)
+    first = make_job(named)
+    train(first, "one_device")
+    again = make_job(
+        named,
+        "train.warm_start=weights",
+        # Too small a step to see, so that the weights are those that it began with.
+        "train.learning_rate={schedule: constant, initial: 1.0e-12}",
+        pushed=str(tmp_path / "small"),
+        base_model=first.model_dir,
+        model_dir=str(named.root / "second/Trainer/model/2/Format-Serving"),
+        run_dir=str(named.root / "second/Trainer/model_run/2"),
+    )
+    train(again, "one_device")
+    assert {"classes of species": "3 known, 1 new"} in named.events
+    before, after = (
+        next(v.numpy() for v in tf.saved_model.load(job.model_dir).variables_of_model if "kernel" in v.name)
+        for job in (first, again)
+    )
+    now = json.loads(Path(again.model_dir, "assets.extra/classes.json").read_text())["species"]
+    assert now == ["Gentoo", "Emperor", "Adelie", "Chinstrap"]
+    for number, name in enumerate(SORTED):
+        np.testing.assert_allclose(after[:, now.index(name)], before[:, number], atol=1e-6)
+    np.testing.assert_allclose(after[:, now.index("Emperor")], 0.0, atol=1e-6)

@@ -68,6 +68,7 @@ def summary(**changes) -> Summary:
         "status": "succeeded",
         "blessed": True,
         "reasons": [],
+        "warnings": [],
         "version": 2,
         "version_path": "out/models/taxi/2",
         "metrics": {"auc": 0.95},
