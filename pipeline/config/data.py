@@ -47,6 +47,12 @@ class ValidationSection(Section):
     accept: dict[str, list[str]]
     drift: Literal["off", "warn", "fail"]
 
+    @field_validator("drift", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
 
 class TransformSection(Section):
     """How TensorFlow Transform runs."""
