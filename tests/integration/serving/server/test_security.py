@@ -204,7 +204,7 @@ def test_a_private_key_that_everybody_can_read(models, pki, tmp_path):
     file.write_text((pki / "ssl-false.config").read_text())
     file.chmod(0o644)
     with (
-        pytest.raises(ServingConfigError, match="Everybody can read the TLS configuration .*chmod 600"),
+        pytest.raises(ServingConfigError, match=r"Everybody can read the TLS configuration .*chmod 600"),
         running(model_base_path=str(models / "half_plus_two"), ssl_config_file=str(file), rest_tls=True),
     ):
         pass
