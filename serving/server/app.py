@@ -45,6 +45,7 @@ from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.warmup import replay_warmup
 
+logger = logging.getLogger(__name__)
 Say = Callable[[str], None]
 _SAMPLES = 3
 _TLS_TIMEOUTS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
@@ -268,6 +269,9 @@ class ModelServer:
             self.core.reload(config, wait=False)
         except (StatusError, ServingConfigError) as error:
             self.source.failed(error)
+        except Exception:
+            # A fault of ours must not end the polling without a word.
+            logger.exception("the configuration was not applied; it is read again in %s s", self.source.poll_seconds)
         else:
             self.source.applied()
 

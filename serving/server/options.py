@@ -98,7 +98,9 @@ class ServeOptions:
     drain_seconds: float = _flag(
         30.0, "Time that requests in progress get on shutdown.", "30", spelling="drain-seconds"
     )
-    model_root: str = _flag("", "Refuse base paths outside this directory.", spelling="model-root")
+    model_root: str = _flag(
+        "", "Refuse base paths and request logs of models outside this directory.", spelling="model-root"
+    )
     # No flag: tests run the server on grpc.aio, too.
     grpc_core: bool = True
 

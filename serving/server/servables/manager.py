@@ -30,7 +30,7 @@ class ServerCore:
         lifecycle: loads and unloads versions.
         labels_for_unavailable: new labels may point to versions that are not loaded
             (`--allow_version_labels_for_unavailable_models`).
-        model_root: base paths outside this directory are refused; None allows any.
+        model_root: base paths and request logs outside this directory are refused; None allows any.
     """
 
     def __init__(
@@ -86,11 +86,17 @@ class ServerCore:
         # Not resolve(), which raises where a link leads to itself.
         root = Path(os.path.realpath(self._model_root))
         for settings in models.values():
-            if "://" in settings.base_path or not Path(os.path.realpath(settings.base_path)).is_relative_to(root):
+            if not _lies_in(root, settings.base_path):
                 raise StatusError(
                     Code.PERMISSION_DENIED,
                     f"base_path {settings.base_path} of model {settings.name} lies outside {root}, "
                     "the directory that this server is allowed to serve from",
+                )
+            if settings.logging is not None and not _lies_in(root, settings.logging.prefix):
+                raise StatusError(
+                    Code.PERMISSION_DENIED,
+                    f"filename_prefix {settings.logging.prefix} of model {settings.name} lies outside {root}, "
+                    "the directory that this server is allowed to write to",
                 )
 
     def _check_labels(self, models: Mapping[str, ModelSettings]) -> dict[str, dict[str, int]]:
@@ -167,6 +173,10 @@ class ServerCore:
         """True if every configured model has an available version, and there is one at all."""
         models = self.lifecycle.models
         return bool(models) and all(model in self.table.current.versions for model in models)
+
+
+def _lies_in(root: Path, path: str) -> bool:
+    return "://" not in path and Path(os.path.realpath(path)).is_relative_to(root)
 
 
 def _copy(message: Message) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import IO
@@ -19,9 +20,9 @@ class RotatingFile:
         self.path = path
         self.max_bytes = max_bytes
         self.max_files = max_files
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         drop_torn_record(path)
-        self.file: IO[bytes] = path.open("ab")
+        self.file: IO[bytes] = _open_private(path)
         self.size = self.file.tell()
 
     def append(self, record: bytes) -> None:
@@ -35,7 +36,7 @@ class RotatingFile:
         self.file.close()
         stamp = f"{time.time_ns():020d}"
         self.path.rename(self.path.with_name(f"{self.path.stem}-{stamp}{self.path.suffix}"))
-        self.file = self.path.open("ab")
+        self.file = _open_private(self.path)
         self.size = 0
         old = sorted(self.path.parent.glob(f"{self.path.stem}-[0-9]*{self.path.suffix}"))
         for file in old[: -(self.max_files - 1) or None]:
@@ -48,6 +49,13 @@ class RotatingFile:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+def _open_private(path: Path) -> IO[bytes]:
+    """Requests are data of people: what is logged of them is for the owner only, and never follows a link."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 def drop_torn_record(path: Path) -> None:

@@ -1,0 +1,118 @@
+"""What requests hold is counted before it is there, and given back."""
+
+import gzip
+import threading
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, regression_pb2
+
+from hilir.serving.server.grpc.message_size import SMALL, parsed_size
+from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
+from hilir.serving.server.rest.http_body import decode_body
+from hilir.serving.server.rest.json.json_decode import decoded_size
+from hilir.serving.server.servables.tensors import from_proto
+from hilir.serving.server.status import Code
+
+MIB = 1 << 20
+
+
+def test_a_loan_is_given_back_once():
+    budget = MemoryBudget(100)
+    first, second = Loan(budget), Loan(budget)
+    first.take(60)
+    second.take(40)
+    with pytest.raises(OverBudget, match="needs 1 bytes of memory, and all requests together may hold 100. Try again"):
+        second.take(1)
+    assert (budget.held, first.size, second.size) == (100, 60, 40)
+    for loan in (first, first, second):
+        loan.give_back()
+    assert budget.held == 0
+    with pytest.raises(OverBudget, match="raise --max-request-memory") as caught:
+        first.take(101)
+    assert (caught.value.code, budget.held) == (Code.RESOURCE_EXHAUSTED, 0)
+
+
+def test_threads_share_a_budget():
+    budget = MemoryBudget(MIB)
+
+    def work():
+        for _ in range(20_000):
+            budget.take(7)
+            budget.give(7)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert budget.held == 0
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.int64, tf.string, tf.bfloat16, tf.complex64])
+def test_one_value_for_a_whole_tensor_is_counted_before_it_is_filled(dtype):
+    proto = predict_pb2.PredictRequest().inputs["x"]
+    proto.dtype = dtype.as_datatype_enum
+    proto.tensor_shape.dim.add(size=10_000_000_000)
+    with pytest.raises(OverBudget):
+        from_proto(proto, "x", MemoryBudget().take)
+    proto.tensor_shape.dim[0].size = 1000
+    assert from_proto(proto, "x", MemoryBudget().take).shape == (1000,)
+
+
+def test_gzip_is_counted_while_it_is_inflated():
+    taken = []
+
+    def take(size):
+        taken.append(size)
+        if sum(taken) > 10 * MIB:
+            raise OverBudget(Code.RESOURCE_EXHAUSTED, "")
+
+    body = gzip.compress(bytes(200 * MIB))
+    with pytest.raises(OverBudget):
+        decode_body(body, b"gzip", 1 << 30, take)
+    assert max(taken) <= 2 * MIB
+
+
+@pytest.mark.parametrize("size", [MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 17])
+def test_gzip_in_parts_is_the_same(size):
+    plain = bytes(size - 3) + b"end"
+    for level in (0, 1, 9):
+        assert decode_body(gzip.compress(plain, level), b"gzip", size, MemoryBudget().take) == plain
+
+
+def regression(count: int) -> bytes:
+    request = regression_pb2.RegressionRequest()
+    request.input.example_list.examples.extend([{}] * count)
+    return request.SerializeToString()
+
+
+def test_a_message_of_many_small_parts_is_what_it_becomes():
+    descriptor = regression_pb2.RegressionRequest.DESCRIPTOR
+    for count in (50_000, 2_000_000):
+        data = regression(count)
+        assert 40 * count <= parsed_size(descriptor, data) <= 100 * count
+    assert parsed_size(descriptor, regression(SMALL // 4)) == 0
+
+
+def test_a_message_of_numbers_is_little_more_than_it_was():
+    request = predict_pb2.PredictRequest()
+    request.inputs["content"].tensor_content = bytes(10 * MIB)
+    request.inputs["floats"].float_val.extend([1.0] * MIB)
+    data = request.SerializeToString()
+    assert 2 * len(data) <= parsed_size(request.DESCRIPTOR, data) <= 3 * len(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x0a" * 20_000, b"\xff" * 20_000, b"\x07" * 20_000, b"\x0a\xff\xff\x7f" + bytes(20_000)]
+)
+def test_what_is_no_message_does_not_hold_up_the_count(data):
+    assert parsed_size(predict_pb2.PredictRequest.DESCRIPTOR, data) <= 64 * len(data)
+
+
+def test_json_is_counted_by_its_values():
+    body = b'{"instances": [' + b"[]," * 100_000 + b"1]}"
+    assert 100_000 * 96 <= decoded_size(body) <= 100_000 * 160
+    assert decoded_size(b'{"instances": [1, 2]}') == 0
+    text = b'{"instances": ["' + b"x" * MIB + b'"]}'
+    assert decoded_size(text) < 1.1 * MIB
