@@ -109,12 +109,20 @@ def _read_words(table: _Table, keys: tf.DType, values: tf.DType) -> tuple[Any, .
     return tuple(_plain(word) for word in words.numpy()[order].tolist())
 
 
-def _plain(word: bytes | int) -> str | int:
+def _decode(value: np.ndarray) -> np.ndarray:
+    """Returns a constant with str instead of TensorFlow's bytes."""
+    if value.dtype.kind not in "OS":
+        return value
+    return np.array([_plain(word) for word in value.reshape(-1).tolist()], object).reshape(value.shape)
+
+
+def _plain(word: bytes | str | int) -> str | int:
     try:
         return word.decode() if isinstance(word, bytes) else word
     except UnicodeDecodeError:
         raise PreprocessingError(
-            f"a vocabulary holds {word!r}, which is not UTF-8 text; clean that column in preprocessing_fn or before it"
+            f"the transform graph has the word {word!r}, which is not UTF-8 text; "
+            f"clean that column in preprocessing_fn or before it"
         ) from None
 
 
@@ -141,7 +149,7 @@ class _Reader:
         if isinstance(value, _Step):
             return value.at
         if isinstance(value, np.ndarray | np.generic):
-            return self.builder.add_constant(np.asarray(value))
+            return self.builder.add_constant(_decode(np.asarray(value)))
         raise _refusal(op)
 
     def _read_op(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:
@@ -186,15 +194,22 @@ class _Reader:
             case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
                 return np.int64(0)
             case "SparseToDense" if isinstance(arguments[0], _Part):
+                if self._is_as_given(arguments[2], arguments[3]):
+                    return arguments[2]
                 return self._add("fill_missing", dtype, op, arguments[2:], feature=arguments[0].feature)
         if op.type in _BINARY | _UNARY:
             return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
         raise _refusal(op)
 
+    def _is_as_given(self, value: Any, other: Any) -> bool:
+        """Whether a missing value becomes an empty string, which is what a raw feature has there already."""
+        is_input = isinstance(value, _Step) and self.builder.steps[value.at]["op"] == "input"
+        return is_input and isinstance(other, np.ndarray) and other.dtype == object and other.item() == b""
+
     def _add(self, name: str, dtype: str, op: tf.Operation, arguments: list[Any], **attributes: Any) -> Any:
         if all(isinstance(value, np.ndarray | np.generic) for value in arguments) and "feature" not in attributes:
             step = {"op": name, "dtype": dtype, **attributes}
-            return compute(step, [np.asarray(value) for value in arguments], self.builder.vocabularies)
+            return compute(step, [_decode(np.asarray(value)) for value in arguments], self.builder.vocabularies)
         return _Step(self.builder.add(name, dtype, [self.as_step(value, op) for value in arguments], **attributes))
 
     def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:
