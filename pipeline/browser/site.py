@@ -67,8 +67,9 @@ def find_newest(root: Path) -> Iterator[Version]:
     """
     for model in list_models(root):
         for version in list_versions(model.resolve()):
-            report = version.exports.get(_RUNTIME)
-            if report is not None and any(variant["kept"] for variant in report["variants"].values()):
+            if not is_plain_file(version.export_folder(_RUNTIME) / "export.json"):
+                continue
+            if any(variant["kept"] for variant in version.exports[_RUNTIME]["variants"].values()):
                 yield version
                 break
 

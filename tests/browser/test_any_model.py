@@ -1,4 +1,4 @@
-"""A model of anybody: three classes, a date, a list, a category, names with spaces; its form is made from its export."""
+"""Anybody's model: classes, a date, a list, a category, names with spaces; its form is made from its export."""
 
 from __future__ import annotations
 

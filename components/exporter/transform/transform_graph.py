@@ -194,17 +194,17 @@ class _Reader:
             case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
                 return np.int64(0)
             case "SparseToDense" if isinstance(arguments[0], _Part):
-                if self._is_as_given(arguments[2], arguments[3]):
-                    return arguments[2]
-                return self._add("fill_missing", dtype, op, arguments[2:], feature=arguments[0].feature)
+                return self._fill(op, arguments[0].feature, arguments[2:])
         if op.type in _BINARY | _UNARY:
             return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
         raise _refusal(op)
 
-    def _is_as_given(self, value: Any, other: Any) -> bool:
-        """Whether a missing value becomes an empty string, which is what a raw feature has there already."""
+    def _fill(self, op: tf.Operation, feature: str, arguments: list[Any]) -> Any:
+        value, other = arguments
         is_input = isinstance(value, _Step) and self.builder.steps[value.at]["op"] == "input"
-        return is_input and isinstance(other, np.ndarray) and other.dtype == object and other.item() == b""
+        if is_input and isinstance(other, np.ndarray) and other.dtype == object and other.item() == b"":
+            return value  # a missing string is an empty one already
+        return self._add("fill_missing", op.outputs[0].dtype.name, op, arguments, feature=feature)
 
     def _add(self, name: str, dtype: str, op: tf.Operation, arguments: list[Any], **attributes: Any) -> Any:
         if all(isinstance(value, np.ndarray | np.generic) for value in arguments) and "feature" not in attributes:
