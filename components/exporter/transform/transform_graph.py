@@ -113,7 +113,8 @@ def _decode(value: np.ndarray) -> np.ndarray:
     """Returns a constant with str instead of TensorFlow's bytes."""
     if value.dtype.kind not in "OS":
         return value
-    return np.array([_plain(word) for word in value.reshape(-1).tolist()], object).reshape(value.shape)
+    words: np.ndarray = np.array([_plain(word) for word in value.reshape(-1).tolist()], object)
+    return words.reshape(value.shape)
 
 
 def _plain(word: bytes | str | int) -> str | int:
