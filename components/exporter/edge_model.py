@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from hilir.components.exporter.errors import ExportError, PreprocessingError
 from hilir.components.exporter.transform.in_graph import RawFeatures
@@ -66,8 +65,8 @@ def prepare(saved_model: str, folder: str) -> EdgeModel:
         )
     parameters = read_parameters(saved_model)
     specs = find_inputs(loaded, parameters, SIGNATURE)
-    frozen = _freeze(loaded.signatures[SIGNATURE], parameters[SIGNATURE])
-    network = _save(frozen, specs, os.path.join(folder, "network"))
+    call = _call(loaded, parameters)
+    network = _save(call, specs, os.path.join(folder, "network"), loaded)
     raw_specs = find_inputs(loaded, parameters, "serving_default")
     several = {name for name, spec in raw_specs.items() if None in spec.shape[1:]}
     if specs == raw_specs and not several:
@@ -76,8 +75,8 @@ def prepare(saved_model: str, folder: str) -> EdgeModel:
         program = read_program(loaded, sorted(specs), several)
     except PreprocessingError as error:
         return EdgeModel(loaded, parameters, network, None, None, str(error))
-    module = RawFeatures(program, frozen)
-    raw = _save(module.predict, module.input_specs(), os.path.join(folder, "raw"), module)
+    module = RawFeatures(program, call)
+    raw = _save(module.predict, module.input_specs(), os.path.join(folder, "raw"), loaded, module)
     return EdgeModel(loaded, parameters, network, raw, program)
 
 
@@ -86,20 +85,42 @@ def read_edge_inputs(path: str) -> dict[str, tf.TensorSpec]:
     return find_inputs(tf.saved_model.load(path), read_parameters(path), SIGNATURE)
 
 
-def _freeze(edge: Any, parameters: Mapping[str, str]) -> Network:
-    """Returns the signature as a function of its inputs that holds its weights as constants."""
-    frozen = convert_variables_to_constants_v2(edge)
-    # The order of a function's inputs is that of its sorted parameters, that of its outputs that of their sorted names.
-    names = sorted(parameters, key=lambda name: parameters[name])
-    outputs = sorted(edge.structured_outputs)
+def write_single(edge: EdgeModel, raw: bool, folder: str) -> str:
+    """Writes `raw` or `network` for exactly one row at a time; returns its path.
+
+    TensorFlow Lite has recurrent layers only for a number of rows that is known.
+    """
+    network = _call(edge.loaded, edge.parameters)
+    path = os.path.join(folder, "single_raw" if raw else "single_network")
+    if raw and edge.program is not None:
+        module = RawFeatures(edge.program, network)
+        return _save(module.predict, _one_row(module.input_specs()), path, edge.loaded, module)
+    return _save(network, _one_row(edge.inputs(SIGNATURE)), path, edge.loaded)
+
+
+def _one_row(specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype) for name, spec in specs.items()}
+
+
+def _call(loaded: Any, parameters: Mapping[str, Mapping[str, str]]) -> Network:
+    """Returns the signature as a function of its inputs by name.
+
+    It stays a call of the model's own functions: the converters know recurrent layers by their names.
+    """
+    function, names = loaded.signatures[SIGNATURE], parameters[SIGNATURE]
 
     def network(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        found = frozen(*(features[name] for name in names))
-        return {name: tf.identity(value) for name, value in zip(outputs, found, strict=True)}
+        found: dict[str, tf.Tensor] = function(**{names[name]: value for name, value in features.items()})
+        return found
 
     return network
 
 
-def _save(function: Network, specs: dict[str, tf.TensorSpec], path: str, module: tf.Module | None = None) -> str:
-    save(module or tf.Module(), path, {SIGNATURE: trace(function, specs)})
+def _save(
+    function: Network, specs: dict[str, tf.TensorSpec], path: str, loaded: Any, module: tf.Module | None = None
+) -> str:
+    module = module or tf.Module()
+    # What the network reads is saved with it. The rest of the model, such as tables that no converter knows, is not.
+    module.weights = list(loaded.signatures[SIGNATURE].variables)
+    save(module, path, {SIGNATURE: trace(function, specs)})
     return path

@@ -1,27 +1,36 @@
-/** The digits model: a canvas to draw on, its 8 × 8 pixels to edit, ten bars. */
+/** The model of hilir's example `digits`: a canvas to draw on, its 8 × 8 pixels to edit, ten bars. */
 
+import { Bars } from "./bars.js";
 import { Panel, element } from "./panel.js";
 import { BRIGHTEST, SIDE, drawPath, toPixels } from "./strokes.js";
 
+/**
+ * @param {import("./runtime.js").Listed} listed
+ * @returns {boolean} whether the model takes what can be drawn on the canvas
+ */
+export function takesDrawing(listed) {
+  const { image, ...others } = listed.report.inputs;
+  const size = image?.shape.reduce((/** @type {number} */ all, /** @type {number} */ one) => all * one, 1);
+  return listed.model === "digits" && size === SIDE * SIDE && !Object.keys(others).length;
+}
+
 export class DigitsPanel extends Panel {
   /**
-   * @param {import("./runtime.js").Listed | undefined} listed
-   * @param {{say: (text: string) => void, warn: (text: string) => void}} messages
+   * @param {import("./runtime.js").Listed} listed
+   * @param {import("./panel.js").Messages} messages
    */
   constructor(listed, messages) {
-    super("digits", listed, messages);
+    super(element("digits"), listed, messages);
+    this.section.hidden = false;
     /** @type {import("./strokes.js").Point[][]} */
     this.strokes = [];
     this.pixels = Array(SIDE * SIDE).fill(0);
     this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas"));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.sample = 0;
-    /** @type {{row: HTMLElement, bar: HTMLElement, text: HTMLElement}[]} */
-    this.bars = [];
+    this.bars = new Bars(element("bars"), Array.from({ length: 10 }, (_, digit) => String(listed.report.labels[digit] ?? digit)));
     /** @type {HTMLElement[]} */
     this.cells = [];
-    if (!listed) return;
-    this.makeBars();
     this.makeGrid();
     this.listenToPointer();
     element("clear").addEventListener("click", () => this.setPixels(this.pixels.fill(0), []));
@@ -38,28 +47,7 @@ export class DigitsPanel extends Panel {
     const shares = prediction?.probabilities;
     const top = shares ? shares.indexOf(Math.max(...shares)) : -1;
     element("digit").textContent = shares ? String(this.model.labels[top] ?? top) : "–";
-    this.bars.forEach((bar, digit) => {
-      const share = shares ? shares[digit] : 0;
-      bar.row.classList.toggle("top", digit === top);
-      bar.bar.style.width = `${100 * share}%`;
-      bar.text.textContent = `${(100 * share).toFixed(1)} %`;
-    });
-  }
-
-  makeBars() {
-    this.bars = Array.from({ length: 10 }, (_, digit) => {
-      const [row, name, track, bar, text] = ["li", "span", "span", "span", "span"].map((tag) => document.createElement(tag));
-      name.textContent = String(this.listed?.report.labels[digit] ?? digit);
-      track.className = "track";
-      track.setAttribute("aria-hidden", "true");
-      bar.className = "bar";
-      text.className = "share";
-      track.append(bar);
-      row.append(name, track, text);
-      element("bars").append(row);
-      return { row, bar, text };
-    });
-    this.show(null);
+    this.bars.show(shares ?? null);
   }
 
   makeGrid() {
@@ -162,7 +150,7 @@ export class DigitsPanel extends Panel {
   }
 
   showSample() {
-    const examples = this.listed?.examples ?? [];
+    const { examples } = this.listed;
     const image = examples[this.sample++ % examples.length].image;
     this.setPixels(image.flat(), []);
   }

@@ -1,9 +1,9 @@
 /** Puts the page together. */
 
-import { DigitsPanel } from "./digits.js";
+import { DigitsPanel, takesDrawing } from "./digits.js";
+import { FormPanel } from "./form.js";
 import { element } from "./panel.js";
 import { BACKENDS, listModels, useBackend } from "./runtime.js";
-import { TaxiPanel } from "./taxi.js";
 
 const messages = {
   /** @param {string} text */
@@ -22,8 +22,8 @@ const messages = {
 async function start() {
   await startOffline();
   const listed = await listModels();
-  const find = (/** @type {string} */ name) => listed.find((found) => found.model === name);
-  const panels = [new DigitsPanel(find("digits"), messages), new TaxiPanel(find("taxi"), messages)];
+  element("missing").hidden = listed.length > 0;
+  const panels = listed.map((found) => (takesDrawing(found) ? new DigitsPanel(found, messages) : new FormPanel(found, messages)));
   const backends = /** @type {HTMLSelectElement} */ (element("backend"));
   for (const [name, title] of Object.entries(BACKENDS)) backends.add(new Option(title, name));
 

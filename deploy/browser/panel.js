@@ -1,16 +1,18 @@
-/** What both models have on the page: the choice of a variant, figures, and predictions of which only the newest counts. */
+/** What every model has on the page: the choice of a variant, figures, and predictions of which only the newest counts. */
 
 import { loadModel, Stopwatch } from "./runtime.js";
 
+/** @typedef {{say: (text: string) => void, warn: (text: string) => void}} Messages */
+
 export class Panel {
   /**
-   * @param {string} id of the section
-   * @param {import("./runtime.js").Listed | undefined} listed
-   * @param {{say: (text: string) => void, warn: (text: string) => void}} messages
+   * @param {HTMLElement} section
+   * @param {import("./runtime.js").Listed} listed
+   * @param {Messages} messages
    */
-  constructor(id, listed, messages) {
-    this.section = element(id);
-    this.variants = /** @type {HTMLSelectElement} */ (element(`${id}-variant`));
+  constructor(section, listed, messages) {
+    this.section = section;
+    this.variants = /** @type {HTMLSelectElement} */ (this.part(".variant"));
     this.listed = listed;
     this.messages = messages;
     /** @type {any} */
@@ -22,20 +24,20 @@ export class Panel {
     this.stopwatch = new Stopwatch();
     this.loadMs = 0;
     this.shown = 0;
-    const missing = /** @type {HTMLElement} */ (this.section.querySelector(".missing"));
-    const content = /** @type {HTMLElement} */ (this.section.querySelector(".content"));
-    missing.hidden = Boolean(listed);
-    content.hidden = !listed;
-    if (!listed) {
-      missing.textContent = `No version of the model "${id}" is exported for browsers yet. Type: hilir run configs/${id}.yaml --overlay configs/overlays/export.yaml`;
-      return;
-    }
     for (const [name, figures] of Object.entries(listed.report.variants)) {
       if (/** @type {any} */ (figures).kept) {
         this.variants.add(new Option(`${name} (${kilobytes(/** @type {any} */ (figures).bytes)})`, name));
       }
     }
     this.variants.addEventListener("change", () => this.reload());
+  }
+
+  /**
+   * @param {string} selector
+   * @returns {HTMLElement} the part of the section
+   */
+  part(selector) {
+    return /** @type {HTMLElement} */ (this.section.querySelector(selector));
   }
 
   /** @param {any} tf with the backend to use */
@@ -45,7 +47,6 @@ export class Panel {
   }
 
   async reload() {
-    if (!this.listed) return;
     const variant = this.variants.value;
     this.model?.dispose();
     this.model = null;
@@ -95,10 +96,10 @@ export class Panel {
   show(_prediction) {}
 
   showFigures() {
-    const figures = this.listed?.report.variants[this.variants.value];
+    const figures = this.listed.report.variants[this.variants.value];
     const latency = this.stopwatch.median;
-    showList(element(`${this.section.id}-figures`), {
-      Version: String(this.listed?.version),
+    showList(this.part(".figures"), {
+      Version: String(this.listed.version),
       Size: kilobytes(figures.bytes),
       Load: `${this.loadMs.toFixed(0)} ms`,
       Latency: latency === undefined ? "–" : `${latency.toFixed(1)} ms`,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hilir.analysis.errors import ReferenceDamaged
+from hilir.analysis.reference import FeatureReference, NumberReference, Reference, from_json
 from hilir.components.missing import is_missing
 from hilir.pipeline.versions.catalogue import Version, list_models, list_versions
 from hilir.setup.tools import make_browser
@@ -28,6 +31,9 @@ _VENDORED = {
     "tfjs-backend-wasm-simd.wasm": "tfjs-backend-wasm",
 }
 """File -> npm package below @tensorflow; without the threaded build, whose headers many hosts do not send."""
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+"""What a browser's field for dates has and gives (https://html.spec.whatwg.org/#dates)."""
 
 _EXAMPLES = 8
 _RUNTIME = "tfjs"
@@ -61,9 +67,9 @@ def find_newest(root: Path) -> Iterator[Version]:
     """
     for model in list_models(root):
         for version in list_versions(model.resolve()):
-            path = version.export_folder(_RUNTIME) / "export.json"
-            report = version.exports.get(_RUNTIME) if is_plain_file(path) else None
-            if report is not None and any(variant["kept"] for variant in report["variants"].values()):
+            if not is_plain_file(version.export_folder(_RUNTIME) / "export.json"):
+                continue
+            if any(variant["kept"] for variant in version.exports[_RUNTIME]["variants"].values()):
                 yield version
                 break
 
@@ -87,16 +93,41 @@ def read_content(content: Path | bytes) -> bytes:
 
 
 def _describe(version: Version, base: str) -> dict[str, Any]:
-    report = version.exports[_RUNTIME]
-    if report["preprocessing"]:
-        preprocessing = version.export_folder(_RUNTIME) / report["preprocessing"]
-        words = json.loads(preprocessing.read_bytes())["vocabularies"] if is_plain_file(preprocessing) else {}
-        for name, feature in report["inputs"].items():
-            if feature["dtype"] == "string":
-                feature["words"] = sorted(words.get(name, []))
-    examples = list(_read_examples(version.folder / "assets.extra" / "golden.jsonl", report["inputs"]))
+    report, assets = version.exports[_RUNTIME], version.folder / "assets.extra"
+    vocabularies = _read_vocabularies(version, report)
+    reference = _read_reference(assets / "reference.json")
+    for name, feature in report["inputs"].items():
+        feature |= _describe_values(reference.features.get(name), vocabularies.get(name, []))
+    examples = list(_read_examples(assets / "golden.jsonl", report["inputs"]))
     model, number = version.model.name, version.number
     return {"model": model, "version": number, "folder": base, "report": report, "examples": examples}
+
+
+def _read_vocabularies(version: Version, report: dict[str, Any]) -> dict[str, list[Any]]:
+    if not report["preprocessing"]:
+        return {}
+    path = version.export_folder(_RUNTIME) / report["preprocessing"]
+    found: dict[str, list[Any]] = json.loads(path.read_bytes())["vocabularies"] if is_plain_file(path) else {}
+    return found
+
+
+def _read_reference(path: Path) -> Reference:
+    """Returns what the training data looked like; nothing for a version without it, which other programs may write."""
+    try:
+        return from_json(path.read_bytes()) if is_plain_file(path) else Reference()
+    except ReferenceDamaged:
+        return Reference()
+
+
+def _describe_values(known: FeatureReference | None, vocabulary: list[Any]) -> dict[str, Any]:
+    """Returns what a form offers for a feature: its range, or its words and whether all of them are dates."""
+    if isinstance(known, NumberReference):
+        return {} if known.low is None else {"low": known.low, "high": known.high}
+    counted = list(known.counts) if known else []
+    words = sorted({*(word for word in vocabulary if isinstance(word, str)), *counted} - {""})
+    if not words:
+        return {}
+    return {"words": words, "dates": all(_DATE.fullmatch(word) for word in words)}
 
 
 def _read_examples(path: Path, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:

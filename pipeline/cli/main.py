@@ -29,6 +29,7 @@ COMMANDS = {
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration points to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install what exports to TensorFlow.js need."),
+    "image": ("hilir.pipeline.cli.vertex.image:image", "Build an image with your package on top of hilir's."),
     "compile": ("hilir.pipeline.cli.vertex.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": (
         "hilir.pipeline.cli.vertex.emulate:emulate",

@@ -17,17 +17,24 @@ PREDICT = """async ({model, variant, examples}) => {
 }"""
 
 FILL = """async (examples) => {
-    const section = document.getElementById('taxi');
+    const section = document.getElementById('model-taxi');
+    const answers = section.querySelector('.answers');
     const found = [];
     for (const example of examples) {
         const shown = section.dataset.shown;
         for (const [name, value] of Object.entries(example)) {
-            const input = document.querySelector(`#taxi [name="${name}"]`);
-            if (input) input.value = value === null ? '' : String(value);
+            const input = section.querySelector(`[name="${name}"]`);
+            if (!input) continue;
+            const text = value === null ? '' : String(value);
+            if (input.tagName === 'SELECT' && ![...input.options].some((option) => option.value === text)) {
+                input.value = 'another value';
+            } else {
+                input.value = text;
+            }
         }
-        document.getElementById('taxi-form').dispatchEvent(new Event('input'));
+        section.querySelector('form').dispatchEvent(new Event('input'));
         while (section.dataset.shown === shown) await new Promise((done) => setTimeout(done, 1));
-        found.push(Number(document.getElementById('tip').dataset.probability));
+        found.push(JSON.parse(answers.dataset.values).probability);
     }
     return found;
 }"""
@@ -91,8 +98,11 @@ def test_words_that_the_model_never_saw_are_fine_in_the_form(visit, rows, taxi_r
 
 def test_a_field_that_must_be_filled_is_marked(visit):
     page = visit().ready()
+    section = page.locator("#model-taxi")
     page.get_by_label("fare *").fill("")
-    page.wait_for_selector("#tip-text:has-text('Fill in the fields marked *')")
+    section.locator(".incomplete:has-text('Fill in the fields marked *')").wait_for()
     assert page.get_by_label("fare *").get_attribute("aria-invalid") == "true"
+    assert section.locator(".answer").inner_text() == "–"
     page.get_by_label("fare *").fill("12.5")
-    page.wait_for_selector("#tip-text:has-text('probability of a tip over 20 % of the fare')")
+    section.locator(".incomplete").wait_for(state="hidden")
+    assert section.locator(".answer").inner_text().endswith(" %")

@@ -48,11 +48,11 @@ def test_a_drawn_one_and_a_drawn_zero_are_recognised_live(visit, tmp_path):
 @pytest.mark.parametrize("variant", ["float16", "uint8"])
 def test_each_variant_recognises_it_and_shows_its_figures(visit, variant):
     page = visit().ready()
-    page.select_option("#digits-variant", variant)
+    page.select_option("#digits .variant", variant)
     page.wait_for_selector(f"#digits[data-ready={variant}]")
     draw(page, ZERO)
     expect_digit(page, "0")
-    figures = page.locator("#digits-figures").inner_text()
+    figures = page.locator("#digits .figures").inner_text()
     assert "Version" in figures
     assert "kB" in figures
     assert figures.count("ms") == 2
@@ -99,7 +99,7 @@ def test_everything_has_a_name_for_a_screen_reader(visit):
     assert nameless == []
     assert page.get_by_role("status").count() == 3  # the page's own, and the two answers, announced when they change
     assert page.get_by_label("fare *").count() == 1
-    assert page.get_by_role("heading", level=2).count() == 3
+    assert page.get_by_role("heading", level=2).all_inner_texts() == ["Settings", "Which digit is it?", "taxi"]
     assert page.locator("html").get_attribute("lang") == "en"
 
 
@@ -115,7 +115,7 @@ def test_the_page_works_without_a_network_once_loaded(visit, serve, models):
     assert page.locator("#alert").is_hidden()
     draw(page, ZERO)
     expect_digit(page, "0")
-    page.select_option("#digits-variant", "uint8")
+    page.select_option("#digits .variant", "uint8")
     page.wait_for_selector("#digits[data-ready=uint8]")
     found.choose("cpu")
     draw(page, ZERO)
@@ -146,9 +146,15 @@ def test_a_model_that_cannot_be_loaded_is_explained(visit, serve, models, tmp_pa
     found = visit(serve(tmp_path).url)
     page = found.ready()
     assert "The model digits, version 1, float32, cannot be loaded" in page.locator("#alert").inner_text()
-    assert "hilir run configs/taxi.yaml --overlay" in page.locator("#taxi .missing").inner_text()
+    assert page.locator("#model-taxi").count() == 0
     assert any("404" in error for error in found.errors)
     found.errors.clear()
+
+
+def test_without_a_model_the_page_says_how_to_export_one(visit, serve, tmp_path):
+    page = visit(serve(tmp_path).url).ready()
+    assert "hilir export tfjs VERSION" in page.locator("#missing").inner_text()
+    assert page.locator("#digits").is_hidden()
 
 
 def test_a_missing_webgl_is_explained_and_the_page_goes_on(visit, playwright):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -109,22 +110,31 @@ def _batches(calibration: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarra
 
 
 def _matrices(saved_model: str) -> Iterator[np.ndarray]:
-    """Yields the network's weights of two or more dimensions; they are constants in its frozen graph."""
-    function = tf.saved_model.load(saved_model).signatures[SIGNATURE]
-    definition = function.graph.as_graph_def()
-    for nodes in (definition.node, *(part.node_def for part in definition.library.function)):
-        for node in nodes:
-            if node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) > 1:
-                yield tf.make_ndarray(node.attr["value"].tensor)
+    """Yields the network's weights of two or more dimensions."""
+    loaded = tf.saved_model.load(saved_model)  # a function does not keep its variables
+    for variable in loaded.signatures[SIGNATURE].variables:
+        if variable.shape.rank > 1:
+            yield variable.numpy()
 
 
 def _explain(message: str, variant: str) -> str:
-    if "Select TF ops" in message or "flex" in message.lower():
-        needed = [line.strip() for line in message.splitlines() if line.strip().startswith("tf.")]
-        named = ", ".join(sorted({line.split()[0].partition("(")[0] for line in needed})) or "some operations"
+    named = sorted({line.split()[0].partition("(")[0] for line in map(str.strip, message.splitlines()) if _is_op(line)})
+    if named:
         return (
-            f"TensorFlow Lite {variant}: its own operators cannot do {named}; use other operations in the model, "
-            f"or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
+            f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; use other operations in the "
+            f"model, or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
         )
-    first = next((line for line in message.splitlines() if line.strip()), "no message")
-    return f"TensorFlow Lite {variant}: the converter failed: {first}; try another variant, or --verbose for all of it"
+    remedy = "use other operations in the model, try another variant, or --verbose for the whole message"
+    return f"TensorFlow Lite {variant}: the converter failed: {_find_cause(message)}; {remedy}"
+
+
+def _is_op(line: str) -> bool:
+    """Whether the line describes one of TensorFlow's operations, as the converter lists those that it cannot do."""
+    return line.startswith("tf.") and "(" in line
+
+
+def _find_cause(message: str) -> str:
+    """Returns the converter's own words: its first error without the places, else its first line."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    errors = [re.sub(r"^loc\(.*\): ", "", line.rpartition("error: ")[2]) for line in lines if "error: " in line]
+    return (errors or lines or ["no message"])[0].rstrip(".;: ")

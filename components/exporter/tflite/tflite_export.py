@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hilir.components.exporter.edge_model import EdgeModel, prepare
+from hilir.components.exporter.edge_model import EdgeModel, prepare, write_single
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.export_report import describe_saved_model, finish
@@ -28,6 +28,8 @@ from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVar
 from hilir.components.exporter.tflite import tflite_convert, tflite_file
 
 FORMAT = "tflite"
+
+_SINGLE = "takes one row at a time, reset its variables before each: the converter cannot do any number of rows"
 
 
 def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings, folder: str) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings,
         edge = prepare(subject.saved_model, work)
         reference = make_reference(edge, subject.rows, subject.metric)
         conversions: Conversions = {
-            name: _convert(name, subject, edge, calibration, settings) for name in settings.variants
+            name: _convert(name, subject, edge, calibration, settings, work) for name in settings.variants
         }
         variants: Variants = {
             name: _prove(found, reference, settings.bounds[found.variant]) for name, found in conversions.items()
@@ -87,19 +89,23 @@ Variants = dict[str, dict[str, Any]]
 
 
 def _convert(
-    variant: TFLiteVariant, subject: Subject, edge: EdgeModel, calibration: Rows, settings: TFLiteSettings
+    variant: TFLiteVariant, subject: Subject, edge: EdgeModel, calibration: Rows, settings: TFLiteSettings, work: str
 ) -> _Conversion:
     if edge.refusal:
         raise ExportError(f"TensorFlow Lite: {edge.refusal}")
     integer = variant in tflite_convert.INTEGER
     raw = not integer or edge.program is None
-    content = tflite_convert.convert(
-        edge.raw if raw and edge.raw else edge.network,
-        variant,
-        network_inputs(edge, calibration) if integer else None,
-        settings.allow_select_ops,
-        tflite_convert.is_pruned(edge.network),
-    )
+    representative = network_inputs(edge, calibration) if integer else None
+    sparse = tflite_convert.is_pruned(edge.network)
+
+    def convert(saved_model: str) -> bytes:
+        return tflite_convert.convert(saved_model, variant, representative, settings.allow_select_ops, sparse)
+
+    try:
+        content = convert(edge.raw if raw and edge.raw else edge.network)
+    except ExportError:
+        # What remains to be said of a model that cannot be converted for one row either is the cause.
+        content = convert(write_single(edge, raw, work))
     content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})
     inputs = (raw_inputs if raw else network_inputs)(edge, subject.rows)
     return _Conversion(variant, content, "raw" if raw else "transformed", inputs)
@@ -113,7 +119,7 @@ def _prove(conversion: _Conversion, reference: Reference, bounds: Bounds) -> dic
     return {
         "kept": not reasons,
         "reasons": reasons,
-        "notes": [],
+        "notes": [_SINGLE] if model.is_single else [],
         "takes": conversion.takes,
         "bytes": len(conversion.content),
         "gzipped_bytes": gzipped_size([conversion.content]),

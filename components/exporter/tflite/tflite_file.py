@@ -31,11 +31,25 @@ class TFLiteModel:
 
     def predict(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the outputs by name, [rows, …], for inputs [rows, …]."""
+        if not self.is_single:
+            return self._run(features)
+        count = len(next(iter(features.values())))
+        rows = [self._run({name: value[at : at + 1] for name, value in features.items()}) for at in range(count)]
+        return {name: np.concatenate([row[name] for row in rows]) for name in self._outputs}
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the file takes exactly one row at a time."""
+        return any(detail["shape_signature"][0] == 1 for detail in self._inputs.values())
+
+    def _run(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         interpreter = self._interpreter
         values = {detail["index"]: _quantize(features[name], detail) for name, detail in self._inputs.items()}
         for index, value in values.items():
             interpreter.resize_tensor_input(index, value.shape)
         interpreter.allocate_tensors()
+        # A fused recurrent layer would start a row with the state in which it ended the last one.
+        interpreter.reset_all_variables()
         for index, value in values.items():
             interpreter.set_tensor(index, value)
         interpreter.invoke()

@@ -52,8 +52,10 @@ class RawFeatures(tf.Module):
         values: list[tf.Tensor] = []
         for step in self._program.steps:
             values.append(self._compute(step, values, features))
+        # A number of rows that is known has to stay known: recurrent layers are converted for such a one only.
+        rows = next(iter(features.values())).shape[0] or -1
         transformed = {
-            name: tf.reshape(values[out.step], [-1, *out.shape]) for name, out in self._program.outputs.items()
+            name: tf.reshape(values[out.step], [rows, *out.shape]) for name, out in self._program.outputs.items()
         }
         return self._network(transformed)
 

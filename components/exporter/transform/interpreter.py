@@ -60,7 +60,7 @@ def transform(program: Program, rows: Mapping[str, list[Any]]) -> dict[str, np.n
                 continue
             if step["op"] == "fill_missing":
                 value, other = (values[at] for at in step["args"])
-                values.append(np.where(missing[step["feature"]][:, None], other, value).astype(step["dtype"]))
+                values.append(np.where(missing[step["feature"]][:, None], other, value).astype(_dtype(step["dtype"])))
                 continue
             values.append(compute(step, [values[at] for at in step.get("args", [])], program.vocabularies))
     return {name: _shape(values[out.step], out, count) for name, out in program.outputs.items()}
@@ -69,7 +69,7 @@ def transform(program: Program, rows: Mapping[str, list[Any]]) -> dict[str, np.n
 def _shape(value: np.ndarray, out: Output, count: int) -> np.ndarray:
     # A value that depends on no feature has one row.
     flat = np.broadcast_to(value, (count, max(value.shape[1], math.prod(out.shape))))
-    shaped: np.ndarray = flat.reshape(count, *out.shape).astype(out.dtype)
+    shaped: np.ndarray = flat.reshape(count, *out.shape).astype(_dtype(out.dtype))
     return shaped
 
 
@@ -87,7 +87,7 @@ def compute(
     elif name in _UNARY:
         result = _UNARY[name](*arguments)
     elif name == "constant":
-        result = np.asarray(step["value"], step["dtype"]).reshape(1, -1)
+        result = np.asarray(step["value"], _dtype(step["dtype"])).reshape(1, -1)
     elif name == "cast":
         result = arguments[0]
     elif name == "select":
@@ -101,8 +101,12 @@ def compute(
         result = np.asarray(found).reshape(arguments[0].shape)
     else:
         raise ValueError(f"preprocessing.json has the operation '{name}', which this version does not know")
-    converted: np.ndarray = np.asarray(result).astype(step["dtype"])
+    converted: np.ndarray = np.asarray(result).astype(_dtype(step["dtype"]))
     return converted
+
+
+def _dtype(name: str) -> Any:
+    return object if name == "string" else name
 
 
 def _is_missing(column: list[Any]) -> np.ndarray:
@@ -114,6 +118,5 @@ def _to_array(program: Program, rows: Mapping[str, list[Any]], feature: str, cou
     spec = program.inputs[feature]
     empty: Any = "" if spec.dtype == "string" else 0
     column = [empty if value is None else value for value in rows[feature]]
-    dtype: Any = object if spec.dtype == "string" else spec.dtype
-    array: np.ndarray = np.array(column, dtype).reshape(count, -1)
+    array: np.ndarray = np.array(column, _dtype(spec.dtype)).reshape(count, -1)
     return array

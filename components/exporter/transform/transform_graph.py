@@ -109,12 +109,21 @@ def _read_words(table: _Table, keys: tf.DType, values: tf.DType) -> tuple[Any, .
     return tuple(_plain(word) for word in words.numpy()[order].tolist())
 
 
-def _plain(word: bytes | int) -> str | int:
+def _decode(value: np.ndarray) -> np.ndarray:
+    """Returns a constant with str instead of TensorFlow's bytes."""
+    if value.dtype.kind not in "OS":
+        return value
+    words: np.ndarray = np.array([_plain(word) for word in value.reshape(-1).tolist()], object)
+    return words.reshape(value.shape)
+
+
+def _plain(word: bytes | str | int) -> str | int:
     try:
         return word.decode() if isinstance(word, bytes) else word
     except UnicodeDecodeError:
         raise PreprocessingError(
-            f"a vocabulary holds {word!r}, which is not UTF-8 text; clean that column in preprocessing_fn or before it"
+            f"the transform graph has the word {word!r}, which is not UTF-8 text; "
+            f"clean that column in preprocessing_fn or before it"
         ) from None
 
 
@@ -141,7 +150,7 @@ class _Reader:
         if isinstance(value, _Step):
             return value.at
         if isinstance(value, np.ndarray | np.generic):
-            return self.builder.add_constant(np.asarray(value))
+            return self.builder.add_constant(_decode(np.asarray(value)))
         raise _refusal(op)
 
     def _read_op(self, op: tf.Operation, index: int, env: dict[str, Any]) -> Any:
@@ -189,15 +198,22 @@ class _Reader:
             case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
                 return np.int64(0)
             case "SparseToDense" if isinstance(arguments[0], _Part):
-                return self._add("fill_missing", dtype, op, arguments[2:], feature=arguments[0].feature)
+                return self._fill(op, arguments[0].feature, arguments[2:])
         if op.type in _BINARY | _UNARY:
             return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
         raise _refusal(op)
 
+    def _fill(self, op: tf.Operation, feature: str, arguments: list[Any]) -> Any:
+        value, other = arguments
+        is_input = isinstance(value, _Step) and self.builder.steps[value.at]["op"] == "input"
+        if is_input and isinstance(other, np.ndarray) and other.dtype == object and other.item() == b"":
+            return value  # a missing string is an empty one already
+        return self._add("fill_missing", op.outputs[0].dtype.name, op, arguments, feature=feature)
+
     def _add(self, name: str, dtype: str, op: tf.Operation, arguments: list[Any], **attributes: Any) -> Any:
         if all(isinstance(value, np.ndarray | np.generic) for value in arguments) and "feature" not in attributes:
             step = {"op": name, "dtype": dtype, **attributes}
-            return compute(step, [np.asarray(value) for value in arguments], self.builder.vocabularies)
+            return compute(step, [_decode(np.asarray(value)) for value in arguments], self.builder.vocabularies)
         return _Step(self.builder.add(name, dtype, [self.as_step(value, op) for value in arguments], **attributes))
 
     def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:

@@ -108,7 +108,8 @@ class ProgramBuilder:
     def add_constant(self, value: np.ndarray) -> int:
         """Returns the position of the constant; one element, or one per element of a row."""
         plain = value.reshape(-1).tolist()
-        return self.add("constant", value.dtype.name, value=plain[0] if len(plain) == 1 else plain)
+        dtype = "string" if value.dtype == object else value.dtype.name
+        return self.add("constant", dtype, value=plain[0] if len(plain) == 1 else plain)
 
     def build(self, inputs: dict[str, Input], outputs: dict[str, Output]) -> Program:
         """Returns the program without the steps that no output needs."""

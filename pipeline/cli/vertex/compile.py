@@ -24,6 +24,7 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
     """
     from hilir.pipeline.config import load
+    from hilir.pipeline.image.dockerfile import find_lacking
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.vertex.compile.job_file import check_output, compile_config, write_job
 
@@ -33,6 +34,8 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     # TensorFlow greets on standard error.
     with reserved():
         job = compile_config(loaded.config)
+    for warning in find_lacking(loaded.config):
+        click.echo(f"warning: {warning}", err=True)
     path = write_job(job, output)
     if path is not None:
         click.echo(f"compiled {loaded.config.model.name} to {path}")

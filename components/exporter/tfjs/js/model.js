@@ -40,6 +40,8 @@ export class Model {
     this.graph = graph;
     this.report = report;
     this.preprocessor = preprocessor;
+    // Loops, as in recurrent layers, are computed step by step; all else is faster at once.
+    this.loops = false;
     /** @type {string[]} names of the classes, or none */
     this.labels = report.labels;
     const signature = graph.modelSignature;
@@ -68,7 +70,7 @@ export class Model {
   async predictAll(examples) {
     const rows = examples.map((example) => (this.preprocessor ? this.preprocessor.transform(example) : example));
     const feed = Object.fromEntries(this.feeds.map((input) => [input.node, this.toTensor(input, rows)]));
-    const tensors = this.tf.tidy(() => [this.graph.execute(feed, this.outputs.map((output) => output.node))].flat());
+    const tensors = await this.execute(feed);
     const found = await Promise.all(tensors.map((/** @type {any} */ tensor) => tensor.data()));
     this.tf.dispose([tensors, Object.values(feed)]);
     return examples.map((_, row) =>
@@ -80,6 +82,23 @@ export class Model {
         }),
       ),
     );
+  }
+
+  /**
+   * @param {Record<string, any>} feed tensors by node
+   * @returns {Promise<any[]>} one tensor per output
+   */
+  async execute(feed) {
+    const nodes = this.outputs.map((output) => output.node);
+    if (!this.loops) {
+      try {
+        return this.tf.tidy(() => [this.graph.execute(feed, nodes)].flat());
+      } catch (error) {
+        if (!String(error).includes("executeAsync")) throw error;
+        this.loops = true;
+      }
+    }
+    return [await this.graph.executeAsync(feed, nodes)].flat();
   }
 
   /**

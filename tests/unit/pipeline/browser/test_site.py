@@ -64,6 +64,18 @@ def test_the_site_lists_all_its_files_and_what_the_page_needs_to_know(root):
     assert "index.html" in found
 
 
+def test_a_form_knows_ranges_words_and_dates_from_the_versions_reference():
+    from hilir.analysis.reference import summarize_categories, summarize_numbers
+
+    assert site._describe_values(summarize_numbers([3.0, float("nan"), -1.5]), []) == {"low": -1.5, "high": 3.0}
+    assert site._describe_values(summarize_numbers([]), []) == {}
+    words = summarize_categories(["b", "a", ""], 3, 0)
+    assert site._describe_values(words, ["c", "a"]) == {"words": ["a", "b", "c"], "dates": False}
+    days = summarize_categories(["2024-02-29", "1999-12-31"], 2, 0)
+    assert site._describe_values(days, [])["dates"] is True
+    assert site._describe_values(None, [7, 9]) == {}
+
+
 def test_the_site_can_be_written_for_any_server(root, tmp_path):
     found = site.collect_site(root)
     site.write_site(found, tmp_path / "out")
