@@ -127,10 +127,10 @@ def line_of(project: Path, file: str, code: str) -> str:
         ("own/model.py", "    return x", "    return x[", 3, "own.model: SyntaxError: "),
         (
             "own/model.py",
-            "    units: int",
-            "    import nothing_of_this_name",
+            "import tf_keras as keras",
+            "import not_there",
             3,
-            "own.model: imports 'nothing_of_this_name'",
+            "own.model: imports 'not_there'",
         ),
     ],
 )

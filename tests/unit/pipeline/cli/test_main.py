@@ -69,8 +69,8 @@ def test_config_show_names_the_origin_of_each_value(capsys):
 def test_a_run_of_an_unknown_configuration_is_told(capsys):
     assert _run(["runs", "show", "nope-20260101-000000"]) == 3
     assert capsys.readouterr().err == (
-        "hilir: no configuration is known for the run 'nope-20260101-000000' (configs/nope.yaml is not there); "
-        "give it with --config, or see 'hilir runs list CONFIG' for the runs there are\n"
+        "hilir: there is no run 'nope-20260101-000000' in runs; 'hilir runs list CONFIG' lists the runs there are, "
+        "and --config names the configuration of a run in another folder\n"
     )
 
 
@@ -94,7 +94,10 @@ def test_the_configuration_of_a_run_is_found_next_to_its_log(tmp_path, monkeypat
     (tmp_path / "my.yaml").write_text("model: {name: mine, package: mine}\npipeline: {runs: kept}\ndata: {path: x}\n")
     folder = tmp_path / "kept" / "mine-1"
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text("model: {name: mine, package: mine}\npipeline: {root: here}\ndata: {path: x}\n")
+    (folder / "config.yaml").write_text(
+        "model: {name: mine, package: mine}\npipeline: {root: here}\ndata: {path: x}\n"
+        "evaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.6}]}\n"
+    )
     assert _run(["runs", "show", "mine-1"]) == 3
     assert "the pipeline mine has not run yet below here" in capsys.readouterr().err
     assert _run(["runs", "show", "mine-2"]) == 3
