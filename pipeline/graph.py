@@ -30,6 +30,8 @@ from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.example_gen.component import make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
+from hilir.components.preflight.component import Preflight
+from hilir.components.preflight.settings import make_parameter as make_preflight_parameter
 from hilir.components.pusher.component import Pusher
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
@@ -74,12 +76,15 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
     transform = _transform(config, inputs, example_gen, schema_gen, gate)
+    preflight = _preflight(config, inputs, example_gen, transform)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
     # A warm start needs the model before there is a candidate, and a platform may have TFX's own resolvers only.
     own = platform.own_resolvers
     resolver = _baseline(own_resolvers=own) if warm or not own else None
     trainer = _trainer(config, inputs, transform, schema_gen, resolver if warm else None, tuner)
+    for node in (*tuner, trainer):
+        node.add_upstream_node(preflight)
     resolver = resolver or _baseline(own_resolvers=own, candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
@@ -97,7 +102,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, validator, gate, transform, *tuner, trainer, resolver, evaluator,
+            example_gen, statistics_gen, schema_gen, validator, gate, transform, preflight, *tuner, trainer, resolver, evaluator,
             *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
@@ -128,6 +133,23 @@ def _transform(
     )
     transform.add_upstream_node(gate)
     return transform
+
+
+def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
+    node: BaseNode = Preflight(
+        examples=example_gen.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        settings=make_preflight_parameter(
+            config.model.name,
+            config.model.package,
+            config.train,
+            config.evaluate,
+            config.export,
+            {"model": inputs.model_code, "metrics": inputs.metric_code},
+        ),
+    )
+    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:

@@ -14,6 +14,7 @@ def list_nodes(config: Config) -> list[str]:
         "ExampleValidator": True,
         "DataGate": True,
         "Transform": True,
+        "Preflight": True,
         "Tuner": config.train.tune.enabled,
         "Trainer": True,
         "LatestBlessed": True,
