@@ -102,8 +102,8 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, validator, gate, transform, preflight, *tuner, trainer, resolver, evaluator,
-            *exporters.values(), pusher, *vertex_pusher,
+            example_gen, statistics_gen, schema_gen, validator, gate, transform, preflight, *tuner, trainer, resolver,
+            evaluator, *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache,
         metadata_connection_config=platform.metadata,

@@ -100,7 +100,7 @@ def _check(
     return Report(
         rows=min(len(sample.train), ROWS),
         figures=step.figures,
-        signatures=sorted(exported.parameters),
+        signatures=sorted(exported.signatures),
         variants=exports.converted,
         skipped=exports.failed,
     )

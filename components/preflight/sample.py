@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import tensorflow as tf
@@ -26,7 +25,7 @@ class Sample:
     raw: tuple[bytes, ...]
 
 
-def read_sample(train: str, evaluation: str, raw: str, label: Any) -> Sample:
+def read_sample(train: str, evaluation: str, raw: str, label: Mapping[str, Any]) -> Sample:
     """Returns the rows.
 
     Args:
@@ -40,8 +39,8 @@ def read_sample(train: str, evaluation: str, raw: str, label: Any) -> Sample:
     """
     return Sample(
         _choose(_read("train", train, SEARCHED), label),
-        _choose(_read("eval", evaluation, SEARCHED), label),
-        tuple(_read("eval", raw, ROWS)),
+        _first(_read("eval", evaluation, ROWS)),
+        _first(_read("eval", raw, ROWS)),
     )
 
 
@@ -53,24 +52,29 @@ def write_rows(path: str, rows: Sequence[bytes]) -> str:
     return path
 
 
-def _read(split: str, folder: str, count: int) -> list[bytes]:
+def _read(split: str, folder: str, count: int) -> tf.Tensor:
+    """Returns the first rows, [rows] of strings."""
     files = sorted(tf.io.gfile.glob(os.path.join(folder, "*")))
-    rows = list(islice(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator(), count)) if files else []
-    if not rows:
-        raise PreflightError(
-            f"the split '{split}' has no rows, so that nothing can be trained; "
-            f"give it more data, or a larger share in data.splits"
-        )
-    return rows
+    if files:
+        for rows in tf.data.TFRecordDataset(files, "GZIP").batch(count).take(1):
+            return rows
+    raise PreflightError(
+        f"the split '{split}' has no rows, so that nothing can be trained; "
+        f"give it more data, or a larger share in data.splits"
+    )
 
 
-def _choose(rows: list[bytes], label: Any) -> tuple[bytes, ...]:
-    """Returns the first rows, of which those with the outermost labels come first; a label may have several values."""
+def _first(rows: tf.Tensor) -> tuple[bytes, ...]:
+    return tuple(rows[:ROWS].numpy().tolist())
+
+
+def _choose(rows: tf.Tensor, label: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """Returns the first rows, behind those with the largest and the smallest label; a label may have several values."""
     outermost: list[int] = []
     (spec,) = label.values()
     if isinstance(spec, tf.io.FixedLenFeature) and spec.dtype != tf.string:
-        (values,) = tf.io.parse_example(rows, label).values()
-        flat = tf.reshape(values, [len(rows), -1])
+        (values,) = tf.io.parse_example(rows, dict(label)).values()
+        flat = tf.reshape(values, [tf.shape(rows)[0], -1])
         outermost = [int(tf.argmax(tf.reduce_max(flat, 1))), int(tf.argmin(tf.reduce_min(flat, 1)))]
-    order = dict.fromkeys([*outermost, *range(min(len(rows), ROWS))])
-    return tuple(rows[index] for index in islice(order, ROWS))
+    order = list(dict.fromkeys([*outermost, *range(min(len(rows), ROWS))]))
+    return _first(tf.gather(rows, order))

@@ -16,14 +16,13 @@ import tf_keras as keras
 
 from hilir.components.errors import PreflightError
 from hilir.components.exporter.edge_model import SIGNATURE as EDGE
-from hilir.components.exporter.edge_model import find_inputs
 from hilir.components.exporter.rows import Rows
 from hilir.components.preflight.sample import write_rows
 from hilir.components.preflight.stage import stage
 from hilir.components.pusher.golden import SIGNATURE as SERVED
 from hilir.components.pusher.golden import write_golden
-from hilir.components.trainer.export.names import read_parameters
-from hilir.components.trainer.export.saved_model import export
+from hilir.components.trainer.export.names import NamedFunction, save
+from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
 
 _TOLERANCE = 1e-4
@@ -35,15 +34,13 @@ class Exported:
 
     Attributes:
         folder: where it is.
-        loaded: itself.
-        parameters: by signature, the parameters of its function by the names of the inputs.
+        signatures: its functions by name.
         outputs: of the signature `examples` by name, [rows, …].
         labels: of the signature `label`, [rows, …].
     """
 
     folder: str
-    loaded: Any
-    parameters: Mapping[str, Mapping[str, str]]
+    signatures: Mapping[str, NamedFunction]
     outputs: Mapping[str, np.ndarray]
     labels: np.ndarray
 
@@ -56,18 +53,16 @@ def call_signatures(
     Raises:
         ComponentError: a signature cannot be traced, saved or called.
     """
-    with stage("tracing the signatures of the model", package.name, f"fix {package.name}"):
-        export(network, transform, package, folder)
-        loaded = tf.saved_model.load(folder)
-    parameters = read_parameters(folder)
-    answers = {}
-    for name, function in sorted(loaded.signatures.items()):
+    with stage("tracing and saving the signatures of the model", package.name, f"fix {package.name}"):
+        module = ExportModule(network, transform, package)
+        signatures = module.signatures()
+        save(module, folder, signatures)
+    answers: dict[str, dict[str, np.ndarray]] = {}
+    for name in signatures:
         with stage(f"calling the signature '{name}' with real rows", package.name, f"fix {package.name}"):
-            inputs = _make_inputs(name, loaded, parameters, rows)
-            found = function(**{parameters[name][key]: value for key, value in inputs.items()})
-            answers[name] = {key: value.numpy() for key, value in found.items()}
+            answers[name] = _call(signatures[name], _make_inputs(name, signatures, rows))
     (labels,) = answers["label"].values()
-    return Exported(folder, loaded, parameters, answers["examples"], labels)
+    return Exported(folder, signatures, answers["examples"], labels)
 
 
 def check_golden(exported: Exported, model: str, package: str, rows: Rows, work: str) -> None:
@@ -80,31 +75,39 @@ def check_golden(exported: Exported, model: str, package: str, rows: Rows, work:
         write_golden(exported.folder, model, [write_rows(os.path.join(work, "raw.gz"), rows.serialized)])
         with open(os.path.join(exported.folder, "assets.extra", "golden.jsonl"), encoding="utf-8") as file:
             requests = [json.loads(line) for line in file]
-        specs = find_inputs(exported.loaded, exported.parameters, SERVED)
-        parameters = exported.parameters[SERVED]
+        served = exported.signatures[SERVED]
+        specs = _specs(served)
         for request in requests:
-            inputs = {
-                parameters[name]: tf.constant(_to_array(request["inputs"][name], spec.dtype), spec.dtype)
-                for name, spec in specs.items()
-            }
-            for name, value in exported.loaded.signatures[SERVED](**inputs).items():
-                if not _is_same(value.numpy(), _to_array(request["outputs"][name], value.dtype)):
+            inputs = {name: _to_array(request["inputs"][name], spec.dtype) for name, spec in specs.items()}
+            for name, value in _call(served, inputs).items():
+                if not _is_same(value, _to_array(request["outputs"][name], tf.as_dtype(value.dtype))):
                     raise PreflightError(
                         f"the model gives two answers for '{name}' to one golden request, by which a release is "
                         f"checked; nothing was trained, make {package}.model answer the same for the same row"
                     )
 
 
-def _make_inputs(name: str, loaded: Any, parameters: Mapping[str, Mapping[str, str]], rows: Rows) -> dict[str, Any]:
+def _make_inputs(name: str, signatures: Mapping[str, NamedFunction], rows: Rows) -> dict[str, Any]:
     """Returns the rows as a signature takes them: by feature, transformed, or as serialized examples."""
-    specs = find_inputs(loaded, parameters, name)
-    served = find_inputs(loaded, parameters, SERVED)
-    if name == SERVED or (name == EDGE and specs == served):
-        return {key: tf.constant(value) for key, value in rows.arrays(specs).items()}
+    specs = _specs(signatures[name])
+    if name == SERVED or (name == EDGE and specs == _specs(signatures[SERVED])):
+        return rows.arrays(specs)
     if name == EDGE:
-        transformed = loaded.signatures["transform_features"](examples=rows.tensor())
+        transformed = _call(signatures["transform_features"], {"examples": rows.tensor()})
         return {key: transformed[key] for key in specs}
     return dict.fromkeys(specs, rows.tensor())
+
+
+def _specs(named: NamedFunction) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs by name."""
+    specs = named.function.structured_input_signature[1]
+    return {name: specs[parameter] for parameter, name in named.inputs.items()}
+
+
+def _call(named: NamedFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    specs = named.function.structured_input_signature[1]
+    values = {key: tf.constant(inputs[name], specs[key].dtype) for key, name in named.inputs.items()}
+    return {name: value.numpy() for name, value in named.function(**values).items()}
 
 
 def _to_array(value: Any, dtype: tf.DType) -> np.ndarray:

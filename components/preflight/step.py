@@ -35,7 +35,7 @@ class Step:
 def take_step(
     settings: PreflightSettings, package: ModelPackage, transform: tft.TFTransformOutput, sample: Sample, folder: str
 ) -> Step:
-    """Builds the model, calls it with one batch, and trains one step with precision, XLA and accumulation as configured.
+    """Builds the model, calls it with one batch, and trains one step as configured: precision, XLA, accumulation.
 
     Args:
         settings: the configuration.
@@ -112,8 +112,8 @@ def _require_finite(figures: dict[str, float], package: ModelPackage, features: 
     look = (
         f"not finite either: {', '.join(wrong)}; fill missing values in preprocessing_fn"
         if wrong
-        else f"the features and the label are finite; look at the loss, logarithms and divisions in {package.name}.model, "
-        f"and the learning rate"
+        else f"the features and the label are finite; look at the loss and at logarithms and divisions in "
+        f"{package.name}.model"
     )
     raise PreflightError(f"the loss of the first training step is {loss}; {look}")
 
