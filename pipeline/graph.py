@@ -36,8 +36,12 @@ from hilir.components.pusher.component import Pusher
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
+from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.inputs import GraphInputs
+
+CHECK_ROWS = 2000
+"""Rows of the data that `hilir run --check` reads."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         fail_on=config.validation.fail_on,
         accept=json.dumps(config.validation.accept, sort_keys=True),
     )
-    transform = _transform(config, inputs, example_gen, schema_gen, gate)
+    transform = _transform(config, inputs, example_gen, schema_gen)
+    transform.add_upstream_node(gate)
     preflight = _preflight(config, inputs, example_gen, transform)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
@@ -111,6 +116,34 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
     )  # fmt: skip
 
 
+def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cache: bool = True) -> Pipeline:
+    """Returns the pipeline that checks a configuration on a sample of its data; arguments as for `build`.
+
+    It has a name, and so a cache and a history, of its own.
+    """
+    example_gen = make_example_gen(
+        inputs.data_path,
+        config.data.pattern,
+        config.data.format,
+        dict(config.data.columns),
+        dict(config.data.splits),
+        CHECK_ROWS,
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = _schema(config, statistics_gen)
+    transform = _transform(config, inputs, example_gen, schema_gen)
+    preflight = _preflight(config, inputs, example_gen, transform)
+    name = check_name(config)
+    return Pipeline(
+        pipeline_name=name,
+        pipeline_root=f"{config.pipeline.root}/{name}",
+        components=[example_gen, statistics_gen, schema_gen, transform, preflight],
+        enable_cache=cache and config.pipeline.cache,
+        metadata_connection_config=platform.metadata,
+        beam_pipeline_args=list(config.beam.args),
+    )
+
+
 def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
     """Returns the node that gives the schema; it has the same id either way."""
     if config.schema_.path is None:
@@ -120,10 +153,8 @@ def _schema(config: Config, statistics_gen: StatisticsGen) -> BaseNode:
     return node.with_id("SchemaGen")
 
 
-def _transform(
-    config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode
-) -> Transform:
-    transform = Transform(
+def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode) -> Transform:
+    return Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
@@ -131,8 +162,6 @@ def _transform(
         disable_analyzer_cache=True,
         custom_config=make_transform_config(config.model.package, inputs.transform_code),
     )
-    transform.add_upstream_node(gate)
-    return transform
 
 
 def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:

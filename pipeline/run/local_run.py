@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config import LoadedConfig
-from hilir.pipeline.config.nodes import list_nodes
+from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
@@ -29,12 +29,16 @@ _COLLECT_AFTER = 50_000
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to the configuration: `first` and `last` are the nodes of --from and --to."""
+    """What the command line adds to the configuration.
+
+    `first` and `last` are the nodes of --from and --to; `check`: only the preflight, on a sample of the data.
+    """
 
     shown: str
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     cache: bool = True
+    check: bool = False
 
 
 def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> None:
@@ -48,10 +52,12 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     config = loaded.config
     require(config)
     require_nodes(loaded, options)
-    root = Path(config.pipeline.root) / config.model.name
+    name = check_name(config) if options.check else config.model.name
+    root = Path(config.pipeline.root) / name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, config.model.name, ("config.yaml", loaded.text), f"hilir run {options.shown}")
+    command = f"hilir run {'--check ' if options.check else ''}{options.shown}"
+    session = Session(runs, name, ("config.yaml", loaded.text), command)
     with _alone(root):
         run_session(session, _LocalRun(loaded, options, root), finished)
 
@@ -80,14 +86,15 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
-            from hilir.pipeline.graph import Platform, build
+            from hilir.pipeline.graph import Platform, build, build_check
             from hilir.pipeline.inputs import find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
             generate_data(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True)
-            self._pipeline = build(config, find_inputs(config), platform, cache=self._options.cache)
+            make = build_check if self._options.check else build
+            self._pipeline = make(config, find_inputs(config), platform, cache=self._options.cache)
         return Board(folder.name, [component.id for component in self._pipeline.components])
 
     def run(self, board: Board, folder: Path) -> None:
