@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
 from hilir.components.trainer.data.dataset import make_parser
 from hilir.components.trainer.fit import build_network, fit
+from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.training_job import TrainingJob
@@ -54,8 +55,9 @@ def take_step(
         network = build_network(package, settings.train.hyperparameters)
     shapes = ", ".join(f"{name} {describe(value)}" for name, value in sorted(features.items()))
     with stage("one batch through the network", package.name, f"fix {package.name}.model; the features are {shapes}"):
-        network(features, training=False)
+        outputs = network(features, training=False)
     _require_loss(network, package)
+    require_outputs(compile_arguments(network), outputs, network, package.name)
     job = TrainingJob(
         package=package.name,
         code="",
@@ -68,11 +70,11 @@ def take_step(
         model_dir="",
         run_dir="",
     )
-    what = f"{remedy}; the label '{package.label}' is {describe(label)}"
+    what = f"{remedy}; the label '{package.label}' is {describe(label)}{_describe_range(label)}"
     with stage("one training step", package.name, what), without_progress():
         trained = fit(job, package, transform, "one_device")
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
-    _require_finite(figures, package, features, label)
+    _require_finite(figures, trained.network, package, {**features, package.label: label})
     return Step(trained.network, figures)
 
 
@@ -97,27 +99,57 @@ def describe(value: Any) -> str:
 
 
 def _require_loss(network: keras.Model, package: ModelPackage) -> None:
-    if network.loss is None and not network.losses and not replaced(network, "train_step", "compute_loss"):
+    if not network.loss and not network.losses and not replaced(network, "train_step", "compute_loss"):
         raise PreflightError(
             f"{package.name}.model.build_model compiles the model without a loss, so that nothing can be trained; "
             f"write model.compile(…, loss=…)"
         )
 
 
-def _require_finite(figures: dict[str, float], package: ModelPackage, features: dict[str, Any], label: Any) -> None:
+def require_outputs(compiled: Mapping[str, Any], outputs: Any, network: keras.Model, package: str) -> None:
+    """Checks the names of outputs that the model was compiled with; Keras takes no notice of a loss for none of them.
+
+    Raises:
+        PreflightError: a loss or a metric is for an output that is not there.
+    """
+    known = sorted(outputs) if isinstance(outputs, Mapping) else list(getattr(network, "output_names", None) or [])
+    for argument in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+        named = compiled.get(argument)
+        unknown = [name for name in named if name not in known] if isinstance(named, Mapping) and known else []
+        if unknown:
+            raise PreflightError(
+                f"{package}.model.build_model compiles the model with {argument} for the output '{unknown[0]}', "
+                f"which it does not have; its outputs are {', '.join(known)}"
+            )
+
+
+def _require_finite(
+    figures: dict[str, float], network: keras.Model, package: ModelPackage, batch: dict[str, Any]
+) -> None:
     loss = figures.get("loss", 0.0)
-    if math.isfinite(loss):
+    if not math.isfinite(loss):
+        fact = f"the loss of the first training step is {loss}"
+    elif not all(_is_finite(variable) for variable in network.weights):
+        fact = "the first training step makes weights that are not finite numbers"
+    else:
         return
-    wrong = [name for name, value in sorted({**features, package.label: label}.items()) if not _is_finite(value)]
+    wrong = [name for name, value in sorted(batch.items()) if not _is_finite(value)]
     look = (
-        f"not finite either: {', '.join(wrong)}; fill missing values in preprocessing_fn"
+        f"{', '.join(wrong)} has values that are not finite in these rows; fill missing values in preprocessing_fn"
         if wrong
         else f"the features and the label are finite; look at the loss and at logarithms and divisions in "
         f"{package.name}.model"
     )
-    raise PreflightError(f"the loss of the first training step is {loss}; {look}")
+    raise PreflightError(f"{fact}; {look}")
+
+
+def _describe_range(label: Any) -> str:
+    if not isinstance(label, tf.Tensor) or label.dtype == tf.string:
+        return ""
+    values = label.numpy()
+    return f", from {values.min():g} to {values.max():g} in these rows"
 
 
 def _is_finite(value: Any) -> bool:
     flat = value.values if isinstance(value, tf.SparseTensor) else getattr(value, "flat_values", value)
-    return not flat.dtype.is_floating or bool(np.isfinite(flat.numpy()).all())
+    return not tf.as_dtype(flat.dtype).is_floating or bool(np.isfinite(flat.numpy()).all())
