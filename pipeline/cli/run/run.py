@@ -15,6 +15,7 @@ from hilir.pipeline.cli.options import config_argument, json_option, overlay_opt
     "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
 )
 @click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
+@click.option("--check", is_flag=True, help="Train nothing: send a sample of the data through all that could fail.")
 @click.option(
     "--no-cache",
     "uncached",
@@ -31,6 +32,7 @@ def run(
     settings: tuple[str, ...],
     first: tuple[str, ...],
     last: tuple[str, ...],
+    check: bool,
     uncached: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -38,9 +40,14 @@ def run(
 
     CONFIG is a YAML file; without it, the only one in this folder that has model.package.
     """
+    if check and (first or last):
+        raise click.UsageError("--check runs its own steps; leave out --from and --to")
     from hilir.pipeline.config import load
     from hilir.pipeline.run.local_run import Options, run_locally
 
     loaded = load(config, overlays, settings)
-    options = Options(config, first, last, cache="" not in uncached, uncached=tuple(filter(None, uncached)))
+    cached = "" not in uncached
+    options = Options(config, first, last, cache=cached, uncached=tuple(filter(None, uncached)), check=check)
     run_locally(loaded, options, lambda summary: print_summary(summary, f"hilir run {config}", as_json=as_json))
+    if check and not as_json:
+        click.echo(f"next: hilir run {config}")
