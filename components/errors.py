@@ -28,6 +28,10 @@ class PushError(ComponentError):
     """A version could not be written to the serving root."""
 
 
+class PreflightError(ComponentError):
+    """What would stop a run later was found before the first training step."""
+
+
 class TrainingError(ComponentError):
     """A training cannot be set up as asked, or did not come to its end."""
 

@@ -29,13 +29,19 @@ from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.example_gen.component import make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
+from hilir.components.preflight.component import Preflight
+from hilir.components.preflight.settings import make_parameter as make_preflight_parameter
 from hilir.components.pusher.component import Pusher
 from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
+from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.inputs import GraphInputs
+
+CHECK_ROWS = 2000
+"""Rows of the data that `hilir run --check` reads."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,17 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
     schema_gen = _schema(config, inputs, statistics_gen)
     last_push = [_last_push(example_gen)] if platform.own_resolvers else []
     validator, gate = _checks(config, example_gen, statistics_gen, schema_gen, *last_push)
-    transform = _transform(config, inputs, example_gen, schema_gen, gate)
+    transform = _transform(config, inputs, example_gen, schema_gen)
+    transform.add_upstream_node(gate)
+    preflight = _preflight(config, inputs, example_gen, transform)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
     warm = config.train.warm_start != "never"
     # A warm start needs the model before there is a candidate, and a platform may have TFX's own resolvers only.
     own = platform.own_resolvers
     resolver = _baseline(own_resolvers=own) if warm or not own else None
     trainer = _trainer(config, inputs, transform, schema_gen, resolver if warm else None, tuner)
+    for node in (*tuner, trainer):
+        node.add_upstream_node(preflight)
     resolver = resolver or _baseline(own_resolvers=own, candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
@@ -93,13 +103,42 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
-            example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, *tuner, trainer, resolver,
+            example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, preflight, *tuner, trainer,
+            resolver,
             evaluator, *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(config.beam.args),
     )  # fmt: skip
+
+
+def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cache: bool = True) -> Pipeline:
+    """Returns the pipeline that checks a configuration on a sample of its data; arguments as for `build`.
+
+    It has a name, and so a cache and a history, of its own.
+    """
+    example_gen = make_example_gen(
+        inputs.data_path,
+        config.data.pattern,
+        config.data.format,
+        dict(config.data.columns),
+        dict(config.data.splits),
+        CHECK_ROWS,
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = _schema(config, inputs, statistics_gen)
+    transform = _transform(config, inputs, example_gen, schema_gen)
+    preflight = _preflight(config, inputs, example_gen, transform)
+    name = check_name(config)
+    return Pipeline(
+        pipeline_name=name,
+        pipeline_root=f"{config.pipeline.root}/{name}",
+        components=[example_gen, statistics_gen, schema_gen, transform, preflight],
+        enable_cache=cache and config.pipeline.cache is not False,
+        metadata_connection_config=platform.metadata,
+        beam_pipeline_args=list(config.beam.args),
+    )
 
 
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
@@ -153,10 +192,8 @@ def _checks(
     return validator, gate
 
 
-def _transform(
-    config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode, gate: BaseNode
-) -> Transform:
-    transform = Transform(
+def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode) -> Transform:
+    return Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
@@ -164,8 +201,23 @@ def _transform(
         disable_analyzer_cache=True,
         custom_config=make_transform_config(config.model.package, inputs.transform_code, inputs.weight),
     )
-    transform.add_upstream_node(gate)
-    return transform
+
+
+def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
+    node: BaseNode = Preflight(
+        examples=example_gen.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        settings=make_preflight_parameter(
+            config.model.name,
+            config.model.package,
+            config.train,
+            config.evaluate,
+            config.export,
+            {"model": inputs.model_code, "metrics": inputs.metric_code},
+        ),
+    )
+    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:

@@ -21,6 +21,7 @@ def make_example_gen(
     format: str,
     columns: dict[str, str],
     splits: dict[str, int],
+    rows: int | None = None,
 ) -> ArrowExampleGen:
     """Returns the node.
 
@@ -30,6 +31,7 @@ def make_example_gen(
         format: `csv` or `tfrecord`.
         columns: types of CSV columns where the values alone do not tell.
         splits: shares of the rows by split name.
+        rows: about how many rows to take; None: all of them.
     """
     outputs = example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
@@ -41,6 +43,6 @@ def make_example_gen(
         input_base=path,
         input_config=inputs,
         output_config=outputs,
-        custom_config=make_options(format, columns),
+        custom_config=make_options(format, columns, rows),
     ).with_id("ExampleGen")
     return node

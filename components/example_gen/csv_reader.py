@@ -24,7 +24,7 @@ _EXAMPLE = {"int": pa.int64(), "float": pa.float32(), "string": pa.binary()}
 _MISTAKES = 0.05
 
 
-def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+def read_examples(path: str, columns: Mapping[str, str], rows: int | None = None) -> Iterator[tuple[bytes, bytes]]:
     """Yields each row of the file as its key and a serialized tf.Example; an empty cell is a missing value.
 
     The key is the row's text, in the order of the columns' names: the same row has the same key in every process, where
@@ -33,6 +33,7 @@ def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[tuple[bytes
     Args:
         path: a CSV file with a header, plain or gzipped, local or on an object store.
         columns: the types of columns where the values alone do not tell: `int`, `float` or `string`.
+        rows: how many rows to yield, spread over the file; None: all of them. The types are those of all rows.
 
     Raises:
         IngestError: a ragged row, a byte that is not UTF-8, no rows, or a value of the wrong type.
@@ -48,13 +49,17 @@ def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[tuple[bytes
         raise IngestError(f"{path}: holds a header and no rows; give a file with data")
     arrays, names = [], []
     for name in table.column_names:
-        typed = _typed(path, name, table[name].combine_chunks(), columns.get(name))
-        if typed is not None:
-            arrays.append(typed)
+        array = _typed(path, name, table[name].combine_chunks(), columns.get(name))
+        if array is not None:
+            arrays.append(array)
             names.append(name)
     encoder = RecordBatchToExamplesEncoder()
+    typed = pa.table(arrays, names=names)
+    if rows is not None and rows < table.num_rows:
+        chosen = [index * table.num_rows // rows for index in range(rows)]
+        table, typed = table.take(chosen), typed.take(chosen)
     keys = _keys(table)
-    batches = pa.table(arrays, names=names).to_batches(max_chunksize=10_000)
+    batches = typed.to_batches(max_chunksize=10_000)
     examples = chain.from_iterable(encoder.encode(batch) for batch in batches)
     yield from zip(keys, examples, strict=True)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -59,11 +61,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
 
-def make_options(format: str, columns: dict[str, str]) -> example_gen_pb2.CustomConfig:
-    """Returns the custom configuration that tells the executor what to read."""
+def make_options(format: str, columns: dict[str, str], rows: int | None = None) -> example_gen_pb2.CustomConfig:
+    """Returns the custom configuration that tells the executor what to read, and about how many rows of it."""
     config = example_gen_pb2.CustomConfig()
     struct = struct_pb2.Struct()
-    struct.update({"format": format, "columns": columns})
+    struct.update({"format": format, "columns": columns} | ({"rows": rows} if rows else {}))
     config.custom_config.Pack(struct)
     return config
 
@@ -73,7 +75,8 @@ def read_options(text: str) -> dict[str, Any]:
     config = proto_utils.json_to_proto(text, example_gen_pb2.CustomConfig())
     struct = struct_pb2.Struct()
     config.custom_config.Unpack(struct)
-    return {"format": struct["format"], "columns": dict(struct["columns"].items())}
+    found = {"format": struct["format"], "columns": dict(struct["columns"].items())}
+    return found | ({"rows": int(struct["rows"])} if "rows" in struct else {})
 
 
 def matching(base: str, pattern: str) -> list[str]:
@@ -89,11 +92,13 @@ def matching(base: str, pattern: str) -> list[str]:
 
 
 def _examples(files: list[str], options: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    # Each file gives its part, since files often differ.
+    rows = math.ceil(options["rows"] / len(files)) if "rows" in options else None
     for path in files:
         if options["format"] == "csv":
-            yield from csv_reader.read_examples(path, options["columns"])
+            yield from csv_reader.read_examples(path, options["columns"], rows)
         else:
-            yield from tfrecord_reader.read_examples(path)
+            yield from islice(tfrecord_reader.read_examples(path), rows)
 
 
 def _refuse_empty(base: str, counts: dict[str, int]) -> None:

@@ -43,8 +43,9 @@ def TFLiteExporter(  # noqa: N802 - a component is named like a class
         export = ExportSettings.model_validate(json.loads(settings)["export"])
         subject = _subject(json.loads(settings), export, model, examples)
         calibration = _rows(examples, "train", export.tflite.calibration)
+        skip = export.on_failure == "skip"
         with tempfile.TemporaryDirectory() as folder:
-            _store(tflite, folder, export_tflite(subject, calibration, export.tflite, folder))
+            _store(tflite, folder, export_tflite(subject, calibration, export.tflite, folder, skip=skip))
 
 
 @component
@@ -66,7 +67,7 @@ def TFJSExporter(  # noqa: N802
         export = ExportSettings.model_validate(json.loads(settings)["export"])
         subject = _subject(json.loads(settings), export, model, examples)
         with tempfile.TemporaryDirectory() as folder:
-            _store(tfjs, folder, export_tfjs(subject, export.tfjs, folder))
+            _store(tfjs, folder, export_tfjs(subject, export.tfjs, folder, skip=export.on_failure == "skip"))
 
 
 def make_parameter(model: str, export: ExportSettings, metric: MetricSpec) -> str:
@@ -100,6 +101,8 @@ def _store(export: Any, folder: str, report: dict[str, Any]) -> None:
     export.set_string_custom_property("format", report["format"])
     kept = [name for name, figures in variants.items() if figures["kept"]]
     export.set_string_custom_property("kept", ",".join(kept))
-    export.set_string_custom_property("refused", ",".join(name for name in variants if name not in kept))
+    export.set_string_custom_property(
+        "refused", ",".join([*(name for name in variants if name not in kept), *report.get("failed", {})])
+    )
     for line in summarize(report):
         progress.info("%s", line)

@@ -69,7 +69,7 @@ def read_report(folder: str) -> dict[str, Any]:
 
 
 def summarize(report: dict[str, Any]) -> Iterator[str]:
-    """Yields one line per variant, for logs and summaries."""
+    """Yields one line per variant, for logs and summaries; `failed` has those that could not be converted."""
     for name, figures in report["variants"].items():
         size = f"{figures['bytes']:,} bytes"
         if figures["kept"]:
@@ -77,3 +77,5 @@ def summarize(report: dict[str, Any]) -> Iterator[str]:
             yield f"{report['format']} {name}: {size}, differs by at most {figures['parity']['difference']:.2g}{notes}"
         else:
             yield f"{report['format']} {name}: refused: {'; '.join(figures['reasons'])}"
+    for name, reason in report.get("failed", {}).items():
+        yield f"{report['format']} {name}: skipped: {reason}"

@@ -52,10 +52,11 @@ class TFJSSettings(Section):
 
 
 class ExportSettings(Section):
-    """All exports."""
+    """All exports; `on_failure`: a variant that cannot be converted stops the run, or is left out of what is pushed."""
 
     examples: PositiveInt
     metric: str | None
+    on_failure: Literal["stop", "skip"]
     labels: list[str]
     tflite: TFLiteSettings
     tfjs: TFJSSettings

@@ -42,10 +42,12 @@ def describe_files(folder: str) -> dict[str, dict[str, Any]]:
 
 def describe_export(folder: str) -> dict[str, Any]:
     """Returns the variants of an export, those that were refused and why, and its files as `describe_files` does."""
-    variants = read_report(folder)["variants"]
+    report = read_report(folder)
+    variants = report["variants"]
+    failed = {name: [reason] for name, reason in report.get("failed", {}).items()}
     return {
         "variants": [name for name, figures in variants.items() if figures["kept"]],
-        "refused": {name: figures["reasons"] for name, figures in variants.items() if not figures["kept"]},
+        "refused": {name: figures["reasons"] for name, figures in variants.items() if not figures["kept"]} | failed,
         "files": describe_files(folder),
     }
 

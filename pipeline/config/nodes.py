@@ -15,6 +15,7 @@ def list_nodes(config: Config) -> list[str]:
         "ExampleValidator": True,
         "DataGate": True,
         "Transform": True,
+        "Preflight": True,
         "Tuner": config.train.tune.enabled,
         "Trainer": True,
         "LatestBlessed": True,
@@ -25,3 +26,8 @@ def list_nodes(config: Config) -> list[str]:
         "VertexPusher": config.vertex.push.enabled,
     }
     return [name for name, is_wanted in wanted.items() if is_wanted]
+
+
+def check_name(config: Config) -> str:
+    """Returns the name of the pipeline that `hilir run --check` runs."""
+    return f"{config.model.name}-check"

@@ -69,6 +69,10 @@ def _transform_graph(artifact: ArtifactRecord) -> dict[str, Any]:
         return {"transformed features": len(text_format.Parse(file.read(), schema_pb2.Schema()).feature)}
 
 
+def _preflight(artifact: ArtifactRecord) -> dict[str, Any]:
+    return {"checked": str(artifact.properties.get("checked", ""))}
+
+
 def _tuner_results(artifact: ArtifactRecord) -> dict[str, Any]:
     trials = json.loads(_first_file(artifact, "tuner_results.json") or "[]")
     return {"trials": len(trials)} | ({"best score": float(trials[0]["score"])} if trials else {})
@@ -106,6 +110,7 @@ _READERS: dict[str, Callable[[ArtifactRecord], dict[str, Any]]] = {
     "ExampleAnomalies": _anomalies,
     "DataBlessing": _data_blessing,
     "TransformGraph": _transform_graph,
+    "PreflightReport": _preflight,
     "TunerResults": _tuner_results,
     "ModelEvaluation": _evaluation,
     "ModelBlessing": _blessing,

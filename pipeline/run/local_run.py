@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config import LoadedConfig
-from hilir.pipeline.config.nodes import list_nodes
+from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
@@ -33,7 +33,7 @@ class Options:
     """What the command line adds to the configuration.
 
     `command` is what to type again, `first` and `last` are the nodes of --from and --to, `uncached` those that run also
-    if nothing changed.
+    if nothing changed; `check` means the preflight only, on a sample of the data.
     """
 
     command: str
@@ -41,6 +41,7 @@ class Options:
     last: tuple[str, ...] = ()
     cache: bool = True
     uncached: tuple[str, ...] = ()
+    check: bool = False
 
 
 def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summary], None]) -> str:
@@ -57,10 +58,11 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     require(config)
     require_nodes(loaded, options)
     require_own(loaded)
-    root = Path(config.pipeline.root) / config.model.name
+    name = check_name(config) if options.check else config.model.name
+    root = Path(config.pipeline.root) / name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, config.model.name, ("config.yaml", loaded.text), options.command, config.model.package)
+    session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
     with _alone(root):
         claim(loaded)
         try:
@@ -98,7 +100,7 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
-            from hilir.pipeline.graph import Platform, build
+            from hilir.pipeline.graph import Platform, build, build_check
             from hilir.pipeline.inputs import find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
@@ -107,7 +109,8 @@ class _LocalRun:
             platform = Platform(connection(str(self._root)), own_resolvers=True)
             inputs = find_inputs(config)
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
-            self._pipeline = build(config, inputs, platform, cache=self._options.cache)
+            make = build_check if self._options.check else build
+            self._pipeline = make(config, inputs, platform, cache=self._options.cache)
         return Board(folder.name, [component.id for component in self._pipeline.components])
 
     def run(self, board: Board, folder: Path) -> None:

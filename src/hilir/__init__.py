@@ -14,6 +14,7 @@ from typing import Any
 _ARTIFACT_TYPES = {
     "DataBlessing": "hilir.components.data_gate.component",
     "ModelExport": "hilir.components.exporter.artifact",
+    "PreflightReport": "hilir.components.preflight.artifact",
 }
 
 

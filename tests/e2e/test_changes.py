@@ -59,7 +59,7 @@ MINE = "model.package=workshop_taxi"
 def test_a_hyperparameter_reruns_the_trainer_and_what_follows(workshop):
     place, data, _ = workshop
     result = run(place, data, MINE, "train.hyperparameters={embedding_size: 4}")
-    assert executed(result) == {"Trainer", "Evaluator", "Pusher"}
+    assert executed(result) == {"Preflight", "Trainer", "Evaluator", "Pusher"}
     assert result["version"] == 2
 
 
@@ -67,14 +67,14 @@ def test_an_edit_of_the_models_code_reruns_the_trainer(workshop):
     place, data, package = workshop
     with (package / "model.py").open("a") as file:
         file.write("# edited\n")
-    assert executed(run(place, data, MINE, last=("Trainer",))) == {"Trainer"}
+    assert executed(run(place, data, MINE, last=("Trainer",))) == {"Preflight", "Trainer"}
 
 
 def test_an_edit_of_the_preprocessing_reruns_the_transform_too(workshop):
     place, data, package = workshop
     with (package / "preprocessing.py").open("a") as file:
         file.write("# edited\n")
-    assert executed(run(place, data, MINE, last=("Trainer",))) == {"Transform", "Trainer"}
+    assert executed(run(place, data, MINE, last=("Trainer",))) == {"Transform", "Preflight", "Trainer"}
 
 
 def test_the_same_seed_gives_the_same_metrics(workshop):

@@ -112,7 +112,7 @@ class Project:
     def run(self, data: Path, *settings: str, **options: Any) -> dict[str, Any]:
         summaries: list[Any] = []
         loaded = load(self.config, settings=[f"data.path={data}", *settings])
-        run_locally(loaded, Options(str(self.config), **options), summaries.append)
+        run_locally(loaded, Options(f"hilir run {self.config}", **options), summaries.append)
         return summaries[-1].as_dict()
 
     def check(self, data: Path, *settings: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.pipeline
 
 NODES = [
     "ExampleGen", "StatisticsGen", "SchemaGen", "LastPush", "ExampleValidator", "DataGate",
-    "Transform", "Trainer", "LatestBlessed", "Evaluator", "Pusher",
+    "Transform", "Preflight", "Trainer", "LatestBlessed", "Evaluator", "Pusher",
 ]  # fmt: skip
 
 

@@ -28,7 +28,7 @@ SHARD_BYTES = 4 * 1024 * 1024
 _SHIPPED = ("model.js", "preprocessing.js")
 
 
-def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str) -> dict[str, Any]:
+def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str, *, skip: bool = False) -> dict[str, Any]:
     """Writes a folder for each variant within its bounds, the loader, and `export.json`; returns what the latter holds.
 
     The network's numeric inputs are in the graph; what comes before them is in `preprocessing.json`, which the loader
@@ -38,10 +38,29 @@ def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str) -> dict[s
         subject: what is exported.
         settings: the variants and their bounds.
         folder: where to write, which exists.
+        skip: whether variants that cannot be converted are left out and reported.
 
     Raises:
         ExportError: the conversion failed; a variant that is merely out of bounds is left out and reported.
     """
+    try:
+        return _export(subject, settings, folder)
+    except ExportError as error:
+        if not skip:
+            raise
+        shutil.rmtree(folder)
+        Path(folder).mkdir()
+        report = {
+            "format": FORMAT,
+            "model": subject.model,
+            "variants": {},
+            "failed": dict.fromkeys(settings.variants, str(error)),
+        }
+        write_report(folder, report)
+        return report
+
+
+def _export(subject: Subject, settings: TFJSSettings, folder: str) -> dict[str, Any]:
     target = Path(folder)
     with tempfile.TemporaryDirectory() as work:
         edge = prepare(subject.saved_model, work)
@@ -50,7 +69,7 @@ def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str) -> dict[s
         reference = make_reference(edge, subject.rows, subject.metric)
         report = _describe(subject, edge)
         _write_beside(edge, subject, target)
-        _convert(edge, settings, target, work)
+        convert_variants(edge, settings, target, work)
         write_report(folder, report)  # the loader reads it
         proofs = _run(edge, subject, settings, target, work)
         if edge.program is not None:
@@ -106,7 +125,12 @@ def _write_beside(edge: EdgeModel, subject: Subject, target: Path) -> None:
         (target / "preprocessing.json").write_text(edge.program.to_json(), encoding="utf-8")
 
 
-def _convert(edge: EdgeModel, settings: TFJSSettings, target: Path, work: str) -> None:
+def convert_variants(edge: EdgeModel, settings: TFJSSettings, target: Path, work: str) -> None:
+    """Writes a folder for each variant below `target`.
+
+    Raises:
+        ExportError: the conversion failed, or the converter is missing.
+    """
     job = {
         "saved_model": edge.network,
         "signature": SIGNATURE,

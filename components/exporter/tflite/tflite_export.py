@@ -32,7 +32,9 @@ FORMAT = "tflite"
 _SINGLE = "takes one row at a time, reset its variables before each: the converter cannot do any number of rows"
 
 
-def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings, folder: str) -> dict[str, Any]:
+def export_tflite(
+    subject: Subject, calibration: Rows, settings: TFLiteSettings, folder: str, *, skip: bool = False
+) -> dict[str, Any]:
     """Writes `<variant>.tflite` for each variant within its bounds, and `export.json`; returns what the latter holds.
 
     float32, dynamic_range and float16 take raw features. The integer variants take the transformed ones if there is a
@@ -44,6 +46,7 @@ def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings,
         calibration: examples of the training split, for the integer variants.
         settings: the variants and their bounds.
         folder: where to write, which exists.
+        skip: whether a variant that cannot be converted is left out and reported.
 
     Raises:
         ExportError: a conversion failed; a variant that is merely out of bounds is left out and reported.
@@ -51,9 +54,15 @@ def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings,
     with tempfile.TemporaryDirectory() as work:
         edge = prepare(subject.saved_model, work)
         reference = make_reference(edge, subject.rows, subject.metric)
-        conversions: Conversions = {
-            name: _convert(name, subject, edge, calibration, settings, work) for name in settings.variants
-        }
+        conversions: Conversions = {}
+        failed: dict[str, str] = {}
+        for name in settings.variants:
+            try:
+                conversions[name] = convert_variant(name, subject, edge, calibration, settings, work)
+            except ExportError as error:
+                if not skip:
+                    raise
+                failed[name] = str(error)
         variants: Variants = {
             name: _prove(found, reference, settings.bounds[found.variant]) for name, found in conversions.items()
         }
@@ -69,14 +78,15 @@ def export_tflite(subject: Subject, calibration: Rows, settings: TFLiteSettings,
             "raw_features": edge.refusal or "in the graph",
             "saved_model": describe_saved_model(subject.saved_model, measure_saved_model(edge, subject.rows)),
             "variants": variants,
+            "failed": failed,
         }
         finish(folder, report)
     return report
 
 
 @dataclass(frozen=True)
-class _Conversion:
-    """A converted file, and the examples as it takes them."""
+class Conversion:
+    """A converted file, and the examples as it takes them (`raw` or `transformed`)."""
 
     variant: TFLiteVariant
     content: bytes
@@ -84,13 +94,26 @@ class _Conversion:
     inputs: dict[str, np.ndarray]
 
 
-Conversions = dict[str, _Conversion]
+Conversions = dict[str, Conversion]
 Variants = dict[str, dict[str, Any]]
 
 
-def _convert(
+def convert_variant(
     variant: TFLiteVariant, subject: Subject, edge: EdgeModel, calibration: Rows, settings: TFLiteSettings, work: str
-) -> _Conversion:
+) -> Conversion:
+    """Returns the file of one variant.
+
+    Args:
+        variant: its name.
+        subject: what is exported; the figures are not looked at.
+        edge: what `prepare` made of its SavedModel.
+        calibration: examples of the training split, for the integer variants.
+        settings: whether TensorFlow's own operators may be used.
+        work: a folder to write to, for this SavedModel only.
+
+    Raises:
+        ExportError: the conversion failed.
+    """
     if edge.refusal:
         raise ExportError(f"TensorFlow Lite: {edge.refusal}")
     integer = variant in tflite_convert.INTEGER
@@ -108,10 +131,10 @@ def _convert(
         content = convert(write_single(edge, raw, work))
     content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})
     inputs = (raw_inputs if raw else network_inputs)(edge, subject.rows)
-    return _Conversion(variant, content, "raw" if raw else "transformed", inputs)
+    return Conversion(variant, content, "raw" if raw else "transformed", inputs)
 
 
-def _prove(conversion: _Conversion, reference: Reference, bounds: Bounds) -> dict[str, Any]:
+def _prove(conversion: Conversion, reference: Reference, bounds: Bounds) -> dict[str, Any]:
     """Returns the figures of one variant."""
     model = tflite_file.TFLiteModel(conversion.content)
     parity = compare(reference, model.predict(conversion.inputs))

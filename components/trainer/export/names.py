@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
@@ -76,7 +77,8 @@ def _make_parameter(name: str) -> str:
 
 def save(module: tf.Module, folder: str, signatures: Mapping[str, NamedFunction]) -> None:
     """Writes the SavedModel; the inputs of its signatures have the names that they were traced for."""
-    tf.saved_model.save(module, folder, signatures={key: named.function for key, named in signatures.items()})
+    with _without_layers():
+        tf.saved_model.save(module, folder, signatures={key: named.function for key, named in signatures.items()})
     renamed = {
         key: changed
         for key, named in signatures.items()
@@ -84,6 +86,19 @@ def save(module: tf.Module, folder: str, signatures: Mapping[str, NamedFunction]
     }
     if renamed:
         _rename_inputs(folder, renamed)
+
+
+def _without_layers() -> AbstractContextManager[None]:
+    """Leaves out a function for each layer, which only Keras's own loader calls: most of what saving costs.
+
+    Keras has a public `save_traces` for its own `model.save` only.
+    """
+    try:
+        from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
+    except ImportError:
+        return nullcontext()
+    scope: AbstractContextManager[None] = keras_option_scope(save_traces=False)
+    return scope
 
 
 def _rename_inputs(folder: str, signatures: Mapping[str, Mapping[str, str]]) -> None:

@@ -22,6 +22,7 @@ from hilir.pipeline.cli.options import (
     "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
 )
 @click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
+@click.option("--check", is_flag=True, help="Train nothing: send a sample of the data through all that could fail.")
 @click.option(
     "--no-cache",
     "uncached",
@@ -38,6 +39,7 @@ def run(
     settings: tuple[str, ...],
     first: tuple[str, ...],
     last: tuple[str, ...],
+    check: bool,
     uncached: tuple[str, ...],
     as_json: bool,
 ) -> int:
@@ -45,12 +47,19 @@ def run(
 
     CONFIG is a YAML file; without it, the only one in this folder that has model.package.
     """
+    if check and (first or last):
+        raise click.UsageError("--check runs its own steps; leave out --from and --to")
     from hilir.pipeline.cli.exits import status_code
     from hilir.pipeline.config import load
     from hilir.pipeline.run.local_run import Options, run_locally
 
     loaded = load(config, overlays, settings)
     command = write_command("run", config, overlays, settings)
-    again = " ".join([command, *(f"--from {node}" for node in first), *(f"--to {node}" for node in last)])
-    options = Options(again, first, last, cache="" not in uncached, uncached=tuple(filter(None, uncached)))
-    return status_code(run_locally(loaded, options, lambda summary: print_summary(summary, command, as_json=as_json)))
+    parts = [*(f"--from {node}" for node in first), *(f"--to {node}" for node in last), *(["--check"] if check else [])]
+    options = Options(
+        " ".join([command, *parts]), first, last, "" not in uncached, tuple(filter(None, uncached)), check
+    )
+    status = run_locally(loaded, options, lambda summary: print_summary(summary, command, as_json=as_json))
+    if check and not as_json:
+        click.echo(f"next: {command}")
+    return status_code(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from hilir.pipeline.config.schema import Config
@@ -11,10 +12,12 @@ from hilir.pipeline.vertex.compile.containers import find_task
 
 Json = dict[str, Any]
 
+_Place = tuple[str, str, tuple[str | int, ...]]
+
 # Where a key's value ends up: step, property, and the place in the property's JSON (empty: the whole property).
-# A key below `train` has its own place below `train` in the Trainer's custom_config;
-# those below `train.tune` are read by the Tuner alone.
-_PLACES: dict[str, tuple[str, str, tuple[str | int, ...]]] = {
+# A key below `train` has its own place below `train` in the Trainer's custom_config, and in the Preflight's settings if
+# its one step depends on it; those below `train.tune` are read by the Tuner alone.
+_PLACES: dict[str, _Place] = {
     "data.path": ("ExampleGen", "input_base", ()),
     "data.pattern": ("ExampleGen", "input_config", ("splits", 0, "pattern")),
     "serving.root": ("Pusher", "custom_config", ("root",)),
@@ -35,7 +38,10 @@ def expose(job: Json, config: Config) -> list[str]:
     for key in config.vertex.parameters:
         try:
             value = _value(config, key)
-            _expose(job, key, value)
+            _expose(job, _place(key), key, value)
+            if key.startswith("train."):
+                with suppress(KeyError, TypeError):
+                    _expose(job, ("Preflight", "settings", tuple(key.split("."))), key, value)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             faults.append(
                 f"vertex.parameters: '{key}' cannot be changed at submission; these can: {', '.join(_PLACES)} "
@@ -58,14 +64,14 @@ def _value(config: Config, key: str) -> Any:
     return value
 
 
-def _place(key: str) -> tuple[str, str, tuple[str | int, ...]]:
+def _place(key: str) -> _Place:
     if key.startswith("train.") and not key.startswith("train.tune."):
         return "Trainer", "custom_config", tuple(key.split("."))
     return _PLACES[key]
 
 
-def _expose(job: Json, key: str, value: Any) -> None:
-    step, name, path = _place(key)
+def _expose(job: Json, place: _Place, key: str, value: Any) -> None:
+    step, name, path = place
     parameter = name_of(key)
     task = find_task(job, step)
     if task is None:

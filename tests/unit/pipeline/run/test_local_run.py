@@ -8,8 +8,8 @@ import pytest
 from hilir.pipeline.cli.main import _run
 
 NODES = (
-    "ExampleGen, StatisticsGen, SchemaGen, LastPush, ExampleValidator, DataGate, Transform, Trainer, LatestBlessed, "
-    "Evaluator, TFLiteExporter, Pusher"
+    "ExampleGen, StatisticsGen, SchemaGen, LastPush, ExampleValidator, DataGate, Transform, Preflight, Trainer, "
+    "LatestBlessed, Evaluator, TFLiteExporter, Pusher"
 )
 SETTINGS = ["--set", "export.tflite.variants=[float32]", "--set", "export.tfjs.variants=[]"]
 

@@ -1,0 +1,57 @@
+"""The Evaluator's metrics on what the model answers for real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hilir.components.errors import PreflightError
+from hilir.components.evaluator.eval_config import make_eval_config
+from hilir.components.evaluator.metric_classes import CLASSES, COUNTS
+from hilir.components.evaluator.outputs import choose_outputs
+from hilir.components.evaluator.settings import EvaluateSettings, Metric
+from hilir.components.evaluator.trial import compute, only, reason
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def check_metrics(settings: EvaluateSettings, label: str, labels: np.ndarray, outputs: Arrays) -> None:
+    """Computes each metric.
+
+    Args:
+        settings: the metrics.
+        label: the label's name.
+        labels: [rows, …].
+        outputs: by name, [rows, …].
+
+    Raises:
+        ComponentError: a metric names an output that is not there, or cannot be computed from the output it reads.
+    """
+    choose_outputs(make_eval_config(settings, label), sorted(outputs))
+    faults = []
+    for metric in settings.metrics:
+        name = settings.output_of(metric) or min(outputs)
+        fault = _find_fault(metric, labels, outputs[name])
+        if fault:
+            shape = ", ".join(["rows", *map(str, outputs[name].shape[1:])])
+            faults.append(
+                f"evaluate.metrics: '{metric.name}' of class {metric.metric} does not fit the model's output '{name}' "
+                f"[{shape}] and the label '{label}': {fault}"
+            )
+    if faults:
+        raise PreflightError("; ".join(faults))
+
+
+def _find_fault(metric: Metric, labels: np.ndarray, scores: np.ndarray) -> str | None:
+    width = scores.shape[-1] if scores.ndim > 1 else 1
+    if metric.module is None and metric.metric not in COUNTS:
+        if CLASSES[metric.metric].kind == "classes" and width == 1:
+            return "it needs a score for each class; use BinaryAccuracy, BinaryCrossentropy or AUC"
+        if isinstance(metric.class_id, int) and metric.class_id >= max(width, 2):
+            return f"there is no class {metric.class_id}; the classes are 0 to {max(width, 2) - 1}"
+    try:
+        compute(only(metric), [(labels, scores)])
+    except Exception as error:  # noqa: BLE001 - Keras, TFMA and metrics of the user's own raise errors of all kinds
+        return reason(error)
+    return None

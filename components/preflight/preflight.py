@@ -1,0 +1,110 @@
+"""The whole way: model, training step, names, signatures, metrics, golden requests, exports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import tensorflow_transform as tft
+import tf_keras as keras
+
+from hilir.components.errors import PreflightError
+from hilir.components.exporter.export_input import Subject
+from hilir.components.exporter.rows import Rows
+from hilir.components.preflight.exports import Conversions, convert_variants
+from hilir.components.preflight.metrics import check_metrics
+from hilir.components.preflight.sample import ROWS, Sample, read_sample
+from hilir.components.preflight.settings import PreflightSettings
+from hilir.components.preflight.signatures import call_signatures, check_golden
+from hilir.components.preflight.step import require_monitored, take_step
+from hilir.components.trainer.model_package import ModelPackage, load_package
+
+
+@dataclass(frozen=True)
+class Data:
+    """Folders: transformed examples of both splits, raw ones of the evaluation split, the transform graph."""
+
+    train: str
+    evaluation: str
+    raw: str
+    transform: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked.
+
+    `figures` is what the training step reported; `variants` were converted, `skipped` has the reasons of those that
+    were not and that `export.on_failure: skip` leaves out.
+    """
+
+    rows: int
+    figures: dict[str, float]
+    signatures: list[str]
+    variants: list[str]
+    skipped: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON has it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        parts = ["1 training step", _count(len(self.signatures), "signature")]
+        if self.variants or self.skipped:
+            parts.append(_count(len(self.variants), "variant"))
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} skipped")
+        return ", ".join(parts)
+
+
+def check(settings: PreflightSettings, data: Data) -> Report:
+    """Sends real rows the whole way that the run will take.
+
+    Raises:
+        ComponentError: the sentence that says what would stop the run later.
+    """
+    package = load_package(settings.package)
+    transform = tft.TFTransformOutput(data.transform)
+    spec = transform.transformed_feature_spec()
+    if package.label not in spec:
+        raise PreflightError(
+            f"{package.name}.features.LABEL is '{package.label}', which preprocessing_fn does not return; "
+            f"it returns {', '.join(sorted(spec))}"
+        )
+    sample = read_sample(data.train, data.evaluation, data.raw, {package.label: spec[package.label]})
+    # Keras numbers the layers and metrics that have no name; the training must find the names that it would have alone.
+    keras.backend.clear_session()
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            return _check(settings, package, transform, sample, work)
+    finally:
+        keras.backend.clear_session()
+
+
+def _check(
+    settings: PreflightSettings, package: ModelPackage, transform: tft.TFTransformOutput, sample: Sample, work: str
+) -> Report:
+    step = take_step(settings, package, transform, sample, work)
+    require_monitored(settings.monitored(), step.figures)
+    rows = Rows(sample.raw)
+    exported = call_signatures(step.network, transform, package, rows, os.path.join(work, "model"))
+    check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs)
+    check_golden(exported, settings.model, package.name, rows, work)
+    exports = Conversions()
+    if settings.metric is not None:
+        labels = tuple(settings.export.labels)
+        subject = Subject(settings.model, exported.folder, rows, settings.metric, labels)
+        exports = convert_variants(settings.export, subject, package.name, work)
+    return Report(
+        rows=min(len(sample.train), ROWS),
+        figures=step.figures,
+        signatures=sorted(exported.signatures),
+        variants=exports.converted,
+        skipped=exports.failed,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
