@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +49,12 @@ def check_config(config: Config) -> Iterator[Finding]:
 
 def require(config: Config) -> None:
     """Raises ConfigError with everything that `check_config` finds wrong."""
-    faults = [str(finding) for finding in check_config(config) if not finding.ok]
+    require_all(check_config(config))
+
+
+def require_all(findings: Iterable[Finding]) -> None:
+    """Raises ConfigError with all findings that are not ok."""
+    faults = [str(finding) for finding in findings if not finding.ok]
     if faults:
         raise ConfigError(faults)
 

@@ -16,8 +16,9 @@ from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
-from hilir.pipeline.run.checks import require
+from hilir.pipeline.run.checks import require, require_all
 from hilir.pipeline.run.ownership import claim, require_own
+from hilir.pipeline.run.package_check import check_sources
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.run.session import Session, run_session
 
@@ -56,6 +57,7 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     """
     config = loaded.config
     require(config)
+    require_all(check_sources(config))
     require_nodes(loaded, options)
     require_own(loaded)
     name = check_name(config) if options.check else config.model.name

@@ -37,9 +37,14 @@ def check(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     # The command lives for a quarter of a second; the cycle collector would take a tenth of it.
     gc.disable()
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.checks import require
+    from hilir.pipeline.run.checks import require, require_all
+    from hilir.pipeline.run.package_check import check_import, check_sources, needs_import
 
-    require(load(config, overlays, settings).config)
+    found = load(config, overlays, settings).config
+    require(found)
+    require_all(check_sources(found))
+    if needs_import(found):
+        require_all(check_import(found))
     click.echo(f"{config}: ok")
 
 

@@ -1,0 +1,100 @@
+"""Checks of the model package: its source first, and with its import what the source alone does not show."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from hilir.pipeline.config.schema import Config
+from hilir.pipeline.run.checks import Finding
+
+_NEEDED = {
+    "features": ("LABEL", "LABEL_COLUMNS"),
+    "preprocessing": ("preprocessing_fn",),
+    "model": ("build_model", "Hyperparameters"),
+}
+
+
+def check_sources(config: Config) -> Iterator[Finding]:
+    """Yields what the modules of the package lack, from their source: quick, nothing is imported."""
+    name = config.model.package
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return
+    folder = Path(next(iter((spec.submodule_search_locations if spec else None) or [""])))
+    for module, needed in _NEEDED.items():
+        path = folder / f"{module}.py"
+        if spec is None or not path.is_file():
+            continue
+        what = f"model.package '{name}'"
+        try:
+            names = read_names(ast.parse(path.read_bytes()))
+        except SyntaxError as error:
+            yield Finding(what, f"{path}, line {error.lineno}: {error.msg}", "fix that line")
+            continue
+        missing = [] if "*" in names else [each for each in needed if each not in names]
+        if missing:
+            remedy = "add it; models/taxi is an example that has all of it"
+            yield Finding(what, f"{path} lacks {', '.join(missing)}", remedy)
+        label = names.get("LABEL") if module == "features" else None
+        if isinstance(label, ast.Constant) and (not isinstance(label.value, str) or not label.value):
+            yield Finding(what, f"{path}: LABEL is {label.value!r}", "give the name of the label, a string")
+
+
+def check_import(config: Config) -> Iterator[Finding]:
+    """Imports the package, which takes seconds where it needs TensorFlow, and yields what then is found.
+
+    The hyperparameters are checked against the package's class, and the metrics are computed once.
+    """
+    from hilir.components.errors import ModelPackageError
+    from hilir.components.evaluator.metric_check import find_metric_faults
+    from hilir.components.trainer.model_package import load_package
+    from hilir.pipeline.run.session import prepare_environment
+
+    prepare_environment()
+    name = f"model.package '{config.model.package}'"
+    try:
+        package = load_package(config.model.package)
+        package.make_hyperparameters(config.train.hyperparameters)
+    except ModelPackageError as error:
+        fact, _, remedy = str(error).rpartition("; ")
+        yield Finding(name, fact, remedy)
+        return
+    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+        from hilir.components.cause import find_cause
+
+        folders = [str(Path.cwd())]
+        yield Finding(name, f"cannot be imported: {find_cause(error, folders)}", "fix it")
+        return
+    yield Finding(name, "can be imported, its hyperparameters fit")
+    for fault in find_metric_faults(config.evaluate, package.label):
+        fact, _, remedy = fault.rpartition("; ")
+        yield Finding("evaluate.metrics", fact or fault, remedy or "correct it")
+
+
+def needs_import(config: Config) -> bool:
+    """Says whether the configuration has values that only the package's own classes can check."""
+    return bool(config.train.hyperparameters) or any(metric.module for metric in config.evaluate.metrics)
+
+
+def read_names(tree: ast.Module) -> Mapping[str, ast.expr | None]:
+    """Returns the names that a module defines or imports at its top level, with what is assigned to them; `*` too."""
+    names: dict[str, ast.expr | None] = {}
+    for node in tree.body:
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                names[node.name] = None
+            case ast.Import() | ast.ImportFrom():
+                names |= dict.fromkeys(alias.asname or alias.name for alias in node.names)
+            case ast.Assign():
+                targets = [part for target in node.targets for part in ast.walk(target)]
+                names |= {target.id: node.value for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)) if node.value is not None:
+                names[name] = node.value
+            case ast.If() | ast.Try() | ast.With() | ast.For():
+                # Which branch runs shows only when the module is imported.
+                names["*"] = None
+    return names
