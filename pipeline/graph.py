@@ -215,6 +215,8 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             config.evaluate,
             config.export,
             {"model": inputs.model_code, "metrics": inputs.metric_code},
+            pushed=f"{config.serving.root}/{config.model.name}",
+            curated=config.schema_.path is not None,
         ),
     )
     return node

@@ -13,7 +13,7 @@ TFX's Evaluator finds `custom_extractors` by the component's `module_path`. Agai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -104,12 +104,12 @@ class LeaveOutUnlabelled(beam.PTransform):
 
     def expand(self, extracts: Any) -> Any:
         """Returns the extracts with a label."""
-        return extracts | "Filter" >> beam.Filter(_has_labels)
+        return extracts | "Filter" >> beam.Filter(lambda found: has_labels(found[constants.LABELS_KEY]))
 
 
-def _has_labels(extracts: dict[str, Any]) -> bool:
-    found = extracts[constants.LABELS_KEY]
-    labels = [np.asarray(each) for each in (found.values() if isinstance(found, dict) else [found])]
+def has_labels(found: np.ndarray | Mapping[str, np.ndarray]) -> bool:
+    """Says whether a row has its label, or all of its labels by output."""
+    labels = [np.asarray(each) for each in (found.values() if isinstance(found, Mapping) else [found])]
     return not any(label.size == 1 and is_missing(label.item()) for label in labels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
@@ -49,6 +49,11 @@ class MetricSpec:
         metric.update_state(labels, outputs)
         return float(metric.result())
 
+    def choose_output(self, outputs: Iterable[str]) -> str:
+        """Returns the name of the output that the metric reads; the first by name where it names none."""
+        known = sorted(outputs)
+        return self.output if self.output in known else known[0]
+
     def _take_class(self, labels: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         flat = labels.reshape(len(labels), -1)
         is_one_hot = flat.shape[1] == outputs.shape[-1] > 1
@@ -81,8 +86,8 @@ class Reference:
 
     @property
     def main_name(self) -> str:
-        """The name of the output that the metric reads; the first by name where it names none."""
-        return self.metric.output if self.metric.output in self.outputs else min(self.outputs)
+        """Its name."""
+        return self.metric.choose_output(self.outputs)
 
 
 @dataclass(frozen=True)

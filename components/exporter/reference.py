@@ -17,7 +17,7 @@ def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference
     """Returns the outputs of the signature `examples` and the labels of the signature `label`.
 
     Raises:
-        ExportError: the outputs are not numbers.
+        ExportError: the outputs are not numbers, or none of several labels is named like the output of the metric.
     """
     signatures = edge.loaded.signatures
     outputs = {name: value.numpy() for name, value in signatures["examples"](examples=rows.tensor()).items()}
@@ -26,8 +26,20 @@ def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference
             raise ExportError(
                 f"the model's output '{name}' is {value.dtype}, not numbers; exports compare numbers only"
             )
-    (labels,) = signatures["label"](examples=rows.tensor()).values()
-    return Reference(outputs, labels.numpy(), metric)
+    labels = {name: value.numpy() for name, value in signatures["label"](examples=rows.tensor()).items()}
+    return Reference(outputs, _choose_label(labels, metric.choose_output(outputs), metric), metric)
+
+
+def _choose_label(labels: dict[str, np.ndarray], output: str, metric: MetricSpec) -> np.ndarray:
+    if len(labels) == 1:
+        return next(iter(labels.values()))
+    if output not in labels:
+        raise ExportError(
+            f"exports are compared by '{metric.name}' of the output '{output}', and none of the labels "
+            f"{', '.join(sorted(labels))} has this name; name the output like its label, or set export.metric to the "
+            f"metric of another"
+        )
+    return labels[output]
 
 
 def raw_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:

@@ -43,7 +43,7 @@ def convert_variants(export: ExportSettings, subject: Subject, package: str, wor
         for variant in export.tflite.variants:
             name = f"TensorFlow Lite {variant}"
             with _attempt(export, found, name, package, [name]):
-                _convert_tflite(export, subject, variant, edge)
+                _convert_tflite(export, subject, variant, edge, work)
         if export.tfjs.variants:
             names = [f"TensorFlow.js {variant}" for variant in export.tfjs.variants]
             with _attempt(export, found, "TensorFlow.js", package, names):
@@ -72,11 +72,13 @@ def _attempt(
         found.failed.append(str(error))
 
 
-def _convert_tflite(export: ExportSettings, subject: Subject, variant: TFLiteVariant, edge: EdgeModel) -> None:
+def _convert_tflite(
+    export: ExportSettings, subject: Subject, variant: TFLiteVariant, edge: EdgeModel, work: str
+) -> None:
     from hilir.components.exporter.tflite.tflite_export import convert_variant
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 
-    conversion = convert_variant(variant, subject, edge, subject.rows, export.tflite)
+    conversion = convert_variant(variant, subject, edge, subject.rows, export.tflite, work)
     TFLiteModel(conversion.content).predict(conversion.inputs)
     if conversion.takes == "transformed":
         check_program(edge, subject.rows)

@@ -8,6 +8,7 @@ import numpy as np
 
 from hilir.components.errors import PreflightError
 from hilir.components.evaluator.eval_config import make_eval_config
+from hilir.components.evaluator.extraction import has_labels
 from hilir.components.evaluator.metric_classes import CLASSES, COUNTS
 from hilir.components.evaluator.outputs import choose_outputs
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
@@ -16,13 +17,13 @@ from hilir.components.evaluator.trial import compute, only, reason
 Arrays = Mapping[str, np.ndarray]
 
 
-def check_metrics(settings: EvaluateSettings, label: str, labels: np.ndarray, outputs: Arrays) -> None:
-    """Computes each metric.
+def check_metrics(settings: EvaluateSettings, label: str | Mapping[str, str], labels: Arrays, outputs: Arrays) -> None:
+    """Computes each metric on the rows that have a label.
 
     Args:
         settings: the metrics.
-        label: the label's name.
-        labels: [rows, …].
+        label: as for `make_eval_config`.
+        labels: by name, [rows, …].
         outputs: by name, [rows, …].
 
     Raises:
@@ -30,17 +31,31 @@ def check_metrics(settings: EvaluateSettings, label: str, labels: np.ndarray, ou
     """
     choose_outputs(make_eval_config(settings, label), sorted(outputs))
     faults = []
-    for metric in settings.metrics:
+    kept = [row for row in range(len(next(iter(labels.values())))) if has_labels(_row(labels, row))]
+    for metric in settings.metrics if kept else []:
         name = settings.output_of(metric) or min(outputs)
-        fault = _find_fault(metric, labels, outputs[name])
+        of_output = label if isinstance(label, str) else label.get(name)
+        if of_output is None:
+            if metric.module is None and metric.metric in COUNTS:
+                continue
+            faults.append(
+                f"evaluate.metrics: '{metric.name}' reads the output '{name}', which has no label; give it one in "
+                f"features.LABEL, or the metric another output: {', '.join(sorted(label))}"
+            )
+            continue
+        fault = _find_fault(metric, labels[of_output][kept], outputs[name][kept])
         if fault:
             shape = ", ".join(["rows", *map(str, outputs[name].shape[1:])])
             faults.append(
                 f"evaluate.metrics: '{metric.name}' of class {metric.metric} does not fit the model's output '{name}' "
-                f"[{shape}] and the label '{label}': {fault}"
+                f"[{shape}] and the label '{of_output}': {fault}"
             )
     if faults:
         raise PreflightError("; ".join(faults))
+
+
+def _row(labels: Arrays, row: int) -> Arrays:
+    return {name: values[row] for name, values in labels.items()}
 
 
 def _find_fault(metric: Metric, labels: np.ndarray, scores: np.ndarray) -> str | None:

@@ -10,7 +10,6 @@ from typing import Any
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from hilir.components.errors import PreflightError
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.rows import Rows
 from hilir.components.preflight.exports import Conversions, convert_variants
@@ -18,7 +17,9 @@ from hilir.components.preflight.metrics import check_metrics
 from hilir.components.preflight.sample import ROWS, Sample, read_sample
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.signatures import call_signatures, check_golden
-from hilir.components.preflight.step import require_monitored, take_step
+from hilir.components.preflight.step import make_job, require_monitored, take_step
+from hilir.components.trainer.data.labels import Labels, read_labels
+from hilir.components.trainer.fit import require_labels
 from hilir.components.trainer.model_package import ModelPackage, load_package
 
 
@@ -67,35 +68,37 @@ def check(settings: PreflightSettings, data: Data) -> Report:
     """
     package = load_package(settings.package)
     transform = tft.TFTransformOutput(data.transform)
-    spec = transform.transformed_feature_spec()
-    if package.label not in spec:
-        raise PreflightError(
-            f"{package.name}.features.LABEL is '{package.label}', which preprocessing_fn does not return; "
-            f"it returns {', '.join(sorted(spec))}"
-        )
-    sample = read_sample(data.train, data.evaluation, data.raw, {package.label: spec[package.label]})
+    require_labels(package, transform)
+    # A sample would not show all classes, nor the rows that the training refuses.
+    labels = read_labels(make_job(settings, f"{data.train}/*", f"{data.evaluation}/*"), package, transform)
+    sample = read_sample(data.train, data.evaluation, data.raw, package, transform)
     # Keras numbers the layers and metrics that have no name; the training must find the names that it would have alone.
     keras.backend.clear_session()
     try:
         with tempfile.TemporaryDirectory() as work:
-            return _check(settings, package, transform, sample, work)
+            return _check(settings, package, transform, labels, sample, work)
     finally:
         keras.backend.clear_session()
 
 
 def _check(
-    settings: PreflightSettings, package: ModelPackage, transform: tft.TFTransformOutput, sample: Sample, work: str
+    settings: PreflightSettings,
+    package: ModelPackage,
+    transform: tft.TFTransformOutput,
+    labels: Labels,
+    sample: Sample,
+    work: str,
 ) -> Report:
-    step = take_step(settings, package, transform, sample, work)
+    step = take_step(settings, package, transform, labels, sample, work)
     require_monitored(settings.monitored(), step.figures)
     rows = Rows(sample.raw)
-    exported = call_signatures(step.network, transform, package, rows, os.path.join(work, "model"))
+    exported = call_signatures(step.network, transform, package, labels.classes, rows, os.path.join(work, "model"))
     check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs)
     check_golden(exported, settings.model, package.name, rows, work)
     exports = Conversions()
     if settings.metric is not None:
-        labels = tuple(settings.export.labels)
-        subject = Subject(settings.model, exported.folder, rows, settings.metric, labels)
+        names = tuple(settings.export.labels)
+        subject = Subject(settings.model, exported.folder, rows, settings.metric, names)
         exports = convert_variants(settings.export, subject, package.name, work)
     return Report(
         rows=min(len(sample.train), ROWS),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
+import tensorflow_transform as tft
 
 from hilir.components.errors import PreflightError
+from hilir.components.trainer.data.parsing import make_keep
+from hilir.components.trainer.export.raw_features import dense_column
+from hilir.components.trainer.model_package import ModelPackage
 
 ROWS = 48
 SEARCHED = 10_000
@@ -25,21 +28,24 @@ class Sample:
     raw: tuple[bytes, ...]
 
 
-def read_sample(train: str, evaluation: str, raw: str, label: Mapping[str, Any]) -> Sample:
-    """Returns the rows.
+def read_sample(
+    train: str, evaluation: str, raw: str, package: ModelPackage, transform: tft.TFTransformOutput
+) -> Sample:
+    """Returns the rows; the transformed ones are those that have a label.
 
     Args:
         train: folder of the transformed examples to train with, gzipped TFRecords.
         evaluation: the same for those to evaluate with.
         raw: folder of the raw examples to evaluate with.
-        label: the label's name and feature specification, as a mapping of one item.
+        package: which features are labels.
+        transform: the transform graph.
 
     Raises:
-        PreflightError: a split has no rows.
+        PreflightError: a split has no rows, or none with a label.
     """
     return Sample(
-        _choose(_read("train", train, SEARCHED), label),
-        _first(_read("eval", evaluation, ROWS)),
+        _choose(_labelled("train", train, package, transform), package, transform),
+        _first(_labelled("eval", evaluation, package, transform)),
         _first(_read("eval", raw, ROWS)),
     )
 
@@ -64,17 +70,29 @@ def _read(split: str, folder: str, count: int) -> tf.Tensor:
     )
 
 
+def _labelled(split: str, folder: str, package: ModelPackage, transform: tft.TFTransformOutput) -> tf.Tensor:
+    """Returns those of the first rows that have all labels."""
+    rows = _read(split, folder, SEARCHED)
+    found = tf.boolean_mask(rows, make_keep(transform.transformed_feature_spec(), package)(rows))
+    if not len(found):
+        raise PreflightError(
+            f"none of the first {len(rows):,} rows of the split '{split}' has a label ({', '.join(package.labels)}), "
+            f"so that nothing can be trained; give it rows with a label"
+        )
+    return found
+
+
 def _first(rows: tf.Tensor) -> tuple[bytes, ...]:
     return tuple(rows[:ROWS].numpy().tolist())
 
 
-def _choose(rows: tf.Tensor, label: Mapping[str, Any]) -> tuple[bytes, ...]:
+def _choose(rows: tf.Tensor, package: ModelPackage, transform: tft.TFTransformOutput) -> tuple[bytes, ...]:
     """Returns the first rows, behind those with the largest and the smallest label; a label may have several values."""
+    spec = transform.transformed_feature_spec()
     outermost: list[int] = []
-    (spec,) = label.values()
-    if isinstance(spec, tf.io.FixedLenFeature) and spec.dtype != tf.string:
-        (values,) = tf.io.parse_example(rows, dict(label)).values()
-        flat = tf.reshape(values, [tf.shape(rows)[0], -1])
-        outermost = [int(tf.argmax(tf.reduce_max(flat, 1))), int(tf.argmin(tf.reduce_min(flat, 1)))]
+    for value in tf.io.parse_example(rows, {name: spec[name] for name in package.labels}).values():
+        if value.dtype != tf.string:
+            flat = tf.reshape(dense_column(value), [tf.shape(rows)[0], -1])
+            outermost += [int(tf.argmax(tf.reduce_max(flat, 1))), int(tf.argmin(tf.reduce_min(flat, 1)))]
     order = list(dict.fromkeys([*outermost, *range(min(len(rows), ROWS))]))
     return _first(tf.gather(rows, order))

@@ -40,6 +40,8 @@ class PreflightSettings:
         evaluate: output and metrics; thresholds and slices are left out.
         export: the variants that are wanted.
         metric: what exports are compared by; None where none is wanted.
+        pushed: the folder of the model's versions, as the Trainer gets it.
+        curated: whether the schema was written by hand.
     """
 
     model: str
@@ -48,6 +50,8 @@ class PreflightSettings:
     evaluate: EvaluateSettings
     export: ExportSettings
     metric: MetricSpec | None
+    pushed: str
+    curated: bool
 
     def monitored(self) -> dict[str, str]:
         """Returns the names that training must report, by the key that names each."""
@@ -66,6 +70,9 @@ def make_parameter(
     evaluate: EvaluateSettings,
     export: ExportSettings,
     code: Mapping[str, Any],
+    *,
+    pushed: str = "",
+    curated: bool = False,
 ) -> str:
     """Returns the parameter `settings` of the component.
 
@@ -76,6 +83,8 @@ def make_parameter(
         evaluate: likewise, without thresholds and slices.
         export: likewise.
         code: fingerprints of the user's code, for TFX's cache.
+        pushed: the folder of the model's versions; the last one says which classes there were.
+        curated: whether the schema was written by hand, so that its domains say which classes there are.
     """
     wanted = export.tflite.variants or export.tfjs.variants
     content = {
@@ -89,6 +98,8 @@ def make_parameter(
         "export": export.model_dump(mode="json"),
         "metric": vars(choose_metric(export, evaluate)) if wanted else None,
         "code": code,
+        "pushed": pushed,
+        "curated": curated,
     }
     return json.dumps(content, sort_keys=True)
 
@@ -110,4 +121,6 @@ def read_parameter(text: str) -> PreflightSettings:
         evaluate=evaluate,
         export=ExportSettings.model_validate(content["export"]),
         metric=MetricSpec(**content["metric"]) if content["metric"] else None,
+        pushed=content["pushed"],
+        curated=content["curated"],
     )

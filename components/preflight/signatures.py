@@ -36,17 +36,22 @@ class Exported:
         folder: where it is.
         signatures: its functions by name.
         outputs: of the signature `examples` by name, [rows, …].
-        labels: of the signature `label`, [rows, …].
+        labels: of the signature `label` by name, [rows, …].
     """
 
     folder: str
     signatures: Mapping[str, NamedFunction]
     outputs: Mapping[str, np.ndarray]
-    labels: np.ndarray
+    labels: Mapping[str, np.ndarray]
 
 
 def call_signatures(
-    network: keras.Model, transform: tft.TFTransformOutput, package: ModelPackage, rows: Rows, folder: str
+    network: keras.Model,
+    transform: tft.TFTransformOutput,
+    package: ModelPackage,
+    classes: Mapping[str, tuple[str, ...]],
+    rows: Rows,
+    folder: str,
 ) -> Exported:
     """Exports the network to `folder` and calls each signature with the rows.
 
@@ -54,15 +59,14 @@ def call_signatures(
         ComponentError: a signature cannot be traced, saved or called.
     """
     with stage("tracing and saving the signatures of the model", package.name, f"fix {package.name}"):
-        module = ExportModule(network, transform, package)
+        module = ExportModule(network, transform, package, classes)
         signatures = module.signatures()
         save(module, folder, signatures)
     answers: dict[str, dict[str, np.ndarray]] = {}
     for name in signatures:
         with stage(f"calling the signature '{name}' with real rows", package.name, f"fix {package.name}"):
             answers[name] = _call(signatures[name], _make_inputs(name, signatures, rows))
-    (labels,) = answers["label"].values()
-    return Exported(folder, signatures, answers["examples"], labels)
+    return Exported(folder, signatures, answers["examples"], answers["label"])
 
 
 def check_golden(exported: Exported, model: str, package: str, rows: Rows, work: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from hilir.components.errors import PreflightError
 from hilir.components.preflight.sample import Sample, write_rows
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
-from hilir.components.trainer.data.dataset import make_parser
+from hilir.components.trainer.data.labels import Labels
+from hilir.components.trainer.data.parsing import make_parsing
 from hilir.components.trainer.fit import build_network, fit
 from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.training_job import TrainingJob
 
@@ -33,8 +35,29 @@ class Step:
     figures: dict[str, float]
 
 
+def make_job(settings: PreflightSettings, train: str, evaluation: str) -> TrainingJob:
+    """Returns the training with the files of two patterns."""
+    return TrainingJob(
+        package=settings.package,
+        code="",
+        train=settings.train.model_dump(mode="json"),
+        train_files=(train,),
+        eval_files=(evaluation,),
+        transform_output="",
+        model_dir="",
+        run_dir="",
+        curated=settings.curated,
+        pushed=settings.pushed,
+    )
+
+
 def take_step(
-    settings: PreflightSettings, package: ModelPackage, transform: tft.TFTransformOutput, sample: Sample, folder: str
+    settings: PreflightSettings,
+    package: ModelPackage,
+    transform: tft.TFTransformOutput,
+    labels: Labels,
+    sample: Sample,
+    folder: str,
 ) -> Step:
     """Builds the model, calls it with one batch, and trains one step as configured: precision, XLA, accumulation.
 
@@ -42,6 +65,7 @@ def take_step(
         settings: the configuration.
         package: what the user wrote.
         transform: the transform graph.
+        labels: those of all rows.
         sample: real rows.
         folder: where to write them, which exists.
 
@@ -49,33 +73,40 @@ def take_step(
         ComponentError: one of these fails; the model has no loss; the loss is not a finite number.
     """
     train, evaluation = (rows[: settings.train.batch_size] for rows in (sample.train, sample.evaluation))
-    features, label = make_parser(transform.transformed_feature_spec(), package.label)(tf.constant(train))
+    data = make_model_data(transform, package, labels.classes)
+    parsing = make_parsing(transform.transformed_feature_spec(), package, labels.classes, None, drop=False)
     remedy = f"fix {package.name}"
     with stage("building the model", package.name, remedy):
-        network = build_network(package, settings.train.hyperparameters)
-    shapes = ", ".join(f"{name} {describe(value)}" for name, value in sorted(features.items()))
+        network = build_network(package, settings.train.hyperparameters, data)
+    features, target, *weight = parsing(network).evaluation(tf.constant(train))
+    inputs = features if isinstance(features, Mapping) else {"feature": features}
+    targets = _name_labels(target, package)
+    shapes = ", ".join(f"{name} {describe(value)}" for name, value in sorted(inputs.items()))
     with stage("one batch through the network", package.name, f"fix {package.name}.model; the features are {shapes}"):
         outputs = network(features, training=False)
     _require_loss(network, package)
     require_outputs(compile_arguments(network), outputs, network, package.name)
-    job = TrainingJob(
-        package=package.name,
-        code="",
-        train=settings.train.model_copy(
-            update={"batch_size": len(train), "batch_per": "global", "early_stopping": None}
-        ).model_dump(mode="json"),
-        train_files=(write_rows(os.path.join(folder, "train.gz"), train),),
-        eval_files=(write_rows(os.path.join(folder, "eval.gz"), evaluation),),
-        transform_output="",
-        model_dir="",
-        run_dir="",
+    whole = {"batch_size": len(train), "batch_per": "global", "early_stopping": None}
+    job = make_job(
+        replace(settings, train=settings.train.model_copy(update=whole)),
+        write_rows(os.path.join(folder, "train.gz"), train),
+        write_rows(os.path.join(folder, "eval.gz"), evaluation),
     )
-    what = f"{remedy}; the label '{package.label}' is {describe(label)}{_describe_range(label)}"
-    with stage("one training step", package.name, what), without_progress():
-        trained = fit(job, package, transform, "one_device")
+    what = ", ".join(f"the label '{name}' is {describe(each)}{_describe_range(each)}" for name, each in targets.items())
+    with stage("one training step", package.name, f"{remedy}; {what}"), without_progress():
+        trained = fit(job, package, transform, "one_device", labels=labels)
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
-    _require_finite(figures, trained.network, package, {**features, package.label: label})
+    _require_finite(
+        figures, trained.network, package, {**inputs, **targets, **{str(package.weight): each for each in weight}}
+    )
     return Step(trained.network, figures)
+
+
+def _name_labels(target: Any, package: ModelPackage) -> dict[str, tf.Tensor]:
+    """Returns by name what the parser gives for the labels: one tensor, or one for each output in their order."""
+    if isinstance(package.label, str):
+        return {package.label: target}
+    return dict(zip(package.label.values(), target.values(), strict=True))
 
 
 def require_monitored(monitored: dict[str, str], figures: Iterable[str]) -> None:

@@ -61,21 +61,20 @@ def fit(
     role: Role | None = None,
     on_ready: Ready = lambda: None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    labels: Labels | None = None,
 ) -> Trained:
-    """Trains and returns the float32 network without any wrapping, outside of the strategy."""
+    """Trains and returns the float32 network without any wrapping, outside of the strategy.
+
+    `labels`: where the files of the job are a sample only, those of all rows.
+    """
     settings = job.settings
     spec = transform.transformed_feature_spec()
-    for label in package.labels:
-        if label not in spec:
-            raise ModelPackageError(
-                f"{package.name}.features.LABEL is '{label}', which preprocessing_fn does not return; "
-                f"it returns {', '.join(sorted(spec))}"
-            )
+    require_labels(package, transform)
     strategy = make_strategy(kind, settings, role)
     on_ready()
     check_compiler(settings, strategy)
     # Not before the strategy is made, which chooses the devices of the process.
-    labels = read_labels(job, package, transform)
+    labels = labels or read_labels(job, package, transform)
     data = make_model_data(transform, package, labels.classes)
     parsing = make_parsing(spec, package, labels.classes, class_weights(job, package, labels), drop=labels.has_missing)
     _seed(settings.seed)
@@ -87,6 +86,17 @@ def fit(
     network = build_network(package, job.hyperparameters, data)
     _copy(session.model, network, settings)
     return Trained(network, history, optimizer, session.checkpoints, labels)
+
+
+def require_labels(package: ModelPackage, transform: tft.TFTransformOutput) -> None:
+    """Raises ModelPackageError if a label is not among the transformed features."""
+    spec = transform.transformed_feature_spec()
+    for label in package.labels:
+        if label not in spec:
+            raise ModelPackageError(
+                f"{package.name}.features.LABEL is '{label}', which preprocessing_fn does not return; "
+                f"it returns {', '.join(sorted(spec))}"
+            )
 
 
 def _report(labels: Labels) -> None:

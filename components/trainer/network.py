@@ -138,7 +138,10 @@ def _flatten(name: str, value: Any) -> Iterable[tuple[str, tf.Tensor]]:
 
 
 def _input_names(model: keras.Model) -> set[str] | None:
-    return set(model.input_names) if _is_functional(model) else None
+    if not _is_functional(model):
+        return None
+    # The keys of a dictionary count, whatever its layers are called: Keras looks the features up by them.
+    return set(model.input) if isinstance(model.input, Mapping) else set(model.input_names)
 
 
 def _is_functional(model: keras.Model) -> bool:

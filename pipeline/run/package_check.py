@@ -63,12 +63,6 @@ def check_import(config: Config) -> Iterator[Finding]:
         fact, _, remedy = str(error).rpartition("; ")
         yield Finding(name, fact, remedy)
         return
-    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-        from hilir.components.cause import find_cause
-
-        folders = [str(Path.cwd())]
-        yield Finding(name, f"cannot be imported: {find_cause(error, folders)}", "fix it")
-        return
     yield Finding(name, "can be imported, its hyperparameters fit")
     for fault in find_metric_faults(config.evaluate, package.label):
         fact, _, remedy = fault.rpartition("; ")

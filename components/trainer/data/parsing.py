@@ -50,11 +50,6 @@ def make_parsing(
         found = {name: dense_column(parsed[name]) for name in package.labels}
         return {name: index[name](value) if name in index else value for name, value in found.items()}
 
-    def keep(serialized: tf.Tensor) -> tf.Tensor:
-        parsed = tf.io.parse_example(serialized, {name: spec[name] for name in package.labels})
-        kept = [tf.reduce_all(is_present(_rows(dense_column(value))), axis=1) for value in parsed.values()]
-        return tf.reduce_all(tf.stack(kept), axis=0)
-
     def bind(model: keras.Model) -> Parsing:
         def parse(serialized: tf.Tensor, weights: tf.lookup.StaticHashTable | None) -> tuple[Any, ...]:
             parsed = tf.io.parse_example(serialized, dict(spec))
@@ -75,9 +70,23 @@ def make_parsing(
             return pair if weight is None else (*pair, weight)
 
         table = _weight_table(package, classes, class_weights)
-        return Parsing(partial(parse, weights=table), partial(parse, weights=None), keep if drop else None)
+        return Parsing(
+            partial(parse, weights=table), partial(parse, weights=None), make_keep(spec, package) if drop else None
+        )
 
     return bind
+
+
+def make_keep(spec: Mapping[str, Any], package: ModelPackage) -> Keep:
+    """Returns the function that says which rows have all their labels; `spec` as for `make_parsing`."""
+    labels = {name: spec[name] for name in package.labels}
+
+    def keep(serialized: tf.Tensor) -> tf.Tensor:
+        parsed = tf.io.parse_example(serialized, dict(labels))
+        kept = [tf.reduce_all(is_present(_rows(dense_column(value))), axis=1) for value in parsed.values()]
+        return tf.reduce_all(tf.stack(kept), axis=0)
+
+    return keep
 
 
 def _weight_table(
