@@ -121,3 +121,12 @@ def test_a_declared_column_that_the_file_does_not_have(tmp_path):
 def test_a_gzip_file_that_is_cut_off(tmp_path):
     path = write(tmp_path, gzip.compress((HEADER + "1,60,a\n" * 1000).encode())[:-20], "data.csv.gz")
     assert fault(path).startswith(f"{path}: is not a whole gzip file (")
+
+
+def test_nan_in_a_column_of_numbers_is_a_missing_value(tmp_path):
+    path = write(tmp_path, HEADER + "1.5,60,nan\nnan,NaN,Ann\n2.5,70,x\n")
+    assert read(path) == [
+        {"miles": [1.5], "seconds": [60], "company": [b"nan"]},
+        {"company": [b"Ann"]},
+        {"miles": [2.5], "seconds": [70], "company": [b"x"]},
+    ]
