@@ -115,6 +115,16 @@ def test_tensor_content_and_typed_values_are_the_same(stub):
                     tf.make_tensor_proto(0.0).__class__(),
                 )
             ),
+            "RESOURCE_EXHAUSTED",
+            "all requests together may hold",
+        ),
+        (
+            predict_request(
+                x=text_format.Parse(
+                    f"dtype: DT_FLOAT tensor_shape {{ dim {{ size: {2**62} }} dim {{ size: 2 }} }} float_val: 1",
+                    tf.make_tensor_proto(0.0).__class__(),
+                )
+            ),
             "INVALID_ARGUMENT",
             "tensor parsing error: x",
         ),

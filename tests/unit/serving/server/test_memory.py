@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2, regression_pb2
 
 from hilir.serving.server.grpc.message_size import SMALL, parsed_size
@@ -22,7 +23,9 @@ def test_a_loan_is_given_back_once():
     first, second = Loan(budget), Loan(budget)
     first.take(60)
     second.take(40)
-    with pytest.raises(OverBudget, match=r"needs 1 bytes of memory, and all requests together may hold 100\."):
+    with pytest.raises(
+        OverBudget, match=r"needs 1 bytes of memory, and all requests together may hold 100\. Try again"
+    ):
         second.take(1)
     assert (budget.held, first.size, second.size) == (100, 60, 40)
     for loan in (first, first, second):
@@ -83,7 +86,7 @@ def test_gzip_in_parts_is_the_same(size):
 
 def regression(count: int) -> bytes:
     request = regression_pb2.RegressionRequest()
-    request.input.example_list.examples.extend([{}] * count)
+    request.input.example_list.examples.extend([example_pb2.Example()] * count)
     return request.SerializeToString()
 
 
