@@ -109,14 +109,25 @@ def _without_unset(values: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def origin_of(layers: Sequence[Layer], key: str) -> str:
-    """Returns the name of the last layer that sets the dotted key or a mapping it is in."""
-    for layer in reversed(layers):
-        node: Any = layer.values
-        for part in key.split("."):
-            if not isinstance(node, dict) or part not in node:
-                break
-            node = node[part]
-        else:
-            return layer.name
-    return layers[0].name
+def origin_of(layers: Sequence[Layer], key: str | Sequence[str]) -> str:
+    """Returns the name of the last layer that sets the key, or else the mapping that is nearest above it.
+
+    Args:
+        layers: the layers, the last one winning.
+        key: a dotted key, or its parts where a part may contain a dot itself.
+    """
+    parts = key.split(".") if isinstance(key, str) else list(key)
+    depth, name = max(
+        ((_depth(layer.values, parts), layer.name) for layer in reversed(layers)), key=lambda found: found[0]
+    )
+    return name if depth else layers[0].name
+
+
+def _depth(values: Any, parts: Sequence[str]) -> int:
+    """Returns how many parts of the key lead somewhere."""
+    for depth, part in enumerate(parts):
+        inner = {str(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+        if part not in inner:
+            return depth
+        values = inner[part]
+    return len(parts)

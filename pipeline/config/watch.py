@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import Field, StringConstraints
 
-from hilir.components.settings import Section
+from hilir.components.settings import NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from hilir.pipeline.config.cron import Cron
 
 

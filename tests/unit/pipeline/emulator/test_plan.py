@@ -104,7 +104,7 @@ FAULTY = [
     ("runtimeConfig/gcsOutputDirectory", "gs://test-bucket/../../evil", "leads out of its bucket's folder; give a"),
     ("runtimeConfig/inputArtifacts", {}, "unknown field inputArtifacts"),
     ("runtimeConfig/parameterValues", True, "is not names and values"),
-    ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is no NUMBER_INTEGER"),
+    ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is not a NUMBER_INTEGER"),
     ("runtimeConfig/parameterValues", {"lines": 1}, "lines: there is no such parameter; there are rows"),
 ]  # fmt: skip
 UNSUPPORTED = [
@@ -153,7 +153,12 @@ def test_components_that_contain_themselves_are_refused() -> None:
     [
         ("rows", "--parameter rows: is not of the form name=value"),
         ("rowes=4", "--parameter rowes: there is no such parameter; did you mean 'rows'?"),
-        ("rows=many", "--parameter rows: the value is 'many', which is no NUMBER_INTEGER; give another value"),
+        ("rows=many", "--parameter rows: the value is 'many', which is not a NUMBER_INTEGER; give another value"),
+        (
+            "rows=99999999999999999999",
+            "--parameter rows: the value is '99999999999999999999', with a number that Vertex AI cannot keep; "
+            "give another value",
+        ),
     ],
 )
 def test_wrong_parameters_are_refused(setting: str, message: str) -> None:
@@ -243,7 +248,11 @@ def with_machines() -> Json:
     builder.executors["train_executor"] = {"customJob": {"customJob": {"displayName": "t", "jobSpec": spec}}}
     arguments = ["--runner=DataflowRunner", "--max_num_workers=10"]
     builder.executors["flow_executor"]["container"]["args"] = arguments
-    identity = {"serviceAccount": "a@b", "network": "n", "encryptionSpec": {"kmsKeyName": "k"}}
+    identity = {
+        "serviceAccount": "a@b.iam.gserviceaccount.com",
+        "network": "projects/1/global/networks/n",
+        "encryptionSpec": {"kmsKeyName": "projects/p/locations/us-east1/keyRings/r/cryptoKeys/k"},
+    }
     return builder.job() | identity | {"labels": {"team": "blue", "hilir-region": "us-east1"}}
 
 
