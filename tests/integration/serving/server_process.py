@@ -82,6 +82,7 @@ def running(**flags):
     finally:
         box["loop"].call_soon_threadsafe(box["server"].stopping.set)
         thread.join(60)
+        assert not thread.is_alive(), "the server did not stop within a minute"
     if failure:
         raise failure[0]
 

@@ -70,7 +70,7 @@ def settle(daemon: Daemon, keys: list[str]) -> None:
     daemon.start()
     daemon.wait_watching()
     daemon.wait(lambda: len(daemon.rows("SELECT 1 FROM run WHERE state = 'succeeded'")) == len(keys), 120)
-    time.sleep(1)
+    daemon.wait(lambda: not daemon.rows("SELECT 1 FROM run WHERE state NOT IN ('succeeded', 'failed')"), 120)
     assert daemon.stop(signal.SIGTERM) == 0
 
 
