@@ -39,3 +39,19 @@ def served(models, tmp_path_factory):
         enable_grpc_healthcheck_service=True,
     ) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def stub(served):
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    with served.channel() as channel:
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def model_stub(served):
+    from tensorflow_serving.apis import model_service_pb2_grpc
+
+    with served.channel() as channel:
+        yield model_service_pb2_grpc.ModelServiceStub(channel)

@@ -9,28 +9,14 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 
+from tests.contract.serving.grpc_calls import examples, fails
+
 HALF = "half_plus_two"
-CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
-
-
-@pytest.fixture(scope="module")
-def stub(served):
-    with served.channel() as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
-
-
-@pytest.fixture(scope="module")
-def model_stub(served):
-    with served.channel() as channel:
-        yield model_service_pb2_grpc.ModelServiceStub(channel)
 
 
 def predict_request(name=HALF, signature="", version=None, label=None, outputs=(), **inputs):
@@ -46,20 +32,6 @@ def predict_request(name=HALF, signature="", version=None, label=None, outputs=(
         request.inputs[key].CopyFrom(
             value if hasattr(value, "dtype") and not isinstance(value, np.ndarray) else tf.make_tensor_proto(value)
         )
-    return request
-
-
-def fails(call, request, code, message):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=10)
-    assert caught.value.code() is code
-    assert message in caught.value.details()
-
-
-def examples(request, *values, feature="x"):
-    for value in values:
-        example = request.input.example_list.examples.add()
-        example.features.feature[feature].float_list.value.append(value)
     return request
 
 
@@ -246,54 +218,6 @@ def test_examples_errors(stub):
     del request.input.example_list.examples[:]
     message = "Name: <unknown>, Feature: x (data type: float) is required but could not be found"
     fails(stub.Regress, examples(request, 1.0, feature="other"), grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-def multi_request(*tasks):
-    request = inference_pb2.MultiInferenceRequest()
-    for name, signature, method in tasks:
-        request.tasks.add(method_name=method).model_spec.name = name
-        request.tasks[-1].model_spec.signature_name = signature
-    return examples(request, 2.0)
-
-
-def test_multi_inference(stub):
-    request = multi_request((HALF, "regress_x_to_y", REGRESS), (HALF, "classify_x_to_y", CLASSIFY))
-    results = stub.MultiInference(request, 5).results
-    assert results[0].regression_result.regressions[0].value == 3.0
-    assert results[1].classification_result.classifications[0].classes[0].score == 3.0
-    assert [r.model_spec.signature_name for r in results] == ["regress_x_to_y", "classify_x_to_y"]
-    assert {r.model_spec.version.value for r in results} == {123}
-
-
-@pytest.mark.parametrize(
-    ("tasks", "code", "message"),
-    [
-        ([], "INVALID_ARGUMENT", "ModelSpec has no name specified."),
-        (
-            [(HALF, "regress_x_to_y", REGRESS)] * 2,
-            "INVALID_ARGUMENT",
-            "Duplicate evaluation of signature: regress_x_to_y",
-        ),
-        (
-            [(HALF, "regress_x_to_y", REGRESS), ("half_plus_three", "classify_x_to_y", CLASSIFY)],
-            "INVALID_ARGUMENT",
-            "must access the same model name",
-        ),
-        (
-            [(HALF, "regress_x_to_y", REGRESS), ("", "classify_x_to_y", CLASSIFY)],
-            "INVALID_ARGUMENT",
-            "empty model name",
-        ),
-        ([(HALF, "nope", REGRESS)], "INVALID_ARGUMENT", "Requested signature not found in model graph: nope"),
-        (
-            [(HALF, "serving_default", "tensorflow/serving/predict")],
-            "UNIMPLEMENTED",
-            "Unsupported signature method_name: ",
-        ),
-    ],
-)
-def test_multi_inference_errors(stub, tasks, code, message):
-    fails(stub.MultiInference, multi_request(*tasks), getattr(grpc.StatusCode, code), message)
 
 
 def test_metadata(stub):
