@@ -19,8 +19,8 @@ from hilir.components.errors import IngestError
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
 _EXAMPLE = {"int": pa.int64(), "float": pa.float32(), "string": pa.binary()}
 
-# A column in which at most this share of the values are no numbers is taken for a column of numbers with
-# mistakes in it, not for a column of texts.
+# A column in which at most this share of the values are not numbers is taken for a column of numbers with
+# mistakes in it, not for a column of strings.
 _MISTAKES = 0.05
 
 
@@ -121,7 +121,7 @@ def _explain(path: str, message: str) -> str:
         more = f" ({len(bad):,} such rows in all)" if len(bad) > 1 else ""
         return (
             f"{path}: {number} has {row.actual_columns} cells where the header has {row.expected_columns}{more}: "
-            f"{row.text[:80]!r}; mend or remove it"
+            f"{row.text[:80]!r}; fix or remove it"
         )
     if "UTF8" in message:
         return _explain_encoding(path)
@@ -181,8 +181,8 @@ def _count_numbers(present: pa.StringArray) -> int:
 def _wrong_value(path: str, name: str, texts: pa.StringArray, kind: str) -> str:
     row, text = next((row, text) for row, text in enumerate(texts.to_pylist(), start=1) if not _fits(text, kind))
     return (
-        f"{path}: column '{name}', row {row:,} holds '{text}', which is not a number like the column's other values; "
-        f"mend the row, or say 'data.columns: {{{name}: string}}' if it is a column of texts"
+        f"{path}: column '{name}', row {row:,} contains '{text}', which is not a number like the column's other "
+        f"values; fix the row, or set 'data.columns: {{{name}: string}}' if it is a column of strings"
     )
 
 

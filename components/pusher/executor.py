@@ -58,7 +58,7 @@ class Executor(tfx_pusher.Executor):
     ) -> int:
         model = self.GetModelPath(inputs)
         examples = inputs["examples"][0]
-        beside: list[str] = []
+        targets: list[str] = []
 
         def fill(target: str) -> None:
             io_utils.copy_dir(model, target)
@@ -67,7 +67,7 @@ class Executor(tfx_pusher.Executor):
             )
             write_golden(target, settings["model"], evaluation)
             write_reference(target, training, evaluation)
-            beside.append(target)
+            targets.append(target)
 
         exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}
         exports = {name: uri for name, uri in exports.items() if fileio.exists(os.path.join(uri, EXPORT_REPORT))}
@@ -86,9 +86,9 @@ class Executor(tfx_pusher.Executor):
                 "pipeline": settings["pipeline"],
                 "blessed": True,
                 "source": source,
-                "files": manifest.describe_files(beside[0]),
-                "signatures": manifest.describe_signatures(beside[0]),
-                "parameters": manifest.describe_parameters(beside[0]),
+                "files": manifest.describe_files(targets[0]),
+                "signatures": manifest.describe_signatures(targets[0]),
+                "parameters": manifest.describe_parameters(targets[0]),
                 "metrics": read_metrics(inputs["evaluation"][0].uri),
                 "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],

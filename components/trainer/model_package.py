@@ -86,4 +86,4 @@ def _import(package: str, part: str) -> ModuleType:
             ) from None
         raise ModelPackageError(f"{name}: imports '{error.name}', which is not installed; install it") from None
     except SyntaxError as error:
-        raise ModelPackageError(f"{error.filename}, line {error.lineno}: {error.msg}; mend that line") from None
+        raise ModelPackageError(f"{error.filename}, line {error.lineno}: {error.msg}; fix that line") from None

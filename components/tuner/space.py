@@ -21,7 +21,7 @@ _SCALARS = (bool, int, float, str)
 
 
 def read_space(package: ModelPackage) -> keras_tuner.HyperParameters:
-    """Returns the space, with the class's defaults; choices that are no plain values are JSON texts.
+    """Returns the space, with the class's defaults; choices that are not plain values are JSON strings.
 
     Raises:
         ModelPackageError: no field declares a search, or one does it wrongly.

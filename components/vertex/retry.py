@@ -77,7 +77,7 @@ def call(
 
 
 def lookup(connection: Connection, what: str, send: Callable[[], T]) -> T | None:
-    """Returns what `send` returns, or None where there is no such thing."""
+    """Returns what `send` returns, or None if it does not exist."""
     try:
         return call(connection, what, send)
     except NotFound:
@@ -162,7 +162,7 @@ def translate(what: str, error: Exception) -> VertexError:
         case api.Conflict() | api.BadRequest() if isinstance(error, api.Conflict) or "etag" in message:
             return Outdated(f"could not {what}: {_sentence(message)}; look at its present state and repeat the command")
         case api.GoogleAPICallError():
-            return VertexError(f"could not {what}: Vertex AI refuses it: {_sentence(message)}; mend it and repeat")
+            return VertexError(f"could not {what}: Vertex AI refuses it: {_sentence(message)}; fix it and try again")
     raise error
 
 

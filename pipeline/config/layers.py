@@ -34,7 +34,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and ten times as fast
     except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(
-            f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml"
+            f"{shown}: does not exist; give the path of a configuration, for example configs/taxi.yaml"
         ) from None
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror}); check its permissions") from None
@@ -44,17 +44,17 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
-            f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; mend that line"
+            f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; fix that line"
         ) from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{shown}: holds a {type(values).__name__}, not keys and values; see configs/base.yaml")
+        raise ConfigError(f"{shown}: contains a {type(values).__name__}, not keys and values; see configs/base.yaml")
     return Layer(shown, values)
 
 
 def read_setting(setting: str) -> Layer:
-    """Returns the layer of one `a.b=c` from the command line; the value is YAML, or a text where it is not (`*.csv`).
+    """Returns the layer of one `a.b=c` from the command line; the value is YAML, or a string where it is not (`*.csv`).
 
     Raises:
         ConfigError: the setting has no '=' or no key.

@@ -134,5 +134,5 @@ def _unknown(place: str, name: str, definitions: Mapping[str, Any]) -> list[str]
     if name in definitions:
         return []
     close = get_close_matches(name.replace(".", "_"), definitions, n=1)
-    known = f"there are {', '.join(sorted(definitions))}" if definitions else "the specification has none"
-    return [f"{place}: there is no such parameter; " + (f"did you mean '{close[0]}'?" if close else known)]
+    known = f"its parameters are {', '.join(sorted(definitions))}" if definitions else "it has none"
+    return [f"{place}: is not a parameter of this pipeline; " + (f"did you mean '{close[0]}'?" if close else known)]

@@ -12,10 +12,14 @@ from hilir.pipeline.cli.options import config_argument, json_option, overlay_opt
 @overlay_option
 @set_option
 @click.option(
-    "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
+    "--from",
+    "first",
+    multiple=True,
+    metavar="NODE",
+    help="Start at this node; reuse the outputs of the nodes before it.",
 )
 @click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
-@click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
+@click.option("--no-cache", is_flag=True, help="Run every step, even if nothing has changed.")
 @json_option
 def run(
     config: str,

@@ -20,7 +20,7 @@ def runs() -> None:
 @overlay_option
 @set_option
 def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """List the runs of a configuration's pipeline, the newest first."""
+    """List the runs of a configuration, the newest first."""
     from hilir.pipeline.config import load
     from hilir.pipeline.run.history import list_runs as read
 
@@ -31,13 +31,11 @@ def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...])
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
-@click.option(
-    "--config", default=None, help="The configuration whose pipeline ran; found by the run's name if not given."
-)
+@click.option("--config", default=None, help="The configuration of the run. [configs/<model>.yaml]")
 @overlay_option
 @set_option
 def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Show what each step of a run did and made."""
+    """Show the steps of a run and what they made."""
     # The command imports what reads the artifacts and ends; the cycle collector would take two fifths of that.
     gc.disable()
     from hilir.pipeline.config import load
@@ -61,7 +59,7 @@ def _config_of(run_id: str) -> str:
     path = f"configs/{run_id.rsplit('-', 2)[0]}.yaml"
     if not Path(path).exists():
         raise ConfigError(
-            f"no configuration is known for the run '{run_id}' ({path} is not there); "
-            f"give it with --config, or see 'hilir runs list CONFIG' for the runs there are"
+            f"no configuration was found for the run '{run_id}' ({path} does not exist); "
+            f"give it with --config, or type 'hilir runs list CONFIG' for a list of its runs"
         )
     return path

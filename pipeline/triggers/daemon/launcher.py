@@ -115,7 +115,7 @@ def _run(state: State, run: int, number: int, program: list[str], lock: int) -> 
                 env=os.environ | {_ENVIRONMENT: json.dumps(payloads)},
             )
         except OSError as error:
-            errors.write(f"{program[0]}: cannot be started ({error.strerror}); mend watch.program\n".encode())
+            errors.write(f"{program[0]}: cannot be started ({error.strerror}); fix watch.program\n".encode())
             return 3
 
         def stop(signum: int, frame: FrameType | None) -> None:

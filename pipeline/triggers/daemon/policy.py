@@ -10,7 +10,7 @@ DAY = 86_400.0
 # Firings that keep coming put a run off, but not for ever.
 _MOST_DEBOUNCES = 10
 _MOST_WAITING = 100
-# Usage and configuration: the same command ends the same way until somebody mends something.
+# Usage and configuration: the same command ends the same way until somebody fixes something.
 _LASTING_CODES = (2, 3)
 
 
@@ -129,7 +129,7 @@ def is_final(code: int | None, attempts: int, limits: Limits) -> str | None:
         limits: the rules.
     """
     if code in _LASTING_CODES:
-        return f"exit code {code}: it would fail again until somebody mends it"
+        return f"exit code {code}: it would fail again until somebody fixes it"
     if attempts >= limits.attempts:
         return f"tried {attempts} times, and watch.backoff.attempts is {limits.attempts}"
     return None

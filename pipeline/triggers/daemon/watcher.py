@@ -137,7 +137,7 @@ class Watcher:
         launcher = self._launcher if self._launched == attempt.label else None
         if launcher is not None and launcher.poll() is None:
             return
-        # A launcher that found the attempt taken is no failed start.
+        # A launcher that found the attempt taken is not a failed start.
         taken = launcher is not None and launcher.returncode == NOT_MINE
         self._launches = (0 if launcher is None else self._launches) + (0 if taken else 1)
         if self._launches > _LAUNCHES:

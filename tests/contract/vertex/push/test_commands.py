@@ -17,7 +17,7 @@ def test_commands_show_split_and_roll_back(vertex, hilir, pushed, config) -> Non
     assert [line.split()[0] for line in shown] == ["v2", "v1"]
     assert hilir("vertex", "rollback", *config).out == "before: v2 30 %, v1 70 %\nnow:    v1 100 %\n"
     assert "no older version" in hilir("vertex", "rollback", *config, code=4).err
-    assert "sum to 90" in hilir("vertex", "traffic", *config, "2=30", "1=60", code=2).err
+    assert "add up to 90" in hilir("vertex", "traffic", *config, "2=30", "1=60", code=2).err
 
 
 def test_missing_endpoint_is_a_sentence(vertex, hilir, config) -> None:

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named_with_the_last_good_record(tmp_path):
 
 def test_a_file_without_records(tmp_path):
     path = write_records(tmp_path / "a.tfrecord", [])
-    with pytest.raises(IngestError, match="holds no records; give a file with data"):
+    with pytest.raises(IngestError, match="has no records; give a file with data"):
         list(tfrecord_reader.read_examples(path))
 
 

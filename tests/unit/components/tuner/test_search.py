@@ -47,7 +47,7 @@ def test_a_chief_that_failed_is_no_success(search):
         search(lambda: None, os._exit, 3)
     assert str(raised.value) == (
         "the chief of the search ended with exit code 3; the reason is in the log of the Tuner's job, machine "
-        "workerpool0-0: mend it and run again"
+        "workerpool0-0: fix it and run again"
     )
 
 

@@ -69,6 +69,6 @@ def test_config_show_names_the_origin_of_each_value(capsys):
 def test_a_run_of_an_unknown_configuration_is_told(capsys):
     assert _run(["runs", "show", "nope-20260101-000000"]) == 3
     assert capsys.readouterr().err == (
-        "hilir: no configuration is known for the run 'nope-20260101-000000' (configs/nope.yaml is not there); "
-        "give it with --config, or see 'hilir runs list CONFIG' for the runs there are\n"
+        "hilir: no configuration was found for the run 'nope-20260101-000000' (configs/nope.yaml does not exist); "
+        "give it with --config, or type 'hilir runs list CONFIG' for a list of its runs\n"
     )

@@ -90,9 +90,9 @@ def test_a_name_that_vertex_would_refuse_is_refused_everywhere():
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "mine.yaml: there is no such file; give the path of a configuration, for example configs/taxi.yaml"),
+        (None, "mine.yaml: does not exist; give the path of a configuration, for example configs/taxi.yaml"),
         ("train: [", "mine.yaml, line 2, column 1: is not valid YAML: "),
-        ("- a\n- b\n", "mine.yaml: holds a list, not keys and values; see configs/base.yaml"),
+        ("- a\n- b\n", "mine.yaml: contains a list, not keys and values; see configs/base.yaml"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, fault):

@@ -267,7 +267,7 @@ def test_a_command_that_does_not_exist(emulate: Emulator) -> None:
     outcome = emulate(builder.job())
     assert outcome.states == {"lost": "failed"}
     assert outcome.error == (
-        "lost: there is no program 'no-such-program' here, though its image may have one; install it"
+        "lost: the program 'no-such-program' is not installed here, though its image may have it; install it"
     )
 
 

@@ -128,7 +128,7 @@ def test_a_program_that_does_not_exist_is_a_configuration_error(bench):
     bench.tick(10)
     bench.wait_ended()
     assert bench.runs() == ["failed"]
-    assert "mend watch.program" in (bench.state.folder / "runs" / "1-1.err").read_text()
+    assert "fix watch.program" in (bench.state.folder / "runs" / "1-1.err").read_text()
 
 
 def test_at_most_so_many_runs_a_day(bench):

@@ -56,20 +56,20 @@ LAUNCH = {"image": "h:1", "command": ["python3", "-m", LAUNCHER]}
     ("path", "value", "message"),
     [
         (("pipelineSpec", "pipelineInfo"), ..., "the pipeline's name '': Vertex AI takes a-z, 0-9 and '-'"),
-        (("pipelineSpec", "deploymentSpec"), ..., "component First: there is no executor 'First_executor'"),
-        (("pipelineSpec", "components"), ..., "root: task First: there is no component 'First'; compile again"),
-        ((*TASKS, "Left", "componentRef"), ..., "root: task Left: there is no component ''; compile again"),
+        (("pipelineSpec", "deploymentSpec"), ..., "component First: references unknown executor 'First_executor'"),
+        (("pipelineSpec", "components"), ..., "root: task First: references unknown component 'First'; compile again"),
+        ((*TASKS, "Left", "componentRef"), ..., "root: task Left: references unknown component ''; compile again"),
         ((*TASKS, "Left", "retryPolicy"), {"maxRetryCount": -1}, "maxRetryCount is -1; give 0 or more"),
         (ARGS, ["--runner=DataflowRunner", "--max_num_workers=many"],
-         "step Left: --max_num_workers=many is no number of workers; give 1 or more"),
+         "step Left: --max_num_workers=many is not a number of workers; give 1 or more"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload"]},
          "step Left: the custom job's launcher has no readable --payload; compile again"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload", "{"]},
          "step Left: the custom job's launcher has no readable --payload; compile again"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload", '{"job_spec": {"worker_pool_specs": 3}}']},
-         "step Left: its custom job is none of Vertex AI's: "),
-        (("labels",), ["x"], "labels: are not names and texts; write them as {name: text}"),
-        (("runtimeConfig", "failurePolicy"), "SOMETIMES", "runtimeConfig.failurePolicy: there is no 'SOMETIMES'"),
+         "step Left: its custom job is not valid on Vertex AI: "),
+        (("labels",), ["x"], "labels: are not names and values; write them as {name: value}"),
+        (("runtimeConfig", "failurePolicy"), "SOMETIMES", "runtimeConfig.failurePolicy: 'SOMETIMES' is not a policy"),
     ],
 )  # fmt: skip
 def test_damaged_specification_is_refused_in_a_sentence(tmp_path, path, value, message):
@@ -243,11 +243,11 @@ def test_local_path_is_not_sent(capsys, tmp_path, path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"serviceAccount": ["x"]}, "serviceAccount: is ['x'], which is no name"),
-        ({"network": "${oc.env:HOME}"}, "network: is '${oc.env:HOME}', which is no name"),
+        ({"serviceAccount": ["x"]}, "serviceAccount: is ['x'], which is not a valid name"),
+        ({"network": "${oc.env:HOME}"}, "network: is '${oc.env:HOME}', which is not a valid name"),
         ({"encryptionSpec": "k"}, "encryptionSpec: is not {kmsKeyName: name}"),
-        ({"encryptionSpec": {"kmsKeyName": 3}}, "encryptionSpec.kmsKeyName: is 3, which is no name"),
-        ({"labels": {"hilir-region": "${a}"}}, "labels.hilir-region: is '${a}', which is no name"),
+        ({"encryptionSpec": {"kmsKeyName": 3}}, "encryptionSpec.kmsKeyName: is 3, which is not a valid name"),
+        ({"labels": {"hilir-region": "${a}"}}, "labels.hilir-region: is '${a}', which is not a valid name"),
     ],
 )
 def test_damaged_identity_is_refused(tmp_path, fields, message):
