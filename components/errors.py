@@ -26,4 +26,4 @@ class TrainingError(ComponentError):
 
 
 class EvaluationError(ComponentError):
-    """A model cannot be evaluated as the configuration says."""
+    """A model cannot be evaluated as configured."""

@@ -45,7 +45,7 @@ def read_examples(path: str, columns: Mapping[str, str]) -> Iterator[tuple[bytes
             f"its columns are {', '.join(table.column_names)}"
         )
     if table.num_rows == 0:
-        raise IngestError(f"{path}: holds a header and no rows; give a file with data")
+        raise IngestError(f"{path}: has a header and no rows; give a file with data")
     arrays, names = [], []
     for name in table.column_names:
         typed = _typed(path, name, table[name].combine_chunks(), columns.get(name))
@@ -134,7 +134,7 @@ def _explain_encoding(path: str) -> str:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             return (
-                f"{path}: row {number:,} holds the byte 0x{line[error.start]:02x}, which is not UTF-8; "
+                f"{path}: row {number:,} contains the byte 0x{line[error.start]:02x}, which is not UTF-8; "
                 f"save the file as UTF-8 (for example: iconv -f latin1 -t utf-8)"
             )
     return f"{path}: is not UTF-8 text; save it as UTF-8"

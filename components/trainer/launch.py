@@ -140,7 +140,7 @@ def _explain(failure: Failure, restarts: int, workers: int, run_dir: str) -> str
         f"the training on {workers} workers was given up after {restarts} restarts (train.max_restarts): "
         f"{failure.summary}. Its last lines:\n{failure.last_lines(_LINES)}\n"
         f"All of its lines are below {os.path.join(run_dir, 'workers')}; fix the cause and run again: "
-        f"the training goes on from its last checkpoint"
+        f"the training continues from its last checkpoint"
     )
 
 

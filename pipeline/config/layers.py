@@ -24,7 +24,7 @@ class Layer:
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:
-    """Returns the layer that the YAML file holds.
+    """Returns the layer that the YAML file contains.
 
     Raises:
         ConfigError: the file is missing, unreadable, not YAML or not a mapping.

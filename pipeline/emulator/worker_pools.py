@@ -156,7 +156,7 @@ def _free_addresses(counts: Sequence[int]) -> list[list[str]]:
 
 
 def _has_shape(spec: Any) -> bool:
-    """Says whether messages are keys and values, and numbers are numbers or placeholders."""
+    """Returns whether messages are keys and values, and numbers are numbers or placeholders."""
     if not isinstance(spec, Mapping) or not isinstance(spec.get("worker_pool_specs", []), list):
         return False
     scheduling, pools = spec.get("scheduling", {}), spec.get("worker_pool_specs", [])

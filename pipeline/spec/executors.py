@@ -98,7 +98,7 @@ def images_of(executor: Any) -> list[str]:
 
 
 def _has_shape(spec: Any) -> bool:
-    """Tells whether there are keys and values where the API has messages; its reader takes strings for empty ones."""
+    """Returns whether there are keys and values where the API has messages; its reader takes strings for empty ones."""
     if not isinstance(spec, Mapping):
         return False
     parts: list[Any] = [spec.get("scheduling") or {}, *pools_of(spec)]

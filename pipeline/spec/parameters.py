@@ -120,7 +120,7 @@ def _describe(fault: Fault, places: Mapping[str, str]) -> str:
 
 
 def _can_be_sent(value: Any) -> bool:
-    """Tells whether the value arrives unchanged on Vertex AI, whose numbers are finite doubles."""
+    """Returns whether the value arrives unchanged on Vertex AI, whose numbers are finite doubles."""
     if type(value) is int and abs(value) > _LARGEST:
         return False
     try:

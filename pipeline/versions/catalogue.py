@@ -30,7 +30,7 @@ class Version:
 
     @property
     def has_manifest(self) -> bool:
-        """Says whether there is a manifest; other programs' versions have none."""
+        """Returns whether there is a manifest; other programs' versions have none."""
         return (self.folder / _MANIFEST).exists()
 
     @cached_property

@@ -59,7 +59,7 @@ def runs_folder(state: State) -> Path:
 
 
 def is_alive(state: State, run: int, number: int) -> bool:
-    """Says whether the launcher or the program of a claimed attempt lives."""
+    """Returns whether the launcher or the program of a claimed attempt lives."""
     lock = _lock(runs_folder(state) / f"{run}-{number}.lock")
     if lock is None:
         return True

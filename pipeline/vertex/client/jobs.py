@@ -100,7 +100,7 @@ def state_of(job: Any) -> str:
 
 
 def is_final(job: Any) -> bool:
-    """Says whether the job has ended."""
+    """Returns whether the job has ended."""
     return state_of(job) in ("succeeded", "failed", "canceled")
 
 

@@ -1,4 +1,4 @@
-"""Monitoring of a model on Vertex AI (version 2, a preview in v1beta1), as `vertex.monitoring` says."""
+"""Monitoring of a model on Vertex AI (version 2, a preview in v1beta1), as section `vertex.monitoring` describes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets a custom job with its own machines do the Trainer's work.
+"""Replaces the Trainer's work by a custom job with its own machines.
 
 The Trainer's container becomes the launcher of Google Cloud Pipeline Components, which creates the job, waits for it
 and cancels it with the step; the pools run what the Trainer's container would have run, with the same executor input

@@ -184,7 +184,7 @@ def test_a_worker_that_never_starts_is_given_up_with_its_last_lines(site):
     message = str(raised.value)
     assert message.startswith("the training on 2 workers was given up after 1 restarts (train.max_restarts): worker 1 ")
     assert "was not ready 2 s after its start. Its last lines:\n" in message
-    assert "the training goes on from its last checkpoint" in message
+    assert "the training continues from its last checkpoint" in message
     assert len(pids) == 4
     assert not any(_is_alive(pid) for pid in pids)
 

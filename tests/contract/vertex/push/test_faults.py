@@ -102,7 +102,7 @@ def test_operation_without_end_is_left_to_go_on(vertex, pushed, make_target) -> 
     connection = connect(target)
     vertex.store.faults.add("POST .*/endpoints$", "slow operation", polls=1000)
     started = connection.client("endpoints").create_endpoint(parent=connection.parent, endpoint={"display_name": "x"})
-    with pytest.raises(Unreachable, match=r"still goes on after 1 s .*repeat the command later"):
+    with pytest.raises(Unreachable, match=r"is still running after 1 s .*repeat the command later"):
         call.wait_for(connection, "endpoints", "make the endpoint x", started, seconds=1)
 
 

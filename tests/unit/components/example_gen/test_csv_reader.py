@@ -91,14 +91,14 @@ def test_a_value_that_the_declared_type_refuses_is_named(tmp_path):
 def test_a_byte_that_is_not_utf8_is_named(tmp_path):
     path = write(tmp_path, HEADER.encode() + b"1,60,a\n2,60,caf\xe9\n")
     assert fault(path) == (
-        f"{path}: row 2 holds the byte 0xe9, which is not UTF-8; "
+        f"{path}: row 2 contains the byte 0xe9, which is not UTF-8; "
         f"save the file as UTF-8 (for example: iconv -f latin1 -t utf-8)"
     )
 
 
 def test_a_header_without_rows(tmp_path):
     path = write(tmp_path, HEADER)
-    assert fault(path) == f"{path}: holds a header and no rows; give a file with data"
+    assert fault(path) == f"{path}: has a header and no rows; give a file with data"
 
 
 def test_an_empty_file(tmp_path):
