@@ -1,6 +1,6 @@
 """Finds what an error of the user's code says itself, and where in their files it arose.
 
-TensorFlow, Keras and Beam wrap errors into texts of their own: `in user code` blocks (one inside the other), `Graph
+TensorFlow, Keras and Beam wrap errors into messages of their own: `in user code` blocks (one inside the other), `Graph
 execution error` with the stack of the operation, tracebacks as part of a message, `[while running …]`.
 """
 

@@ -2,7 +2,7 @@
 
 
 class ComponentError(Exception):
-    """A step cannot go on for a reason that the user can mend."""
+    """A step cannot continue, for a reason that the user can fix."""
 
 
 class IngestError(ComponentError):
@@ -37,4 +37,4 @@ class TrainingError(ComponentError):
 
 
 class EvaluationError(ComponentError):
-    """A model cannot be evaluated as the configuration says."""
+    """A model cannot be evaluated as configured."""

@@ -12,5 +12,5 @@ MISSING_VALUES: Mapping[str, Any] = {"float32": float("nan"), "int64": MISSING_I
 
 
 def is_missing(value: Any) -> bool:
-    """Says whether a plain value stands for a missing one."""
+    """Returns whether a plain value stands for a missing one."""
     return value in ("", b"", MISSING_INT) or value != value

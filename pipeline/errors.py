@@ -33,4 +33,4 @@ class StepFailed(Exception):
 
 
 class Interrupted(Exception):
-    """The user stopped the command; the message says how to go on."""
+    """The user stopped the command; the message says how to continue."""

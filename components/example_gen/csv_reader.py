@@ -19,8 +19,8 @@ from hilir.components.errors import IngestError
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
 _EXAMPLE = {"int": pa.int64(), "float": pa.float32(), "string": pa.binary()}
 
-# A column in which at most this share of the values are no numbers is taken for a column of numbers with
-# mistakes in it, not for a column of texts.
+# A column in which at most this share of the values are not numbers is taken for a column of numbers with
+# mistakes in it, not for a column of strings.
 _MISTAKES = 0.05
 
 
@@ -46,7 +46,7 @@ def read_examples(path: str, columns: Mapping[str, str], rows: int | None = None
             f"its columns are {', '.join(table.column_names)}"
         )
     if table.num_rows == 0:
-        raise IngestError(f"{path}: holds a header and no rows; give a file with data")
+        raise IngestError(f"{path}: has a header and no rows; give a file with data")
     arrays, names = [], []
     for name in table.column_names:
         array = _typed(path, name, table[name].combine_chunks(), columns.get(name))
@@ -126,7 +126,7 @@ def _explain(path: str, message: str) -> str:
         more = f" ({len(bad):,} such rows in all)" if len(bad) > 1 else ""
         return (
             f"{path}: {number} has {row.actual_columns} cells where the header has {row.expected_columns}{more}: "
-            f"{row.text[:80]!r}; correct or remove it"
+            f"{row.text[:80]!r}; fix or remove it"
         )
     if "UTF8" in message:
         return _explain_encoding(path)
@@ -140,7 +140,7 @@ def _explain_encoding(path: str) -> str:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             return (
-                f"{path}: row {number:,} holds the byte 0x{line[error.start]:02x}, which is not UTF-8; "
+                f"{path}: row {number:,} contains the byte 0x{line[error.start]:02x}, which is not UTF-8; "
                 f"save the file as UTF-8 (for example: iconv -f latin1 -t utf-8)"
             )
     return f"{path}: is not UTF-8 text; save it as UTF-8"
@@ -196,8 +196,8 @@ def _count_numbers(present: pa.StringArray) -> int:
 def _wrong_value(path: str, name: str, texts: pa.StringArray, kind: str) -> str:
     row, text = next((row, text) for row, text in enumerate(texts.to_pylist(), start=1) if not _fits(text, kind))
     return (
-        f"{path}: column '{name}', row {row:,} holds '{text}', which is not a number like the column's other values; "
-        f"mend the row, or say 'data.columns: {{{name}: string}}' if it is a column of texts"
+        f"{path}: column '{name}', row {row:,} contains '{text}', which is not a number like the column's other "
+        f"values; fix the row, or set 'data.columns: {{{name}: string}}' if it is a column of strings"
     )
 
 

@@ -87,7 +87,7 @@ def matching(base: str, pattern: str) -> list[str]:
     """
     files = sorted(path for path in fileio.glob(os.path.join(base, pattern)) if not fileio.isdir(path))
     if not files:
-        raise IngestError(f"{base}: no file matches data.pattern '{pattern}'; mend data.path or data.pattern")
+        raise IngestError(f"{base}: no file matches data.pattern '{pattern}'; fix data.path or data.pattern")
     return files
 
 

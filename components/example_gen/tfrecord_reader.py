@@ -16,7 +16,7 @@ def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
     A feature whose only value is NaN is left out: it is missing.
 
     Raises:
-        IngestError: the file is damaged, holds no records, or its first record is no tf.Example.
+        IngestError: the file is damaged, has no records, or its first record is not a tf.Example.
     """
     compression = "GZIP" if path.endswith(".gz") else ""
     count = 0
@@ -29,7 +29,7 @@ def read_examples(path: str) -> Iterator[tuple[bytes, bytes]]:
     except tf.errors.DataLossError as error:
         raise IngestError(f"{path}: is damaged after record {count:,} ({error.message}); write the file anew") from None
     if count == 0:
-        raise IngestError(f"{path}: holds no records; give a file with data")
+        raise IngestError(f"{path}: has no records; give a file with data")
 
 
 def _without_nan(record: bytes) -> bytes:

@@ -120,7 +120,18 @@ def _save(
     function: Network, specs: dict[str, tf.TensorSpec], path: str, loaded: Any, module: tf.Module | None = None
 ) -> str:
     module = module or tf.Module()
-    # What the network reads is saved with it. The rest of the model, such as tables that no converter knows, is not.
-    module.weights = list(loaded.signatures[SIGNATURE].variables)
+    module.state = _find_state(loaded)
     save(module, path, {SIGNATURE: trace(function, specs)})
     return path
+
+
+def _find_state(loaded: Any) -> list[Any]:
+    """Returns the weights and tables that the network reads.
+
+    They are saved with it; the rest of the model, such as tables of the transform graph, would be converted, too.
+    """
+    function = loaded.signatures[SIGNATURE]
+    captured = {id(tensor) for tensor in function.captured_inputs}
+    parts = tf.train.TrackableView(loaded).descendants()
+    tables = [part for part in parts if id(getattr(part, "resource_handle", None)) in captured]
+    return [*function.variables, *tables]

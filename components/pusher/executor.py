@@ -59,7 +59,7 @@ class Executor(tfx_pusher.Executor):
     ) -> int:
         model = self.GetModelPath(inputs)
         examples = inputs["examples"][0]
-        beside: list[str] = []
+        targets: list[str] = []
 
         def fill(target: str) -> None:
             io_utils.copy_dir(model, target)
@@ -70,7 +70,7 @@ class Executor(tfx_pusher.Executor):
             write_reference(target, training, evaluation)
             schema = io_utils.get_only_uri_in_dir(inputs["schema"][0].uri)
             io_utils.copy_file(schema, os.path.join(target, "assets.extra", SCHEMA), overwrite=True)
-            beside.append(target)
+            targets.append(target)
 
         exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}
         exports = {name: uri for name, uri in exports.items() if fileio.exists(os.path.join(uri, EXPORT_REPORT))}
@@ -89,10 +89,10 @@ class Executor(tfx_pusher.Executor):
                 "pipeline": settings["pipeline"],
                 "blessed": True,
                 "source": source,
-                "files": manifest.describe_files(beside[0]),
-                "signatures": manifest.describe_signatures(beside[0]),
-                "parameters": manifest.describe_parameters(beside[0]),
-                "classes": manifest.describe_classes(beside[0], **settings["classes"]),
+                "files": manifest.describe_files(targets[0]),
+                "signatures": manifest.describe_signatures(targets[0]),
+                "parameters": manifest.describe_parameters(targets[0]),
+                "classes": manifest.describe_classes(targets[0], **settings["classes"]),
                 "metrics": read_metrics(inputs["evaluation"][0].uri),
                 "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],

@@ -109,12 +109,12 @@ def replace_export(folder: str, version: int, name: str, source: str, entry: dic
         entry: what the manifest says of the export.
 
     Raises:
-        PushError: there is no such version, or the folder cannot be written to.
+        PushError: the version does not exist, or the folder cannot be written to.
     """
     manifest = read_manifest(folder, version)
     if manifest is None:
         raise PushError(
-            f"{folder}: there is no version {version} with a manifest; 'hilir models list' shows those there are"
+            f"{folder}: version {version} with a manifest does not exist; 'hilir models list' shows the versions"
         )
     with _locked(folder):
         target = os.path.join(export_path(folder, version), name)

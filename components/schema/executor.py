@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -39,11 +41,21 @@ class Executor(tfx_schema_gen.Executor):
 def relax(schema: schema_pb2.Schema, code: dict[str, str]) -> None:
     """Lets later data have empty cells where preprocessing_fn can do without, and a tenth of the rows new categories.
 
+    Columns of the label stay required: a default for a missing label would be a wrong one.
+
     Args:
         schema: as TFDV infers it, changed in place.
         code: `custom_config` of the Transform.
     """
-    make_optional(schema, find_optional(schema, partial(preprocessing_fn, custom_config=code)))
+    optional = find_optional(schema, partial(preprocessing_fn, custom_config=code))
+    make_optional(schema, optional - _find_label_columns(code["package"]))
     for feature in schema.feature:
         if feature.HasField("domain") or feature.HasField("string_domain"):
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
+
+
+def _find_label_columns(package: str) -> set[str]:
+    features = import_module(f"{package}.features")
+    label = features.LABEL
+    labels = [label] if isinstance(label, str) else label.values() if isinstance(label, Mapping) else label
+    return {*features.LABEL_COLUMNS, *labels}

@@ -1,4 +1,4 @@
-"""What happens beside the training: progress, logs, checkpoints, early stopping."""
+"""What happens during the training: progress, logs, checkpoints, early stopping."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ class _Session:
 
 
 def checkpoint_directory(job: TrainingJob) -> str:
-    """Returns where the checkpoints of a job are: beside the runs' own folders, so that a later run finds them."""
+    """Returns where the checkpoints of a job are: next to the runs' own folders, so that a later run finds them."""
     return os.path.join(os.path.dirname(os.path.dirname(job.run_dir.rstrip("/"))), CHECKPOINTS, job.key())
 
 

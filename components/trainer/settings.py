@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from hilir.components.settings import Section
+from hilir.components.settings import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]

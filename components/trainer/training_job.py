@@ -46,7 +46,7 @@ class TrainingJob:
         return {**self.settings.hyperparameters, **(self.tuned or {})}
 
     def key(self) -> str:
-        """Returns a text that is the same for trainings that compute the same, wherever they write."""
+        """Returns a string that is the same for trainings that compute the same, wherever they write."""
         content = asdict(self) | {"model_dir": "", "run_dir": ""}
         content["train"] = {name: value for name, value in self.train.items() if name not in _WITHOUT_EFFECT_ON_WEIGHTS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -84,7 +84,7 @@ def read_job(fn_args: Any) -> TrainingJob:
 
 
 def read_tuned(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Returns the hyperparameters in a KerasTuner configuration; values that are no plain numbers are JSON texts."""
+    """Returns the hyperparameters in a KerasTuner configuration; values that are not plain numbers are JSON strings."""
     if config is None:
         return None
     return {name: _plain(value) for name, value in config["values"].items() if not name.startswith("tuner/")}

@@ -48,7 +48,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             raise
         raise ModelPackageError(
             f"{package}.preprocessing reads the column '{name}', which the data does not have; "
-            f"mend the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
+            f"fix the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
     weight = custom_config.get("weight")
     if weight is not None and weight not in outputs:

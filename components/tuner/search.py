@@ -52,7 +52,7 @@ class Search(base_tuner.BaseTuner):
             if chief.exitcode:
                 raise TrainingError(
                     f"the chief of the search ended with exit code {chief.exitcode}; the reason is in the log of the "
-                    f"Tuner's job, machine workerpool0-0: mend it and run again"
+                    f"Tuner's job, machine workerpool0-0: fix it and run again"
                 )
 
     def run_trial(

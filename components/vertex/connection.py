@@ -28,7 +28,7 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def check_address(address: str) -> bool:
-    """Says whether the address is an emulator's: http on this machine, which gets no credentials.
+    """Returns whether the address is an emulator's: http on this machine, which gets no credentials.
 
     Credentials go to Google's own hosts alone, over TLS; so a wrong address in a configuration cannot collect them.
 
@@ -105,7 +105,7 @@ class Connection:
 
     @cached_property
     def emulated(self) -> bool:
-        """Says whether this is an emulator without credentials."""
+        """Returns whether this is an emulator without credentials."""
         return self.address is not None and check_address(self.address)
 
     def name(self, collection: str, identifier: str) -> str:

@@ -31,7 +31,7 @@ def find_refusal(error: Exception) -> str | None:
 
 
 def is_passing(error: Exception) -> bool:
-    """Says whether google.auth did not reach the tokens' server, or got no usable answer from it."""
+    """Returns whether google.auth did not reach the tokens' server, or got no usable answer from it."""
     from google.auth.exceptions import GoogleAuthError, TransportError
 
     return isinstance(error, GoogleAuthError) and (

@@ -77,7 +77,7 @@ def call(
 
 
 def lookup(connection: Connection, what: str, send: Callable[[], T]) -> T | None:
-    """Returns what `send` returns, or None where there is no such thing."""
+    """Returns what `send` returns, or None if it does not exist."""
     try:
         return call(connection, what, send)
     except NotFound:
@@ -105,8 +105,8 @@ def wait_for(connection: Connection, service: str, what: str, operation: Any, se
     while not started.done:
         if time.monotonic() > limit:
             raise Unreachable(
-                f"could not {what}: it still goes on after {seconds:.0f} s ({started.name}); repeat the command later, "
-                f"it goes on from what is there"
+                f"could not {what}: it is still running after {seconds:.0f} s ({started.name}); "
+                f"repeat the command later, it continues from what exists"
             )
         time.sleep(delay)
         delay = min(delay * 1.5, 10.0)
@@ -119,11 +119,11 @@ def wait_for(connection: Connection, service: str, what: str, operation: Any, se
 
 
 def settle(connection: Connection, service: str, name: str, seconds: float = 3600) -> None:
-    """Waits for what still goes on at a resource: a request whose answer was lost may have begun it."""
+    """Waits for operations on a resource, which a request whose answer was lost may have started."""
     client = connection.client(service)
     listed = lookup(
         connection,
-        f"list what goes on at {name}",
+        f"list the operations on {name}",
         lambda: client.list_operations({"name": name}, retry=None, timeout=ANSWER_SECONDS),
     )
     for operation in listed.operations if listed is not None else ():
@@ -162,7 +162,7 @@ def translate(what: str, error: Exception) -> VertexError:
         case api.Conflict() | api.BadRequest() if isinstance(error, api.Conflict) or "etag" in message:
             return Outdated(f"could not {what}: {_sentence(message)}; look at its present state and repeat the command")
         case api.GoogleAPICallError():
-            return VertexError(f"could not {what}: Vertex AI refuses it: {_sentence(message)}; mend it and repeat")
+            return VertexError(f"could not {what}: Vertex AI refuses it: {_sentence(message)}; fix it and try again")
     raise error
 
 
@@ -198,7 +198,7 @@ def _exists(error: Exception) -> bool:
 
 
 def _was_refused(error: Exception) -> bool:
-    """Says whether the request was certainly not carried out."""
+    """Returns whether the request was certainly not carried out."""
     from google.api_core import exceptions as api
 
     return isinstance(error, api.TooManyRequests)

@@ -54,7 +54,7 @@ def deployed_id(target: Target, number: int) -> str:
 
 
 def read(connection: Connection, target: Target) -> Endpoint | None:
-    """Returns the endpoint, or None where there is none of that name."""
+    """Returns the endpoint, or None if it does not exist."""
     client, name = connection.client("endpoints"), connection.name("endpoints", target.endpoint)
     what = f"read the endpoint {target.endpoint}"
     found = lookup(
@@ -67,7 +67,7 @@ def require(connection: Connection, target: Target) -> Endpoint:
     """Returns the endpoint.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: it does not exist.
     """
     found = read(connection, target)
     if found is None:

@@ -144,7 +144,7 @@ def remove_expired(connection: Connection, target: Target) -> tuple[int, ...]:
 
 
 def _attempt(number: int, remove: Callable[[], None]) -> bool:
-    """Says whether a version could be removed, from where it is deployed or from the registry."""
+    """Returns whether a version could be removed, from where it is deployed or from the registry."""
     try:
         remove()
     except VertexError as error:
@@ -162,7 +162,7 @@ def _share(now: Endpoint, target: Target, number: int) -> dict[str, int] | None:
 
 
 def _is_unused(endpoint: Endpoint, number: int) -> bool:
-    """Says whether no other version is there, so that the labels tell of versions, or of a model, that are gone."""
+    """Returns whether no other version is there, so that the labels tell of versions, or of a model, that are gone."""
     return not endpoint.split and set(endpoint.deployed) <= {number}
 
 
@@ -184,7 +184,7 @@ def _take_back(endpoint: Endpoint) -> dict[str, int]:
 
 
 def _follow(connection: Connection, target: Target, endpoint: Endpoint) -> None:
-    """Lets the registry's default be the version that gets the most traffic."""
+    """Makes the version with the most traffic the registry's default."""
     if endpoint.shares:
         most = max(endpoint.shares, key=lambda number: (endpoint.shares[number], number))
         registry.make_default(connection, target, most)

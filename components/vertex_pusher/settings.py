@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from hilir.components.settings import Section
+from hilir.components.settings import PositiveInt, Section
 from hilir.components.vertex.connection import check_region
+from hilir.components.vertex.resource_names import Accelerator, EncryptionKey, ServiceAccount
 
 # UploadModelRequest.model_id and CreateEndpointRequest.endpoint_id (google/cloud/aiplatform/v1); an endpoint that
 # Vertex AI or Terraform made may have a number instead.
@@ -41,11 +42,11 @@ class PushSettings(Section):
     health_route: str | None
     port: PositiveInt | None
     environment: dict[str, str]
-    service_account: str | None
+    service_account: ServiceAccount | None
     machine_type: str
     min_replicas: PositiveInt
     max_replicas: PositiveInt
-    accelerator: str | None
+    accelerator: Accelerator | None
     accelerators: PositiveInt
     traffic: Annotated[int, Field(ge=0, le=100)]
     keep_versions: Annotated[int, Field(ge=2)]
@@ -66,7 +67,7 @@ class Target(Section):
     address: str | None = None
     model: ModelId
     endpoint: EndpointId
-    service_account: str | None = None
-    encryption_key: str | None = None
+    service_account: ServiceAccount | None = None
+    encryption_key: EncryptionKey | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     push: PushSettings

@@ -12,7 +12,7 @@ def check(split: Mapping[str, int]) -> Split:
     """Returns the split without zeros.
 
     Raises:
-        ValueError: a share is no percentage, or they do not sum to 100.
+        ValueError: a share is not a percentage, or they do not add up to 100.
     """
     if any(share < 0 for share in split.values()) or sum(split.values()) != 100:
         raise ValueError(f"the shares {dict(split)} are not percentages that sum to 100")

@@ -22,13 +22,13 @@ COMMANDS = {
         "hilir.pipeline.cli.export.export:export",
         "Export a version for phones, devices and browsers.",
     ),
-    "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports on a page in the browser."),
+    "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports in the browser."),
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
-    "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration points to."),
-    "setup": ("hilir.pipeline.cli.run.setup:setup", "Install what exports to TensorFlow.js need."),
+    "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
+    "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),
     "image": ("hilir.pipeline.cli.vertex.image:image", "Build an image with your package on top of hilir's."),
     "compile": ("hilir.pipeline.cli.vertex.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": (
@@ -37,12 +37,12 @@ COMMANDS = {
     ),
     "submit": ("hilir.pipeline.cli.vertex.submit:submit", "Run a pipeline on Vertex AI."),
     "jobs": ("hilir.pipeline.cli.vertex.jobs:jobs", "List, show or cancel pipeline jobs on Vertex AI."),
-    "schedule": ("hilir.pipeline.cli.vertex.schedule:schedule", "Run a pipeline on Vertex AI again and again."),
+    "schedule": ("hilir.pipeline.cli.vertex.schedule:schedule", "Run a pipeline on Vertex AI on a schedule."),
     "vertex": (
         "hilir.pipeline.cli.vertex.vertex:vertex",
-        "The model on Vertex AI: endpoint, traffic, predictions, monitoring.",
+        "Manage the model on Vertex AI: traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.run.watch:watch", "Train again when a schedule, new data, age or a call says so."),
+    "watch": ("hilir.pipeline.cli.run.watch:watch", "Retrain automatically: on a schedule, new data, age or a call."),
 }
 
 
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Returns the command, or None where there is none of that name."""
+        """Returns the command, or None if it does not exist."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
@@ -86,9 +86,9 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Show tracebacks.")
 @click.pass_context
 def cli(ctx: click.Context, verbose: bool) -> None:
-    """Take a TensorFlow model from data to a served, watched and retrained product.
+    """Take data to a served, monitored and retrained TensorFlow model.
 
-    The first run: hilir run
+    Start with: hilir run CONFIG
     """
     ctx.obj = {"verbose": verbose}
 

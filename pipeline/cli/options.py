@@ -27,7 +27,9 @@ def find_config(ctx: click.Context, parameter: click.Parameter, value: str | Non
     if len(found) == 1:
         return found[0]
     if found:
-        raise click.UsageError(f"CONFIG is missing, and here are {', '.join(found)}; name one of them", ctx)
+        raise click.UsageError(
+            f"CONFIG is missing, and there are several here: {', '.join(found)}; name one of them", ctx
+        )
     raise click.UsageError(
         "CONFIG is missing, and no YAML file here has the key model.package; name the configuration, "
         f"for example '{ctx.command_path} mymodel.yaml'",
@@ -37,12 +39,22 @@ def find_config(ctx: click.Context, parameter: click.Parameter, value: str | Non
 
 config_argument = click.argument("config", required=False, callback=find_config)
 overlay_option = click.option(
-    "--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment."
+    "--overlay",
+    "overlays",
+    multiple=True,
+    metavar="FILE",
+    help="A YAML file whose values override CONFIG's; may be repeated.",
 )
 set_option = click.option(
-    "--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="A.B=C",
+    help="Set one key, for example train.epochs=3; may be repeated.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Also print the result as one line of JSON, the last one."
+)
 
 
 def write_command(name: str, config: str, overlays: Sequence[str] = (), settings: Sequence[str] = ()) -> str:
@@ -53,7 +65,7 @@ def write_command(name: str, config: str, overlays: Sequence[str] = (), settings
 
 
 def print_summary(summary: Summary, command: str, *, as_json: bool) -> None:
-    """Prints what a run came to, for a person or as one JSON object in the last line; `command` started it."""
+    """Prints the result of a run, with `as_json` also as one JSON object in the last line; `command` started it."""
     from hilir.pipeline.report.summary import write_lines
 
     if summary.status in ("succeeded", "not_blessed"):

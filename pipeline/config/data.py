@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
-from hilir.components.settings import Section
+from hilir.components.settings import PositiveInt, Section
 
 
 class DataSection(Section):

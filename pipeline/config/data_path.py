@@ -11,7 +11,7 @@ _PACKAGE = "package:"
 
 
 def is_remote(path: str) -> bool:
-    """Says whether the path is on an object store."""
+    """Returns whether the path is on an object store."""
     return "://" in path
 
 

@@ -1,7 +1,8 @@
-"""Turns pydantic's findings into texts for the user: file, key, fact and remedy."""
+"""Turns pydantic's findings into messages for the user: file, key, fact and remedy."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -12,7 +13,7 @@ from hilir.pipeline.config.layers import Layer, origin_of
 from hilir.pipeline.config.schema import Config
 
 _EXPECTED = {
-    "string_type": "a text",
+    "string_type": "a string",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -22,15 +23,17 @@ _EXPECTED = {
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
 }
+# pydantic's last part of the location where a key of a mapping is at fault, not its value.
+_KEY = "[key]"
+# Checks of the whole configuration start their messages with the key that they are about.
+_KEY_AT_START = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
 
 def describe(error: ValidationError, layers: Sequence[Layer]) -> list[str]:
-    """Returns one text per fault, in the order of the configuration, without repetitions."""
+    """Returns one message per fault, in the order of the configuration, without repetitions."""
     faults = []
     for found in error.errors(include_url=False):
-        key = dotted(found["loc"])
-        text = _sentence(found, key)
-        fault = f"{origin_of(layers, _plain(found['loc']))}: {text}"
+        fault = f"{origin_of(layers, _parts(found))}: {explain(found, dotted(found['loc']))}"
         if fault not in faults:
             faults.append(fault)
     return faults
@@ -40,33 +43,51 @@ def dotted(location: tuple[int | str, ...]) -> str:
     """Returns the location as a key: `evaluate.thresholds[0].min`."""
     key = ""
     for part in location:
-        key += f"[{part}]" if isinstance(part, int) else f".{part}"
+        if part != _KEY:
+            key += f"[{part}]" if isinstance(part, int) else f".{part}"
     return key.lstrip(".")
 
 
-def _plain(location: tuple[int | str, ...]) -> str:
+def _parts(found: Any) -> list[str]:
+    """Returns the parts of the key that is at fault, up to the first position in a list."""
+    if not found["loc"]:
+        key = _KEY_AT_START.match(_message(found))
+        return key.group().split(".") if key else []
     names = []
-    for part in location:
+    for part in found["loc"]:
         if isinstance(part, int):
             break
         names.append(part)
-    return ".".join(names)
+    return names
 
 
-def _sentence(found: Any, key: str) -> str:
+def explain(found: Any, place: str) -> str:
+    """Returns pydantic's finding as one sentence about `place`, a dotted key or a parameter."""
     kind, given = found["type"], found.get("input")
+    start = f"{place}: " if place else ""
     if kind == "extra_forbidden":
-        return f"{key}: there is no such key{_suggestion(found['loc'])}"
+        return f"{start}there is no such key{_suggestion(found['loc'])}"
     if kind == "missing":
-        return f"{key}: is missing; give it a value"
+        return f"{start}is missing; give it a value"
     if kind in _EXPECTED:
-        return f"{key}: must be {_EXPECTED[kind]}, and is {_shown(given)}"
+        return f"{start}must be {_EXPECTED[kind]}, and is {_shown(given)}"
     if kind == "literal_error":
-        return f"{key}: must be {found['ctx']['expected']}, and is {_shown(given)}"
-    message = found["msg"].removeprefix("Value error, ")
+        return f"{start}must be {found['ctx']['expected']}, and is {_shown(given)}"
+    message = _message(found)
     if kind == "value_error":
-        return f"{key}: {message}"
-    return f"{key}: {message[0].lower()}{message[1:]}, and is {_shown(given)}"
+        return f"{start}{message}"
+    subject = "the key " if _KEY in found["loc"] else ""
+    return f"{start}{subject}{message}, and is {_shown(given)}"
+
+
+def _message(found: Any) -> str:
+    message = str(found["msg"])
+    if found["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    for start, ours in (("Input should ", "must "), ("String should ", "must ")):
+        if message.startswith(start):
+            return ours + message.removeprefix(start)
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def _shown(value: Any) -> str:

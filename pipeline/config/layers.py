@@ -28,7 +28,7 @@ class Layer:
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:
-    """Returns the layer that the YAML file holds.
+    """Returns the layer that the YAML file contains.
 
     Raises:
         ConfigError: the file is missing, unreadable, not YAML or not a mapping.
@@ -38,7 +38,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and ten times as fast
     except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(
-            f"{shown}: there is no such file; give the path of a configuration, for example configs/taxi.yaml"
+            f"{shown}: does not exist; give the path of a configuration, for example configs/taxi.yaml"
         ) from None
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror}); check its permissions") from None
@@ -48,17 +48,17 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
-            f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; mend that line"
+            f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; fix that line"
         ) from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{shown}: holds a {type(values).__name__}, not keys and values; see configs/base.yaml")
+        raise ConfigError(f"{shown}: contains a {type(values).__name__}, not keys and values; see configs/base.yaml")
     return Layer(shown, values)
 
 
 def read_setting(setting: str) -> Layer:
-    """Returns the layer of one `a.b=c` from the command line; the value is YAML, or a text where it is not (`*.csv`).
+    """Returns the layer of one `a.b=c` from the command line; the value is YAML, or a string where it is not (`*.csv`).
 
     Raises:
         ConfigError: the setting has no '=' or no key.
@@ -129,14 +129,25 @@ def _without_unset(values: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def origin_of(layers: Sequence[Layer], key: str) -> str:
-    """Returns the name of the last layer that sets the dotted key or a mapping it is in."""
-    for layer in reversed(layers):
-        node: Any = layer.values
-        for part in key.split("."):
-            if not isinstance(node, dict) or part not in node:
-                break
-            node = node[part]
-        else:
-            return layer.name
-    return layers[0].name
+def origin_of(layers: Sequence[Layer], key: str | Sequence[str]) -> str:
+    """Returns the name of the last layer that sets the key, or else the mapping that is nearest above it.
+
+    Args:
+        layers: the layers, the last one winning.
+        key: a dotted key, or its parts where a part may contain a dot itself.
+    """
+    parts = key.split(".") if isinstance(key, str) else list(key)
+    depth, name = max(
+        ((_depth(layer.values, parts), layer.name) for layer in reversed(layers)), key=lambda found: found[0]
+    )
+    return name if depth else layers[0].name
+
+
+def _depth(values: Any, parts: Sequence[str]) -> int:
+    """Returns how many parts of the key lead somewhere."""
+    for depth, part in enumerate(parts):
+        inner = {str(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+        if part not in inner:
+            return depth
+        values = inner[part]
+    return len(parts)

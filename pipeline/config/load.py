@@ -49,7 +49,7 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def base_path() -> Path:
-    """Returns the path of `configs/base.yaml`, which holds every key with its default."""
+    """Returns the path of `configs/base.yaml`, which has every key with its default."""
     return Path(str(files("hilir.configs") / "base.yaml"))
 
 

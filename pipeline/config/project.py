@@ -85,7 +85,7 @@ def _finds(name: str, installed: Sequence[str]) -> bool:
 
 
 def _is_needed(name: str) -> bool:
-    """Says whether the package is one that hilir needs, directly or not; the project itself may be installed, too."""
+    """Returns whether hilir needs the package, directly or not; the project itself may be installed, too."""
     from importlib.metadata import packages_distributions
 
     return bool(_needed() & {_canonical(each) for each in packages_distributions().get(name, [])})

@@ -35,7 +35,7 @@ def make_target(config: Config, project: str | None = None) -> Target:
     except ValidationError as error:
         faults = [
             f"vertex.push.{fault['loc'][-1]}: the name of the model, '{config.model.name}', cannot be its id on Vertex "
-            f"AI, which begins with a letter and has at most 63 of a-z, 0-9 and '-'; give one that can"
+            f"AI, which starts with a letter and has at most 63 of a-z, 0-9 and '-'; give one that can"
             for fault in error.errors()
         ]
         raise ConfigError(faults) from None

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from hilir.components.settings import Section
+from hilir.components.settings import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 from hilir.components.vertex.connection import check_address
+from hilir.components.vertex.resource_names import (
+    Accelerator,
+    EncryptionKey,
+    Network,
+    ServiceAccount,
+    Subnetwork,
+    region_of_key,
+)
 from hilir.components.vertex_pusher.settings import PushSettings, Region
 from hilir.pipeline.config.cron import Cron
 
@@ -33,7 +32,7 @@ class Machine(Section):
 
     cpu: PositiveFloat | None = None
     memory_gb: PositiveFloat | None = None
-    accelerator: str | None = None
+    accelerator: Accelerator | None = None
     accelerators: PositiveInt = 1
 
 
@@ -42,7 +41,7 @@ class WorkerPool(Section):
 
     machine_type: str
     replicas: PositiveInt = 1
-    accelerator: str | None = None
+    accelerator: Accelerator | None = None
     accelerators: PositiveInt = 1
     tpu_topology: str | None = None
     disk_gb: PositiveInt = 100
@@ -73,7 +72,7 @@ class TuningSection(Section):
     """The machines of a search that tries several values at a time: one for each trial at a time."""
 
     machine_type: str
-    accelerator: str | None
+    accelerator: Accelerator | None
     accelerators: PositiveInt
     disk_gb: PositiveInt
     timeout_hours: PositiveFloat
@@ -86,7 +85,7 @@ class DataflowSection(Section):
     machine_type: str
     max_workers: PositiveInt
     disk_gb: PositiveInt
-    subnetwork: str | None
+    subnetwork: Subnetwork | None
     public_ips: bool
 
 
@@ -114,7 +113,7 @@ class BatchSection(Section):
     machine_type: str
     replicas: PositiveInt
     max_replicas: PositiveInt
-    accelerator: str | None
+    accelerator: Accelerator | None
     accelerators: PositiveInt
     batch_size: PositiveInt
 
@@ -151,9 +150,9 @@ class VertexSection(Section):
     region: Region
     endpoint: str | None
     bucket: Bucket | None
-    service_account: str | None
-    network: str | None
-    encryption_key: str | None
+    service_account: ServiceAccount | None
+    network: Network | None
+    encryption_key: EncryptionKey | None
     labels: dict[LabelKey, LabelValue]
     image: str | None
     images: dict[str, str]
@@ -180,4 +179,14 @@ class VertexSection(Section):
         # A step on Vertex AI runs in a project of Google's, so it cannot find out the user's by itself.
         if self.push.enabled and self.project is None:
             raise ValueError("project is not given, and the step that pushes needs it; give the project's id")
+        return self
+
+    @model_validator(mode="after")
+    def _key_is_in_the_region(self) -> VertexSection:
+        # The description of kms_key_name in google/cloud/aiplatform/v1/encryption_spec.proto asks for this.
+        if self.encryption_key is not None and region_of_key(self.encryption_key) != self.region:
+            raise ValueError(
+                f"encryption_key is in {region_of_key(self.encryption_key)} and region is {self.region}; "
+                f"give a key in {self.region}"
+            )
         return self

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import Field, StringConstraints
 
-from hilir.components.settings import Section
+from hilir.components.settings import NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from hilir.pipeline.config.cron import Cron
 
 
@@ -19,7 +19,7 @@ class DataWatchSection(Section):
 
 
 class HttpWatchSection(Section):
-    """Where calls for a run are taken; `token` is the name of the environment variable that holds the token."""
+    """Where calls for a run are taken; `token` is the name of the environment variable that contains the token."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8600

@@ -53,8 +53,8 @@ def check_folders(mounts: Sequence[Mount], root: str) -> None:
         ConfigError: with each folder that is not there.
     """
     faults = [
-        f"--map {mount.prefix}={mount.folder}: there is no such folder; correct it, or make it for steps that write "
-        f"there: mkdir -p {shlex.quote(mount.folder)}"
+        f"--map {mount.prefix}={mount.folder}: the folder does not exist; correct the path, or make it for steps "
+        f"that write there: mkdir -p {shlex.quote(mount.folder)}"
         for mount in mounts
         if not Path(mount.folder).exists() and not f"{root}/".startswith(f"{mount.prefix}/")
     ]

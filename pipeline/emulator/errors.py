@@ -2,7 +2,7 @@
 
 
 class StepError(Exception):
-    """The step cannot go on; the message says why, without the step's name."""
+    """The step cannot continue; the message gives the reason, without the step's name."""
 
 
 class Canceled(Exception):

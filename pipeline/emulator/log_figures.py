@@ -15,7 +15,7 @@ class Follower:
     """Passes on the figures that were added to a log since the last look."""
 
     def __init__(self, log: Path, report: Callable[[dict[str, Any]], None]) -> None:
-        """Begins at the log's present end."""
+        """Starts at the present end of the log."""
         self._log, self._report = log, report
         self._position = log.stat().st_size if log.exists() else 0
 

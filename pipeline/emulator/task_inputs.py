@@ -33,7 +33,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Says whether tasks that depend on it may run."""
+        """Returns whether tasks that depend on it may run."""
         return self.state in ("done", "cached")
 
 

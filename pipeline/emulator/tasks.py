@@ -93,7 +93,7 @@ def _attempts(task: Task, executor: Any, job: Job) -> tuple[Result, str | None]:
         job.board.report(task.label, {"retries": attempt + 1})
         if job.cancel.wait(min(delay, longest, TIMEOUT_MAX) if job.patient else min(delay, 1.0)):
             raise Canceled
-        # What this attempt wrote is no result of the next.
+        # What this attempt wrote must not count as the next one's result.
         clear_outputs(task.component, folder)
         delay *= policy.backoff_factor or 2.0
     raise AssertionError("the last attempt returns or raises")

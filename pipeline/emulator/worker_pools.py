@@ -81,7 +81,7 @@ def run_custom_job(
     Args:
         job: `job_spec` with `worker_pool_specs` and `scheduling`, names in snake or camel case.
         starter: what starts the processes.
-        log: what the chief says goes here, what others say beside, `<name>.workerpool1-0.log`.
+        log: the chief's output goes here, that of others next to it, `<name>.workerpool1-0.log`.
         cancel: ends the job when set.
         on_poll: called now and then meanwhile.
 
@@ -154,7 +154,7 @@ def _free_addresses(counts: Sequence[int]) -> list[list[str]]:
 
 
 def _has_shape(spec: Any) -> bool:
-    """Says whether messages are keys and values, and numbers are numbers or placeholders."""
+    """Returns whether messages are keys and values, and numbers are numbers or placeholders."""
     if not isinstance(spec, Mapping) or not isinstance(spec.get("worker_pool_specs", []), list):
         return False
     scheduling, pools = spec.get("scheduling", {}), spec.get("worker_pool_specs", [])

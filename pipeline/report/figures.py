@@ -1,4 +1,4 @@
-"""Says what a step made, in a few figures for the table."""
+"""Describes what a step made, in a few figures for the table."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _number(value: Any) -> str:
 
 
 class LiveView:
-    """A table that changes while the run goes on."""
+    """A table that changes while the run continues."""
 
     def __init__(self, board: Board, stream: TextIO) -> None:
         self._board = board

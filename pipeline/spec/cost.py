@@ -1,8 +1,8 @@
-"""An upper bound of the machines and hours that a job asks for, from its specification alone."""
+"""The machine-hours that a job is likely to take, and the most that it can, from its specification alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -16,22 +16,33 @@ from hilir.pipeline.spec.structure import upstream_tasks
 DEFAULT_MACHINE = "e2-standard-4"
 # Scheduling.timeout (google/cloud/aiplatform/v1/custom_job.proto): seven days where nothing else is said.
 DEFAULT_HOURS = 168.0
+# A guess, and shown as one: what a step without a limit of its own takes on data of a few gigabytes.
+LIKELY_HOURS = 1.0
 
 
 @dataclass(frozen=True)
 class Demand:
-    """Machines of one kind that a step asks for: how many, how often it may be tried, hours per attempt at most."""
+    """Machines of one type that a step asks for: how many, how often it may be tried, hours per attempt at most.
+
+    `limited` says that the step has a limit of its own, so that `hours` is not Vertex AI's.
+    """
 
     step: str
     machine: str
     count: int
     attempts: int
     hours: float
+    limited: bool = False
 
     @property
     def machine_hours(self) -> float:
         """The most machine-hours there can be."""
         return self.count * self.attempts * self.hours
+
+    @property
+    def likely_machine_hours(self) -> float:
+        """The machine-hours of one attempt that takes its own limit, or else an hour."""
+        return self.count * (self.hours if self.limited else LIKELY_HOURS)
 
 
 @dataclass(frozen=True)
@@ -47,22 +58,36 @@ class Bound:
         return sum(demand.machine_hours for demand in self.demands)
 
     @property
+    def by_machine(self) -> dict[str, tuple[float, float]]:
+        """The likely and the most machine-hours of each type of machine."""
+        found: dict[str, tuple[float, float]] = {}
+        for demand in self.demands:
+            likely, most = found.get(demand.machine, (0.0, 0.0))
+            found[demand.machine] = (likely + demand.likely_machine_hours, most + demand.machine_hours)
+        return found
+
+    @property
     def lines(self) -> list[str]:
-        """A table for the screen."""
-        rows = [("step", "machines", "attempts", "hours each", "machine-hours")]
-        rows += [
-            (d.step, f"{d.count} x {d.machine}", str(d.attempts), f"{d.hours:g}", f"{d.machine_hours:g}")
-            for d in self.demands
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        """Two tables for the screen: the steps, and the machine-hours of each type of machine."""
+        steps = [("step", "machines", "attempts", "hours each at most")]
+        steps += [(d.step, f"{d.count} x {d.machine}", str(d.attempts), f"{d.hours:g}") for d in self.demands]
+        hours = [("machine", "likely machine-hours", "at most")]
+        hours += [(kind, f"{likely:,.0f}", f"{most:,.0f}") for kind, (likely, most) in self.by_machine.items()]
         return [
-            *table,
-            f"at most {self.machine_hours:,.0f} machine-hours",
+            *_table(steps),
+            "",
+            *_table(hours),
+            "",
             *(deployed.line for deployed in self.deployed),
-            f"(a step without a limit of its own is ended after {DEFAULT_HOURS:g} h; one that asks for no machine gets "
-            f"{DEFAULT_MACHINE})",
+            f"likely: each step runs once, for as long as its own limit or else for {LIKELY_HOURS:g} h (a guess)",
+            f"at most: every attempt fails at its limit, which is {DEFAULT_HOURS:g} h for a step without its own",
+            f"A step that asks for no machine gets {DEFAULT_MACHINE}.",
         ]
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def find_bound(parsed: Specification) -> Bound:
@@ -95,7 +120,8 @@ def _of_task(parsed: Specification, name: str, task: Any, component: Any) -> Ite
 
 def _pools(name: str, spec: Mapping[str, Any], attempts: int) -> Iterator[Demand]:
     scheduling = spec.get("scheduling") or {}
-    hours = float(str(scheduling.get("timeout") or f"{DEFAULT_HOURS * 3600}s").rstrip("s")) / 3600
+    timeout = scheduling.get("timeout")
+    hours = float(str(timeout).rstrip("s")) / 3600 if timeout else DEFAULT_HOURS
     for pool in pools_of(spec):
         machine = pool.get("machine_spec") or pool.get("machineSpec") or {}
         kind = machine.get("machine_type") or machine.get("machineType") or DEFAULT_MACHINE
@@ -104,7 +130,7 @@ def _pools(name: str, spec: Mapping[str, Any], attempts: int) -> Iterator[Demand
             count = machine.get("accelerator_count") or machine.get("acceleratorCount") or 1
             kind += f" with {int(count)} {accelerator}"
         replicas = int(pool.get("replica_count") or pool.get("replicaCount") or 1)
-        yield Demand(f"{name} (training)", kind, replicas, attempts, hours)
+        yield Demand(f"{name} (training)", kind, replicas, attempts, hours, limited=bool(timeout))
 
 
 def _workers(name: str, args: list[str], attempts: int) -> Iterator[Demand]:

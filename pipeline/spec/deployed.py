@@ -30,7 +30,7 @@ class Deployed:
     def line(self) -> str:
         """A line for the screen."""
         return (
-            f"and, until undeployed, {self.versions * self.replicas} x {self.machine} of the endpoint {self.endpoint} "
+            f"until undeployed: {self.versions * self.replicas} x {self.machine} of the endpoint {self.endpoint} "
             f"({self.step}: {self.versions} versions with up to {self.replicas} each; one version more during a push, "
             f"and each older one that still has traffic)"
         )

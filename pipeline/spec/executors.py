@@ -23,7 +23,7 @@ _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def steps(parsed: Specification) -> Iterator[tuple[str, Any, Any]]:
-    """Yields (step, task, executor) of each task that is no dag; the specification's structure has been checked."""
+    """Yields (step, task, executor) of each task that is not a dag; the specification's structure has been checked."""
     components = parsed.spec.components
     for _, component in [("", parsed.spec.root), *sorted(components.items())]:
         for name, task in sorted(component.dag.tasks.items()):
@@ -47,7 +47,7 @@ def max_workers(args: Sequence[str]) -> int | None:
     """Returns the most workers that the step has on Dataflow, one without the option, None where it runs elsewhere.
 
     Raises:
-        ConfigError: the option is no number; the message lacks the step.
+        ConfigError: the option is not a number; the message does not name the step.
     """
     if option_of(args, "runner") != "DataflowRunner":
         return None
@@ -55,7 +55,7 @@ def max_workers(args: Sequence[str]) -> int | None:
     if text is None:
         return 1
     if not _COUNT.fullmatch(text):
-        raise ConfigError(f"--max_num_workers={text:.80} is no number of workers; give 1 or more")
+        raise ConfigError(f"--max_num_workers={text:.80} is not a number of workers; give 1 or more")
     return int(text)
 
 
@@ -63,7 +63,7 @@ def custom_job_of(executor: Any) -> Json | None:
     """Returns the CustomJobSpec that the executor starts, as JSON values, None where it starts none.
 
     Raises:
-        ConfigError: it is no CustomJob of the API; the message lacks the step.
+        ConfigError: it is not a CustomJob of the API; the message does not name the step.
     """
     if executor.WhichOneof("spec") == "custom_job":
         return _spec_of(json_format.MessageToDict(executor.custom_job.custom_job))
@@ -98,7 +98,7 @@ def images_of(executor: Any) -> list[str]:
 
 
 def _has_shape(spec: Any) -> bool:
-    """Says whether there are keys and values where the API has messages; its reader takes texts for empty ones."""
+    """Returns whether there are keys and values where the API has messages; its reader takes strings for empty ones."""
     if not isinstance(spec, Mapping):
         return False
     parts: list[Any] = [spec.get("scheduling") or {}, *pools_of(spec)]
@@ -119,10 +119,10 @@ def _spec_of(job: Json) -> Json:
         message = json_format.ParseDict(dict(job), kind.pb(kind()), ignore_unknown_fields=True)
     except (json_format.ParseError, AttributeError, TypeError, ValueError, OverflowError) as error:
         first = str(error).partition("\n")[0]
-        raise ConfigError(f"its custom job is none of Vertex AI's: {first:.200}; compile again") from None
+        raise ConfigError(f"its custom job is not valid on Vertex AI: {first:.200}; compile again") from None
     spec = message.job_spec if inner else message
     if not _has_shape(inner or job):
-        raise ConfigError("its custom job has worker pools that are no keys and values; compile again")
+        raise ConfigError("its custom job has worker pools that are not keys and values; compile again")
     counts = [pool.replica_count for pool in spec.worker_pool_specs]
     counts += [pool.machine_spec.accelerator_count for pool in spec.worker_pool_specs]
     if min([0, *counts]) < 0 or spec.scheduling.timeout.ToNanoseconds() < 0:

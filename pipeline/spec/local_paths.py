@@ -83,7 +83,7 @@ def _inputs(step: str, task: Any, component: Any, scope: Mapping[str, _Value]) -
 
 
 def _fill(value: Any, own: Mapping[str, _Value]) -> Any:
-    """Returns a text with the parameters that are known in place of their placeholders."""
+    """Returns a string with the known parameters in place of their placeholders."""
 
     def replace(found: re.Match[str]) -> str:
         known = own.get(found.group(1))
@@ -135,7 +135,7 @@ def _free(known: _Value) -> Iterator[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yields the texts in a value, also those in JSON inside a text."""
+    """Yields the strings in a value, also those in JSON inside a string."""
     content = _content(value)
     if isinstance(content, Mapping):
         for inner in content.values():
@@ -148,7 +148,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _content(value: Any) -> Any:
-    """Returns what the JSON in a text says, or the value itself."""
+    """Returns the value that the JSON in a string has, or the value itself."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         try:
             return json.loads(value)

@@ -11,7 +11,7 @@ from hilir.pipeline.spec.specification import Specification
 _PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
-# Without '.', so that no output is called like executor_output.json, which lies beside it.
+# Without '.', so that no output is called like executor_output.json, which is in the same folder.
 _OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 
 

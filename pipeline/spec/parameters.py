@@ -10,10 +10,14 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.pipeline.config.faults import dotted
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.spec.parameter_bounds import Fault, find_faults
 from hilir.pipeline.spec.specification import Specification
 
 _Type = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
+# From here on a double no longer has every whole number.
+_LARGEST = 2**53
 # What JSON has for each type of parameter.
 _KINDS: dict[str, tuple[type, ...]] = {
     "NUMBER_INTEGER": (int,),
@@ -29,17 +33,19 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
     """Returns the pipeline's parameters: defaults < the job's own values < `settings` (each `name=value`).
 
     Raises:
-        ConfigError: with each parameter that is unknown, has no value or the wrong type.
+        ConfigError: with each parameter that is unknown, has no value, the wrong type, or a value that the
+            configuration would not take either.
     """
     definitions = parsed.spec.root.input_definitions.parameters
     values = starting_values(parsed)
+    places = {name: f"runtimeConfig.parameterValues: {name}" for name in definitions}
     faults = []
     for name, value in parsed.parameter_values.items():
         place = f"runtimeConfig.parameterValues: {name}"
         faults += _unknown(place, name, definitions)
         kind = _Type.Name(definitions[name].parameter_type) if name in definitions else ""
         if (kind in _KINDS and type(value) not in _KINDS[kind]) or not _can_be_sent(value):
-            faults.append(f"{place}: is {value!r:.80}, which is no {kind or 'value'}; give another value")
+            faults.append(f"{place}: is {value!r:.80}, which is not {_article(kind)}; give another value")
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
@@ -47,6 +53,7 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
         elif name not in definitions:
             faults += _unknown(f"--parameter {name}", name, definitions)
         else:
+            places[name] = f"--parameter {name}"
             try:
                 values[name] = _read(text, definitions[name].parameter_type)
             except ValueError as error:
@@ -54,6 +61,8 @@ def set_parameters(parsed: Specification, settings: Sequence[str]) -> dict[str, 
     for name, definition in definitions.items():
         if name not in values and not definition.is_optional:
             faults.append(f"the parameter '{name}' has no value; give one with --parameter {name}=…")
+    if not faults:
+        faults = [_describe(fault, places) for fault in find_faults(parsed, values)]
     if faults:
         raise ConfigError(faults)
     return values
@@ -71,10 +80,10 @@ def starting_values(parsed: Specification) -> dict[str, Any]:
 
 
 def parse_value(text: str, parameter_type: int) -> Any:
-    """Returns a parameter's value from its text.
+    """Returns a parameter's value from a string.
 
     Raises:
-        ValueError: the text is not of that type; the message continues "the value …".
+        ValueError: the string is not of that type; the message continues "the value …".
     """
     name = _Type.Name(parameter_type)
     try:
@@ -90,18 +99,30 @@ def parse_value(text: str, parameter_type: int) -> Any:
             case _:
                 return text
     except (ValueError, KeyError):
-        raise ValueError(f"is '{text[:200]}', which is no {name}") from None
+        raise ValueError(f"is '{text[:200]}', which is not {_article(name)}") from None
 
 
 def _read(text: str, parameter_type: int) -> Any:
     value = parse_value(text, parameter_type)
     if not _can_be_sent(value):
-        raise ValueError(f"is '{text:.80}', which has a number that JSON has not")
+        raise ValueError(f"is '{text:.80}', with a number that Vertex AI cannot keep")
     return value
 
 
+def _article(kind: str) -> str:
+    return f"a {kind}" if kind else "a value of JSON"
+
+
+def _describe(fault: Fault, places: Mapping[str, str]) -> str:
+    if fault.parameter is not None:
+        return fault.sentence(places[fault.parameter])
+    return fault.sentence(f"the parameters do not fit together: {dotted(fault.found['loc'])}")
+
+
 def _can_be_sent(value: Any) -> bool:
-    """Says whether the value survives its way to Vertex AI, whose numbers are finite doubles."""
+    """Returns whether the value arrives unchanged on Vertex AI, whose numbers are finite doubles."""
+    if type(value) is int and abs(value) > _LARGEST:
+        return False
     try:
         json_format.MessageToDict(json_format.ParseDict(value, struct_pb2.Value()))
     except (json_format.ParseError, ValueError, TypeError, OverflowError):
@@ -113,5 +134,5 @@ def _unknown(place: str, name: str, definitions: Mapping[str, Any]) -> list[str]
     if name in definitions:
         return []
     close = get_close_matches(name.replace(".", "_"), definitions, n=1)
-    known = f"there are {', '.join(sorted(definitions))}" if definitions else "the specification has none"
-    return [f"{place}: there is no such parameter; " + (f"did you mean '{close[0]}'?" if close else known)]
+    known = f"its parameters are {', '.join(sorted(definitions))}" if definitions else "it has none"
+    return [f"{place}: is not a parameter of this pipeline; " + (f"did you mean '{close[0]}'?" if close else known)]

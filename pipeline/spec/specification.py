@@ -1,4 +1,4 @@
-"""A compiled pipeline: read strictly, and its parts held against each other."""
+"""A compiled pipeline, read strictly."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DeploymentConfig = pipeline_spec_pb2.PipelineDeploymentConfig
 
 _IDENTITY_KEYS = {"encryptionSpec", "network", "serviceAccount"}
 _JOB_KEYS = {"displayName", "labels", "name", "pipelineSpec", "runtimeConfig", *_IDENTITY_KEYS}
-_RUNTIME_TEXTS = ("gcsOutputDirectory", "failurePolicy")
-_RUNTIME_KEYS = {*_RUNTIME_TEXTS, "parameterValues"}
+_RUNTIME_STRINGS = ("gcsOutputDirectory", "failurePolicy")
+_RUNTIME_KEYS = {*_RUNTIME_STRINGS, "parameterValues"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Specification:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Returns the job that the JSON or YAML file holds; a bare pipeline specification is wrapped in one.
+    """Returns the job that the JSON or YAML file contains; a bare pipeline specification is wrapped in one.
 
     Raises:
         ConfigError: the file is missing or is neither.
@@ -62,12 +62,12 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({reason}); give the file that 'hilir compile' wrote") from None
     try:
         job = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
-        # YAML has dates, other keys than texts and values that contain themselves, and Python's reader takes NaN.
+        # YAML has dates, keys that are not strings and values that contain themselves, and Python's reader takes NaN.
         job = json.loads(json.dumps(job, allow_nan=False))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: is not valid JSON or YAML: {error}; compile it again") from None
     if not isinstance(job, dict):
-        raise ConfigError(f"{path}: holds a {type(job).__name__}, not a pipeline; compile it again")
+        raise ConfigError(f"{path}: contains a {type(job).__name__}, not a pipeline; compile it again")
     return job if "pipelineSpec" in job else {"pipelineSpec": job}
 
 
@@ -81,9 +81,12 @@ def parse(job: Mapping[str, Any]) -> Specification:
     _refuse_unknown("the job", job, _JOB_KEYS)
     _refuse_unknown("runtimeConfig", runtime, _RUNTIME_KEYS)
     _check_labels(job.get("labels") or {})
-    for place, value in (("displayName", job.get("displayName")), *((key, runtime.get(key)) for key in _RUNTIME_TEXTS)):
+    for place, value in (
+        ("displayName", job.get("displayName")),
+        *((key, runtime.get(key)) for key in _RUNTIME_STRINGS),
+    ):
         if value is not None and not isinstance(value, str):
-            raise ConfigError(f"{place}: is {value!r:.80}, not a text; compile it again")
+            raise ConfigError(f"{place}: is {value!r:.80}, not a string; compile it again")
     values = runtime.get("parameterValues") or {}
     if not isinstance(values, Mapping):
         raise ConfigError("runtimeConfig.parameterValues: is not names and values; compile it again")
@@ -118,7 +121,7 @@ def _refuse_unknown(place: str, values: Any, known: set[str]) -> None:
 
 def _check_labels(labels: Any) -> None:
     if not isinstance(labels, Mapping) or not all(isinstance(text, str) for pair in labels.items() for text in pair):
-        raise ConfigError("labels: are not names and texts; write them as {name: text}")
+        raise ConfigError("labels: are not names and values; write them as {name: value}")
 
 
 def _strict(values: Any, message: Any, place: str) -> Any:

@@ -1,4 +1,4 @@
-"""Holds the parts of a specification against each other: what refers to what must exist, and nothing in a circle."""
+"""Checks that the parts of a specification fit together: what is referred to exists, and nothing is in a circle."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _definitions(parsed: Specification) -> Iterator[str]:
         if kind is None:
             yield f"component {name}: has neither a dag nor an executor; compile again"
         elif kind == "executor_label" and component.executor_label not in executors:
-            yield f"component {name}: there is no executor '{component.executor_label}'; compile again"
+            yield f"component {name}: references unknown executor '{component.executor_label}'; compile again"
         for key, definition in [
             *component.input_definitions.artifacts.items(),
             *component.output_definitions.artifacts.items(),
@@ -73,7 +73,7 @@ def _definitions(parsed: Specification) -> Iterator[str]:
             *component.output_definitions.parameters.items(),
         ]:
             if parameter.parameter_type not in _ParameterType.values():
-                yield f"component {name}, parameter {key}: there is no type {parameter.parameter_type}; compile again"
+                yield f"component {name}, parameter {key}: has unknown type {parameter.parameter_type}; compile again"
     for label, executor in executors.items():
         if executor.WhichOneof("spec") is None:
             yield f"executor {label}: is empty; it needs a container, an importer, a resolver or a custom job"
@@ -84,7 +84,7 @@ def _definitions(parsed: Specification) -> Iterator[str]:
 def _type(place: str, schema: Any) -> Iterator[str]:
     title = title_of(schema)
     if not _TITLE.fullmatch(title):
-        yield f"{place}: the type '{title}' is not of the form package.Name; Vertex AI knows no other names"
+        yield f"{place}: the type '{title}' is not of the form package.Name, which Vertex AI needs; compile again"
     elif title.startswith("tfx.") and title.removeprefix("tfx.") not in _tfx_types():
         yield f"{place}: TFX has no artifact type '{title}'; compile with the TFX version that is installed here"
 
@@ -120,24 +120,26 @@ def _dag(parsed: Specification, component: Any, place: str) -> list[str]:
     try:
         TopologicalSorter({name: upstream_tasks(task) for name, task in tasks.items()}).prepare()
     except CycleError as error:
-        return [f"{place}: the tasks wait for each other in a circle: {' → '.join(reversed(error.args[1]))}; cut it"]
+        circle = " → ".join(reversed(error.args[1]))
+        return [f"{place}: the tasks wait for each other in a circle: {circle}; remove one of these dependencies"]
     return []
 
 
 def _task(parsed: Specification, parent: Any, place: str, task: Any) -> Iterator[str]:
     name = task.component_ref.name
     if name not in parsed.spec.components:
-        yield f"{place}: there is no component '{name}'; compile again"
+        yield f"{place}: references unknown component '{name}'; compile again"
         return
     tasks, component = parent.dag.tasks, parsed.spec.components[name]
     for dependency in task.dependent_tasks:
         if dependency not in tasks:
-            yield f"{place}: waits for '{dependency}', which is no task here; compile again"
+            yield f"{place}: waits for unknown task '{dependency}'; compile again"
     yield from _retries(place, task.retry_policy)
     for key, source in task.inputs.artifacts.items():
         if source.WhichOneof("kind") == "component_input_artifact":
             if source.component_input_artifact not in parent.input_definitions.artifacts:
-                yield f"{place}, input {key}: there is no input artifact '{source.component_input_artifact}' here"
+                unknown = source.component_input_artifact
+                yield f"{place}, input {key}: references unknown input artifact '{unknown}'; compile again"
         else:
             output = source.task_output_artifact
             yield from _produced(
@@ -167,17 +169,18 @@ def _parameter(parsed: Specification, parent: Any, place: str, source: Any) -> I
         yield from _produced(parsed, tasks, place, output.producer_task, output.output_parameter_key, "parameter ")
     elif kind == "task_final_status":
         if source.task_final_status.producer_task not in tasks:
-            yield f"{place}: there is no task '{source.task_final_status.producer_task}' whose status it could have"
+            unknown = source.task_final_status.producer_task
+            yield f"{place}: asks for the status of unknown task '{unknown}'; compile again"
     elif kind == "component_input_parameter":
         if source.component_input_parameter not in parent.input_definitions.parameters:
-            yield f"{place}: there is no parameter '{source.component_input_parameter}' here; give a value"
+            yield f"{place}: references unknown parameter '{source.component_input_parameter}'; give a value"
     elif kind is None:
         yield f"{place}: has no source; give it a value"
 
 
 def _produced(parsed: Specification, tasks: Any, place: str, producer: str, key: str, kind: str) -> Iterator[str]:
     if producer not in tasks:
-        yield f"{place}: is to come from '{producer}', which is no task here; compile again"
+        yield f"{place}: references unknown task '{producer}'; compile again"
         return
     component = tasks[producer].component_ref.name
     if component not in parsed.spec.components:
@@ -193,7 +196,7 @@ def _missing(place: str, definitions: Any, inputs: Any) -> Iterator[str]:
             yield f"{place}: the parameter '{key}' has no value; give it one"
     for key, artifact in definitions.artifacts.items():
         if key not in inputs.artifacts and not artifact.is_optional:
-            yield f"{place}: the input artifact '{key}' comes from nowhere; connect it"
+            yield f"{place}: the input artifact '{key}' has no source; connect it"
 
 
 def _nesting(parsed: Specification) -> Iterator[str]:
@@ -205,4 +208,4 @@ def _nesting(parsed: Specification) -> Iterator[str]:
     try:
         TopologicalSorter(inner).prepare()
     except CycleError as error:
-        yield f"the components contain each other: {' → '.join(error.args[1])}; that would never end"
+        yield f"the components contain each other: {' → '.join(error.args[1])}; remove one of them"

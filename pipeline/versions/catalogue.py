@@ -30,7 +30,7 @@ class Version:
 
     @property
     def has_manifest(self) -> bool:
-        """Says whether there is a manifest; other programs' versions have none."""
+        """Returns whether there is a manifest; other programs' versions have none."""
         return (self.folder / _MANIFEST).exists()
 
     @cached_property
@@ -112,7 +112,7 @@ def find_version(model: Path, number: int) -> Version:
     """
     version = Version(model, number)
     if not version.has_manifest:
-        raise ConfigError(f"{model}: there is no version {number}; 'hilir models list' shows those there are")
+        raise ConfigError(f"{model}: version {number} does not exist; 'hilir models list' shows the versions")
     return version
 
 

@@ -23,7 +23,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
         examples: folder of the raw examples, with `Split-train` and `Split-eval`; None: those of the version's run.
 
     Raises:
-        ConfigError: there is no such version or variant, or its examples are gone.
+        ConfigError: the version or variant does not exist, or its examples are gone.
         ExportError: the model cannot be converted.
     """
     # What writes to the serving root in a pipeline does it here too.
@@ -66,7 +66,7 @@ def read_exports(config: Config, version: int) -> dict[str, dict[str, Any]]:
     """Returns the report of each format that the version was exported to.
 
     Raises:
-        ConfigError: there is no such version, or it has no exports.
+        ConfigError: the version does not exist, or has no exports.
     """
     pushed = _find(config, version)
     found = pushed.exports

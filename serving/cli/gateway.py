@@ -10,15 +10,29 @@ import click
 Command = Callable[..., Any]
 
 _OPTIONS: list[Callable[[Command], Command]] = [
-    click.option("--root", default="out/models", show_default=True, help="Serving root."),
-    click.option("--settings", metavar="FILE", help="YAML settings; see deploy/serving/gateway.yaml."),
-    click.option("--listen", metavar="HOST:PORT", help="Where clients come. [127.0.0.1:8080]"),
-    click.option("--rest", multiple=True, metavar="HOST:PORT", help="Model servers, REST. [127.0.0.1:8501]"),
-    click.option("--grpc", multiple=True, metavar="HOST:PORT", help="Model servers, gRPC. [127.0.0.1:8500]"),
-    click.option("--status", metavar="HOST:PORT", help="Metrics and readiness. [127.0.0.1:9902]"),
-    click.option("--admin", metavar="HOST:PORT", help="Envoy's administration. [127.0.0.1:9901]"),
-    click.option("--api-keys-file", metavar="FILE", help="Lines CLIENT KEY; calls need X-API-Key."),
-    click.option("--access-log", metavar="FILE", help="JSON lines. [standard output]"),
+    click.option("--root", default="out/models", show_default=True, help="Folder with the models' versions."),
+    click.option(
+        "--settings", metavar="FILE", help="YAML file with settings; deploy/serving/gateway.yaml is an example."
+    ),
+    click.option("--listen", metavar="HOST:PORT", help="Address for clients. [127.0.0.1:8080]"),
+    click.option(
+        "--rest",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="REST address of a model server; may be repeated. [127.0.0.1:8501]",
+    ),
+    click.option(
+        "--grpc",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="gRPC address of a model server; may be repeated. [127.0.0.1:8500]",
+    ),
+    click.option("--status", metavar="HOST:PORT", help="Address for metrics and readiness. [127.0.0.1:9902]"),
+    click.option("--admin", metavar="HOST:PORT", help="Address of Envoy's admin interface. [127.0.0.1:9901]"),
+    click.option(
+        "--api-keys-file", metavar="FILE", help="File with lines 'CLIENT KEY'; requests then need the header X-API-Key."
+    ),
+    click.option("--access-log", metavar="FILE", help="File for the access log, JSON lines. [standard output]"),
 ]
 
 
@@ -39,14 +53,14 @@ def _write(root: str, settings: str | None, served_root: str | None = None, **gi
 
 @click.group()
 def gateway() -> None:
-    """Run Envoy in front of the model servers: splits, limits, credentials, a log per version."""
+    """Run Envoy in front of the model servers."""
 
 
 @gateway.command()
 @_with_options
 @click.option("--threads", type=click.IntRange(1), help="Worker threads. [one per core]")
 def run(threads: int | None, **options: Any) -> int:
-    """Write the configuration from release.json and run Envoy until it is told to stop.
+    """Write Envoy's configuration from release.json and run Envoy.
 
     `hilir release` changes the split of a running gateway without dropping a request.
     """
@@ -58,8 +72,8 @@ def run(threads: int | None, **options: Any) -> int:
 
 @gateway.command()
 @_with_options
-@click.option("--served-root", metavar="PATH", help="The serving root as Envoy sees it, for a container.")
+@click.option("--served-root", metavar="PATH", help="The serving root as Envoy sees it, in a container.")
 def write(served_root: str | None, **options: Any) -> None:
-    """Write the configuration for an Envoy that something else runs."""
+    """Write the configuration for an Envoy that you run yourself."""
     folder, _ = _write(served_root=served_root, **options)
     click.echo(f"{folder}/envoy.json: run it with 'envoy -c'; it follows {folder}/routes.json")

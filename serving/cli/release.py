@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 _SELECTION: list[Callable[[Command], Command]] = [
-    click.option("--root", metavar="PATH", help="Serving root. [out/models]"),
-    click.option("--model", metavar="NAME", help="Model. [the only one, or the only one that is released]"),
-    click.option("--config", metavar="FILE", help="A project's configuration, which names root and model."),
+    click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
+    click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
+    click.option("--config", metavar="FILE", help="A project's configuration, for --root and --model."),
 ]
 _OPTIONS: list[Callable[[Command], Command]] = [
     *_SELECTION,
@@ -24,21 +24,21 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         "servers",
         multiple=True,
         metavar="URL",
-        help="REST address of the model servers; a name may stand for several. [http://127.0.0.1:8501]",
+        help="REST address of a model server; its name may resolve to several. [http://127.0.0.1:8501]",
     ),
     click.option(
         "--gateway",
         "gateways",
         multiple=True,
         metavar="HOST:PORT",
-        help="Status of the gateways. [as written]",
+        help="Status address of a gateway. [the one that 'hilir gateway' wrote]",
     ),
-    click.option("--token-file", metavar="FILE", help="Bearer token that the servers want."),
+    click.option("--token-file", metavar="FILE", help="File with the servers' bearer token."),
     click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
 ]
 _CHANGES: list[Callable[[Command], Command]] = [
-    click.option("--dry-run", is_flag=True, help="Check, print what would be done, and change nothing."),
-    click.option("--why", default="", metavar="TEXT", help="Goes into the history."),
+    click.option("--dry-run", is_flag=True, help="Check and print the changes, without making them."),
+    click.option("--why", default="", metavar="TEXT", help="Reason to record in the history."),
 ]
 _schema_option = click.option(
     "--accept-schema-change",
@@ -46,7 +46,7 @@ _schema_option = click.option(
     help="Accept a version whose inputs, outputs or classes differ from stable's.",
 )
 _offline_option = click.option(
-    "--offline", is_flag=True, help="First release only, while no server runs: write what it will start with."
+    "--offline", is_flag=True, help="For the first release, while no server is running: write what a server will load."
 )
 _version = click.argument("version", type=click.IntRange(1))
 
@@ -64,7 +64,7 @@ def _with(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Co
 def release() -> None:
     """Decide which version of a model gets which traffic.
 
-    Every verb may be repeated, and does nothing the second time.
+    Every command may be repeated; it does nothing the second time.
     """
 
 
@@ -89,7 +89,7 @@ def _print_state(transaction: Transaction, state: Any) -> None:
 @release.command("list")
 @_with(_SELECTION)
 def list_versions(**selection: str | None) -> None:
-    """List the versions on disk and what each is, of all models or of one."""
+    """List the versions on disk and their states."""
     from hilir.serving.release.report import list_lines
     from hilir.serving.release.selection import select
 
@@ -115,8 +115,8 @@ def show(as_json: bool, **options: Any) -> None:
 
 @release.command()
 @click.argument("path", metavar="PATH")
-@click.option("--dry-run", is_flag=True, help="Check, print what would be done, and change nothing.")
-@click.option("--why", default="", metavar="TEXT", help="Goes into the manifest.")
+@click.option("--dry-run", is_flag=True, help="Check and print the changes, without making them.")
+@click.option("--why", default="", metavar="TEXT", help="Reason to record in the manifest.")
 def adopt(path: str, dry_run: bool, why: str) -> None:
     """Write a manifest for a SavedModel that hilir did not make, so that it can be staged.
 
@@ -155,12 +155,15 @@ def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
 
 @release.command()
 @_version
-@click.option("--percent", required=True, type=float, help="Share of the traffic, 0 to 100.")
-@click.option("--shadow", type=float, help="Percent of stable's requests to copy to it, without using its answers.")
+@click.option("--percent", required=True, type=float, help="Percentage of the traffic, 0 to 100.")
+@click.option("--shadow", type=float, help="Percentage of stable's requests to copy to it; its answers are dropped.")
 @_with(_OPTIONS, _CHANGES)
 @_schema_option
 def canary(version: int, percent: float, shadow: float | None, accept_schema_change: bool, **options: Any) -> None:
-    """Give VERSION a share of the traffic; users with a key keep their version."""
+    """Give VERSION a part of the traffic.
+
+    Users with a key keep their version.
+    """
     from hilir.serving.release import verbs
 
     transaction = _open(**options)
@@ -180,10 +183,12 @@ def promote(**options: Any) -> None:
 
 
 @release.command()
-@click.option("--to", type=click.IntRange(1), metavar="VERSION", help="Another version than the one before.")
+@click.option(
+    "--to", type=click.IntRange(1), metavar="VERSION", help="Version to go back to. [the previous stable one]"
+)
 @_with(_OPTIONS, _CHANGES)
 def rollback(to: int | None, **options: Any) -> None:
-    """Give all traffic to the version that was stable before: at the gateway at once."""
+    """Give all traffic back to the previous stable version."""
     from hilir.serving.release import verbs
 
     transaction = _open(**options)
@@ -193,7 +198,7 @@ def rollback(to: int | None, **options: Any) -> None:
 @release.command()
 @_with(_OPTIONS, _CHANGES)
 def abort(**options: Any) -> None:
-    """End the trial of the candidate; all traffic goes to stable."""
+    """Stop the candidate's trial; all traffic goes to stable."""
     from hilir.serving.release import verbs
 
     transaction = _open(**options)

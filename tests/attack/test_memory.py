@@ -104,6 +104,9 @@ def converse(port: int, data: bytes) -> bytes:
         return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
+@pytest.mark.xfail(
+    strict=False, reason="grpcio gathers and copies whole messages before this server sees them, and counts them"
+)
 @pytest.mark.parametrize("kind", ["content", "strings"])
 def test_large_messages_at_once(server, kind):
     request = predict_pb2.PredictRequest()

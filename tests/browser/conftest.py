@@ -115,17 +115,18 @@ def browser(playwright):
 
 
 @pytest.fixture
-def visit(browser, url):
+def visit(browser, request):
     """Opens the page in a fresh profile; a console error or a foreign request fails the test at its end."""
     contexts, visits = [], []
 
-    def open_page(address=url, chromium=browser, **options):
+    def open_page(address=None, chromium=browser, **options):
+        address = address or request.getfixturevalue("url")  # which runs both pipelines
         context = chromium.new_context(**{"viewport": {"width": 1100, "height": 1000}, **options})
         contexts.append(context)
         found = Visit(context.new_page(), address)
         found.page.on("console", lambda message: message.type == "error" and found.errors.append(message.text))
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
-        context.on("request", lambda request: request.url.startswith(address) or found.foreign.append(request.url))
+        context.on("request", lambda sent: sent.url.startswith(address) or found.foreign.append(sent.url))
         found.page.goto(address)
         visits.append(found)
         return found

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,8 @@ class Running:
 
     def __init__(self, place: Place, data) -> None:
         self.lines: list[str] = []
+        self._pipelines = place.root / "pipelines"
+        self._before = self._files()
         self.process = subprocess.Popen(
             place.command("configs/taxi.yaml", "--json", "--set", f"data.path={data}", *SETTINGS),
             cwd=ROOT,
@@ -41,6 +44,16 @@ class Running:
             if self.lines[-1] == line:
                 return
         raise AssertionError("\n".join([*self.lines, self.process.stderr.read()]))
+
+    def wait_for_output(self, node: str) -> None:
+        """Waits until the node has written something in this run, so that it is in the middle of its work."""
+        deadline = time.monotonic() + 120
+        while not any(node in path.parts for path in self._files() - self._before):
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.02)
+
+    def _files(self) -> set[Path]:
+        return set(self._pipelines.rglob("*"))
 
     def stop(self, number: int) -> tuple[int, str]:
         os.killpg(self.process.pid, number)
@@ -70,12 +83,12 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
     place = make_place("interrupted")
     run = Running(place, data)
     run.wait_for("Transform running")
-    time.sleep(1)
+    run.wait_for_output("Transform")
     assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
 
     run = Running(place, data)
     run.wait_for("Trainer running")
-    time.sleep(1)
+    run.wait_for_output("Trainer")
     code, err = run.stop(signal.SIGINT)
     assert code == 130
     assert err.startswith("hilir: interrupted in Trainer; finished steps are kept, 'hilir run configs/taxi.yaml --set ")
@@ -87,7 +100,7 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
 
     run = Running(place, data)
     run.wait_for("Trainer running")
-    time.sleep(2)
+    run.wait_for_output("Trainer")
     assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
 
     run = Running(place, data)

@@ -143,7 +143,10 @@ def test_rows_with_empty_cells_are_answered_as_preprocessing_has_it(project):
 
     model = tf.saved_model.load(project.first["version_path"])
     empty = tf.train.Example().SerializeToString()
-    transformed = model.signatures["transform_features"](examples=tf.constant([empty, empty]))
+    labelled = tf.train.Example()
+    labelled.features.feature["mass"].int64_list.value.append(5000)
+    rows = tf.constant([labelled.SerializeToString()] * 2)
+    transformed = model.signatures["transform_features"](examples=rows)
     assert {name: transformed[name].numpy().tolist() for name in ("flipper", "island", "eggs")} == {
         "flipper": [[0.0], [0.0]],
         "island": [[4], [4]],
@@ -189,6 +192,16 @@ def test_a_file_without_a_column_stops(project, tmp_path):
     with pytest.raises(StepFailed) as caught:
         project.check(write_month(tmp_path / "cut", 5, without="eggs"))
     assert "split train, feature 'eggs': SCHEMA_MISSING_COLUMN (error): " in str(caught.value)
+
+
+def test_a_label_that_is_missing_is_not_guessed(project, tmp_path):
+    data = write_month(tmp_path / "unlabelled", 6)
+    rows = (data / "birds.csv").read_text().splitlines()
+    rows[1:40] = [row.rpartition(",")[0] + "," for row in rows[1:40]]
+    (data / "birds.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(StepFailed) as caught:
+        project.check(data)
+    assert "split train, feature 'mass': FEATURE_TYPE_LOW_FRACTION_PRESENT (error): " in str(caught.value)
 
 
 def test_an_edit_of_a_module_next_to_the_package_reruns_the_transform(project, tmp_path):

@@ -54,8 +54,8 @@ def check(x):
     return x
 
 class Mine(keras.Model):
-    def call(self, x):
-        return check(super().call(x))
+    def call(self, x, training=None, mask=None):
+        return check(super().call(x, training=training, mask=mask))
 
 def build_model(hparams):
     inputs = {"total": keras.Input((1,), name="total")}

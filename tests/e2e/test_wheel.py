@@ -118,7 +118,7 @@ def test_a_project_outside_the_clone_runs(site, tmp_path):
         done = call(hilir, "run", *arguments, "--json", cwd=cwd, MODULES=str(modules))
         return json.loads(done.stdout.splitlines()[-1])
 
-    assert "all is well" in call(hilir, "doctor", yaml.name, cwd=project).stdout
+    assert "everything is ok" in call(hilir, "doctor", yaml.name, cwd=project).stdout
     first = run(cwd=project)
     assert first["version"] == 1
     # From elsewhere it is the same project: nothing has to be computed again.

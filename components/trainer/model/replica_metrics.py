@@ -45,7 +45,7 @@ def combine_metrics_last(model: keras.Model) -> None:
     Keras has each step return every metric's result, for which workers send each other all variables of all metrics,
     and then the sum of these results over the workers, which is none. Nobody reads either: at the end `fit` and
     `evaluate` ask the metrics again. A model with a step of its own keeps what its step asks for; what the step returns
-    beside the metrics is the mean over the workers, so that all of them decide alike, say when to stop.
+    next to the metrics is the mean over the workers, so that all of them decide alike, say when to stop.
     """
     combined = model.get_metrics_result
     mean = _make_mean(model.distribute_strategy)

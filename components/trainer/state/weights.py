@@ -1,4 +1,4 @@
-"""The trained weights beside the training's logs: for a warm start, and for exports that rebuild the network."""
+"""The trained weights, next to the training's logs: for a warm start, and for exports that rebuild the network."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def build_optimizer(model: keras.Model) -> None:
 
 
 def run_dir_of(serving_model_dir: str) -> str:
-    """Returns the `model_run` artifact beside the `model` artifact that holds this SavedModel.
+    """Returns the `model_run` artifact next to the `model` artifact that contains this SavedModel.
 
     TFX writes both in one run, to `…/model/<execution>/Format-Serving` and `…/model_run/<execution>` on one machine,
     and to `…/model/Format-Serving` and `…/model_run` on Vertex AI.

@@ -12,14 +12,22 @@ from hilir.pipeline.cli.options import config_argument, overlay_option, set_opti
 @click.command()
 @config_argument
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
-@click.option("--write", "folder", type=click.Path(path_type=Path), help="Write the page to a folder instead.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 for any free port.",
+)
+@click.option(
+    "--write", "folder", type=click.Path(path_type=Path), help="Write the page to this folder instead of serving it."
+)
 @overlay_option
 @set_option
 def browse(
     config: str, host: str, port: int, folder: Path | None, overlays: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
-    """Try the newest exports on a page in the browser.
+    """Try the newest exports in the browser.
 
     The page shows every model below the serving root of CONFIG; it computes in the browser alone, works without a
     network once loaded, and can be written to a folder for any web server with --write.
@@ -35,7 +43,7 @@ def browse(
         click.echo(f"the page is in {folder}; serve it with any web server")
         return
     with make_site_server((host, port), root) as server:
-        click.echo(f"open {server.url}/   (Ctrl+C ends it)")
+        click.echo(f"open {server.url}/   (Ctrl-C to stop)")
         try:
             server.wait()
         except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from hilir.pipeline.cli.options import config_argument, overlay_option, set_opti
 examples_option = click.option(
     "--examples",
     metavar="FOLDER",
-    help="Raw examples with Split-train and Split-eval; default: those of the version's run.",
+    help="Raw examples with the folders Split-train and Split-eval. [those of the version's run]",
 )
 
 
@@ -23,7 +23,7 @@ def export() -> None:
 def _command(name: str, runtime: str, variants: tuple[str, ...]) -> None:
     """Adds the command that exports to one runtime."""
 
-    @export.command(name, help=f"Convert VERSION of the model of CONFIG to {runtime} and prove the result.")
+    @export.command(name, help=f"Convert VERSION of CONFIG's model to {runtime} and verify the result.")
     @click.argument("version", type=click.IntRange(1))
     @config_argument
     @click.option(
@@ -31,7 +31,7 @@ def _command(name: str, runtime: str, variants: tuple[str, ...]) -> None:
         "variants",
         multiple=True,
         type=click.Choice(variants),
-        help="Make this variant instead of the configured ones; may be repeated.",
+        help="Make this variant instead of those of CONFIG; may be repeated.",
     )
     @examples_option
     @overlay_option
@@ -69,7 +69,7 @@ _command("tfjs", "TensorFlow.js", ("float32", "float16", "uint8"))
 @overlay_option
 @set_option
 def bench(version: int, config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Print size, speed and accuracy of each variant of VERSION, as measured when it was made."""
+    """Print size, speed and accuracy of the exports of VERSION."""
     from hilir.pipeline.config import load
     from hilir.pipeline.versions.exports import read_exports, write_table
 

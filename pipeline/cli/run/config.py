@@ -19,7 +19,7 @@ def config() -> None:
 @overlay_option
 @set_option
 def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Print every key with its value and where the value comes from."""
+    """Print every key with its value and the file that set it."""
     from hilir.pipeline.config import load
 
     rows = [(f"{key}: {_shown(value)}", origin) for key, value, origin in load(config, overlays, settings).origins()]
@@ -33,7 +33,7 @@ def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> N
 @overlay_option
 @set_option
 def check(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Say what is wrong with a configuration, all at once; print nothing but 'ok' if nothing is."""
+    """Print every fault of a configuration, or 'ok'."""
     # The command lives for a quarter of a second; the cycle collector would take a tenth of it.
     gc.disable()
     from hilir.pipeline.config import load

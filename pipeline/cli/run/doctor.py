@@ -12,7 +12,10 @@ from hilir.pipeline.cli.options import overlay_option, set_option
 @overlay_option
 @set_option
 def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> int:
-    """Check this machine, and what a configuration points to; each line says ok, or what to type."""
+    """Check this machine, and what a configuration refers to.
+
+    Each line of the output is 'ok', or has the command that fixes the fault.
+    """
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
     from hilir.pipeline.run.checks import check_config
@@ -33,5 +36,5 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
         remedy = f"\n      → {finding.remedy}" if finding.remedy else ""
         click.echo(f"{mark}    {finding.what}: {finding.fact}{remedy}")
     wrong = sum(not finding.ok for finding in findings)
-    click.echo(f"{wrong} to mend" if wrong else "all is well")
+    click.echo(f"{wrong} to fix" if wrong else "everything is ok")
     return 3 if wrong else 0

@@ -19,7 +19,11 @@ from hilir.pipeline.cli.options import (
 @overlay_option
 @set_option
 @click.option(
-    "--from", "first", multiple=True, metavar="NODE", help="Start at this node; take the rest from the last run."
+    "--from",
+    "first",
+    multiple=True,
+    metavar="NODE",
+    help="Start at this node; reuse the outputs of the nodes before it.",
 )
 @click.option("--to", "last", multiple=True, metavar="NODE", help="Stop after this node.")
 @click.option("--check", is_flag=True, help="Train nothing: send a sample of the data through all that could fail.")
@@ -30,7 +34,7 @@ from hilir.pipeline.cli.options import (
     is_flag=False,
     flag_value="",
     metavar="[NODE]",
-    help="Run this step also if nothing changed; without NODE, at the end of the line, every step.",
+    help="Run this step even if nothing has changed; without NODE, at the end of the line, every step.",
 )
 @json_option
 def run(

@@ -21,7 +21,7 @@ def runs() -> None:
 @overlay_option
 @set_option
 def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """List the runs of a configuration's pipeline, the newest first."""
+    """List the runs of a configuration, the newest first."""
     from hilir.pipeline.config import load
     from hilir.pipeline.run.history import list_runs as read
 
@@ -38,7 +38,7 @@ def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...])
 @overlay_option
 @set_option
 def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Show what each step of a run did and made."""
+    """Show the steps of a run and what they made."""
     # The command imports what reads the artifacts and ends; the cycle collector would take two fifths of that.
     gc.disable()
     from hilir.pipeline.config import load

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 @click.argument("tool", type=click.Choice(["tfjs", "browser"]))
-@click.option("--python", metavar="PATH", help="The Python 3.11 or 3.12 to make tfjs with.")
+@click.option("--python", metavar="PATH", help="Python 3.11 or 3.12 for the environment of tfjs.")
 def setup(tool: str, python: str | None) -> None:
     """Install what an export to TensorFlow.js or the browser page needs, into the user's cache folder.
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @config_argument
 @overlay_option
 @set_option
-@click.option("--trials", type=click.IntRange(min=1), help="How many; the same as --set train.tune.trials=N.")
-@click.option("--no-cache", is_flag=True, help="Search again, also if nothing changed.")
+@click.option("--trials", type=click.IntRange(min=1), help="Number of trials; the same as --set train.tune.trials=N.")
+@click.option("--no-cache", is_flag=True, help="Search again, even if nothing has changed.")
 @json_option
 def tune(
     config: str,

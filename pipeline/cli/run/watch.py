@@ -8,7 +8,7 @@ from hilir.pipeline.cli.options import config_argument, json_option, overlay_opt
 
 
 class _Watch(click.Group):
-    """A group in which a word that is no command is the configuration to watch."""
+    """A group in which a word that is not a command is the configuration to watch."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `start` in front of a configuration."""
@@ -19,10 +19,10 @@ class _Watch(click.Group):
 
 @click.group(cls=_Watch, subcommand_metavar="[CONFIG] | status [CONFIG]")
 def watch() -> None:
-    """Train again when a schedule, new data, the model's age or a call says so.
+    """Retrain automatically: on a schedule, new data, the model's age, or a call.
 
-    'hilir watch CONFIG' stays in the foreground until Ctrl-C; section 'watch' of the configuration says what it
-    follows. It may be killed at any moment: the next one goes on where it was.
+    'hilir watch CONFIG' runs in the foreground until Ctrl-C. Section 'watch' of the configuration has the triggers. It
+    may be killed at any time: the next one continues where it stopped.
     """
 
 
@@ -49,7 +49,7 @@ def start(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
 @set_option
 @json_option
 def status(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> None:
-    """Show what the triggers see, which runs there were and why, and what was decided."""
+    """Show the triggers, the runs that they started, and every decision."""
     import json
 
     from hilir.pipeline.config import load

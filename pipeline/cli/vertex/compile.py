@@ -15,13 +15,27 @@ if TYPE_CHECKING:
 
 @click.command("compile")
 @config_argument
-@click.option("-o", "--output", metavar="FILE", help="Where to write it; '-' is standard output.")
-@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Another YAML on top, for an environment.")
-@click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set one key, for example train.epochs=3.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="The file to write; '-' for standard output. [out/vertex/<model>.json]"
+)
+@click.option(
+    "--overlay",
+    "overlays",
+    multiple=True,
+    metavar="FILE",
+    help="A YAML file whose values override CONFIG's; may be repeated.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="A.B=C",
+    help="Set one key, for example train.epochs=3; may be repeated.",
+)
 def compile_(config: str, output: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Compile the pipeline for Vertex AI; needs neither network nor credentials.
+    """Compile the pipeline for Vertex AI, without network or credentials.
 
-    CONFIG is a YAML file. Paths have to be on a bucket: see configs/overlays/vertex.yaml.
+    CONFIG is a YAML file. All paths must be in buckets; configs/overlays/vertex.yaml is an example.
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.image.dockerfile import find_lacking
@@ -31,7 +45,7 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     loaded = load(config, overlays, settings)
     output = output or f"out/vertex/{loaded.config.model.name}.json"
     check_output(output)
-    # TensorFlow greets on standard error.
+    # TensorFlow writes to standard error when it is imported.
     with reserved():
         job = compile_config(loaded.config)
     for warning in find_lacking(loaded.config):
@@ -43,7 +57,7 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 
 
 def _mappings(config: Config) -> Iterator[str]:
-    """Yields the options that an emulation needs for what it reads and does not make."""
+    """Yields the options that an emulation needs for the files that it only reads."""
     for path in (config.data.path, config.schema_.path):
         if path is not None and path.startswith("gs://"):
             folder = path if path == config.data.path else path.rpartition("/")[0]

@@ -11,15 +11,36 @@ _WORKDIR = "out/emulation"
 
 @click.command()
 @click.argument("spec", metavar="SPEC")
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the pipeline.")
 @click.option(
-    "--map", "mappings", multiple=True, metavar="gs://BUCKET=DIR", help="The folder that stands for a bucket."
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the pipeline; may be repeated.",
 )
-@click.option("--workdir", default=_WORKDIR, show_default=True, metavar="DIR", help="Runs, artifacts, metadata.")
-@click.option("--fast", is_flag=True, help="Fork preloaded processes, and shorten waits before retries to a second.")
-@click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Steps at a time; as many as cores.")
-@click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+@click.option(
+    "--map",
+    "mappings",
+    multiple=True,
+    metavar="gs://BUCKET=DIR",
+    help="Use this folder in place of a bucket, or of a folder in it; may be repeated.",
+)
+@click.option(
+    "--workdir",
+    default=_WORKDIR,
+    show_default=True,
+    metavar="DIR",
+    help="Folder for runs, artifacts and metadata.",
+)
+@click.option("--fast", is_flag=True, help="Fork preloaded processes, and wait only a second before a retry.")
+@click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of steps to run at the same time. [one per core]",
+)
+@click.option("--no-cache", is_flag=True, help="Run every step, even if nothing has changed.")
+@click.option("--json", "as_json", is_flag=True, help="Also print the result as one line of JSON, the last one.")
 def emulate(
     spec: str,
     parameters: tuple[str, ...],
@@ -32,8 +53,8 @@ def emulate(
 ) -> int:
     """Run a compiled pipeline on this machine, as Vertex AI would.
 
-    SPEC is what 'hilir compile' wrote. Each step's own command runs as a process with the input that Vertex AI would
-    give it. Paths on buckets go to folders: that of the pipeline root lies below the working folder, others need --map.
+    SPEC is a file that 'hilir compile' wrote. Each step's own command runs in a process with the input that Vertex AI
+    would give it. Folders stand in for buckets: the pipeline root's is in the working folder, others need --map.
     """
     from hilir.pipeline.cli.exits import status_code
     from hilir.pipeline.cli.options import print_summary

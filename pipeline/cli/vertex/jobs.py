@@ -7,7 +7,7 @@ import click
 from hilir.pipeline.cli.options import json_option, overlay_option, set_option
 
 config_option = click.option(
-    "--config", metavar="CONFIG", help="A YAML file whose section vertex says project and region."
+    "--config", metavar="CONFIG", help="A YAML file with the project and region in its section 'vertex'."
 )
 
 
@@ -20,8 +20,8 @@ def jobs() -> None:
 @config_option
 @overlay_option
 @set_option
-@click.option("--pipeline", metavar="NAME", help="Only jobs of this pipeline.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many, the newest first.")
+@click.option("--pipeline", metavar="NAME", help="List only the jobs of this pipeline.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Number of jobs to list.")
 @json_option
 def list_(
     config: str | None,
@@ -31,7 +31,7 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List the newest jobs."""
+    """List jobs, the newest first."""
     from dataclasses import asdict
 
     from hilir.pipeline.vertex.client.connect import connect, load_vertex
@@ -54,14 +54,16 @@ def list_(
 @config_option
 @overlay_option
 @set_option
-@click.option("--wait", is_flag=True, help="Show the steps until the job has ended.")
-@click.option("--deadline", type=float, default=24.0, show_default=True, metavar="HOURS", help="How long to wait.")
+@click.option("--wait", is_flag=True, help="Show the progress of the steps until the job has ended.")
+@click.option(
+    "--deadline", type=float, default=24.0, show_default=True, metavar="HOURS", help="Stop waiting after this time."
+)
 def show(
     job: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...], wait: bool, deadline: float
 ) -> None:
-    """Show a job and its steps; exit code 4 if it failed.
+    """Show a job and its steps.
 
-    JOB is its id, or its full name with project and region.
+    JOB is its id, or its full name with project and region. The exit code is 4 if the job failed.
     """
     from hilir.pipeline.cli.vertex.submit import ask_on_terminal
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
@@ -88,14 +90,14 @@ def show(
 @overlay_option
 @set_option
 def cancel(job: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Cancel a job; its running steps are ended."""
+    """Cancel a job and stop its running steps."""
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
     from hilir.pipeline.vertex.client.jobs import cancel_job, is_final, read_job, state_of
 
     connection = connect_to(load_vertex(config, overlays, settings), job)
     found = read_job(connection, job)
     if is_final(found):
-        click.echo(f"{job} has ended already: {state_of(found)}")
+        click.echo(f"{job} has already ended: {state_of(found)}")
         return
     cancel_job(connection, job)
-    click.echo(f"{job} is being canceled; 'hilir jobs show {job}' looks at it")
+    click.echo(f"{job} is being canceled; 'hilir jobs show {job}' shows its state")

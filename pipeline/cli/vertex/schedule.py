@@ -10,29 +10,35 @@ from hilir.pipeline.cli.options import json_option, overlay_option, set_option
 from hilir.pipeline.cli.vertex.jobs import config_option
 
 name_argument = click.argument("name")
-cron_help = 'When, for example "TZ=Asia/Jakarta 0 3 * * *".'
+cron_help = 'When to run, for example "TZ=Asia/Jakarta 0 3 * * *".'
 moment = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
-concurrent_option = click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Runs at a time.")
-queue_option = click.option(
-    "--queue/--skip", default=None, help="What happens to a run that is due while N are going on; skipped by default."
+concurrent_option = click.option(
+    "--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Number of runs at the same time. [1]"
 )
-runs_option = click.option("--max-runs", type=click.IntRange(min=1), metavar="N", help="End after this many runs.")
-start_option = click.option("--start", type=moment, metavar="UTC", help="No run before this time.")
-end_option = click.option("--end", type=moment, metavar="UTC", help="No run after this time.")
+queue_option = click.option(
+    "--queue/--skip", default=None, help="What to do with a run that is due while N are running. [skip]"
+)
+runs_option = click.option("--max-runs", type=click.IntRange(min=1), metavar="N", help="Stop after this many runs.")
+start_option = click.option("--start", type=moment, metavar="UTC", help="Start no run before this time.")
+end_option = click.option("--end", type=moment, metavar="UTC", help="Start no run after this time.")
 parameter_option = click.option(
-    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter of each run."
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of each run; may be repeated.",
 )
 
 
 @click.group()
 def schedule() -> None:
-    """Run a pipeline on Vertex AI again and again."""
+    """Run a pipeline on Vertex AI on a schedule."""
 
 
 @schedule.command()
 @click.argument("source", metavar="CONFIG|SPEC")
 @click.option("--cron", required=True, help=cron_help)
-@click.option("--name", metavar="NAME", help="What it is called; the pipeline's name by default.")
+@click.option("--name", metavar="NAME", help="Name of the schedule. [the pipeline's name]")
 @concurrent_option
 @queue_option
 @runs_option
@@ -41,7 +47,9 @@ def schedule() -> None:
 @parameter_option
 @overlay_option
 @set_option
-@click.option("--dry-run", is_flag=True, help="Print the request and the upper bound of each run, no more.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the request and an estimate of each run's machine-hours; send nothing."
+)
 def create(
     source: str,
     cron: str,
@@ -52,10 +60,10 @@ def create(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Create a schedule; its runs choose their spans of the data when they begin.
+    """Create a schedule.
 
-    CONFIG is a YAML file and is compiled now; SPEC is what 'hilir compile' wrote. Code, parameters and configuration
-    stay as they are now until 'hilir schedule update'.
+    CONFIG is a YAML file, which is compiled now; SPEC is a file that 'hilir compile' wrote. Code, parameters and
+    configuration stay as they are until 'hilir schedule update'; each run chooses its span of the data when it starts.
     """
     from hilir.pipeline.spec.cost import find_bound
     from hilir.pipeline.vertex.client import schedules
@@ -80,7 +88,7 @@ def create(
 
 @schedule.command()
 @name_argument
-@click.option("--source", metavar="CONFIG|SPEC", help="Run this from now on.")
+@click.option("--source", metavar="CONFIG|SPEC", help="Run this pipeline from now on.")
 @click.option("--cron", help=cron_help)
 @concurrent_option
 @queue_option
@@ -101,7 +109,7 @@ def update(
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Change when a schedule runs, or what; what is not named stays."""
+    """Change a schedule; what is not given stays as it is."""
     from hilir.pipeline.vertex.client import schedules
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
 
@@ -110,7 +118,7 @@ def update(
         schedules.check_cron(cron)
         changes["cron"] = cron
     if parameters and source is None:
-        raise click.UsageError("--parameter needs --source: the parameters are a part of what is run")
+        raise click.UsageError("--parameter needs --source: a schedule's parameters belong to its pipeline")
     if source is not None:
         loaded, _, request = _load(source, overlays, settings, parameters)
         connection = _connect(loaded.vertex, request)
@@ -128,7 +136,7 @@ def update(
 @set_option
 @json_option
 def list_(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> None:
-    """List the schedules, the newest first."""
+    """List schedules, the newest first."""
     from dataclasses import asdict
 
     from hilir.pipeline.vertex.client.connect import connect, load_vertex
@@ -151,7 +159,7 @@ def list_(config: str | None, overlays: tuple[str, ...], settings: tuple[str, ..
 @overlay_option
 @set_option
 def pause(name: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Let no more runs begin; those that run go on."""
+    """Pause a schedule; running jobs continue."""
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
     from hilir.pipeline.vertex.client.schedules import pause_schedule
 
@@ -160,12 +168,12 @@ def pause(name: str, config: str | None, overlays: tuple[str, ...], settings: tu
 
 @schedule.command()
 @name_argument
-@click.option("--catch-up", is_flag=True, help="First make the runs that were missed.")
+@click.option("--catch-up", is_flag=True, help="First start the runs that were missed.")
 @config_option
 @overlay_option
 @set_option
 def resume(name: str, catch_up: bool, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Let runs begin again."""
+    """Resume a paused schedule."""
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
     from hilir.pipeline.vertex.client.schedules import resume_schedule
 
@@ -178,7 +186,7 @@ def resume(name: str, catch_up: bool, config: str | None, overlays: tuple[str, .
 @overlay_option
 @set_option
 def delete(name: str, config: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Delete a schedule; the jobs that it has started go on."""
+    """Delete a schedule; running jobs continue."""
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
     from hilir.pipeline.vertex.client.schedules import delete_schedule
 

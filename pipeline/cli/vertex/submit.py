@@ -14,11 +14,19 @@ from hilir.pipeline.cli.options import overlay_option, set_option
 @click.argument("source", metavar="CONFIG|SPEC")
 @overlay_option
 @set_option
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the pipeline.")
-@click.option("--wait", is_flag=True, help="Show the steps until the job has ended.")
-@click.option("--deadline", type=float, default=24.0, show_default=True, metavar="HOURS", help="How long to wait.")
-@click.option("--no-cache", is_flag=True, help="Run every step, also unchanged ones.")
-@click.option("--dry-run", is_flag=True, help="Print the request and its upper bound of machines and hours, no more.")
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the pipeline; may be repeated.",
+)
+@click.option("--wait", is_flag=True, help="Show the progress of the steps until the job has ended.")
+@click.option(
+    "--deadline", type=float, default=24.0, show_default=True, metavar="HOURS", help="Stop waiting after this time."
+)
+@click.option("--no-cache", is_flag=True, help="Run every step, even if nothing has changed.")
+@click.option("--dry-run", is_flag=True, help="Print the request and an estimate of its machine-hours; send nothing.")
 def submit(
     source: str,
     overlays: tuple[str, ...],
@@ -31,8 +39,8 @@ def submit(
 ) -> None:
     """Run a pipeline on Vertex AI.
 
-    CONFIG is a YAML file and is compiled first; SPEC is what 'hilir compile' wrote. Project and credentials come from
-    the configuration, GOOGLE_CLOUD_PROJECT and the application default credentials.
+    CONFIG is a YAML file, which is compiled first; SPEC is a file that 'hilir compile' wrote. The project is that of
+    the configuration, of GOOGLE_CLOUD_PROJECT, or of the application default credentials, in this order.
     """
     from hilir.pipeline.spec.specification import parse
     from hilir.pipeline.vertex.client import connect

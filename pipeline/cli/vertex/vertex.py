@@ -11,7 +11,7 @@ from hilir.pipeline.cli.options import config_argument, overlay_option, set_opti
 
 @click.group()
 def vertex() -> None:
-    """The model on Vertex AI: endpoint, traffic, batch predictions, monitoring."""
+    """Manage the model on Vertex AI: traffic, batch predictions, monitoring."""
 
 
 @vertex.command()
@@ -38,7 +38,10 @@ def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> N
 @overlay_option
 @set_option
 def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Give deployed versions their shares of the requests, for example 3=90 4=10."""
+    """Split the traffic between deployed versions.
+
+    For example 'hilir vertex traffic taxi.yaml 3=90 4=10'. The percentages must add up to 100.
+    """
     from hilir.components.vertex_pusher.push import split_traffic
 
     wanted = _read_shares(shares)
@@ -55,7 +58,7 @@ def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], set
 @overlay_option
 @set_option
 def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Take the newest version's traffic and give it to those before it."""
+    """Give the newest version's traffic to the versions before it."""
     from hilir.components.vertex.errors import VertexError
     from hilir.components.vertex_pusher.push import roll_back
 
@@ -70,14 +73,14 @@ def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) 
 
 @vertex.command("batch-predict")
 @config_argument
-@click.option("--version", type=int, metavar="N", help="The version; the registry's default without it.")
-@click.option("--dry-run", is_flag=True, help="Print the request, no more.")
+@click.option("--version", type=int, metavar="N", help="Version to use. [the registry's default]")
+@click.option("--dry-run", is_flag=True, help="Print the request; send nothing.")
 @overlay_option
 @set_option
 def batch_predict(
     config: str, version: int | None, dry_run: bool, overlays: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
-    """Predict what vertex.batch names, on machines of their own."""
+    """Start a batch prediction, as section vertex.batch describes it."""
     from hilir.pipeline.vertex.client.batch_prediction import create_batch_job, make_batch_job
     from hilir.pipeline.vertex.client.request import show_request
 
@@ -95,7 +98,7 @@ def batch_predict(
 @overlay_option
 @set_option
 def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
-    """Watch the endpoint's requests for drift, as vertex.monitoring says."""
+    """Monitor the endpoint for drift, as section vertex.monitoring describes it."""
     from hilir.pipeline.vertex.client.monitoring import monitor_model
 
     loaded, connection, target = _load(config, overlays, settings)
@@ -115,15 +118,15 @@ def _load(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     return loaded, connection, make_target(loaded, connection.project)
 
 
-def _read_shares(texts: tuple[str, ...]) -> dict[int, int]:
+def _read_shares(settings: tuple[str, ...]) -> dict[int, int]:
     shares = {}
-    for text in texts:
-        version, _, share = text.removeprefix("v").partition("=")
+    for setting in settings:
+        version, _, share = setting.removeprefix("v").partition("=")
         if not version.isdigit() or not share.isdigit():
-            raise click.UsageError(f"'{text}' is not VERSION=PERCENT, for example 3=90")
+            raise click.UsageError(f"'{setting}' is not VERSION=PERCENT, for example 3=90")
         shares[int(version)] = int(share)
     if sum(shares.values()) != 100:
-        raise click.UsageError(f"the shares sum to {sum(shares.values())}, not to 100")
+        raise click.UsageError(f"the shares add up to {sum(shares.values())}, not to 100")
     return shares
 
 

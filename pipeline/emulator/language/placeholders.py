@@ -35,12 +35,12 @@ JOB_FIELDS = (
 
 
 def find_unknown(text: str) -> list[str]:
-    """Returns the placeholders in a text that cannot be filled."""
+    """Returns the placeholders in a string that cannot be filled."""
     return [found.group() for found in _PLACEHOLDER.finditer(text) if not _is_known(found.group(1))]
 
 
 def fill(text: str, executor_input: Mapping[str, Any], job: Mapping[str, str]) -> str:
-    """Returns the text with its placeholders filled.
+    """Returns the string with its placeholders filled.
 
     Args:
         text: one argument, or a constant.
@@ -77,7 +77,7 @@ def _value(body: str, executor_input: Mapping[str, Any], job: Mapping[str, str])
             return render(artifact["metadata"][found.group(4)] if found.group(4) else artifact[found.group(3)])
         return job[body[1:]]
     except (KeyError, IndexError):
-        raise StepError(f"the placeholder {{{{${body}}}}} stands for nothing here; mend the specification") from None
+        raise StepError(f"the placeholder {{{{${body}}}}} has no value here; fix the specification") from None
 
 
 def render(value: Any) -> str:

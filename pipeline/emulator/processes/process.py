@@ -52,10 +52,10 @@ class FreshProcesses:
         """Starts the command; its program is looked for in the PATH of `environment`.
 
         Raises:
-            StepError: there is no such program.
+            StepError: the program does not exist.
         """
         if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
-            raise StepError(f"there is no program '{argv[0]}' here, though its image may have one; install it")
+            raise StepError(f"the program '{argv[0]}' is not installed here, though its image may have it; install it")
         with log.open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOUND_TO_PARENT, *argv],
@@ -73,7 +73,7 @@ class FreshProcesses:
 def make_environment(container: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment of a step: this process's, this Python first in the PATH, then the container's own.
 
-    What describes a cluster is left out: a step that is no worker must not take itself for one.
+    What describes a cluster is left out: a step that is not a worker must not take itself for one.
     """
     environment = {name: value for name, value in os.environ.items() if name not in ("TF_CONFIG", "CLUSTER_SPEC")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}"

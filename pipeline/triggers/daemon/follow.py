@@ -60,7 +60,7 @@ def follow(
             watcher.follow()
         underway = find_open(state)
         if underway is not None:
-            log(f"run {underway.run} goes on by itself; the next 'hilir watch' takes note of its end")
+            log(f"run {underway.run} continues by itself; the next 'hilir watch' records its end")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def runs_folder(state: State) -> Path:
 
 
 def is_alive(state: State, run: int, number: int) -> bool:
-    """Says whether the launcher or the program of a claimed attempt lives."""
+    """Returns whether the launcher or the program of a claimed attempt lives."""
     lock = _lock(runs_folder(state) / f"{run}-{number}.lock")
     if lock is None:
         return True
@@ -132,7 +132,7 @@ def _run(state: State, run: int, number: int, program: list[str], lock: int) -> 
                 env=os.environ | {_ENVIRONMENT: json.dumps(payloads)},
             )
         except OSError as error:
-            errors.write(f"{program[0]}: cannot be started ({error.strerror}); mend watch.program\n".encode())
+            errors.write(f"{program[0]}: cannot be started ({error.strerror}); fix watch.program\n".encode())
             return 3
 
         def stop(signum: int, frame: FrameType | None) -> None:

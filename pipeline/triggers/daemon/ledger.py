@@ -76,7 +76,7 @@ def forget_triggers(state: State, names: Sequence[str]) -> None:
 
 
 def find_ready(state: State, limits: Limits, clock: Callable[[], float]) -> bool:
-    """Says whether a run may begin; if one waits that may not, writes down why."""
+    """Returns whether a run may start; records the reason why a waiting one may not."""
     with state.change() as connection:
         return _ready(connection, limits, clock()) is not None
 
@@ -97,7 +97,7 @@ def start_next(state: State, limits: Limits, clock: Callable[[], float]) -> Atte
             "INSERT INTO attempt (run, number, state, began) VALUES (?, ?, 'starting', ?)", (run.id, number, now)
         )
         connection.execute("UPDATE run SET state = 'active', note = '' WHERE id = ?", (run.id,))
-        note_decision(connection, now, f"run {run.id} begins" + (f", attempt {number}" if number > 1 else ""))
+        note_decision(connection, now, f"run {run.id} starts" + (f", attempt {number}" if number > 1 else ""))
         return Attempt(run.id, number, "starting", now)
 
 

@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run that has not begun, or waits to be tried again."""
+    """A run that has not started, or waits for its next attempt."""
 
     id: int
     made: float
@@ -80,7 +80,7 @@ def place(now: float, waiting: Sequence[Waiting], active: int | None, limits: Li
     if last is not None and (limits.queue != "each" or (last.attempts == 0 and now < last.due)):
         latest = last.made + _MOST_DEBOUNCES * limits.debounce
         due = last.due if last.attempts else max(last.due, min(now + limits.debounce, latest))
-        return Placement(last.id, due, f"joins run {last.id}, which has not begun")
+        return Placement(last.id, due, f"joins run {last.id}, which has not started")
     if len(waiting) >= _MOST_WAITING:
         return Placement(None, now, f"skipped: {len(waiting)} runs are waiting already", skip=True)
     return Placement(None, now + limits.debounce, "a new run")
@@ -104,7 +104,7 @@ def find_gate(
     if holds:
         return Gate("; ".join(holds), None)
     if len(starts) >= limits.runs_a_day:
-        text = f"{len(starts)} runs began in the last 24 hours, and watch.runs_a_day is {limits.runs_a_day}"
+        text = f"{len(starts)} runs started in the last 24 hours, and watch.runs_a_day is {limits.runs_a_day}"
         return Gate(text, starts[len(starts) - limits.runs_a_day] + DAY)
     until = backoff_ends(ended, limits)
     if now < until:

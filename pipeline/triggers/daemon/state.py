@@ -106,7 +106,7 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
             self._make()
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{self._path}: cannot be opened ({error}); mend watch.state or the file") from None
+            raise ConfigError(f"{self._path}: cannot be opened ({error}); fix watch.state or the file") from None
 
     def _make(self) -> None:
         with closing(self._connect()) as connection:

@@ -52,7 +52,7 @@ class Watcher:
         log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Makes a daemon that has not begun.
+        """Makes a daemon that has not started.
 
         Args:
             state: its memory.
@@ -74,7 +74,7 @@ class Watcher:
         self.ticked = clock()
 
     def follow(self) -> None:
-        """Looks and runs until SIGTERM or Ctrl-C; a run that is underway then goes on by itself.
+        """Looks and runs until SIGTERM or Ctrl-C; a run that is underway then continues by itself.
 
         Raises:
             Exception: what went wrong inside, if something did; the state is as after a kill.
@@ -112,7 +112,7 @@ class Watcher:
             self._log(f"{trigger.name}: {firing.payload.why}")
 
     def tick(self) -> None:
-        """Writes down runs that ended unseen, decides about ended ones, begins the next."""
+        """Records runs that ended unseen, decides about ended ones, starts the next."""
         now = self._clock()
         if abs(now - self._beaten) >= _BEAT_SECONDS:
             self._state.beat(os.getpid(), self.began, now, self.address)
@@ -133,7 +133,7 @@ class Watcher:
             self.look(trigger)
         started = ledger.start_next(self._state, self._limits, self._clock)
         if started is not None:
-            self._log(f"run {started.run} begins")
+            self._log(f"run {started.run} starts")
             self._attend(started, self._clock())
 
     def _attend(self, attempt: ledger.Attempt, now: float) -> None:
@@ -146,7 +146,7 @@ class Watcher:
         launcher = self._launcher if self._launched == attempt.label else None
         if launcher is not None and launcher.poll() is None:
             return
-        # A launcher that found the attempt taken is no failed start.
+        # A launcher that found the attempt taken is not a failed start.
         taken = launcher is not None and launcher.returncode == NOT_MINE
         self._launches = (0 if launcher is None else self._launches) + (0 if taken else 1)
         if self._launches > _LAUNCHES:
@@ -190,7 +190,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def is_watched(folder: Path) -> bool:
-    """Says whether a daemon follows the model of that state."""
+    """Returns whether a daemon follows the model of that state."""
     return ProcessLock(folder, _LOCK).is_held()
 
 

@@ -90,7 +90,7 @@ class NewData:
 
     def _awaited(self, found: Found) -> str:
         if self._marker is not None:
-            return f"{self._folder / fill(self._marker, found.texts)} is not there yet"
+            return f"{self._folder / fill(self._marker, found.texts)} does not exist yet"
         return f"its files have to stay as they are for {self._stable:g} s"
 
     def _fire(self, complete: list[Found]) -> tuple[Firing, ...]:

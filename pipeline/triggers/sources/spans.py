@@ -34,7 +34,7 @@ class Found:
         return [len(stats), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)]
 
     def is_what_was_read(self, fingerprint: str) -> bool:
-        """Says whether the files are as ExampleGen's fingerprint says; yes where there is no fingerprint.
+        """Returns whether the files are as ExampleGen's fingerprint says; yes where there is no fingerprint.
 
         Its form: tfx/utils/io_utils.py, generate_fingerprint; it begins with the name of the split.
         """
@@ -50,7 +50,7 @@ class Found:
 
 
 def has_span(pattern: str) -> bool:
-    """Says whether the pattern tells spans apart."""
+    """Returns whether the pattern tells spans apart."""
     names = {match[1] for match in _SPEC.finditer(pattern)}
     return "SPAN" in names or {"YYYY", "MM", "DD"} <= names
 

@@ -1,4 +1,4 @@
-"""Batch predictions on Vertex AI, as `vertex.batch` says."""
+"""Batch predictions on Vertex AI, as section `vertex.batch` describes it."""
 
 from __future__ import annotations
 

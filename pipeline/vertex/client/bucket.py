@@ -10,7 +10,7 @@ from hilir.pipeline.errors import ConfigError
 
 
 def check_bucket(connection: Connection, uri: str) -> None:
-    """Raises ConfigError if there is no such bucket; says nothing where the account may not look at buckets."""
+    """Raises ConfigError if the bucket does not exist; an account that may not list buckets is not checked."""
     from google.api_core.exceptions import Forbidden
 
     name = bucket_name(uri)

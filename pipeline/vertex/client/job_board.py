@@ -54,7 +54,7 @@ def read_steps(job: Any) -> list[tuple[str, str, float]]:
 
 
 def describe_failure(job: Any) -> tuple[str, str]:
-    """Returns the first step that failed, and a text with all of them, each with its error."""
+    """Returns the first step that failed, and a string with all of them, each with its error."""
     failed = [task for task in job.job_detail.task_details if task.state.name == "FAILED"]
     # A failed inner pipeline repeats what its step says.
     parents = {task.parent_task_id for task in failed}

@@ -50,7 +50,7 @@ def read_job(connection: Connection, job: str, note: Callable[[str], None] = lam
     """Returns the job with the details of its tasks.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: it does not exist.
     """
     client, name = connection.client("pipelines"), connection.name(COLLECTION, job)
     return call(
@@ -83,7 +83,7 @@ def cancel_job(connection: Connection, job: str) -> None:
     """Asks Vertex AI to cancel the job, which may take a while; may be repeated.
 
     Raises:
-        VertexError: it has ended, or there is none of that name.
+        VertexError: it has ended, or does not exist.
     """
     client, name = connection.client("pipelines"), connection.name(COLLECTION, job)
     call(
@@ -100,7 +100,7 @@ def state_of(job: Any) -> str:
 
 
 def is_final(job: Any) -> bool:
-    """Says whether the job has ended."""
+    """Returns whether the job has ended."""
     return state_of(job) in ("succeeded", "failed", "canceled")
 
 

@@ -1,4 +1,4 @@
-"""Monitoring of a model on Vertex AI (version 2, a preview in v1beta1), as `vertex.monitoring` says."""
+"""Monitoring of a model on Vertex AI (version 2, a preview in v1beta1), as section `vertex.monitoring` describes it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def make_monitor(config: Config, connection: Connection, target: Target) -> dict
     versions = list_versions(connection, target)
     default = next((version for version in versions if version.default), None)
     if default is None:
-        raise ConfigError(f"there is no version of the model {target.model} to monitor; let a run push one first")
+        raise ConfigError(f"there is no version of the model {target.model} to monitor; run the pipeline first")
     monitor: dict[str, Any] = {
         "display_name": target.model,
         "model_monitoring_target": {

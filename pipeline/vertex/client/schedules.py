@@ -117,7 +117,7 @@ def find_schedule(connection: Connection, name: str) -> Any:
 
 
 def pause_schedule(connection: Connection, name: str) -> Any:
-    """Lets no more runs begin; those that run go on. May be repeated."""
+    """Pauses the schedule; running jobs continue. May be repeated."""
     schedule = find_schedule(connection, name)
     if schedule.state.name == "ACTIVE":
         client = connection.client("schedules")
@@ -130,7 +130,7 @@ def pause_schedule(connection: Connection, name: str) -> Any:
 
 
 def resume_schedule(connection: Connection, name: str, *, catch_up: bool) -> Any:
-    """Lets runs begin again; `catch_up` makes those that were missed first. May be repeated."""
+    """Resumes the schedule; `catch_up` first starts the runs that were missed. May be repeated."""
     schedule = find_schedule(connection, name)
     if schedule.state.name == "PAUSED":
         client = connection.client("schedules")
@@ -144,7 +144,7 @@ def resume_schedule(connection: Connection, name: str, *, catch_up: bool) -> Any
 
 
 def update_schedule(connection: Connection, name: str, changes: Mapping[str, Any]) -> Any:
-    """Changes fields of Schedule; what is not named stays. Vertex AI begins to count the runs anew."""
+    """Changes the given fields of Schedule. Vertex AI then counts the runs from zero again."""
     from google.cloud.aiplatform_v1 import Schedule
 
     schedule = find_schedule(connection, name)

@@ -52,7 +52,7 @@ def load_source(path: str, overlays: Sequence[str], settings: Sequence[str]) -> 
 
 
 def is_specification(path: str) -> bool:
-    """Says whether the file holds a compiled pipeline; other files are configurations or will be refused as such."""
+    """Returns whether the file contains a compiled pipeline; other files are taken for configurations."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

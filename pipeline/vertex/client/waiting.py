@@ -71,22 +71,22 @@ def _follow(connection: Connection, name: str, parsed: Specification, patience: 
                 return job
             if time.monotonic() + delay > limit:
                 raise Unreachable(
-                    f"the job {short} still runs after {patience.hours:g} h and goes on; 'hilir jobs show {short}' "
-                    f"looks at it, 'hilir jobs cancel {short}' ends it"
+                    f"the job {short} is still running after {patience.hours:g} h and continues; "
+                    f"'hilir jobs show {short}' shows its state, 'hilir jobs cancel {short}' stops it"
                 )
             time.sleep(delay)
 
 
 def _interrupt(connection: Connection, name: str, patience: Patience) -> Interrupted:
     short = name.rpartition("/")[2]
-    goes_on = f"interrupted; the job {short} goes on, 'hilir jobs cancel {short}' ends it"
+    continues = f"interrupted; the job {short} continues, 'hilir jobs cancel {short}' stops it"
     if patience.ask is None:
-        return Interrupted(goes_on)
+        return Interrupted(continues)
     try:
         wanted = patience.ask(f"cancel the job {short}?")
     except (KeyboardInterrupt, EOFError):
         wanted = False
     if not wanted:
-        return Interrupted(goes_on)
+        return Interrupted(continues)
     cancel_job(connection, name)
-    return Interrupted(f"interrupted; the job {short} is being canceled, 'hilir jobs show {short}' looks at it")
+    return Interrupted(f"interrupted; the job {short} is being canceled, 'hilir jobs show {short}' shows its state")

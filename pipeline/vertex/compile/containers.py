@@ -32,7 +32,7 @@ def containers(job: Json) -> Iterator[tuple[str, Json]]:
 
 
 def unknown_steps(place: str, names: Iterator[str] | list[str], known: list[str]) -> list[str]:
-    """Returns a sentence for each name that is no step."""
+    """Returns a sentence for each name that is not a step."""
     faults = []
     for name in names:
         if name not in known:

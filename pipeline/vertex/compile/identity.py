@@ -1,4 +1,4 @@
-"""Where and as whom a compiled job runs: written into the job, so that it needs no configuration beside it.
+"""Where and as whom a compiled job runs: written into the job, so that it needs no configuration.
 
 Account, network, key and labels are fields of PipelineJob (google/cloud/aiplatform/v1/pipeline_job.proto). Project and
 region are a part of the address that a job is sent to, so they are labels, which every client takes.
@@ -15,7 +15,7 @@ from hilir.pipeline.config.vertex import VertexSection
 Json = dict[str, Any]
 
 _PLACES = {"region": "hilir-region", "project": "hilir-project"}
-# https://cloud.google.com/vertex-ai/docs/general/labels; the name of a domain in front of a project's id is none.
+# https://cloud.google.com/vertex-ai/docs/general/labels; a project's id with the name of a domain is not one.
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 # Accounts, and resource names of networks and keys.
 _NAME = re.compile(r"[\w.:@/+-]*")
@@ -44,14 +44,14 @@ def check_identity(job: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(encryption, Mapping) or set(encryption) - {"kmsKeyName"}:
         yield "encryptionSpec: is not {kmsKeyName: name}; compile it again"
         encryption = {}
-    texts = {"serviceAccount": job.get("serviceAccount"), "network": job.get("network")}
-    for place, value in {**texts, "encryptionSpec.kmsKeyName": encryption.get("kmsKeyName")}.items():
+    names = {"serviceAccount": job.get("serviceAccount"), "network": job.get("network")}
+    for place, value in {**names, "encryptionSpec.kmsKeyName": encryption.get("kmsKeyName")}.items():
         if value is not None and not (isinstance(value, str) and _NAME.fullmatch(value)):
-            yield f"{place}: is {value!r:.80}, which is no name; compile it again"
+            yield f"{place}: is {value!r:.80}, which is not a valid name; compile it again"
     labels = job.get("labels") or {}
     for label in _PLACES.values():
         if label in labels and not _LABEL.fullmatch(labels[label]):
-            yield f"labels.{label}: is '{labels[label]:.80}', which is no name; compile it again"
+            yield f"labels.{label}: is '{labels[label]:.80}', which is not a valid name; compile it again"
 
 
 def labels_of(job: Mapping[str, Any], vertex: VertexSection) -> dict[str, str]:

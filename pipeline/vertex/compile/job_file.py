@@ -31,7 +31,7 @@ def compile_config(config: Config) -> dict[str, Any]:
 
 
 def serialize(job: dict[str, Any]) -> str:
-    """Returns the job as JSON, keys sorted, so that two compilations can be compared as texts."""
+    """Returns the job as JSON, keys sorted, so that two compilations can be compared as strings."""
     return json.dumps(job, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -36,7 +36,9 @@ def check_config(config: Config) -> list[str]:
     for key, (path, example) in paths.items():
         if path is not None and not path.startswith(("gs://", "/gcs/")):
             verb = "copy it to a bucket and give that path" if key in ("data.path", "schema.path") else "give a bucket"
-            faults.append(f"{key}: '{path}' is on this machine, which Vertex AI does not see; {verb}: {key}={example}")
+            faults.append(
+                f"{key}: '{path}' is on this machine, where Vertex AI cannot read it; {verb}: {key}={example}"
+            )
     if config.vertex.image is None:
         faults.append(
             "vertex.image: is not given; name the image of the steps, for example REGION-docker.pkg.dev/…:TAG"
@@ -100,7 +102,7 @@ def _scripts(parsed: Specification) -> Iterator[str]:
 def _runtime(parsed: Specification) -> Iterator[str]:
     directory = parsed.output_directory
     if not directory.startswith("gs://"):
-        yield f"runtimeConfig.gcsOutputDirectory: '{directory}' is no bucket; set pipeline.root to gs://BUCKET/pipelines"
+        yield f"runtimeConfig.gcsOutputDirectory: '{directory}' is not in a bucket; set pipeline.root to gs://BUCKET/pipelines"
     if parsed.failure_policy not in _POLICIES:
         policy = parsed.failure_policy
-        yield f"runtimeConfig.failurePolicy: there is no '{policy}'; there are {' and '.join(_POLICIES[:2])}"
+        yield f"runtimeConfig.failurePolicy: '{policy}' is not a policy; the policies are {' and '.join(_POLICIES[:2])}"

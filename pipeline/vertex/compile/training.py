@@ -1,4 +1,4 @@
-"""Lets a custom job with its own machines do the Trainer's work.
+"""Replaces the Trainer's work by a custom job with its own machines.
 
 The Trainer's container becomes the launcher of Google Cloud Pipeline Components, which creates the job, waits for it
 and cancels it with the step; the pools run what the Trainer's container would have run, with the same executor input
@@ -37,7 +37,7 @@ def use_pools(job: Json, config: Config) -> None:
             "--payload", payload,
             "--project", config.vertex.project or "{{$.pipeline_google_cloud_project_id}}",
             "--location", config.vertex.region,
-            # TFX refuses output parameters that are no artifacts, so the launcher's own goes to its own disk.
+            # TFX refuses output parameters that are not artifacts, so the launcher's own goes to its own disk.
             "--gcp_resources", "/tmp/gcp_resources",  # noqa: S108
         ],
     }  # fmt: skip

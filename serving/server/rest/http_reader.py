@@ -62,6 +62,7 @@ class RequestReader:
         self.body_size = 0
         self.loan = Loan(self.shared.budget)
         self.header_size = 0
+        self.fields_size = 0
         self.in_body = False
         self.offered = False
         self.refusal = Refused(400)
@@ -126,6 +127,9 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; fields after a chunked body are not headers (RFC 9110, section 6.5.1)."""
+        self.fields_size += len(name) + len(value)
+        if self.fields_size > self.shared.limits.max_header:
+            self._stop(431)
         if self.in_body:
             return
         name = name.lower()

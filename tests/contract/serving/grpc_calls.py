@@ -30,3 +30,10 @@ def fails(call, request, code, message):
         call(request, timeout=10)
     assert caught.value.code() is code
     assert message in caught.value.details()
+
+
+def examples(request, *values, feature="x"):
+    for value in values:
+        example = request.input.example_list.examples.add()
+        example.features.feature[feature].float_list.value.append(value)
+    return request

@@ -7,21 +7,11 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import (
     classification_pb2,
-    inference_pb2,
     predict_pb2,
     regression_pb2,
 )
 
-from tests.contract.serving.grpc_calls import HALF, fails, predict_request
-
-CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
-
-
-def examples(request, *values, feature="x"):
-    for value in values:
-        example = request.input.example_list.examples.add()
-        example.features.feature[feature].float_list.value.append(value)
-    return request
+from tests.contract.serving.grpc_calls import HALF, examples, fails, predict_request
 
 
 def test_predict(stub):
@@ -112,6 +102,16 @@ def test_tensor_content_and_typed_values_are_the_same(stub):
             predict_request(
                 x=text_format.Parse(
                     "dtype: DT_FLOAT tensor_shape { dim { size: 99999999 } dim { size: 99999999 } } float_val: 1",
+                    tf.make_tensor_proto(0.0).__class__(),
+                )
+            ),
+            "RESOURCE_EXHAUSTED",
+            "all requests together may hold",
+        ),
+        (
+            predict_request(
+                x=text_format.Parse(
+                    f"dtype: DT_FLOAT tensor_shape {{ dim {{ size: {2**62} }} dim {{ size: 2 }} }} float_val: 1",
                     tf.make_tensor_proto(0.0).__class__(),
                 )
             ),
@@ -207,51 +207,3 @@ def test_examples_errors(stub):
     del request.input.example_list.examples[:]
     message = "Name: <unknown>, Feature: x (data type: float) is required but could not be found"
     fails(stub.Regress, examples(request, 1.0, feature="other"), grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-def multi_request(*tasks):
-    request = inference_pb2.MultiInferenceRequest()
-    for name, signature, method in tasks:
-        request.tasks.add(method_name=method).model_spec.name = name
-        request.tasks[-1].model_spec.signature_name = signature
-    return examples(request, 2.0)
-
-
-def test_multi_inference(stub):
-    request = multi_request((HALF, "regress_x_to_y", REGRESS), (HALF, "classify_x_to_y", CLASSIFY))
-    results = stub.MultiInference(request, 5).results
-    assert results[0].regression_result.regressions[0].value == 3.0
-    assert results[1].classification_result.classifications[0].classes[0].score == 3.0
-    assert [r.model_spec.signature_name for r in results] == ["regress_x_to_y", "classify_x_to_y"]
-    assert {r.model_spec.version.value for r in results} == {123}
-
-
-@pytest.mark.parametrize(
-    ("tasks", "code", "message"),
-    [
-        ([], "INVALID_ARGUMENT", "ModelSpec has no name specified."),
-        (
-            [(HALF, "regress_x_to_y", REGRESS)] * 2,
-            "INVALID_ARGUMENT",
-            "Duplicate evaluation of signature: regress_x_to_y",
-        ),
-        (
-            [(HALF, "regress_x_to_y", REGRESS), ("half_plus_three", "classify_x_to_y", CLASSIFY)],
-            "INVALID_ARGUMENT",
-            "must access the same model name",
-        ),
-        (
-            [(HALF, "regress_x_to_y", REGRESS), ("", "classify_x_to_y", CLASSIFY)],
-            "INVALID_ARGUMENT",
-            "empty model name",
-        ),
-        ([(HALF, "nope", REGRESS)], "INVALID_ARGUMENT", "Requested signature not found in model graph: nope"),
-        (
-            [(HALF, "serving_default", "tensorflow/serving/predict")],
-            "UNIMPLEMENTED",
-            "Unsupported signature method_name: ",
-        ),
-    ],
-)
-def test_multi_inference_errors(stub, tasks, code, message):
-    fails(stub.MultiInference, multi_request(*tasks), getattr(grpc.StatusCode, code), message)

@@ -48,7 +48,7 @@ class Terminal:
 
 
 @pytest.mark.parametrize(
-    ("answer", "state", "told"), [("y", "canceled", "is being canceled"), ("n", "running", "goes on")]
+    ("answer", "state", "told"), [("y", "canceled", "is being canceled"), ("n", "running", "continues")]
 )
 def test_ctrl_c_asks_whether_to_cancel(vertex, settings, spec, hilir, answer, state, told) -> None:
     path = spec(lambda builder: builder.step("Sleep", "time.sleep(120)"), name="slow")

@@ -66,7 +66,7 @@ def test_jobs_are_listed_shown_and_canceled(hilir, vertex, spec) -> None:
     assert "is being canceled" in hilir("jobs", "cancel", slow).out
     next(iter(reversed(vertex.pipelines.running.values()))).thread.join(20)
     assert "was canceled" in hilir("jobs", "show", slow, "--wait", code=4).err
-    assert "ended already: canceled" in hilir("jobs", "cancel", slow).out
+    assert "has already ended: canceled" in hilir("jobs", "cancel", slow).out
 
 
 def test_unknown_job_is_a_sentence(hilir, vertex) -> None:
@@ -127,7 +127,7 @@ def test_waiting_survives_a_bad_network(hilir, vertex, spec) -> None:
 def test_deadline_leaves_the_job_alone(hilir, vertex, spec) -> None:
     path = spec(lambda builder: builder.step("Sleep", "time.sleep(60)"), name="slow")
     done = hilir("submit", path, "--wait", "--deadline", "0.0003", code=4)
-    assert "still runs after 0.0003 h and goes on; 'hilir jobs show slow-" in done.err
+    assert "is still running after 0.0003 h and continues; 'hilir jobs show slow-" in done.err
     assert "'hilir jobs cancel slow-" in done.err
 
 

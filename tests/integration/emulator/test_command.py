@@ -82,8 +82,8 @@ def test_folders_that_are_not_there_are_refused_at_once(tmp_path: Path) -> None:
     done = emulate(tmp_path, builder, *[part for mapping in mappings for part in ("--map", mapping)])
     assert done.returncode == 3
     assert done.stderr == (
-        f"hilir: --map gs://data={tmp_path}/no where: there is no such folder; correct it, or make it for steps that "
-        f"write there: mkdir -p '{tmp_path}/no where'\n"
+        f"hilir: --map gs://data={tmp_path}/no where: the folder does not exist; correct the path, or make it for "
+        f"steps that write there: mkdir -p '{tmp_path}/no where'\n"
     )
     assert not (tmp_path / "work").exists()
     (tmp_path / "no where").mkdir()

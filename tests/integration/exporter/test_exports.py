@@ -103,7 +103,7 @@ def test_a_pushed_version_is_exported_by_a_command(taxi_run):
     assert "tflite int8" in table
     missing = place.hilir("export", "bench", "99", "configs/taxi.yaml")
     assert missing.returncode == 3
-    assert "there is no version 99" in missing.stderr
+    assert "version 99 does not exist" in missing.stderr
 
 
 def test_an_unblessed_model_is_not_exported(digits_run, tmp_path):

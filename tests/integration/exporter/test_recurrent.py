@@ -57,7 +57,8 @@ def subject_of(project):
 
 
 def bounds(difference):
-    return {"difference": difference, "agreement": 0.9, "metric_loss": 0.01}
+    # The models are not trained: their answers are all near 0.5, on either side.
+    return {"difference": difference, "agreement": 0.0, "metric_loss": 0.01}
 
 
 def export_lite(project, folder, **variants):

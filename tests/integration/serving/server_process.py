@@ -82,8 +82,7 @@ def running(**flags):
     finally:
         box["loop"].call_soon_threadsafe(box["server"].stopping.set)
         thread.join(60)
-    if thread.is_alive():
-        raise AssertionError("the server did not stop")
+        assert not thread.is_alive(), "the server did not stop within a minute"
     if failure:
         raise failure[0]
 

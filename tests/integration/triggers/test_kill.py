@@ -70,7 +70,7 @@ def settle(daemon: Daemon, keys: list[str]) -> None:
     daemon.start()
     daemon.wait_watching()
     daemon.wait(lambda: len(daemon.rows("SELECT 1 FROM run WHERE state = 'succeeded'")) == len(keys), 120)
-    time.sleep(1)
+    daemon.wait(lambda: not daemon.rows("SELECT 1 FROM run WHERE state NOT IN ('succeeded', 'failed')"), 120)
     assert daemon.stop(signal.SIGTERM) == 0
 
 
@@ -137,7 +137,7 @@ def test_status_tells_what_was_decided_and_why(tmp_path):
     assert run["attempts"][0]["result"] == {"status": "succeeded"}
     assert [decision["text"] for decision in reversed(status["decisions"])] == [
         "call: labels were mended: run 1 is made",
-        "run 1 begins",
+        "run 1 starts",
         "run 1 succeeded",
     ]
     # A second daemon for the same model goes away and says who is there.

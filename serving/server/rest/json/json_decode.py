@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from hilir.serving.server.inference.memory import Take
+from hilir.serving.server.rest.json.json_numeric import count
 from hilir.serving.server.rest.json.json_text import debug_string
 from hilir.serving.server.status import StatusError, invalid_argument
 
@@ -70,7 +71,7 @@ def decoded_size(body: bytes) -> int:
     """
     if len(body) < _SMALL:
         return 0
-    return len(body) + _VALUE * body.count(b",") + _CONTAINER * (body.count(b"[") + body.count(b"{"))
+    return len(body) + _VALUE * count(body, b",") + _CONTAINER * (count(body, b"[") + count(body, b"{"))
 
 
 def decode(body: bytes) -> Any:

@@ -104,7 +104,12 @@ class LargeBody:
 
 def scanned_size(body: bytes) -> int:
     """About how many bytes `read_large` takes: a copy, and simdjson's notes and two arrays for each number."""
-    return len(body) + _SCANNED * (body.count(b",") + body.count(b"["))
+    return len(body) + _SCANNED * (count(body, b",") + count(body, b"["))
+
+
+def count(body: bytes, mark: bytes) -> int:
+    """How often a single character occurs, in pieces between which other threads get their turn."""
+    return sum([body.count(mark, start, start + _PIECE) for start in range(0, len(body), _PIECE)])
 
 
 def read_large(body: bytes) -> LargeBody | None:

@@ -98,6 +98,7 @@ def test_every_rest_answer_has_an_id(models, given, tmp_path):
     [
         (b"no HTTP\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000, b"431"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b"431"),
         (b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 2000\r\n\r\n", b"413"),
     ],
 )

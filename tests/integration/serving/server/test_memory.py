@@ -6,6 +6,7 @@ import stat
 import grpc
 import pytest
 import tensorflow as tf
+from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import (
     model_management_pb2,
     model_service_pb2_grpc,
@@ -48,9 +49,9 @@ def test_over_grpc(client):
         both = context.input.example_list_with_context
         both.context.features.feature["x"].float_list.value.append(1.0)
         both.context.features.feature["note"].bytes_list.value.append(bytes(1000))
-        both.examples.extend([{}] * 10)
+        both.examples.extend([example_pb2.Example()] * 10)
         assert len(stub.Regress(context, 30).result.regressions) == 10
-        both.examples.extend([{}] * 2000)
+        both.examples.extend([example_pb2.Example()] * 2000)
         assert "--max-request-memory" in refused(stub.Regress, context)
         status = channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")
         assert "may have 1048576 bytes" in refused(status, bytes(2 << 20))

@@ -68,7 +68,7 @@ def test_a_column_without_any_value_is_left_out(tmp_path):
 def test_a_ragged_row_is_named(tmp_path):
     path = write(tmp_path, HEADER + "1,60,a\n2,70\n3,80,b,c\n4,90,d\n")
     assert fault(path) == (
-        f"{path}: row 2 has 2 cells where the header has 3 (2 such rows in all): '2,70'; mend or remove it"
+        f"{path}: row 2 has 2 cells where the header has 3 (2 such rows in all): '2,70'; fix or remove it"
     )
 
 
@@ -77,28 +77,28 @@ def test_a_wrong_value_in_row_10000_is_named(tmp_path):
     rows[9999] = "ten,60,a"
     path = write(tmp_path, HEADER + "\n".join(rows) + "\n")
     assert fault(path) == (
-        f"{path}: column 'miles', row 10,000 holds 'ten', which is not a number like the column's other values; "
-        f"mend the row, or say 'data.columns: {{miles: string}}' if it is a column of texts"
+        f"{path}: column 'miles', row 10,000 contains 'ten', which is not a number like the column's other values; "
+        f"fix the row, or set 'data.columns: {{miles: string}}' if it is a column of strings"
     )
     assert len(read(path, {"miles": "string"})) == 15000
 
 
 def test_a_value_that_the_declared_type_refuses_is_named(tmp_path):
     path = write(tmp_path, HEADER + "1,60,a\n2,6o,b\n")
-    assert "column 'seconds', row 2 holds '6o', which is not a number" in fault(path, {"seconds": "int"})
+    assert "column 'seconds', row 2 contains '6o', which is not a number" in fault(path, {"seconds": "int"})
 
 
 def test_a_byte_that_is_not_utf8_is_named(tmp_path):
     path = write(tmp_path, HEADER.encode() + b"1,60,a\n2,60,caf\xe9\n")
     assert fault(path) == (
-        f"{path}: row 2 holds the byte 0xe9, which is not UTF-8; "
+        f"{path}: row 2 contains the byte 0xe9, which is not UTF-8; "
         f"save the file as UTF-8 (for example: iconv -f latin1 -t utf-8)"
     )
 
 
 def test_a_header_without_rows(tmp_path):
     path = write(tmp_path, HEADER)
-    assert fault(path) == f"{path}: holds a header and no rows; give a file with data"
+    assert fault(path) == f"{path}: has a header and no rows; give a file with data"
 
 
 def test_an_empty_file(tmp_path):
@@ -121,3 +121,12 @@ def test_a_declared_column_that_the_file_does_not_have(tmp_path):
 def test_a_gzip_file_that_is_cut_off(tmp_path):
     path = write(tmp_path, gzip.compress((HEADER + "1,60,a\n" * 1000).encode())[:-20], "data.csv.gz")
     assert fault(path).startswith(f"{path}: is not a whole gzip file (")
+
+
+def test_nan_in_a_column_of_numbers_is_a_missing_value(tmp_path):
+    path = write(tmp_path, HEADER + "1.5,60,nan\nnan,NaN,Ann\n2.5,70,x\n")
+    assert read(path) == [
+        {"miles": [1.5], "seconds": [60], "company": [b"nan"]},
+        {"company": [b"Ann"]},
+        {"miles": [2.5], "seconds": [70], "company": [b"x"]},
+    ]

@@ -195,5 +195,5 @@ def test_an_export_is_replaced_and_the_manifest_says_so(tmp_path):
     manifest = json.loads((tmp_path / "m" / "1" / "manifest.json").read_text())
     assert manifest["exports"] == {"tflite": {"variants": ["float16"]}}
     assert {path.name for path in (tmp_path / "m").iterdir()} == {".push.lock", "1", "exports"}
-    with pytest.raises(PushError, match="no version 7"):
+    with pytest.raises(PushError, match="version 7 with a manifest does not exist"):
         versions.replace_export(str(tmp_path / "m"), 7, "tflite", str(source), {})

@@ -17,6 +17,7 @@ SCHEMA = text_format.Parse(
     feature {{ name: "rooms" type: INT {COMPLETE} }}
     feature {{ name: "kind" type: BYTES domain: "kind" {COMPLETE} }}
     feature {{ name: "raw" type: FLOAT {COMPLETE} }}
+    feature {{ name: "mass" type: INT {COMPLETE} }}
     string_domain {{ name: "kind" value: "a" value: "b" }}
     """,
     schema_pb2.Schema(),
@@ -37,6 +38,7 @@ def preprocessing_fn(inputs):
         "size": dense(tft.scale_to_z_score(inputs["size"]), 0.0),
         "rooms": dense(inputs["rooms"], 7),
         "kind": dense(tft.compute_and_apply_vocabulary(inputs["kind"]), 9),
+        "heavy": dense(inputs["mass"], 0),
         "raw": tft.scale_to_z_score(inputs["raw"]),
     }
 """
@@ -48,9 +50,10 @@ def package(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "preprocessing.py").write_text(SOURCE)
+    (folder / "features.py").write_text("LABEL = 'heavy'\nLABEL_COLUMNS = ('mass',)\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield "emptiable"
-    for name in ("emptiable", "emptiable.preprocessing"):
+    for name in ("emptiable", "emptiable.preprocessing", "emptiable.features"):
         sys.modules.pop(name, None)
 
 
@@ -61,6 +64,7 @@ def test_cells_may_be_empty_where_the_function_gives_them_a_value(package):
     specs = schema_utils.schema_as_feature_spec(schema).feature_spec
     assert {name: type(spec).__name__ for name, spec in specs.items()} == {
         "size": "VarLenFeature", "rooms": "VarLenFeature", "kind": "VarLenFeature", "raw": "FixedLenFeature",
+        "mass": "FixedLenFeature",
     }  # fmt: skip
     features = {feature.name: feature for feature in schema.feature}
     assert features["size"].presence == schema_pb2.FeaturePresence(min_count=1)
@@ -85,7 +89,7 @@ def test_one_column_for_which_it_must_be_dense_keeps_the_others():
             else inputs["kind"],
         }
 
-    assert find_optional(SCHEMA, mixed) == {"size", "rooms", "kind"}
+    assert find_optional(SCHEMA, mixed) == {"size", "rooms", "kind", "mass"}
 
 
 def test_a_batch_without_a_value_keeps_its_rows(package):

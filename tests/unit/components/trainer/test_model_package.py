@@ -74,11 +74,30 @@ def test_a_missing_package():
 
 def test_an_import_that_is_not_installed(write):
     name = write(model="import no_such_library\n")
-    assert fail(name) == f"{name}.model: imports 'no_such_library', which is not installed; install it"
+    message = fail(name)
+    assert message.startswith(f"{name}.model: imports 'no_such_library', which is not installed (")
+    assert message.endswith(f"{name}/model.py:1); install it")
 
 
 def test_a_syntax_error(write):
-    assert "model.py, line 1: " in fail(write(model="def build_model(\n"))
+    message = fail(write(model="def build_model(\n"))
+    assert "model: SyntaxError: '(' was never closed (" in message
+    assert message.endswith("model.py:1); fix that line")
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("{}['x']", "KeyError: 'x'"),
+        ("class TooFew(Exception): pass\nraise TooFew('rows')", "TooFew: rows"),
+    ],
+)
+def test_what_the_package_raises_when_it_is_imported(write, line, error):
+    name = write(features=line)
+    message = fail(name)
+    assert message.startswith(f"{name}.features cannot be imported: {error} (")
+    assert f"{name}/features.py:" in message
 
 
 def test_a_hyperparameter_that_there_is_not(write):

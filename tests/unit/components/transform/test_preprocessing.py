@@ -33,7 +33,7 @@ def test_a_column_that_the_data_lacks_is_named(package):
         preprocessing_fn({"x": 3, "fare": 2}, make_custom_config(package, "abc"))
     assert str(caught.value) == (
         "reader.preprocessing reads the column 'label', which the data does not have; "
-        "mend the data, or preprocessing_fn; the columns are fare, x"
+        "fix the data, or preprocessing_fn; the columns are fare, x"
     )
 
 

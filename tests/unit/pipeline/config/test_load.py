@@ -55,19 +55,44 @@ def test_a_missing_value_is_called_missing(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        (
+            "vertex.labels={Team: x}",
+            "--set vertex.labels: vertex.labels.Team: the key must match pattern '^[a-z][a-z0-9_-]{0,62}$', "
+            "and is 'Team'",
+        ),
+        (
+            "vertex.retries.steps={a.b: -1}",
+            "--set vertex.retries.steps: vertex.retries.steps.a.b: must be greater than or equal to 0, and is -1",
+        ),
+        (
+            "data.columns={1: x}",
+            "--set data.columns: data.columns.1: must be 'int', 'float' or 'string', and is 'x'",
+        ),
+        (
+            "export.metric=none",
+            "--set export.metric: export.metric names the metric 'none', which is not among evaluate.metrics "
+            "['auc', 'accuracy', 'loss', 'example_count']",
+        ),
+    ],
+)
+def test_a_fault_names_the_setting_that_made_it(setting, fault):
+    assert faults(setting) == [fault]
+
+
 def test_a_name_that_vertex_would_refuse_is_refused_everywhere():
     (found,) = faults("model.name=My_Model")
-    assert found == (
-        "--set model.name: model.name: string should match pattern '^[a-z0-9][a-z0-9-]{0,127}$', and is 'My_Model'"
-    )
+    assert found == ("--set model.name: model.name: must match pattern '^[a-z0-9][a-z0-9-]{0,127}$', and is 'My_Model'")
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "mine.yaml: there is no such file; give the path of a configuration, for example configs/taxi.yaml"),
+        (None, "mine.yaml: does not exist; give the path of a configuration, for example configs/taxi.yaml"),
         ("train: [", "mine.yaml, line 2, column 1: is not valid YAML: "),
-        ("- a\n- b\n", "mine.yaml: holds a list, not keys and values; see configs/base.yaml"),
+        ("- a\n- b\n", "mine.yaml: contains a list, not keys and values; see configs/base.yaml"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, fault):

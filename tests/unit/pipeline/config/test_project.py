@@ -141,7 +141,7 @@ def test_the_configurations_are_those_with_a_model_package(project):
     assert find_configs() == [Path("mine.yaml"), Path("second.yml")]
     code, _, told = call("config", "check")
     assert code == 2
-    assert "CONFIG is missing, and here are mine.yaml, second.yml; name one of them" in told
+    assert "CONFIG is missing, and there are several here: mine.yaml, second.yml; name one of them" in told
 
 
 def test_without_one_in_the_folder_those_in_configs_count(project):

@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, artifact_type, output
 
+SLOW = """
+limit = time.time() + 60
+while not os.path.exists({noted!r}):
+    assert time.time() < limit
+    time.sleep(0.01)
+"""
 
-def test_a_failure_stops_what_depends_on_it_and_nothing_else(emulate: Emulator) -> None:
+
+def add_failure(builder: Builder, folder: Path, program: str) -> str:
+    """Adds a step that fails; returns the program of a step that runs until the failure has been noted."""
+    noted = str(folder / "noted")
+    builder.step("bad", program)
+    whenever = {"triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}}
+    builder.step("note", f"open({noted!r}, 'w').close()", after=["bad"], task=whenever)
+    return SLOW.format(noted=noted)
+
+
+def test_a_failure_stops_what_depends_on_it_and_nothing_else(emulate: Emulator, tmp_path: Path) -> None:
     builder = Builder()
-    builder.step("bad", "raise ValueError('no such luck')")
+    builder.step("slow", add_failure(builder, tmp_path, "raise ValueError('no such luck')"))
     builder.step("after", "pass", after=["bad"])
-    builder.step("slow", "time.sleep(0.3)")
     builder.step("later", "print('went on')", after=["slow"])
     outcome = emulate(builder.job())
-    assert outcome.states == {"bad": "failed", "after": "skipped", "slow": "done", "later": "done"}
+    assert outcome.states == {"bad": "failed", "note": "done", "after": "skipped", "slow": "done", "later": "done"}
     assert outcome.error == f"bad: ValueError: no such luck (log: {outcome.folder}/logs/bad.log)"
 
 
-def test_fail_fast_begins_nothing_after_a_failure(emulate: Emulator) -> None:
+def test_fail_fast_starts_nothing_after_a_failure(emulate: Emulator, tmp_path: Path) -> None:
     builder = Builder()
-    builder.step("bad", "sys.exit(3)")
-    builder.step("slow", "time.sleep(0.6)")
+    builder.step("slow", add_failure(builder, tmp_path, "sys.exit(3)"))
     builder.step("later", "pass", after=["slow"])
     job = builder.job()
     job["runtimeConfig"]["failurePolicy"] = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
     outcome = emulate(job)
-    assert outcome.states == {"bad": "failed", "slow": "done", "later": "skipped"}
+    assert outcome.states == {"bad": "failed", "note": "done", "slow": "done", "later": "skipped"}
     assert outcome.error.startswith("bad: ended with exit code 3 (log: ")
 
 
-def test_fail_fast_reaches_inner_dags(emulate: Emulator) -> None:
+def test_fail_fast_reaches_inner_dags(emulate: Emulator, tmp_path: Path) -> None:
     builder = Builder()
-    builder.step("slow", "time.sleep(0.6)")
+    slow = add_failure(builder, tmp_path, "sys.exit(3)")
+    outer = dict(builder.tasks)
+    builder.tasks.clear()
+    builder.step("slow", slow)
     builder.step("later", "pass", after=["slow"])
     inner = dict(builder.tasks)
     builder.tasks.clear()
-    builder.step("bad", "sys.exit(3)")
+    builder.tasks.update(outer)
     builder.components["group"] = {"dag": {"tasks": inner}}
     builder.tasks["group"] = {"taskInfo": {"name": "group"}, "componentRef": {"name": "group"}}
     job = builder.job()
-    assert emulate(job).states == {"bad": "failed", "slow": "done", "later": "done"}
+    assert emulate(job).states == {"bad": "failed", "note": "done", "slow": "done", "later": "done"}
+    (tmp_path / "noted").unlink()
     job["runtimeConfig"]["failurePolicy"] = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
-    assert emulate(job).states == {"bad": "failed", "slow": "done", "later": "skipped"}
+    assert emulate(job).states == {"bad": "failed", "note": "done", "slow": "done", "later": "skipped"}
 
 
 def test_inner_dags_pass_values_in_and_out(emulate: Emulator) -> None:

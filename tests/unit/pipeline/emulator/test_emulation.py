@@ -243,7 +243,7 @@ def test_a_step_that_writes_no_output_fails(emulate: Emulator) -> None:
     assert errors["make"].startswith("ended well and wrote neither its output 'model' (")
     assert errors["count"].startswith("ended well and did not write its output parameter 'n' (")
     assert "is not an ExecutorOutput" in errors["garble"]
-    assert errors["wrong"] == "the output parameter 'n' is 'many', which is no NUMBER_INTEGER"
+    assert errors["wrong"] == "the output parameter 'n' is 'many', which is not a NUMBER_INTEGER"
 
 
 def test_output_parameters_from_their_own_files(emulate: Emulator) -> None:
@@ -267,7 +267,7 @@ def test_a_command_that_does_not_exist(emulate: Emulator) -> None:
     outcome = emulate(builder.job())
     assert outcome.states == {"lost": "failed"}
     assert outcome.error == (
-        "lost: there is no program 'no-such-program' here, though its image may have one; install it"
+        "lost: the program 'no-such-program' is not installed here, though its image may have it; install it"
     )
 
 
@@ -297,16 +297,21 @@ def test_another_thread_can_cancel(emulate: Emulator) -> None:
     builder = Builder()
     builder.step("long", "time.sleep(60)")
     parsed = make_plan(builder.job(), (), (), emulate.folder)
-    cancel = threading.Event()
-    threading.Timer(0.5, cancel.set).start()
-    board = emulation.make_board("job", parsed)
+    cancel, board = threading.Event(), emulation.make_board("job", parsed)
+
+    def cancel_once_it_runs() -> None:
+        while board.nodes["long"].state != "running":
+            time.sleep(0.02)
+        cancel.set()
+
+    threading.Thread(target=cancel_once_it_runs, daemon=True).start()
     with pytest.raises(Canceled):
         emulation.run(parsed, board, emulate.folder, Store(emulate.folder / "m.sqlite"), emulation.Options(), cancel)
     assert board.nodes["long"].state == "failed"
 
 
 def _is_gone(pid: int) -> bool:
-    limit = time.time() + 5
+    limit = time.time() + 30
     while time.time() < limit:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -69,18 +69,18 @@ FAULTY = [
     (f"{SPEC}/root/dag/task", {}, 'no field named "task"'),
     (f"{SPEC}/schemaVersion", "2.0.0", "only 2.1.0 is read"),
     (f"{TASKS}/use/dependentTasks", "make", "dependentTasks"),
-    (f"{TASKS}/use/dependentTasks", ["nobody"], "waits for 'nobody', which is no task here"),
+    (f"{TASKS}/use/dependentTasks", ["nobody"], "waits for unknown task 'nobody'; compile again"),
     (f"{TASKS}/make/dependentTasks", ["use"], "in a circle: make → use → make|in a circle: use → make → use"),
-    (f"{TASKS}/use/inputs/artifacts/model/taskOutputArtifact/producerTask", "ghost", "is to come from 'ghost'"),
+    (f"{TASKS}/use/inputs/artifacts/model/taskOutputArtifact/producerTask", "ghost", "unknown task 'ghost'"),
     (f"{TASKS}/use/inputs/artifacts/model/taskOutputArtifact/outputArtifactKey", "x", "'make' has no output 'x'"),
-    (f"{TASKS}/use/inputs/parameters/n/taskOutputParameter/producerTask", "make_task", "is to come from 'make_task'"),
+    (f"{TASKS}/use/inputs/parameters/n/taskOutputParameter/producerTask", "make_task", "unknown task 'make_task'"),
     (f"{TASKS}/use/inputs/parameters/n/taskOutputParameter/outputParameterKey", "m", "has no output parameter 'm'"),
-    (f"{TASKS}/use/inputs/parameters/n", {"componentInputParameter": "lines"}, "there is no parameter 'lines' here"),
+    (f"{TASKS}/use/inputs/parameters/n", {"componentInputParameter": "lines"}, "unknown parameter 'lines'"),
     (f"{TASKS}/use/inputs/parameters/n", {}, "parameter n: has no source"),
     (f"{TASKS}/use/inputs/parameters/n", ..., "the parameter 'n' has no value"),
-    (f"{TASKS}/use/inputs/artifacts/model", ..., "the input artifact 'model' comes from nowhere"),
-    (f"{TASKS}/use/componentRef/name", "nothing", "there is no component 'nothing'"),
-    (f"{EXECUTORS}/use_executor", ..., "there is no executor 'use_executor'"),
+    (f"{TASKS}/use/inputs/artifacts/model", ..., "the input artifact 'model' has no source; connect it"),
+    (f"{TASKS}/use/componentRef/name", "nothing", "references unknown component 'nothing'; compile again"),
+    (f"{EXECUTORS}/use_executor", ..., "references unknown executor 'use_executor'; compile again"),
     (f"{EXECUTORS}/use_executor", {}, "executor use_executor: is empty"),
     (f"{COMPONENTS}/use/executorLabel", ..., "component use: has neither a dag nor an executor"),
     (f"{COMPONENTS}/make/outputDefinitions/artifacts/model/artifactType/instanceSchema", "title: tfx.Modell\n",
@@ -104,8 +104,8 @@ FAULTY = [
     ("runtimeConfig/gcsOutputDirectory", "gs://test-bucket/../../evil", "leads out of its bucket's folder; give a"),
     ("runtimeConfig/inputArtifacts", {}, "unknown field inputArtifacts"),
     ("runtimeConfig/parameterValues", True, "is not names and values"),
-    ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is no NUMBER_INTEGER"),
-    ("runtimeConfig/parameterValues", {"lines": 1}, "lines: there is no such parameter; there are rows"),
+    ("runtimeConfig/parameterValues", {"rows": "many"}, "rows: is 'many', which is not a NUMBER_INTEGER"),
+    ("runtimeConfig/parameterValues", {"lines": 1}, "is not a parameter of this pipeline; its parameters are rows"),
 ]  # fmt: skip
 UNSUPPORTED = [
     (f"{TASKS}/use/parameterIterator", {"itemInput": "n", "items": {"raw": "[1]"}}, "loops .parameter_iterator."),
@@ -152,8 +152,13 @@ def test_components_that_contain_themselves_are_refused() -> None:
     ("setting", "message"),
     [
         ("rows", "--parameter rows: is not of the form name=value"),
-        ("rowes=4", "--parameter rowes: there is no such parameter; did you mean 'rows'?"),
-        ("rows=many", "--parameter rows: the value is 'many', which is no NUMBER_INTEGER; give another value"),
+        ("rowes=4", "--parameter rowes: is not a parameter of this pipeline; did you mean 'rows'?"),
+        ("rows=many", "--parameter rows: the value is 'many', which is not a NUMBER_INTEGER; give another value"),
+        (
+            "rows=99999999999999999999",
+            "--parameter rows: the value is '99999999999999999999', with a number that Vertex AI cannot keep; "
+            "give another value",
+        ),
     ],
 )
 def test_wrong_parameters_are_refused(setting: str, message: str) -> None:
@@ -243,7 +248,11 @@ def with_machines() -> Json:
     builder.executors["train_executor"] = {"customJob": {"customJob": {"displayName": "t", "jobSpec": spec}}}
     arguments = ["--runner=DataflowRunner", "--max_num_workers=10"]
     builder.executors["flow_executor"]["container"]["args"] = arguments
-    identity = {"serviceAccount": "a@b", "network": "n", "encryptionSpec": {"kmsKeyName": "k"}}
+    identity = {
+        "serviceAccount": "a@b.iam.gserviceaccount.com",
+        "network": "projects/1/global/networks/n",
+        "encryptionSpec": {"kmsKeyName": "projects/p/locations/us-east1/keyRings/r/cryptoKeys/k"},
+    }
     return builder.job() | identity | {"labels": {"team": "blue", "hilir-region": "us-east1"}}
 
 

@@ -90,13 +90,12 @@ def _snake(pool: Json) -> Json:
 
 
 def test_a_failed_worker_ends_the_job(emulate: Emulator) -> None:
-    outcome = emulate(training([pool("time.sleep(60)"), pool("raise ValueError('worker is ill')")]))
+    outcome = emulate(training([pool("import signal; signal.pause()"), pool("raise ValueError('worker is ill')")]))
     assert outcome.states == {"train": "failed", "use": "skipped"}
     assert outcome.error == (
         "train: workerpool1-0 ended with exit code 1: ValueError: worker is ill; "
         f"the whole traceback is in {outcome.folder}/logs/train.workerpool1-0.log"
     )
-    assert outcome.board.nodes["train"].seconds < 30
 
 
 def test_a_job_restarts_with_its_workers(emulate: Emulator) -> None:
@@ -110,7 +109,7 @@ def test_a_job_restarts_with_its_workers(emulate: Emulator) -> None:
 
 
 def test_the_timeout_ends_the_job(emulate: Emulator) -> None:
-    outcome = emulate(training([pool("time.sleep(60)")], {"timeout": "0.5s"}))
+    outcome = emulate(training([pool("import signal; signal.pause()")], {"timeout": "0.5s"}))
     assert "train: the training job's timeout of 0.5 s is over; all replicas were ended" in outcome.error
 
 

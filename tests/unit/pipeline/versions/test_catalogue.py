@@ -49,7 +49,7 @@ def test_the_stable_version(root):
 
 
 def test_a_version_that_is_not_there_is_refused(root):
-    with pytest.raises(ConfigError, match=f"{root}/taxi: there is no version 3; 'hilir models list'"):
+    with pytest.raises(ConfigError, match=f"{root}/taxi: version 3 does not exist; 'hilir models list'"):
         find_version(root / "taxi", 3)
     with pytest.raises(ConfigError, match="is on an object store"):
         open_root("gs://bucket/models")

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2, regression_pb2
 
 from hilir.serving.server.grpc.message_size import SMALL, parsed_size
@@ -85,7 +86,7 @@ def test_gzip_in_parts_is_the_same(size):
 
 def regression(count: int) -> bytes:
     request = regression_pb2.RegressionRequest()
-    request.input.example_list.examples.extend([{}] * count)
+    request.input.example_list.examples.extend([example_pb2.Example()] * count)
     return request.SerializeToString()
 
 

@@ -106,7 +106,7 @@ def test_the_whole_input_and_the_input_inside_json() -> None:
 
 
 def test_placeholders_that_stand_for_nothing() -> None:
-    with pytest.raises(StepError, match="stands for nothing here"):
+    with pytest.raises(StepError, match="has no value here"):
         placeholders.fill("{{$.inputs.parameters['none']}}", GIVEN, {})
 
 

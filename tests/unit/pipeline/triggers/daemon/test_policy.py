@@ -60,7 +60,7 @@ def test_what_keeps_a_run_waiting():
     assert gate(109)[0] == 110
     assert gate(200, holds=["span 9 is not complete"]) == (None, "span 9 is not complete")
     until, reason = gate(200, starts=[20, 50, 60])
-    assert (until, reason) == (20 + DAY, "3 runs began in the last 24 hours, and watch.runs_a_day is 3")
+    assert (until, reason) == (20 + DAY, "3 runs started in the last 24 hours, and watch.runs_a_day is 3")
     assert gate(200, starts=[10, 20, 50, 60])[0] == 20 + DAY
     assert gate(159, ended=[Ended("failed", 100)]) == (160, "1 failed in a row (watch.backoff)")
     assert gate(160, ended=[Ended("failed", 100)]) is None

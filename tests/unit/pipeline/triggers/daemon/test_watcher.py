@@ -76,7 +76,7 @@ def test_a_run_that_is_made_during_a_tick_does_not_wait_for_the_time_at_which_th
 
     bench.watcher._clock = clock
     bench.tick()
-    assert bench.decisions() == ["data: because of a: run 1 is made", "run 1 begins"]
+    assert bench.decisions() == ["data: because of a: run 1 is made", "run 1 starts"]
     bench.wait_begun(1)
 
 
@@ -130,7 +130,7 @@ def test_a_program_that_does_not_exist_is_a_configuration_error(bench):
     bench.tick(10)
     bench.wait_ended()
     assert bench.runs() == ["failed"]
-    assert "mend watch.program" in (bench.state.folder / "runs" / "1-1.err").read_text()
+    assert "fix watch.program" in (bench.state.folder / "runs" / "1-1.err").read_text()
 
 
 def test_at_most_so_many_runs_a_day(bench):
@@ -142,7 +142,7 @@ def test_at_most_so_many_runs_a_day(bench):
     bench.fire("d")
     bench.tick(3600)
     assert bench.runs()[-1] == "waiting"
-    assert "3 runs began in the last 24 hours, and watch.runs_a_day is 3" in bench.decisions()[-1]
+    assert "3 runs started in the last 24 hours, and watch.runs_a_day is 3" in bench.decisions()[-1]
     bench.tick(DAY - 3600)
     bench.wait_ended()
     assert bench.runs() == ["succeeded"] * 4

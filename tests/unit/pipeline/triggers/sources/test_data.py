@@ -65,7 +65,7 @@ def test_a_span_that_is_being_written_holds_runs_and_fires_when_it_is_stable(fol
 def test_a_marker_completes_a_span_at_once(tmp_path):
     folder = Folder(tmp_path, marker="_SUCCESS")
     folder.write("day-1/a.csv")
-    assert folder.look(10_000).hold.endswith("day-1/_SUCCESS is not there yet")
+    assert folder.look(10_000).hold.endswith("day-1/_SUCCESS does not exist yet")
     folder.write("day-1/_SUCCESS", "")
     assert keys(folder.look(10_001)) == ["data:1:-1"]
 

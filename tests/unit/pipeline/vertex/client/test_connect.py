@@ -167,9 +167,16 @@ def test_endpoint_may_be_a_number():
 
 
 def test_account_of_deployed_versions_reaches_the_step():
-    settings = ["vertex.project=p", "vertex.service_account=steps@p", "vertex.push.service_account=serving@p"]
+    settings = [
+        "vertex.project=p",
+        "vertex.service_account=steps@p.iam.gserviceaccount.com",
+        "vertex.push.service_account=serving@p.iam.gserviceaccount.com",
+    ]
     target = make_target(load("configs/taxi.yaml", settings=settings).config)
-    assert (target.service_account, target.push.service_account) == ("steps@p", "serving@p")
+    assert (target.service_account, target.push.service_account) == (
+        "steps@p.iam.gserviceaccount.com",
+        "serving@p.iam.gserviceaccount.com",
+    )
 
 
 def test_name_of_a_model_that_cannot_be_an_id():

@@ -1,4 +1,4 @@
-"""What a submission asks for: its upper bound, its source, its spans, its schedule."""
+"""What a submission asks for: its source, its spans, its schedule."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from hilir.pipeline.cli.main import _run
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.spec.cost import DEFAULT_HOURS, find_bound
+from hilir.pipeline.spec.cost import find_bound
 from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import parse
 from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
@@ -27,46 +27,6 @@ def diamond() -> Builder:
     builder.step("Right", "", after=["First"])
     builder.step("Last", "", after=["Left", "Right"])
     return builder
-
-
-def test_each_step_counts_once():
-    bound = find_bound(parse(diamond().job()))
-    assert bound.machine_hours == 4 * DEFAULT_HOURS
-    assert [demand.step for demand in bound.demands] == ["First", "Left", "Right", "Last"]
-
-
-def test_the_bound_of_a_job_of_many_steps_is_found_at_once():
-    builder = Builder()
-    for number in range(200):
-        builder.step(f"Step{number}", "", after=[f"Step{number - 2}"] if number > 1 else [])
-    assert find_bound(parse(builder.job())).machine_hours == 200 * DEFAULT_HOURS
-
-
-def test_attempts_and_machines_count():
-    builder = diamond()
-    builder.tasks["Left"]["retryPolicy"] = {"maxRetryCount": 2}
-    resources = {"cpuLimit": 8.0, "memoryLimit": 32.0, "accelerator": {"type": "NVIDIA_L4", "count": "2"}}
-    builder.executors["Left_executor"]["container"]["resources"] = resources
-    left = next(demand for demand in find_bound(parse(builder.job())).demands if demand.step == "Left")
-    assert (left.attempts, left.machine) == (3, "(8 cores, 32 GB, 2 NVIDIA_L4)")
-
-
-def test_training_pools_and_dataflow_workers_count():
-    builder = diamond()
-    pools = [
-        {"machine_spec": {"machine_type": "a2-highgpu-1g", "accelerator_type": "A100"}, "replica_count": 1},
-        {"machine_spec": {"machine_type": "n1-standard-8"}, "replica_count": 3},
-    ]
-    payload = {"job_spec": {"worker_pool_specs": pools, "scheduling": {"timeout": "7200s"}}}
-    container = builder.executors["Left_executor"]["container"]
-    container |= {"command": ["python3", "-m", LAUNCHER], "args": ["--payload", json.dumps(payload)]}
-    container = builder.executors["Right_executor"]["container"]
-    container["args"] = ["--runner=DataflowRunner", "--max_num_workers=10", "--worker_machine_type=n2-standard-4"]
-    bound = find_bound(parse(builder.job()))
-    demands = {(demand.step, demand.machine): (demand.count, demand.hours) for demand in bound.demands}
-    assert demands["Left (training)", "a2-highgpu-1g with 1 A100"] == (1, 2)
-    assert demands["Left (training)", "n1-standard-8"] == (3, 2)
-    assert demands["Right (Dataflow)", "n2-standard-4"] == (10, DEFAULT_HOURS)
 
 
 def test_specifications_and_configurations_are_told_apart(tmp_path):
@@ -96,20 +56,20 @@ LAUNCH = {"image": "h:1", "command": ["python3", "-m", LAUNCHER]}
     ("path", "value", "message"),
     [
         (("pipelineSpec", "pipelineInfo"), ..., "the pipeline's name '': Vertex AI takes a-z, 0-9 and '-'"),
-        (("pipelineSpec", "deploymentSpec"), ..., "component First: there is no executor 'First_executor'"),
-        (("pipelineSpec", "components"), ..., "root: task First: there is no component 'First'; compile again"),
-        ((*TASKS, "Left", "componentRef"), ..., "root: task Left: there is no component ''; compile again"),
+        (("pipelineSpec", "deploymentSpec"), ..., "component First: references unknown executor 'First_executor'"),
+        (("pipelineSpec", "components"), ..., "root: task First: references unknown component 'First'; compile again"),
+        ((*TASKS, "Left", "componentRef"), ..., "root: task Left: references unknown component ''; compile again"),
         ((*TASKS, "Left", "retryPolicy"), {"maxRetryCount": -1}, "maxRetryCount is -1; give 0 or more"),
         (ARGS, ["--runner=DataflowRunner", "--max_num_workers=many"],
-         "step Left: --max_num_workers=many is no number of workers; give 1 or more"),
+         "step Left: --max_num_workers=many is not a number of workers; give 1 or more"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload"]},
          "step Left: the custom job's launcher has no readable --payload; compile again"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload", "{"]},
          "step Left: the custom job's launcher has no readable --payload; compile again"),
         (ARGS[:-1], {**LAUNCH, "args": ["--payload", '{"job_spec": {"worker_pool_specs": 3}}']},
-         "step Left: its custom job is none of Vertex AI's: "),
-        (("labels",), ["x"], "labels: are not names and texts; write them as {name: text}"),
-        (("runtimeConfig", "failurePolicy"), "SOMETIMES", "runtimeConfig.failurePolicy: there is no 'SOMETIMES'"),
+         "step Left: its custom job is not valid on Vertex AI: "),
+        (("labels",), ["x"], "labels: are not names and values; write them as {name: value}"),
+        (("runtimeConfig", "failurePolicy"), "SOMETIMES", "runtimeConfig.failurePolicy: 'SOMETIMES' is not a policy"),
     ],
 )  # fmt: skip
 def test_damaged_specification_is_refused_in_a_sentence(tmp_path, path, value, message):
@@ -253,13 +213,13 @@ def test_compiled_file_is_submitted_as_its_configuration_is(monkeypatch, capsys,
 def test_command_line_is_above_what_was_compiled(capsys, tmp_path):
     file = tmp_path / "pipeline.json"
     job = diamond().job()
-    job |= {"serviceAccount": "a@b.iam", "network": "projects/1/global/networks/n"}
+    job |= {"serviceAccount": "a@b.iam.gserviceaccount.com", "network": "projects/1/global/networks/n"}
     job["labels"] = {"hilir-region": "europe-west4", "hilir-project": "theirs", "team": "blue"}
     file.write_text(dump(job))
     settings = ("vertex.region=us-east1", "vertex.network=null", "vertex.labels.team=red")
     request = dry_run(capsys, str(file), *[part for setting in settings for part in ("--set", setting)])
     assert request["parent"] == "projects/theirs/locations/us-east1"
-    assert request["pipelineJob"]["serviceAccount"] == "a@b.iam"
+    assert request["pipelineJob"]["serviceAccount"] == "a@b.iam.gserviceaccount.com"
     assert request["pipelineJob"]["labels"] == {"team": "red"}
     assert "network" not in request["pipelineJob"]
 
@@ -283,11 +243,11 @@ def test_local_path_is_not_sent(capsys, tmp_path, path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"serviceAccount": ["x"]}, "serviceAccount: is ['x'], which is no name"),
-        ({"network": "${oc.env:HOME}"}, "network: is '${oc.env:HOME}', which is no name"),
+        ({"serviceAccount": ["x"]}, "serviceAccount: is ['x'], which is not a valid name"),
+        ({"network": "${oc.env:HOME}"}, "network: is '${oc.env:HOME}', which is not a valid name"),
         ({"encryptionSpec": "k"}, "encryptionSpec: is not {kmsKeyName: name}"),
-        ({"encryptionSpec": {"kmsKeyName": 3}}, "encryptionSpec.kmsKeyName: is 3, which is no name"),
-        ({"labels": {"hilir-region": "${a}"}}, "labels.hilir-region: is '${a}', which is no name"),
+        ({"encryptionSpec": {"kmsKeyName": 3}}, "encryptionSpec.kmsKeyName: is 3, which is not a valid name"),
+        ({"labels": {"hilir-region": "${a}"}}, "labels.hilir-region: is '${a}', which is not a valid name"),
     ],
 )
 def test_damaged_identity_is_refused(tmp_path, fields, message):
@@ -317,9 +277,9 @@ def test_machines_of_the_endpoint_are_told_apart(monkeypatch, capsys, tmp_path):
     file = tmp_path / "digits.json"
     file.write_text(json.dumps(source.job))
     assert _run(["submit", str(file), "--dry-run"]) == 0
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("and, ")]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("until undeployed")]
     assert line == (
-        "and, until undeployed, 12 x g2-standard-4 with 1 NVIDIA_L4 of the endpoint digits (VertexPusher: 4 versions "
+        "until undeployed: 12 x g2-standard-4 with 1 NVIDIA_L4 of the endpoint digits (VertexPusher: 4 versions "
         "with up to 3 each; one version more during a push, and each older one that still has traffic)"
     )
     inputs = source.job["pipelineSpec"]["root"]["dag"]["tasks"]["VertexPusher"]["inputs"]["parameters"]

@@ -35,13 +35,13 @@ def test_the_reviewed_job_has_no_fault(job: dict[str, Any]) -> None:
 def test_local_paths_of_the_configuration_are_refused_with_the_alternative() -> None:
     config = load("configs/digits.yaml", (), ["vertex.bucket=my-bucket"]).config
     assert check_config(config) == [
-        "pipeline.root: 'out/pipelines' is on this machine, which Vertex AI does not see; give a bucket: "
+        "pipeline.root: 'out/pipelines' is on this machine, where Vertex AI cannot read it; give a bucket: "
         "pipeline.root=gs://my-bucket/pipelines",
-        "serving.root: 'out/models' is on this machine, which Vertex AI does not see; give a bucket: "
+        "serving.root: 'out/models' is on this machine, where Vertex AI cannot read it; give a bucket: "
         "serving.root=gs://my-bucket/models",
-        "data.path: 'data/digits' is on this machine, which Vertex AI does not see; copy it to a bucket and give that "
-        "path: data.path=gs://my-bucket/data/digits",
-        "schema.path: 'configs/schemas/digits.pbtxt' is on this machine, which Vertex AI does not see; copy it to a "
+        "data.path: 'data/digits' is on this machine, where Vertex AI cannot read it; copy it to a bucket and give "
+        "that path: data.path=gs://my-bucket/data/digits",
+        "schema.path: 'configs/schemas/digits.pbtxt' is on this machine, where Vertex AI cannot read it; copy it to a "
         "bucket and give that path: schema.path=gs://my-bucket/schemas/digits.pbtxt",
         "vertex.image: is not given; name the image of the steps, for example REGION-docker.pkg.dev/…:TAG",
     ]
@@ -191,7 +191,7 @@ def test_local_paths_in_arguments_and_a_local_root_are_refused(job: dict[str, An
     container(job, "Transform")["args"].append("--temp_location=/home/me/tmp")
     job["runtimeConfig"]["gcsOutputDirectory"] = "out/pipelines"
     assert check_job(job) == [
-        "runtimeConfig.gcsOutputDirectory: 'out/pipelines' is no bucket; set pipeline.root to gs://BUCKET/pipelines",
+        "runtimeConfig.gcsOutputDirectory: 'out/pipelines' is not in a bucket; set pipeline.root to gs://BUCKET/pipelines",
         "step Transform: the argument '/home/me/tmp' is a path of this machine; give a gs:// path",
     ]
 
@@ -240,6 +240,6 @@ def test_dangling_parts_are_refused(job: dict[str, Any]) -> None:
     del job["pipelineSpec"]["deploymentSpec"]["executors"]["Trainer_executor"]
     job["pipelineSpec"]["root"]["dag"]["tasks"]["Pusher"]["dependentTasks"] = ["Nobody"]
     assert check_job(job) == [
-        "component Trainer: there is no executor 'Trainer_executor'; compile again",
-        "root: task Pusher: waits for 'Nobody', which is no task here; compile again",
+        "component Trainer: references unknown executor 'Trainer_executor'; compile again",
+        "root: task Pusher: waits for unknown task 'Nobody'; compile again",
     ]

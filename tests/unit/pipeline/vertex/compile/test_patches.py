@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,57 @@ def test_parameters_stand_for_values(job: Json) -> None:
     assert check_job(job) == []
 
 
+NESTED_MODEL = """
+from pydantic import BaseModel, ConfigDict
+
+
+class Optimizer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    rate: float = 0.1
+    momentum: float = 0.5
+
+
+class Hyperparameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    units: int = 8
+    optimizer: Optimizer = Optimizer(momentum=0.9)
+
+
+def build_model(hparams): ...
+"""
+
+
+@pytest.mark.parametrize(("written", "optimizer"), [("{}", (0.1, 0.9)), ("{optimizer: {momentum: 0.25}}", (0.1, 0.25))])
+def test_hyperparameters_that_are_not_set_can_be_parameters(
+    job: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, optimizer: tuple[float, float]
+) -> None:
+    package = tmp_path / "nested_example"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "features.py").write_text("LABEL = 'label'\nLABEL_COLUMNS = ('label',)\n")
+    (package / "preprocessing.py").write_text("def preprocessing_fn(inputs): ...\n")
+    (package / "model.py").write_text(NESTED_MODEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    keys = (
+        "[train.hyperparameters.optimizer.rate, train.hyperparameters.units, train.hyperparameters.optimizer.momentum]"
+    )
+    config = configured("model.package=nested_example", f"train.hyperparameters={written}", f"vertex.parameters={keys}")
+    task = find_task(job, "Trainer")
+    assert task is not None
+    source = task["inputs"]["parameters"]["custom_config"]["runtimeValue"]
+    content = json.loads(source["constant"])
+    content["train"]["hyperparameters"] = dict(config.train.hyperparameters)
+    source["constant"] = json.dumps(content)
+    assert parameters.expose(job, config) == []
+    values = job["runtimeConfig"]["parameterValues"]
+    names = [f"train_hyperparameters_{name}" for name in ("optimizer_rate", "units", "optimizer_momentum")]
+    assert [values[name] for name in names] == [optimizer[0], 8, optimizer[1]]
+    text = source["constant"]
+    for name, value in zip(names, ("0.7", "3", "0.8"), strict=True):
+        text = text.replace(f"{{{{$.inputs.parameters['{name}']}}}}", value)
+    assert json.loads(text)["train"]["hyperparameters"] == {"units": 3, "optimizer": {"rate": 0.7, "momentum": 0.8}}
+
+
 @pytest.mark.parametrize(
     "key", ["model.name", "train.hyperparameters", "train.none", "none", "evaluate.thresholds", "train.tune.trials"]
 )
@@ -113,8 +165,9 @@ def test_what_cannot_be_a_parameter_is_refused(job: Json, key: str) -> None:
 
 def test_dataflow_replaces_the_local_runner_of_chosen_steps(job: Json) -> None:
     config = configured(
-        "vertex.dataflow.steps=[Transform]", "vertex.dataflow.public_ips=false", "vertex.dataflow.subnetwork=s",
-        "vertex.project=my-project", "vertex.service_account=a@b", "vertex.labels={team: blue}",
+        "vertex.dataflow.steps=[Transform]", "vertex.dataflow.public_ips=false",
+        "vertex.dataflow.subnetwork=regions/us-central1/subnetworks/s",
+        "vertex.project=my-project", "vertex.service_account=a@b.iam.gserviceaccount.com", "vertex.labels={team: blue}",
     )  # fmt: skip
     assert patches.apply_patches(job, config) == []
     found = dict(containers(job))
@@ -125,10 +178,13 @@ def test_dataflow_replaces_the_local_runner_of_chosen_steps(job: Json) -> None:
     options = PipelineOptions(found["Transform"]["args"][3:])
     cloud, workers = options.view_as(GoogleCloudOptions), options.view_as(WorkerOptions)
     assert (cloud.project, cloud.region, cloud.labels) == ("my-project", "us-central1", ["team=blue"])
-    assert (cloud.temp_location, cloud.service_account_email) == ("gs://my-bucket/dataflow/tmp", "a@b")
+    assert (cloud.temp_location, cloud.service_account_email) == (
+        "gs://my-bucket/dataflow/tmp",
+        "a@b.iam.gserviceaccount.com",
+    )
     assert (workers.sdk_container_image, workers.machine_type) == ("host/hilir:1.0", "n2-standard-4")
     assert (workers.max_num_workers, workers.disk_size_gb, workers.use_public_ips) == (10, 50, False)
-    assert workers.subnetwork == "s"
+    assert workers.subnetwork == "regions/us-central1/subnetworks/s"
 
 
 def test_dataflow_says_what_it_lacks(job: Json) -> None:
@@ -145,9 +201,11 @@ def test_training_pools_are_a_custom_job_that_its_api_accepts(job: Json) -> None
         "{machine_type: n1-standard-8, replicas: 3, disk_gb: 200, image: 'host/gpu:2'}, "
         "{machine_type: ct5lp-hightpu-4t, tpu_topology: 2x2}]"
     )
+    key = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
     config = configured(
-        f"vertex.training.pools={pools}", "vertex.training.spot=true", "vertex.service_account=a@b",
-        "vertex.network=projects/1/global/networks/n", "vertex.labels={team: blue}", "vertex.encryption_key=k",
+        f"vertex.training.pools={pools}", "vertex.training.spot=true",
+        "vertex.service_account=a@b.iam.gserviceaccount.com",
+        "vertex.network=projects/1/global/networks/n", "vertex.labels={team: blue}", f"vertex.encryption_key={key}",
     )  # fmt: skip
     patches.apply_patches(job, config)
     training.use_pools(job, config)
@@ -168,8 +226,11 @@ def test_training_pools_are_a_custom_job_that_its_api_accepts(job: Json) -> None
     assert third.machine_spec.tpu_topology == "2x2"
     assert custom_job.job_spec.scheduling.timeout.total_seconds() == 24 * 3600
     assert custom_job.job_spec.scheduling.strategy == aiplatform_v1.Scheduling.Strategy.SPOT
-    assert (custom_job.job_spec.service_account, custom_job.labels) == ("a@b", {"team": "blue"})
-    assert custom_job.encryption_spec.kms_key_name == "k"
+    assert (custom_job.job_spec.service_account, custom_job.labels) == (
+        "a@b.iam.gserviceaccount.com",
+        {"team": "blue"},
+    )
+    assert custom_job.encryption_spec.kms_key_name == key
 
 
 def test_images_of_pools_are_checked(job: Json) -> None:
