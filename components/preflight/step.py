@@ -22,6 +22,7 @@ from hilir.components.trainer.fit import build_network, fit
 from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced
 from hilir.components.trainer.model_package import ModelPackage
+from hilir.components.trainer.state.weights import build_optimizer
 from hilir.components.trainer.training_job import TrainingJob
 
 
@@ -72,10 +73,19 @@ def take_step(
     )
     what = f"{remedy}; the label '{package.label}' is {describe(label)}{_describe_range(label)}"
     with stage("one training step", package.name, what), without_progress():
-        trained = fit(job, package, transform, "one_device")
+        trained = fit(job, package, transform, "one_device", callbacks=[_BuildOptimizer()])
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
     _require_finite(figures, trained.network, package, {**features, package.label: label})
     return Step(trained.network, figures)
+
+
+class _BuildOptimizer(keras.callbacks.Callback):
+    """Makes the optimizer's variables before the step, which is traced twice if it has to make them itself."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        del logs
+        if self.model.built:
+            build_optimizer(self.model)
 
 
 def require_monitored(monitored: dict[str, str], figures: Iterable[str]) -> None:
