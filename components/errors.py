@@ -36,5 +36,9 @@ class TrainingError(ComponentError):
     """A training cannot be set up as asked, or did not come to its end."""
 
 
+class LossIsNaN(TrainingError):
+    """A loss is not a number."""
+
+
 class EvaluationError(ComponentError):
     """A model cannot be evaluated as configured."""

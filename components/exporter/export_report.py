@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tfx.dsl.io import fileio
@@ -59,6 +59,15 @@ def write_report(folder: str, report: dict[str, Any]) -> None:
     """Writes `export.json` into the folder."""
     with fileio.open(os.path.join(folder, NAME), "w") as file:
         file.write(json.dumps({"schema": SCHEMA} | report, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_failed(folder: str, report: dict[str, Any], variants: Iterable[str], error: Exception) -> dict[str, Any]:
+    """Empties the folder but for a report that none of the variants could be converted; returns the report."""
+    fileio.rmtree(folder)
+    fileio.makedirs(folder)
+    failed = report | {"variants": {}, "failed": dict.fromkeys(variants, str(error) or type(error).__name__)}
+    write_report(folder, failed)
+    return failed
 
 
 def read_report(folder: str) -> dict[str, Any]:

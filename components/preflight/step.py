@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from hilir.components.errors import PreflightError
+from hilir.components.errors import LossIsNaN, PreflightError
 from hilir.components.preflight.sample import Sample, write_rows
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
@@ -24,6 +24,7 @@ from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
+from hilir.components.trainer.state.weights import build_optimizer
 from hilir.components.trainer.training_job import TrainingJob
 
 
@@ -92,13 +93,17 @@ def take_step(
         write_rows(os.path.join(folder, "train.gz"), train),
         write_rows(os.path.join(folder, "eval.gz"), evaluation),
     )
+    batch = {**inputs, **targets, **{str(package.weight): each for each in weight}}
     what = ", ".join(f"the label '{name}' is {describe(each)}{_describe_range(each)}" for name, each in targets.items())
     with stage("one training step", package.name, f"{remedy}; {what}"), without_progress():
-        trained = fit(job, package, transform, "one_device", labels=labels)
+        try:
+            trained = fit(job, package, transform, "one_device", callbacks=[_BuildOptimizer()], labels=labels)
+        except LossIsNaN:
+            # The trainer says where else to look; here the rows are at hand.
+            _require_finite({"loss": math.nan}, network, package, batch)
+            raise
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
-    _require_finite(
-        figures, trained.network, package, {**inputs, **targets, **{str(package.weight): each for each in weight}}
-    )
+    _require_finite(figures, trained.network, package, batch)
     return Step(trained.network, figures)
 
 
@@ -107,6 +112,15 @@ def _name_labels(target: Any, package: ModelPackage) -> dict[str, tf.Tensor]:
     if isinstance(package.label, str):
         return {package.label: target}
     return dict(zip(package.label.values(), target.values(), strict=True))
+
+
+class _BuildOptimizer(keras.callbacks.Callback):
+    """Makes the optimizer's variables before the step, which is traced twice if it has to make them itself."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        del logs
+        if self.model.built:
+            build_optimizer(self.model)
 
 
 def require_monitored(monitored: dict[str, str], figures: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from hilir.components.errors import TrainingError
+from hilir.components.errors import LossIsNaN
 from hilir.components.trainer.model.compression import make_pruning_callbacks
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.state.checkpoint import Checkpoints, SaveCheckpoints
@@ -50,7 +50,7 @@ class StopAtNan(keras.callbacks.Callback):
         """Looks at the mean loss of the epoch so far.
 
         Raises:
-            TrainingError: it is not a number.
+            LossIsNaN: it is not a number.
         """
         self._check(logs, f"step {batch + 1}")
 
@@ -58,7 +58,7 @@ class StopAtNan(keras.callbacks.Callback):
         """Looks at the figures of the epoch; several replicas have none before.
 
         Raises:
-            TrainingError: the loss, in training or evaluation, is not a number.
+            LossIsNaN: the loss, in training or evaluation, is not a number.
         """
         del epoch
         self._check(logs, "its end")
@@ -66,7 +66,7 @@ class StopAtNan(keras.callbacks.Callback):
     def _check(self, logs: dict[str, float] | None, place: str) -> None:
         for name in ("loss", "val_loss"):
             if math.isnan((logs or {}).get(name, 0.0)):
-                raise TrainingError(
+                raise LossIsNaN(
                     f"{name} is not a number (NaN) in epoch {self._epoch + 1} at {place}; look for features without "
                     f"bounds or with infinite values (a division or logarithm in preprocessing_fn), for labels outside "
                     f"the range of the loss, and try a lower learning rate or train.gradient_clipping"

@@ -60,13 +60,17 @@ def check_import(config: Config) -> Iterator[Finding]:
         package = load_package(config.model.package)
         package.make_hyperparameters(config.train.hyperparameters)
     except ModelPackageError as error:
-        fact, _, remedy = str(error).rpartition("; ")
-        yield Finding(name, fact, remedy)
+        yield _split(name, str(error), "fix it")
         return
     yield Finding(name, "can be imported, its hyperparameters fit")
     for fault in find_metric_faults(config.evaluate, package.label):
-        fact, _, remedy = fault.rpartition("; ")
-        yield Finding("evaluate.metrics", fact or fault, remedy or "correct it")
+        yield _split("evaluate.metrics", fault, "correct it")
+
+
+def _split(what: str, message: str, otherwise: str) -> Finding:
+    """Returns the finding of a message, whose remedy is behind its last semicolon if it has one."""
+    fact, _, remedy = message.rpartition("; ")
+    return Finding(what, fact, remedy) if fact else Finding(what, message, otherwise)
 
 
 def needs_import(config: Config) -> bool:

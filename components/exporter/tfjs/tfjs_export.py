@@ -14,7 +14,7 @@ import tensorflow as tf
 from hilir.components.exporter.edge_model import SIGNATURE, EdgeModel, prepare
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.export_input import Subject
-from hilir.components.exporter.export_report import describe_saved_model, finish, write_report
+from hilir.components.exporter.export_report import describe_saved_model, finish, write_failed, write_report
 from hilir.components.exporter.measure import RUNS, gzipped_size
 from hilir.components.exporter.parity import Reference, compare
 from hilir.components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs
@@ -45,19 +45,10 @@ def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str, *, skip: 
     """
     try:
         return _export(subject, settings, folder)
-    except ExportError as error:
+    except Exception as error:
         if not skip:
             raise
-        shutil.rmtree(folder)
-        Path(folder).mkdir()
-        report = {
-            "format": FORMAT,
-            "model": subject.model,
-            "variants": {},
-            "failed": dict.fromkeys(settings.variants, str(error)),
-        }
-        write_report(folder, report)
-        return report
+        return write_failed(folder, {"format": FORMAT, "model": subject.model}, settings.variants, error)
 
 
 def _export(subject: Subject, settings: TFJSSettings, folder: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from hilir.components.exporter.edge_model import EdgeModel, prepare, write_single
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.export_input import Subject
-from hilir.components.exporter.export_report import describe_saved_model, finish
+from hilir.components.exporter.export_report import describe_saved_model, finish, write_failed
 from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
 from hilir.components.exporter.parity import Reference, compare
 from hilir.components.exporter.reference import (
@@ -51,6 +51,17 @@ def export_tflite(
     Raises:
         ExportError: a conversion failed; a variant that is merely out of bounds is left out and reported.
     """
+    try:
+        return _export(subject, calibration, settings, folder, skip=skip)
+    except Exception as error:
+        if not skip:
+            raise
+        return write_failed(folder, {"format": FORMAT, "model": subject.model}, settings.variants, error)
+
+
+def _export(
+    subject: Subject, calibration: Rows, settings: TFLiteSettings, folder: str, *, skip: bool
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         edge = prepare(subject.saved_model, work)
         reference = make_reference(edge, subject.rows, subject.metric)

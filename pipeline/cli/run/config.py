@@ -37,6 +37,7 @@ def check(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     # The command lives for a quarter of a second; the cycle collector would take a tenth of it.
     gc.disable()
     from hilir.pipeline.config import load
+    from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import require, require_all
     from hilir.pipeline.run.package_check import check_import, check_sources, needs_import
 
@@ -44,7 +45,9 @@ def check(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> 
     require(found)
     require_all(check_sources(found))
     if needs_import(found):
-        require_all(check_import(found))
+        with reserved():
+            findings = list(check_import(found))
+        require_all(findings)
     click.echo(f"{config}: ok")
 
 

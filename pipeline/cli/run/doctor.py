@@ -18,6 +18,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
+    from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config
     from hilir.pipeline.run.doctor import check_beam, check_host
     from hilir.pipeline.run.package_check import check_import, check_sources
@@ -28,9 +29,11 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     findings = [*check_host(), check_beam()]
     if loaded is not None:
         findings += check_config(loaded.config)
-        faults = list(check_sources(loaded.config))
+        findings += check_sources(loaded.config)
         # What cannot be found is not imported.
-        findings += faults or (check_import(loaded.config) if all(finding.ok for finding in findings) else [])
+        if all(finding.ok for finding in findings):
+            with reserved():
+                findings += check_import(loaded.config)
     for finding in findings:
         mark = click.style("ok", fg="green") if finding.ok else click.style("!!", fg="red")
         remedy = f"\n      → {finding.remedy}" if finding.remedy else ""

@@ -150,7 +150,7 @@ def check_case(folder, seed: int) -> None:
         "label": "one training step: ",
         "loss": "with loss for the output 'else', which it does not have",
         "metric": "is not an output of the model",
-        "feature": "one batch through the network: ",
+        "feature": "and preprocessing_fn returns the features ",
         "monitor": "train.early_stopping.monitor is 'val_nothing', which the training does not report",
     }
     assert sentences[mistake] in told or "finite" in told or "the loss of" in told, told

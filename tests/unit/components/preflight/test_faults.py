@@ -87,7 +87,8 @@ FAULTS = {
         {"shape = (1,)": "shape = (2,)"},
     ),
     "missing feature": Fault(
-        ("one batch through the network: ",), {'("size", "weight")}': '("size", "weight", "height")}'}
+        ("has the inputs 'city', 'height', 'size', 'weight', and preprocessing_fn returns the features",),
+        {'("size", "weight")}': '("size", "weight", "height")}'},
     ),
     "error while building": Fault(
         ("building the model: KeyError: 'nowhere'", "model.py:22"), {"    shape = (1,)": "    shape = {}['nowhere']"}

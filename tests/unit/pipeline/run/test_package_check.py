@@ -80,7 +80,7 @@ def test_hyperparameters_are_checked_by_the_packages_class(find):
 
 def test_an_error_of_the_package_is_told_with_its_message(find):
     (found,) = find(check_import, model="raise RuntimeError('no such table')\n")
-    assert found.startswith("model.package 'mine': cannot be imported: RuntimeError: no such table")
+    assert found.startswith("model.package 'mine': mine.model cannot be imported: RuntimeError: no such table")
     assert found.endswith("; fix it")
 
 

@@ -162,6 +162,33 @@ def test_a_model_of_mostly_zeros_is_stored_sparsely(tmp_path):
     assert len(convert(pruned, "float32", sparse=True)) < 0.6 * len(convert(pruned, "float32"))
 
 
+def test_variants_that_cannot_be_converted_are_skipped_if_so_asked(subject, rows, tmp_path):
+    from dataclasses import replace
+
+    import tensorflow as tf
+
+    from hilir.components.exporter.export_report import summarize
+    from hilir.components.exporter.tflite.tflite_export import export_tflite
+    from hilir.components.pusher.manifest import describe_export
+    from tests.unit.components.exporter.conftest import write_model
+
+    def extra(features):
+        return tf.cast(tf.strings.length(tf.strings.as_string(features["fare"])), tf.float32)
+
+    write_model(str(tmp_path / "model"), extra)
+    (tmp_path / "export").mkdir()
+    unconvertible = replace(subject, saved_model=str(tmp_path / "model"))
+    arguments = (unconvertible, rows, settings(float32=LOOSE), str(tmp_path / "export"))
+    with pytest.raises(ExportError) as caught:
+        export_tflite(*arguments)
+    report = export_tflite(*arguments, skip=True)
+    assert report["variants"] == {}
+    assert report["failed"] == {"float32": str(caught.value)}
+    assert list(summarize(report)) == [f"tflite float32: skipped: {caught.value}"]
+    described = describe_export(str(tmp_path / "export"))
+    assert (described["variants"], described["refused"]) == ([], {"float32": [str(caught.value)]})
+
+
 def test_a_model_without_the_signature_is_refused(tmp_path):
     import tensorflow as tf
 
