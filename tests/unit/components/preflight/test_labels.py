@@ -68,7 +68,9 @@ def test_classes_of_all_rows_weights_and_class_weights(tmp_path):
 @pytest.mark.parametrize("label", ['("kind", "price")', '{"kind": "kind", "price": "price"}'])
 def test_several_labels(tmp_path, label):
     features = f'LABEL = {label}\nLABEL_COLUMNS = ("kind", "price")\nWEIGHT = "share"\n'
-    report = check(tmp_path, features, ("price",), ACCURACY)
+    settings = ("export.tflite.variants=[float32]", "export.metric=accuracy")
+    report = check(tmp_path, features, ("price",), ACCURACY, settings)
+    assert report.variants == ["TensorFlow Lite float32"]
     assert {"loss", "kind_loss", "price_loss"} <= report.figures.keys()
 
 
