@@ -50,6 +50,7 @@ COPY src src
 COPY requirements/tools.txt requirements/tfjs.txt requirements/
 COPY scripts/glibc.sh scripts/
 COPY deploy/browser deploy/browser
+COPY analysis analysis
 COPY configs configs
 COPY analysis analysis
 COPY components components

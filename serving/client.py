@@ -231,7 +231,7 @@ class GrpcClient:
         """
         from tensorflow_serving.apis import predict_pb2
 
-        from hilir.serving.server.servables.tensors import from_proto, to_proto
+        from hilir.serving.server.tensors.tensor_proto import from_proto, to_proto
 
         if version is not None and label is not None:
             raise PredictionFailed(_BOTH)

@@ -32,6 +32,8 @@ class Search(base_tuner.BaseTuner):
     trials and trains none.
     """
 
+    _best: float | None = None
+
     def search(self, *arguments: Any, **named: Any) -> None:
         """Searches; on the machine that started the chief, returns when the chief has written down the best.
 
@@ -79,9 +81,8 @@ class Search(base_tuner.BaseTuner):
             )
         better = min if tuning.direction == "min" else max
         value = float(better(history[tuning.objective]))
-        # The oracle knows the trials of all machines.
-        known = [other.score for other in self.oracle.get_best_trials(1)]
-        best = better([value, *known])
+        # Where several machines search, each knows its own trials.
+        best = self._best = better(value, value if self._best is None else self._best)
         # Trials are numbered from 0.
         figures = {"trial": f"{int(trial.trial_id) + 1}/{tuning.trials}", f"best {tuning.objective}": round(best, 4)}
         report_progress(figures)

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from hilir.pipeline.config.schema import Config
 
+NODES = (
+    "ExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "LastPush",
+    "ExampleValidator",
+    "DataGate",
+    "Transform",
+    "Preflight",
+    "Tuner",
+    "Trainer",
+    "LatestBlessed",
+    "Evaluator",
+    "TFLiteExporter",
+    "TFJSExporter",
+    "Pusher",
+    "VertexPusher",
+)
+"""Those that there may be, in their order."""
+
 
 def list_nodes(config: Config) -> list[str]:
     """Returns the names of the nodes that `hilir.pipeline.graph.build` makes, in its order."""
     wanted = {
-        "ExampleGen": True,
-        "StatisticsGen": True,
-        "SchemaGen": True,
-        "LastPush": True,
-        "ExampleValidator": True,
-        "DataGate": True,
-        "Transform": True,
-        "Preflight": True,
         "Tuner": config.train.tune.enabled,
-        "Trainer": True,
-        "LatestBlessed": True,
-        "Evaluator": True,
         "TFLiteExporter": bool(config.export.tflite.variants),
         "TFJSExporter": bool(config.export.tfjs.variants),
-        "Pusher": True,
         "VertexPusher": config.vertex.push.enabled,
     }
-    return [name for name, is_wanted in wanted.items() if is_wanted]
+    return [name for name in NODES if wanted.get(name, True)]
 
 
 def check_name(config: Config) -> str:

@@ -247,8 +247,7 @@ class ModelServer:
             settings = self.lifecycle.models.get(name)
             if settings is not None:
                 folder = Path(settings.base_path) / str(max(versions))
-                line = write_curl(folder, name, address, token=self.tokens is not None)
-                if line is not None:
+                if line := write_curl(folder, name, address, token=self.tokens is not None):
                     self.say(f"Try {name}: {line}")
 
     async def _keep_up_to_date(self, log: RequestLog | NoLog) -> None:

@@ -103,7 +103,10 @@ def test_the_answer_is_the_models_with_the_names_of_the_classes(section, project
     shown = json.loads(section.locator(".answers").get_attribute("data-values"))
     np.testing.assert_allclose(shown["probabilities"], answers["probabilities"][0], atol=1e-5)
     np.testing.assert_allclose(shown["age"], answers["age"][0, 0], atol=1e-5)
-    age, species = section.locator(".answer").all_inner_texts()
+    age, species = (
+        section.locator(f".answers > div:has(> p:text-is('{name}')) .answer").inner_text()
+        for name in ("age", "probabilities")
+    )
     assert float(age) == pytest.approx(answers["age"][0, 0], rel=1e-3)
     assert species == CLASSES[int(answers["probabilities"][0].argmax())]
     assert section.locator(".bars .name").all_inner_texts() == list(CLASSES)

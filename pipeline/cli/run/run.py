@@ -14,7 +14,22 @@ from hilir.pipeline.cli.options import (
 )
 
 
-@click.command()
+class RunCommand(click.Command):
+    """Takes the word after `--no-cache` for its node only if there is such a node: it may be the configuration."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the command line; a `--no-cache` without a node gets an empty one."""
+        from hilir.pipeline.config.nodes import NODES
+
+        following = [*args[1:], ""]
+        parted = [
+            "--no-cache=" if word == "--no-cache" and after not in NODES else word
+            for word, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, parted)
+
+
+@click.command(cls=RunCommand)
 @config_argument
 @overlay_option
 @set_option
@@ -34,7 +49,7 @@ from hilir.pipeline.cli.options import (
     is_flag=False,
     flag_value="",
     metavar="[NODE]",
-    help="Run this step even if nothing has changed; without NODE, at the end of the line, every step.",
+    help="Run this step even if nothing has changed; without NODE, every step.",
 )
 @json_option
 def run(

@@ -35,8 +35,8 @@ from hilir.serving.server.inference.signatures import (
 )
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable, Signature, signature_map
-from hilir.serving.server.servables.tensors import entry, from_proto, serialize
 from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors.tensor_proto import entry, from_proto, serialize
 
 _METADATA_FIELD = "signature_def"
 # A float's own four bytes, three times: as the tensor's, the entry's and the response's.

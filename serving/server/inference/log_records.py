@@ -15,7 +15,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from hilir.serving.server.inference.signatures import Plan, read_classifications, read_regressions
 from hilir.serving.server.servables.servable import Outputs
-from hilir.serving.server.servables.tensors import to_proto
+from hilir.serving.server.tensors.tensor_proto import to_proto
 
 _REDACTED = "REDACTED"
 # Larger tensors are described in the JSON log, not written out.

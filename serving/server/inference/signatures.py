@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.servable import Servable, Signature
-from hilir.serving.server.servables.tensors import from_proto
 from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors import dtypes
+from hilir.serving.server.tensors.tensor_proto import from_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 CLASSIFY_METHOD = "tensorflow/serving/classify"

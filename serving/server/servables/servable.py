@@ -14,11 +14,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.servables.run_errors import Feed, explain_failure
 from hilir.serving.server.servables.session_call import make_function
 from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors import dtypes
 
 Outputs = list[np.ndarray]
 """What a run returns, in the order of its fetches."""

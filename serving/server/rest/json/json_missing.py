@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hilir.serving.missing import MISSING_INT, MISSING_NUMBER, MISSING_STRING
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
+from hilir.serving.server.tensors import dtypes
 
 _MISSING = {dtypes.FLOAT: MISSING_NUMBER, dtypes.INT64: MISSING_INT, dtypes.STRING: MISSING_STRING}
 _KEYS = ("instances", "inputs")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from hilir.serving.server.servables import dtypes
+from hilir.serving.server.tensors import dtypes
 
 _LIMITS: dict[int, tuple[int, int]] = {
     **dict.fromkeys(dtypes.SMALL_INTS, (-(2**31), 2**31 - 1)),

@@ -15,9 +15,9 @@ from hilir.serving.server.rest.json.json_decode import decode_object
 from hilir.serving.server.rest.json.json_missing import replace_missing
 from hilir.serving.server.rest.json.json_tensor import column_to_array, is_base64_object, rows_to_arrays
 from hilir.serving.server.rest.json.json_text import debug_string
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.tensors import dtypes
 
 # Given a signature's name (empty for the default), its inputs.
 FindInputs = Callable[[str], Mapping[str, InputSpec]]

@@ -11,8 +11,8 @@ import orjson
 
 from hilir.serving.server.rest.json.json_predict import Format
 from hilir.serving.server.rest.json.json_text import format_floats, nest_inline, nest_pretty, quote
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.status import StatusError, invalid_argument
+from hilir.serving.server.tensors import dtypes
 
 # Above this many numbers the shortest digits are written, not TensorFlow Serving's: the same values, sooner.
 _EXACT_DIGITS = 16_384

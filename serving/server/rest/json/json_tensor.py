@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from hilir.serving.server.rest.json.json_text import debug_string, type_name
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import Code, StatusError, invalid_argument
+from hilir.serving.server.tensors import dtypes
 
 # numpy's own limit on dimensions; TensorFlow's is 254, and no kernel takes more than 8.
 MAX_RANK = 64

@@ -37,3 +37,21 @@ def test_unknown_nodes_are_refused_without_importing_tfx(tmp_path):
 def test_each_of_the_two_options_is_checked(capsys, option):
     assert _run(["run", "configs/digits.yaml", option, "Tuner"]) == 3
     assert f"{option} Tuner: there is no such node" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "uncached"),
+    [
+        (["--no-cache", "my.yaml"], "my.yaml", ("",)),
+        (["my.yaml", "--no-cache"], "my.yaml", ("",)),
+        (["--no-cache", "Trainer", "my.yaml"], "my.yaml", ("Trainer",)),
+        (["my.yaml", "--no-cache", "Trainer", "--no-cache", "Pusher"], "my.yaml", ("Trainer", "Pusher")),
+        (["my.yaml", "--no-cache", "--json"], "my.yaml", ("",)),
+        (["my.yaml"], "my.yaml", ()),
+    ],
+)
+def test_no_cache_takes_a_node_and_never_the_configuration(words, config, uncached):
+    from hilir.pipeline.cli.run.run import run
+
+    parsed = run.make_context("run", words).params
+    assert (parsed["config"], parsed["uncached"]) == (config, uncached)

@@ -14,10 +14,10 @@ from tensorflow_serving.apis import predict_pb2
 from hilir.serving.server.inference.memory import Loan, MemoryBudget
 from hilir.serving.server.rest.json.json_examples import decode_examples
 from hilir.serving.server.rest.json.json_predict import decode_predict
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
-from hilir.serving.server.servables.tensors import from_proto
 from hilir.serving.server.status import StatusError
+from hilir.serving.server.tensors import dtypes
+from hilir.serving.server.tensors.tensor_proto import from_proto
 
 SECONDS = float(os.environ.get("HILIR_FUZZ_SECONDS", "2"))
 # What is kept anyway: parsers, caches, and the requests that are too small to be counted.

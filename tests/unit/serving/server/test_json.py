@@ -17,9 +17,9 @@ from hilir.serving.server.rest.json.json_response import (
     encode_regressions,
 )
 from hilir.serving.server.rest.json.json_text import debug_string
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.servables.input_spec import InputSpec
 from hilir.serving.server.status import Code, StatusError
+from hilir.serving.server.tensors import dtypes
 
 
 def read(body, **specs):

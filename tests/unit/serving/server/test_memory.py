@@ -12,8 +12,8 @@ from hilir.serving.server.grpc.message_size import SMALL, parsed_size
 from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
 from hilir.serving.server.rest.http_body import decode_body
 from hilir.serving.server.rest.json.json_decode import decoded_size
-from hilir.serving.server.servables.tensors import from_proto
 from hilir.serving.server.status import Code
+from hilir.serving.server.tensors.tensor_proto import from_proto
 
 MIB = 1 << 20
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from tensorflow.core.framework import tensor_pb2
 
-from hilir.serving.server.servables import dtypes
 from hilir.serving.server.status import invalid_argument
+from hilir.serving.server.tensors import dtypes
 
 # One value may stand for a whole tensor, so that a request of a few bytes can ask for any amount of memory. It costs
 # what the graph makes of it, too: 14 GB of 1 GiB in the taxi model, which parses and scales each column.

@@ -1,0 +1,1 @@
+"""Tensors between protocols and graphs: their types, and their protocol buffers."""
