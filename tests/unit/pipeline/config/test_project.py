@@ -19,6 +19,12 @@ model: {name: mine, package: mine}
 data: {path: data, pattern: "*.csv"}
 evaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.6}]}
 """
+PACKAGE = {
+    "__init__": "",
+    "features": 'LABEL = "b"\nLABEL_COLUMNS = ("b",)\n',
+    "model": "Hyperparameters = build_model = None\n",
+    "preprocessing": "preprocessing_fn = None\n",
+}
 
 
 @pytest.fixture
@@ -27,8 +33,8 @@ def project(monkeypatch, tmp_path):
     folder = tmp_path / "project"
     write(folder, "mine.yaml", CONFIG)
     write(folder, "data/rows.csv", "a,b\n1,2\n")
-    for name in ("__init__", "features", "model", "preprocessing"):
-        write(folder, f"mine/{name}.py", "")
+    for name, source in PACKAGE.items():
+        write(folder, f"mine/{name}.py", source)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", "")
