@@ -68,9 +68,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         platform: what will run it.
         cache: whether unchanged steps are skipped.
     """
-    example_gen = make_example_gen(
-        inputs.data_path, config.data.pattern, config.data.format, dict(config.data.columns), dict(config.data.splits)
-    )
+    example_gen = _example_gen(config, inputs)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = _schema(config, inputs, statistics_gen)
     last_push = [_last_push(example_gen)] if platform.own_resolvers else []
@@ -104,8 +102,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
             example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, preflight, *tuner, trainer,
-            resolver,
-            evaluator, *exporters.values(), pusher, *vertex_pusher,
+            resolver, evaluator, *exporters.values(), pusher, *vertex_pusher,
         ],
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
@@ -118,14 +115,7 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
 
     It has a name, and so a cache and a history, of its own.
     """
-    example_gen = make_example_gen(
-        inputs.data_path,
-        config.data.pattern,
-        config.data.format,
-        dict(config.data.columns),
-        dict(config.data.splits),
-        CHECK_ROWS,
-    )
+    example_gen = _example_gen(config, inputs, CHECK_ROWS)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = _schema(config, inputs, statistics_gen)
     transform = _transform(config, inputs, example_gen, schema_gen)
@@ -139,6 +129,11 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
         metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(config.beam.args),
     )
+
+
+def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
+    data = config.data
+    return make_example_gen(inputs.data_path, data.pattern, data.format, dict(data.columns), dict(data.splits), rows)
 
 
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
