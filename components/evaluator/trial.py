@@ -9,6 +9,7 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
+from hilir.components.cause import find_cause, find_user_folders
 from hilir.components.evaluator.eval_config import make_eval_config
 from hilir.components.evaluator.metric_classes import CLASSES
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
@@ -75,6 +76,8 @@ def reason(error: BaseException) -> str:
     """Returns the message of the first cause, without the inputs that TFMA appends to it."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if "in user code:" in str(error):
+        return str(find_cause(error, find_user_folders()))
     # Keras prefaces a constructor's error with the whole configuration.
     text = str(error).rpartition("Exception encountered:")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -112,7 +112,7 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
     result = Running(place, data).finish()
     assert result["version"] == 1
     assert states(result)["Trainer"] == "cached"
-    assert sorted(path.name for path in versions.iterdir() if not path.name.startswith(".push.")) == ["1"]
+    assert sorted(path.name for path in versions.iterdir() if not path.name.startswith(".")) == ["1"]
 
 
 def test_a_second_run_on_the_same_store_waits_and_says_so(make_place, data):

@@ -46,7 +46,7 @@ def test_the_screen_shows_our_lines_only(taxi_run):
 def test_the_run_folder_has_log_configuration_and_summary(taxi_run):
     place, result = taxi_run
     folder = place.root / "runs" / result["run_id"]
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "log.txt", "summary.json"}
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "log.txt", "plots.json", "summary.json"}
     assert "Component Trainer is finished." in (folder / "log.txt").read_text()
     assert json.loads((folder / "summary.json").read_text())["version"] == 1
 

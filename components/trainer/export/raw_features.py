@@ -98,8 +98,14 @@ def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> di
 
 def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
     """Returns the features of serialized tf.Examples, [rows], as preprocessing_fn takes them; NaN is missing."""
-    parsed: Tensors = tf.io.parse_example(serialized, {name: feature.spec for name, feature in features.items()})
+    parsed = parse_as_is(serialized, features)
     return {name: _without_nan(value) if not features[name].several else value for name, value in parsed.items()}
+
+
+def parse_as_is(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
+    """Returns the same with NaN as it is: ingest leaves none, and devices read this graph, which mark missing values."""
+    parsed: Tensors = tf.io.parse_example(serialized, {name: feature.spec for name, feature in features.items()})
+    return parsed
 
 
 def _without_nan(value: Any) -> Any:

@@ -15,6 +15,7 @@ from hilir.components.trainer.export.raw_features import (
     Tensors,
     dense_column,
     make_raw_features,
+    parse_as_is,
     parse_raw,
     to_dense,
     type_specs,
@@ -134,7 +135,7 @@ class ExportModule(tf.Module):
         return {name: to_dense(value) for name, value in self.transform_layer(raw).items()}
 
     def _transform_examples(self, examples: tf.Tensor) -> Tensors:
-        transformed: Tensors = self._transform(parse_raw(examples, self._raw))
+        transformed: Tensors = self._transform(parse_as_is(examples, self._raw))
         return transformed
 
     def _label_of(self, examples: tf.Tensor) -> Tensors:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import click
 
 from hilir.pipeline.cli.options import (
@@ -21,10 +23,9 @@ class RunCommand(click.Command):
         """Parses the command line; a `--no-cache` without a node gets an empty one."""
         from hilir.pipeline.config.nodes import NODES
 
-        following = [*args[1:], ""]
         parted = [
             "--no-cache=" if word == "--no-cache" and after not in NODES else word
-            for word, after in zip(args, following, strict=True)
+            for word, after in zip_longest(args, args[1:], fillvalue="")
         ]
         return super().parse_args(ctx, parted)
 

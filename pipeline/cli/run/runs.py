@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -46,7 +46,7 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
     from hilir.pipeline.report.views import describe_made
     from hilir.pipeline.run.history import show_run
 
-    loaded = load(config or _config_of(run_id), overlays, settings)
+    loaded = load(config or _config_of(run_id, settings), overlays, settings)
     with reserved():
         steps = show_run(loaded.config, run_id)
     for step in steps:
@@ -55,11 +55,11 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
             click.echo(f"{'':<18} {name}: {uri}")
 
 
-def _config_of(run_id: str) -> str:
+def _config_of(run_id: str, settings: Sequence[str]) -> str:
     """Returns the configuration that a run was started with, which lies next to its log."""
     from hilir.pipeline.errors import ConfigError
 
-    folders = list(_runs_folders())
+    folders = list(_runs_folders(settings))
     for folder in folders:
         path = folder / run_id / "config.yaml"
         if path.is_file():
@@ -70,13 +70,14 @@ def _config_of(run_id: str) -> str:
     )
 
 
-def _runs_folders() -> Iterator[Path]:
-    """Yields the default folder of runs, and those that the configurations here name."""
+def _runs_folders(settings: Sequence[str]) -> Iterator[Path]:
+    """Yields the folder of runs that `--set` names, the default one, and those that the configurations here name."""
     import yaml
 
     from hilir.pipeline.config.project import find_configs
 
-    found = [Path("runs")]
+    given = [setting.partition("=")[2] for setting in settings if setting.startswith("pipeline.runs=")]
+    found = [*map(Path, given), Path("runs")]
     for config in find_configs():
         section = yaml.safe_load(config.read_text(encoding="utf-8")).get("pipeline")
         if isinstance(section, dict) and isinstance(section.get("runs"), str):

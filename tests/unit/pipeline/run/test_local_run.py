@@ -55,3 +55,11 @@ def test_no_cache_takes_a_node_and_never_the_configuration(words, config, uncach
 
     parsed = run.make_context("run", words).params
     assert (parsed["config"], parsed["uncached"]) == (config, uncached)
+
+
+def test_the_only_configuration_here_need_not_be_named(tmp_path, monkeypatch):
+    from hilir.pipeline.cli.run.run import run
+
+    (tmp_path / "my.yaml").write_text("model: {name: mine, package: mine}\n")
+    monkeypatch.chdir(tmp_path)
+    assert run.make_context("run", []).params["config"] == "my.yaml"
