@@ -31,6 +31,10 @@ _EXCEPTION = re.compile(
 )
 # A class of the user's may have any name.
 _ANY_EXCEPTION = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
+# Keras wraps the error of a layer's `call`.
+_IN_LAYER = re.compile(
+    r"Exception encountered when calling [^\n]*\n\n(.*?)(?:\n\nCall arguments received|\Z)", re.DOTALL
+)
 _MAX_LENGTH = 1000
 # Errors of hilir's own, whose message is the whole text for the user, and the one that stands for a user's error.
 _OURS = "hilir."
@@ -185,15 +189,16 @@ def _unwrap(kind: str, text: str) -> tuple[str, str]:
 def _innermost(text: str) -> tuple[str, str] | None:
     """Returns class and message of the last error that the text quotes; None if it quotes none."""
     if _USER_CODE in text:
-        return _quoted(text.rpartition(_USER_CODE)[2])
+        return _quoted(text.rpartition(_USER_CODE)[2], 0)
     if _TRACEBACK in text:
-        return _quoted(text.rpartition(_TRACEBACK)[2])
+        # Frames are indented, their error is not.
+        return _quoted(text.rpartition(_TRACEBACK)[2], 2)
     return None
 
 
-def _quoted(block: str) -> tuple[str, str] | None:
+def _quoted(block: str, frames: int) -> tuple[str, str] | None:
     """Returns the error below the frames of a block: the first line of an error's form, with those that follow."""
-    lines = _indented_alike(block.splitlines()[1:])
+    lines = _indented_alike(block.splitlines()[1:], frames)
     for form in (_EXCEPTION, _ANY_EXCEPTION):
         for number, line in enumerate(lines):
             found = form.fullmatch(line)
@@ -202,14 +207,13 @@ def _quoted(block: str) -> tuple[str, str] | None:
     return None
 
 
-def _indented_alike(lines: Sequence[str]) -> list[str]:
+def _indented_alike(lines: Sequence[str], frames: int) -> list[str]:
     """Returns the lines up to one that is indented less than the first, without their common indentation.
 
-    The frames of a traceback are indented more than its error, which is where the next block ends.
+    `frames`: by how much its frames are indented more than the error of the block.
     """
     first = next((line for line in lines if line.strip()), "")
-    frames = 2 if first.startswith("  File ") else 0
-    margin = len(first) - len(first.lstrip()) - frames
+    margin = max(len(first) - len(first.lstrip()) - frames, 0)
     kept = takewhile(lambda line: not line.strip() or not line[:margin].strip(), lines)
     return [line[margin:] for line in kept]
 
@@ -227,6 +231,9 @@ def _continued(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
+    layer = _IN_LAYER.match(text.strip())
+    if layer is not None:
+        text = layer[1]
     text = _ROOT_ERROR.sub("", _FUNCTION_NODE.sub("", text.strip()))
     if text.startswith(_GRAPH_ERROR):
         # The stack of the operation, one frame a paragraph, and then what the operation says.

@@ -15,7 +15,7 @@ _BASE = "FROM ${HILIR_IMAGE}"
 
 
 def default_base() -> str:
-    """Returns the name under which `make image` builds hilir's image of this version."""
+    """Returns the name of hilir's own image of this version."""
     return f"hilir:{version('hilir')}"
 
 
@@ -33,7 +33,7 @@ def check_dockerfile(path: Path) -> None:
     if _BASE not in path.read_text(encoding="utf-8").splitlines():
         raise ConfigError(
             f"{path}: does not build on hilir's image, since it has no line '{_BASE}'; remove it, and this command "
-            f"writes one (in a clone of hilir, whose own image has its examples, type 'make image')"
+            f"writes one (hilir's own image has its examples)"
         )
 
 

@@ -122,7 +122,7 @@ def line_of(project: Path, file: str, code: str) -> str:
             "    return x",
             '    raise ValueError("no such city")',
             4,
-            "Trainer: ValueError: no such city",
+            "Preflight: one batch through the network: ValueError: no such city ",
         ),
         ("own/model.py", "    return x", "    return x[", 3, "own.model: SyntaxError: "),
         (
@@ -154,12 +154,13 @@ def test_a_generator_of_data_that_fails(project, run):
     assert "KeyError: 1" in log
 
 
-def test_a_metric_that_fails_in_the_evaluator(project, run):
+def test_a_metric_that_fails(project, run):
     metrics = "metrics: [{name: profit, module: own.metrics, class: Profit}, "
     found, screen, log = run("own.yaml", "metrics: [", metrics)
     assert found == 4
     place = line_of(project, "own/metrics.py", 'prices()["b"]')
-    assert f"hilir: Evaluator: KeyError: 'b' ({place}); the whole traceback is in runs/" in screen
+    assert "hilir: Preflight: evaluate.metrics: 'profit' of class Profit does not fit" in screen
+    assert f"KeyError: 'b' ({place})" in screen
     assert "KeyError: 'b'" in log
 
 

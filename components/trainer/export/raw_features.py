@@ -103,7 +103,7 @@ def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tens
 
 
 def parse_as_is(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
-    """Returns the same with NaN as it is: ingest leaves none, and devices read this graph, which mark missing values."""
+    """Returns the same with NaN as it is: ingest leaves none, and devices, which read this graph, mark missing ones."""
     parsed: Tensors = tf.io.parse_example(serialized, {name: feature.spec for name, feature in features.items()})
     return parsed
 

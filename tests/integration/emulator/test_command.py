@@ -55,7 +55,7 @@ def test_failure_is_explained_with_code_4(tmp_path: Path) -> None:
     builder.step("bad", "raise RuntimeError('no luck')")
     done = emulate(tmp_path, builder)
     assert done.returncode == 4
-    assert done.stderr.startswith("hilir: bad: RuntimeError: no luck (log: ")
+    assert done.stderr.startswith("hilir: bad: RuntimeError: no luck; the whole traceback is in ")
     assert "Traceback" not in done.stderr
 
 

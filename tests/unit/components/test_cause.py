@@ -93,7 +93,9 @@ def test_a_label_out_of_range_names_value_and_range():
     error = caught(lambda: model.fit(np.zeros((4, 3)), np.full(4, 5), verbose=0))
     found = find_cause(error, ["/nowhere"])
     assert found.kind == "InvalidArgumentError"
-    assert found.message.startswith("Received a label value of 5 which is outside the valid range of [0, 3).")
+    # Which operation finds it first depends on how the step is compiled.
+    assert "5" in found.message
+    assert "[0, 3)" in found.message
     assert "node" not in found.message
     assert found.place is None
 

@@ -34,7 +34,7 @@ def test_a_failure_stops_what_depends_on_it_and_nothing_else(emulate: Emulator, 
     builder.step("later", "print('went on')", after=["slow"])
     outcome = emulate(builder.job())
     assert outcome.states == {"bad": "failed", "note": "done", "after": "skipped", "slow": "done", "later": "done"}
-    assert outcome.error == f"bad: ValueError: no such luck (log: {outcome.folder}/logs/bad.log)"
+    assert outcome.error == f"bad: ValueError: no such luck; the whole traceback is in {outcome.folder}/logs/bad.log"
 
 
 def test_fail_fast_starts_nothing_after_a_failure(emulate: Emulator, tmp_path: Path) -> None:

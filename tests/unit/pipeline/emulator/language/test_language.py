@@ -139,22 +139,25 @@ def test_other_filters_are_not_understood(text: str) -> None:
     ("log", "reason"),
     [
         ("", ""),
-        ("a\nb\n--- attempt 2\n", "b"),
-        ("Traceback (most recent call last):\n  File x\nValueError: 3\nI1122 more\n", "ValueError: 3"),
+        ("a\nb\n--- attempt 2\n", "b (log: {log})"),
         (
-            "Traceback (most recent call last):\n File\nhilir.components.errors.DataRefused: two lines\n  second\n\n",
-            "two lines\n  second",
+            "Traceback (most recent call last):\n  File x\nValueError: 3\nI1122 more\n",
+            "ValueError: 3; the whole traceback is in {log}",
+        ),
+        (
+            "Traceback (most recent call last):\n  File\nhilir.components.errors.DataRefused: two\n  second\n\n",
+            "two\n  second (log: {log})",
         ),
         (
             "Traceback (most recent call last):\n  a\nKeyError: 1\n\nDuring handling\n\n"
             "Traceback (most recent call last):\n  b\nfoo.bar.QuotaError\n",
-            "foo.bar.QuotaError",
+            "QuotaError; the whole traceback is in {log}",
         ),
     ],
 )
 def test_reasons_in_logs(tmp_path: Path, log: str, reason: str) -> None:
     (tmp_path / "log").write_text(log)
-    assert read_reason(tmp_path / "log") == reason
+    assert read_reason(tmp_path / "log") == reason.format(log=tmp_path / "log")
     assert read_reason(tmp_path / "none") == ""
 
 

@@ -52,7 +52,7 @@ def test_forked_steps_have_their_own_environment_log_and_end(emulate: Emulator, 
     assert outcome.states == {"good": "done", "raise": "failed", "exit": "failed", "kill": "failed"}
     assert outcome.said("good") == ["__main__ True good True"]
     errors = dict(line.split(": ", 1) for line in outcome.error.splitlines())
-    assert errors["raise"].startswith("ValueError: on purpose (log: ")
+    assert errors["raise"].startswith("ValueError: on purpose; the whole traceback is in ")
     assert "ended with exit code 7" in errors["exit"]
     assert "was killed by SIGKILL" in errors["kill"]
     assert "no_such_module" in (outcome.folder / "logs/preloaded.log").read_text()
