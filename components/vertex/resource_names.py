@@ -47,12 +47,7 @@ def check_service_account(name: str) -> str:
     Raises:
         ValueError: it is not an address of one.
     """
-    if not _SERVICE_ACCOUNT.fullmatch(name):
-        raise ValueError(
-            f"'{name}' is not the address of a service account; "
-            f"give one of the form NAME@PROJECT.iam.gserviceaccount.com"
-        )
-    return name
+    return _require(_SERVICE_ACCOUNT, name, "the address of a service account", "NAME@PROJECT.iam.gserviceaccount.com")
 
 
 def check_network(name: str) -> str:
@@ -61,12 +56,8 @@ def check_network(name: str) -> str:
     Raises:
         ValueError: it is not the full name.
     """
-    if not _NETWORK.fullmatch(name):
-        raise ValueError(
-            f"'{name}' is not the full name of a network; give one of the form "
-            f"projects/NUMBER/global/networks/NAME, where NUMBER is the project's number"
-        )
-    return name
+    form = "projects/NUMBER/global/networks/NAME, where NUMBER is the project's number"
+    return _require(_NETWORK, name, "the full name of a network", form)
 
 
 def check_subnetwork(name: str) -> str:
@@ -75,12 +66,11 @@ def check_subnetwork(name: str) -> str:
     Raises:
         ValueError: it is not a name that Dataflow takes.
     """
-    if not _SUBNETWORK.fullmatch(name):
-        raise ValueError(
-            f"'{name}' is not the full name of a subnetwork; give one of the form regions/REGION/subnetworks/NAME, or "
-            f"for another project https://www.googleapis.com/compute/v1/projects/PROJECT/regions/REGION/subnetworks/NAME"
-        )
-    return name
+    form = (
+        "regions/REGION/subnetworks/NAME, or for another project "
+        "https://www.googleapis.com/compute/v1/projects/PROJECT/regions/REGION/subnetworks/NAME"
+    )
+    return _require(_SUBNETWORK, name, "the full name of a subnetwork", form)
 
 
 def check_encryption_key(name: str) -> str:
@@ -89,11 +79,13 @@ def check_encryption_key(name: str) -> str:
     Raises:
         ValueError: it is not the full name.
     """
-    if not _KEY.fullmatch(name):
-        raise ValueError(
-            f"'{name}' is not the full name of a key; give one of the form "
-            f"projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/NAME"
-        )
+    form = "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/NAME"
+    return _require(_KEY, name, "the full name of a key", form)
+
+
+def _require(pattern: re.Pattern[str], name: str, what: str, form: str) -> str:
+    if not pattern.fullmatch(name):
+        raise ValueError(f"'{name}' is not {what}; give one of the form {form}")
     return name
 
 
