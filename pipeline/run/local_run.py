@@ -62,7 +62,9 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     require_own(loaded)
     name = check_name(config) if options.check else config.model.name
     root = Path(config.pipeline.root) / name
-    root.mkdir(parents=True, exist_ok=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # Rows of the data are below it.
+    root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
     session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
     with _alone(root):

@@ -38,6 +38,7 @@ def make_grpc_server(
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", options.max_request_bytes),
         ("grpc.max_send_message_length", -1),
+        ("grpc.max_allowed_incoming_connections", options.max_connections),
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
         *_channel_arguments(options.grpc_channel_arguments),
     ]
