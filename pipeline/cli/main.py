@@ -98,7 +98,7 @@ def main() -> None:
     """Runs the program; every error ends as one message and an exit code."""
     # pydantic looks through all installed packages for plugins, of which there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)
     sys.exit(_run(sys.argv[1:]))
 
 

@@ -73,7 +73,11 @@ class LiveView:
             mark, style = _MARKS[node.state]
             seconds = f"{node.elapsed():.1f}" if node.state not in ("waiting", "skipped") else ""
             table.add_row(
-                Text(mark, style), Text(node.id, style), Text(node.state, style), seconds, Text(show_controls(describe_made(node.made)))
+                Text(mark, style),
+                Text(node.id, style),
+                Text(node.state, style),
+                seconds,
+                Text(show_controls(describe_made(node.made))),
             )
         return table
 

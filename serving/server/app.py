@@ -28,7 +28,7 @@ from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
-from hilir.serving.server.ports import bind, close, port_taken
+from hilir.serving.server.ports import bind, close, port_taken, raise_open_files
 from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
@@ -122,6 +122,7 @@ class ModelServer:
         # at all of it would stop every request for half a second.
         gc.collect()
         gc.freeze()
+        raise_open_files(2 * self.options.max_connections, self.say)
         hosts = self.options.hosts
         self.rest_sockets = bind(hosts, self.options.rest_api_port, "REST", "--rest_api_port")
         try:

@@ -118,9 +118,7 @@ def test_connections_beyond_the_limit_are_refused_so_that_the_client_can_read_it
             sock.close()
         codes, channels = [], []
         for _ in range(5):
-            channels.append(
-                grpc.insecure_channel(f"127.0.0.1:{client.port}", [("grpc.use_local_subchannel_pool", 1)])
-            )
+            channels.append(grpc.insecure_channel(f"127.0.0.1:{client.port}", [("grpc.use_local_subchannel_pool", 1)]))
             stub = model_service_pb2_grpc.ModelServiceStub(channels[-1])
             wanted = get_model_status_pb2.GetModelStatusRequest()
             wanted.model_spec.name = "m"

@@ -4,7 +4,7 @@ import io
 
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.terminal import Screen, show_controls
-from hilir.pipeline.report.views import LiveView, LineView
+from hilir.pipeline.report.views import LineView, LiveView
 
 
 def test_control_characters_are_shown():
