@@ -187,7 +187,7 @@ class ModelServer:
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits, budget)
         close(self.grpc_sockets)
-        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens, budget)
         listeners = await self._listen_http(http)
         await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
