@@ -70,9 +70,11 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
 def release_metadata(state: State) -> dict[str, Any]:
     """Returns what the script needs to know of a model: versions by label, and how many buckets the candidate has."""
     labels = state.served_labels
+    experiment = state.experiment
     return {
         "model": state.model,
         "salt": salt_of(state.model, state.candidate),
+        **({"experiment": experiment.id} if experiment is not None else {}),
         "buckets": round(state.percent * BUCKETS / 100),
         "shadow": round(state.shadow * 100) if state.candidate is not None else 0,
         **{label: str(number) for label, number in labels.items()},
