@@ -30,7 +30,9 @@ def started() -> State:
 def test_an_experiment_has_two_arms_with_frozen_shares():
     state = started()
     assert state.split == {"stable": 60.0, "candidate": 40.0}
-    assert state.experiment is not None and state.experiment.started == WHEN and state.experiment.ended == ""
+    assert state.experiment is not None
+    assert state.experiment.started == WHEN
+    assert state.experiment.ended == ""
     metadata = release_metadata(state)
     assert (metadata["experiment"], metadata["salt"], metadata["buckets"]) == ("colour-3", "m-2", 4000)
     assert State.model_validate(state.to_json()) == state
@@ -51,7 +53,8 @@ def test_stop_abort_and_rollback_end_it(verb):
     state = started()
     end = {"stop": stop, "abort": t.abort, "rollback": lambda state: t.rollback(state, 1)}[verb]
     over = t.record(end(state), verb, 2, "2026-01-02T00:00:00+00:00", "")
-    assert over.split == {"stable": 100.0} and over.experiment is None
+    assert over.split == {"stable": 100.0}
+    assert over.experiment is None
     (kept,) = over.experiments
     assert (kept.ended_by, kept.started, kept.ended) == (verb, WHEN, "2026-01-02T00:00:00+00:00")
     assert end(over).experiments == over.experiments
