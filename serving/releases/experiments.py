@@ -38,7 +38,7 @@ class Experiment(BaseModel):
     guardrails: tuple[str, ...] = ()
     planned: int = Field(ge=1)
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    window_seconds: float = Field(default=0.0, ge=0)
+    window_seconds: float = Field(default=86400.0, gt=0)
     least_days: float = Field(default=7.0, ge=0)
     started: str = ""
     ended: str = ""
