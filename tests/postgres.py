@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.serving.server_process import free_port
 
-_MISSING = "PostgreSQL is not installed, so the outcomes were tested with SQLite alone: apt-get install postgresql"
+_MISSING = "PostgreSQL is not installed, so that outcomes are tested with SQLite alone: make setup-tools"
 
 
 class Postgres:
