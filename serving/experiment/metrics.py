@@ -67,7 +67,7 @@ class Metric:
             case "mean":
                 return f"{self.source} per user"
             case "ratio":
-                return f"{self.source} per {self.per}"
+                return f"{self.source} per {'request' if self.per == REQUESTS else self.per}"
             case "quantile":
                 return f"{self.source}, {self.q:.4g} quantile"
 

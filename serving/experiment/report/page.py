@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from html import escape
 
 from hilir.analysis.plot import STYLE, Bound, Interval, Series, interval_chart, line_chart
+from hilir.analysis.plot.svg import Frame
 from hilir.serving.experiment.analysis import Analysis, Curve
 from hilir.serving.experiment.report import words
 
+# The last number of users on the axis needs room to the right.
+_FRAME = Frame(width=640, height=260, right=40)
 _PAGE_STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1c2430;background:#fff}
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}table{border-collapse:collapse}td,th{padding:.3em .8em;
@@ -66,8 +69,7 @@ def _table(found: Analysis) -> Iterator[str]:
             ("guardrail: " if curve.guardrail else "") + curve.metric.title,
             words.describe_value(curve, last.stable),
             words.describe_value(curve, last.candidate),
-            words.describe_value(curve, last.difference, signed=True)
-            + (f" ({last.relative:+.1%})" if math.isfinite(last.relative) else ""),
+            words.describe_difference(curve, last),
             words.describe_interval(curve, last),
             words.describe_p(curve.corrected),
             words.describe_verdict(curve, found.experiment.alpha),
@@ -79,7 +81,7 @@ def _table(found: Analysis) -> Iterator[str]:
 def _section(curve: Curve, found: Analysis) -> Iterator[str]:
     yield f"<h2>{escape(curve.metric.title)}</h2>"
     scale = 100.0 if curve.metric.kind == "proportion" else 1.0
-    unit = "difference, % points" if curve.metric.kind == "proportion" else "difference"
+    unit = "difference, points" if curve.metric.kind == "proportion" else "difference"
     looks = [each for each in curve.readings if math.isfinite(each.low) and math.isfinite(each.high)]
     if not looks:
         yield '<p class="soft">Too few users, or no differences between them, for a curve.</p>'
@@ -96,12 +98,13 @@ def _section(curve: Curve, found: Analysis) -> Iterator[str]:
         x_label="users",
         y_label=unit,
         bounds=[Bound("margin" if limit else "no difference", limit)],
+        frame=_FRAME,
     )
     days = [(day, each) for day, each in curve.by_day if math.isfinite(each.low) and math.isfinite(each.high)]
     if len(days) > 1:
         since = found.experiment.window_seconds >= 2 * 86_400 and curve.metric.kind != "quantile"
-        what = "day since the user's first request" if since else "day of the user's first request"
-        yield f'<p class="soft">By {what}: a difference that shrinks from day to day is novelty.</p>'
+        what = "since the user's first request: one that shrinks is novelty" if since else "of the user's first request"
+        yield f'<p class="soft">The difference by day {escape(what)}.</p>'
         rows = [
             Interval(f"day {day}", each.difference * scale, each.low * scale, each.high * scale, bound=0.0)
             for day, each in days

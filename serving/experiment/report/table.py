@@ -26,13 +26,14 @@ def write_table(found: Analysis) -> Iterator[str]:
                 ("guardrail: " if curve.guardrail else "") + curve.metric.title,
                 words.describe_value(curve, last.stable),
                 words.describe_value(curve, last.candidate),
-                words.describe_value(curve, last.difference, signed=True),
+                words.describe_difference(curve, last),
                 words.describe_interval(curve, last),
                 words.describe_p(curve.corrected),
                 words.describe_verdict(curve, found.experiment.alpha),
             )
         )
     yield from _align(rows)
+    yield f"may be: where the true difference is, with {1 - found.experiment.alpha:.0%} confidence at all looks"
     yield ""
     yield from words.list_counts(found)
     if len(found.timeline) > 1:

@@ -19,7 +19,8 @@ def describe_value(curve: Curve, value: float, signed: bool = False) -> str:
         return "unknown" if math.isnan(value) else "-∞" if value < 0 else "∞"
     sign = "+" if signed else ""
     if curve.metric.kind == "proportion":
-        return f"{100 * value:{sign}.2f} %"
+        # A difference of two shares is in points: 10 % and 2 points more are 12 %.
+        return f"{100 * value:{sign}.2f}" if signed else f"{100 * value:.2f} %"
     return f"{value:{sign}.4g}"
 
 
@@ -28,7 +29,17 @@ def describe_interval(curve: Curve, reading: Reading) -> str:
     if math.isinf(reading.low) and math.isinf(reading.high):
         return "not known yet"
     low, high = (describe_value(curve, value, signed=True) for value in (reading.low, reading.high))
-    return f"{low} to {high}"
+    return f"{low} to {high}{_unit(curve)}"
+
+
+def describe_difference(curve: Curve, reading: Reading) -> str:
+    """Returns a difference, also relative to stable."""
+    relative = f" ({reading.relative:+.1%})" if math.isfinite(reading.relative) else ""
+    return f"{describe_value(curve, reading.difference, signed=True)}{_unit(curve)}{relative}"
+
+
+def _unit(curve: Curve) -> str:
+    return " points" if curve.metric.kind == "proportion" else ""
 
 
 def describe_p(p: float) -> str:
@@ -74,9 +85,8 @@ def list_counts(found: Analysis) -> Iterator[str]:
     """Yields how many users there are, and what the figures rest on."""
     cover, window = found.coverage, describe_duration(found.experiment.window_seconds)
     yield (
-        f"users: {found.users[0]:,} stable, {found.users[1]:,} candidate; of them {found.counted[0]:,} and "
-        f"{found.counted[1]:,} count, whose {window} after the first request are over; planned "
-        f"{found.experiment.planned:,}"
+        f"users: {found.users[0]:,} stable, {found.users[1]:,} candidate; counted are {found.counted[0]:,} and "
+        f"{found.counted[1]:,}, whose first request is more than {window} ago; planned {found.experiment.planned:,}"
     )
     yield f"shares of the arms: p = {describe_p(found.mismatch_p)} (below 0.001 the decision is withheld)"
     if cover.requests:

@@ -81,7 +81,7 @@ def test_a_guardrail_stops_what_a_metric_likes():
 
     guarded = experiment(guardrails=("ratio:errors/requests:margin=0.05",))
     found = crowd(guarded, 1500, failing).analyse()
-    assert found.conclusion.words == "stop: version 2 harms errors per requests"
+    assert found.conclusion.words == "stop: version 2 harms errors per request"
     assert found.conclusion.remedy == "hilir release abort"
     tolerant = experiment(guardrails=("ratio:errors/requests:margin=0.5",))
     assert status_of(crowd(tolerant, 1500, failing)) == "better"
@@ -223,4 +223,4 @@ def test_two_arms_with_one_rate_are_rarely_told_apart_at_any_look():
 
 def test_windows_of_an_hour_are_described_as_such():
     found = crowd(experiment(window_seconds=2 * HOUR), 10, buying(0.5, 0.5)).analyse()
-    assert "whose 2 hours after the first request are over" in "\n".join(write_table(found))
+    assert "whose first request is more than 2 hours ago" in "\n".join(write_table(found))
