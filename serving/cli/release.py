@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from hilir.serving.release.transaction import Transaction
+from hilir.serving.cli.options import CHANGES as _CHANGES
+from hilir.serving.cli.options import OPTIONS as _OPTIONS
+from hilir.serving.cli.options import SELECTION as _SELECTION
+from hilir.serving.cli.options import add_options as _with
+from hilir.serving.cli.options import open_transaction as _open
+from hilir.serving.cli.options import print_state as _print_state
 
-Command = Callable[..., Any]
-
-_SELECTION: list[Callable[[Command], Command]] = [
-    click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
-    click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
-    click.option("--config", metavar="FILE", help="A project's configuration, for --root and --model."),
-]
-_OPTIONS: list[Callable[[Command], Command]] = [
-    *_SELECTION,
-    click.option(
-        "--server",
-        "servers",
-        multiple=True,
-        metavar="URL",
-        help="REST address of a model server; its name may resolve to several. [http://127.0.0.1:8501]",
-    ),
-    click.option(
-        "--gateway",
-        "gateways",
-        multiple=True,
-        metavar="HOST:PORT",
-        help="Status address of a gateway. [the one that 'hilir gateway' wrote]",
-    ),
-    click.option("--token-file", metavar="FILE", help="File with the servers' bearer token."),
-    click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
-]
-_CHANGES: list[Callable[[Command], Command]] = [
-    click.option("--dry-run", is_flag=True, help="Check and print the changes, without making them."),
-    click.option("--why", default="", metavar="TEXT", help="Reason to record in the history."),
-]
 _schema_option = click.option(
     "--accept-schema-change",
     is_flag=True,
@@ -51,39 +24,12 @@ _offline_option = click.option(
 _version = click.argument("version", type=click.IntRange(1))
 
 
-def _with(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return add
-
-
 @click.group()
 def release() -> None:
     """Decide which version of a model gets which traffic.
 
     Every command may be repeated; it does nothing the second time.
     """
-
-
-def _open(
-    root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
-) -> Transaction:
-    from hilir.serving.release.factory import open_transaction
-    from hilir.serving.release.selection import select
-
-    store, chosen = select(root, model, config)
-    return open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
-
-
-def _print_state(transaction: Transaction, state: Any) -> None:
-    from hilir.serving.release.transaction import describe
-
-    click.echo(
-        f"{transaction.model}: {'nothing was changed; it would be: ' if transaction.dry_run else ''}{describe(state)}"
-    )
 
 
 @release.command("list")

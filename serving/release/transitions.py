@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
+from hilir.serving.releases.experiments import date_all, end_all
 from hilir.serving.releases.split import CANDIDATE, STABLE
 from hilir.serving.releases.state import Event, State, Version
 
@@ -81,6 +82,7 @@ def canary(state: State, number: int, percent: float, shadow: float | None = Non
             "choose another version"
         )
     _require(state, state.stable is not None, "there is no stable version to share the traffic with", "promote")
+    require_no_experiment(state)
     _require_no_other_trial(state, number)
     state = stage(state, number)
     kept = state.shadow if shadow is None else shadow
@@ -93,6 +95,7 @@ def promote(state: State) -> State:
     Raises:
         ReleaseRefused: there is no candidate, unless the last thing that was done is a promotion.
     """
+    require_no_experiment(state)
     if state.candidate is None:
         trial = [event.verb for event in state.history if event.verb in _LABEL_VERBS]
         if state.stable is not None and trial and trial[-1] == "promote":
@@ -134,14 +137,16 @@ def rollback(state: State, number: int) -> State:
         ReleaseRefused: the version was not verified.
     """
     _require_verified(state, number)
-    return _change(state, labels={STABLE: number}, split=_ALL_STABLE, shadow=0.0)
+    ended = end_all(state.experiments, "rollback")
+    return _change(state, labels={STABLE: number}, split=_ALL_STABLE, shadow=0.0, experiments=ended)
 
 
 def abort(state: State) -> State:
     """Ends the trial: all of the traffic goes to stable; the candidate stays loaded until it is retired."""
     if state.stable is None:
         return _change(state, labels={}, split={}, shadow=0.0)
-    return _change(state, labels={STABLE: state.stable}, split=_ALL_STABLE, shadow=0.0)
+    ended = end_all(state.experiments, "abort")
+    return _change(state, labels={STABLE: state.stable}, split=_ALL_STABLE, shadow=0.0, experiments=ended)
 
 
 def retire(state: State, numbers: tuple[int, ...] = ()) -> State:
@@ -175,7 +180,20 @@ def record(state: State, verb: str, version: int | None, at: str, why: str) -> S
         traffic=state.traffic,
         why=why,
     )
-    return _change(state, history=(*state.history, event))
+    return _change(state, history=(*state.history, event), experiments=date_all(state.experiments, at))
+
+
+def require_no_experiment(state: State) -> None:
+    """Refuses what would change the shares of an experiment that runs.
+
+    Raises:
+        ReleaseRefused: one runs.
+    """
+    if state.experiment is not None:
+        raise ReleaseRefused(
+            f"{state.model}: the experiment {state.experiment.name} is running, and its shares must not change; look "
+            "at 'hilir experiment report', then type 'hilir experiment stop' or 'hilir release abort'"
+        )
 
 
 def _change(state: State, **updates: Any) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,16 +29,18 @@ class RestCaller:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, retries=False, maxsize=4)
         self._headers = headers
 
-    def call(self, method: str, url: str, body: object = None) -> tuple[int, Any]:
+    def call(
+        self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Returns status and decoded JSON (None where the answer is no JSON).
 
         Raises:
             TargetError: nothing answers there.
         """
         content = None if body is None else json.dumps(body)
-        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
+        sent = self._headers | ({"Content-Type": "application/json"} if content else {}) | dict(headers or {})
         try:
-            response = self._pool.request(method, url, body=content, headers=headers)
+            response = self._pool.request(method, url, body=content, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"{url}: does not answer ({type(reason).__name__}); is it running?") from None
