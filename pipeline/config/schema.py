@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -44,6 +44,12 @@ class ServingSection(Section):
     root: str
 
 
+class ReleaseSection(Section):
+    """How versions are released: `required` asks for another actor's approval before a version gets traffic."""
+
+    approval: Literal["none", "required"]
+
+
 class Config(Section):
     """The effective configuration of one pipeline."""
 
@@ -57,6 +63,7 @@ class Config(Section):
     evaluate: EvaluateSettings
     export: ExportSettings
     serving: ServingSection
+    release: ReleaseSection
     beam: BeamSection
     watch: WatchSection
     vertex: VertexSection

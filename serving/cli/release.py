@@ -72,10 +72,21 @@ def _open(
     root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
 ) -> Transaction:
     from hilir.serving.release.factory import open_transaction
-    from hilir.serving.release.selection import select
+    from hilir.serving.release.selection import read_config, select
 
     store, chosen = select(root, model, config)
-    return open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
+    transaction = open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
+    if config is not None and "dry_run" in more:
+        _follow_policy(transaction, read_config(config).approval)
+    return transaction
+
+
+def _follow_policy(transaction: Transaction, approval: str | None) -> None:
+    """What the project's configuration says holds from now on, for commands without it as well."""
+    from hilir.serving.release import verbs
+
+    if approval is not None and not transaction.dry_run:
+        verbs.require_approval(transaction, approval)
 
 
 def _print_state(transaction: Transaction, state: Any) -> None:
@@ -206,6 +217,22 @@ def abort(**options: Any) -> None:
 
 
 @release.command()
+@_version
+@_with(_OPTIONS, _CHANGES)
+def approve(version: int, **options: Any) -> None:
+    """Approve that VERSION gets traffic; whoever staged it cannot.
+
+    Needed where the project's configuration says release.approval: required.
+    """
+    from hilir.serving.release import verbs
+
+    transaction = _open(**options)
+    verbs.approve(transaction, version)
+    prefix = "nothing was changed; it would be: " if transaction.dry_run else ""
+    click.echo(f"{transaction.model}: {prefix}version {version} is approved by {transaction.actor}")
+
+
+@release.command()
 @click.argument("versions", nargs=-1, type=click.IntRange(1))
 @_with(_OPTIONS, _CHANGES)
 def retire(versions: tuple[int, ...], **options: Any) -> None:
@@ -219,10 +246,11 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
 @release.command()
 @_with(_SELECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def history(as_json: bool, **selection: str | None) -> None:
-    """Show what was done, when and why."""
+@click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
+def history(as_json: bool, at: str | None, **selection: str | None) -> None:
+    """Show what was done, when, by whom and why."""
     from hilir.serving.release.report import history_lines
     from hilir.serving.release.selection import select
 
-    for line in history_lines(*select(**selection), as_json):
+    for line in history_lines(*select(**selection), as_json, at):
         click.echo(line)

@@ -13,6 +13,7 @@ from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.release.targets.tf_serving import TfServing, UnstartedServers
 from hilir.serving.release.transaction import Transaction
+from hilir.serving.releases.actor import find_actor
 from hilir.serving.releases.store import Store
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
@@ -52,6 +53,7 @@ def open_transaction(
         dry_run=dry_run,
         timeout=timeout,
         why=why,
+        actor=find_actor(token_file),
         served_root=served_root,
     )
 
