@@ -202,6 +202,11 @@ def follow(state: State, rollout: Rollout) -> State:
     return _change(share(state, rollout.version, percent, shadow), rollout=rollout)
 
 
+def end_rollout(state: State) -> State:
+    """Ends a rollout; the candidate keeps the share that it has."""
+    return _change(state, rollout=None)
+
+
 def approve(state: State, number: int, actor: str) -> State:
     """Notes who approved that a version gets traffic; the approval is for the files as they were staged.
 

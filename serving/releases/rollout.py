@@ -6,9 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Arm = Literal["stable", "candidate", "shadow"]
-"""Who a request was given to: by the split to stable or to the candidate, or as a copy to the candidate."""
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,7 +58,7 @@ class Rollout(_Part):
         gates: what has to hold before the next step.
         step: the present one.
         since: when it began.
-        baseline: by gateway and arm, what was counted before the present step.
+        baseline: by gateway and arm (`stable`, `candidate`, `shadow`), what was counted before the present step.
         evidence: logarithms of the error gate's bets after all earlier steps.
     """
 
@@ -72,7 +69,7 @@ class Rollout(_Part):
     gates: Gates = Gates()
     step: int = Field(default=0, ge=0)
     since: str = ""
-    baseline: dict[str, dict[Arm, Counts]] = {}
+    baseline: dict[str, dict[str, Counts]] = {}
     evidence: tuple[float, ...] = ()
 
     @model_validator(mode="after")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hilir.serving.errors import TargetError
+from hilir.serving.gateway.counters import COUNTERS_PATH, Counted, parse_counters
 from hilir.serving.gateway.files import write_routes
 from hilir.serving.gateway.routes import LUA_FILTER
 from hilir.serving.release.targets import Observation
@@ -49,6 +51,14 @@ class EnvoyGateway:
     def apply(self, state: State) -> None:
         """Writes the routes, which Envoy watches."""
         write_routes(self._store, state)
+
+    def count(self) -> dict[str, Counted]:
+        """Returns what each replica that answers has counted of the model since it was started."""
+        found: dict[str, Counted] = {}
+        for replica in (replica for address in self._addresses for replica in find_replicas(address)):
+            with suppress(TargetError):
+                found[replica] = parse_counters(self._caller.read_page(replica + COUNTERS_PATH), self._model)
+        return found
 
     def _split(self, replica: str) -> dict[int, float]:
         status, body = self._caller.call("GET", f"{replica}/config_dump?resource=dynamic_route_configs")

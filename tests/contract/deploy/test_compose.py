@@ -164,7 +164,7 @@ def test_rules_and_dashboards_name_metrics_that_our_server_and_envoy_have(metric
         for text in expressions()
         for name in re.findall(r"(?<![\w:])(?:hilir_|envoy_[a-z_]+|:tensorflow)[\w:]*(?=[\[{ )]|$)", text)
     }
-    metric_labels = {"envoy_virtual_cluster", "envoy_cluster_name", "envoy_http_conn_manager_prefix"}
+    metric_labels = {"envoy_cluster_name", "envoy_http_conn_manager_prefix"}
     metric_labels |= {"envoy_response_code", "envoy_response_code_class"}
     assert len(named) > 10
     assert named - metric_labels - known == set()
