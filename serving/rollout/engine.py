@@ -109,6 +109,9 @@ class Runner:
             evidence.update(counted)
             over = _elapsed(rollout) >= rollout.hold_seconds
             verdicts = self._judge(state, rollout, evidence, over)
+            state = self.transaction.read()
+            if state.rollout != rollout:
+                return state
             if decide(verdicts) is Decision.ROLL_BACK:
                 return self._roll_back(state, rollout, verdicts)
             if over and decide(verdicts) is Decision.CONTINUE:
@@ -117,11 +120,8 @@ class Runner:
             if over and time.monotonic() - reminded >= _REMIND:
                 self._echo(f"waiting at {rollout.percent:g} %: {'; '.join(waiting)}")
                 reminded = time.monotonic()
-            time.sleep(min(self.every, max(rollout.hold_seconds - _elapsed(rollout), 0.05)))
-            now = self.transaction.read()
-            if now.rollout != rollout:
-                return now
-            state = now
+            left = rollout.hold_seconds - _elapsed(rollout)
+            time.sleep(min(self.every, left) if left > 0 else self.every)
 
     def _judge(self, state: State, rollout: Rollout, evidence: Evidence, over: bool) -> list[Verdict]:
         verdicts = judge_counters(rollout, evidence) if self.count is not None else []
@@ -201,7 +201,7 @@ class Runner:
             )
 
     def _settle(self, state: State) -> None:
-        self.transaction.settle(state, self.transaction.servers, self.transaction.gateway)
+        self.transaction.settle(state, self.transaction.servers, self.transaction.gateway, patient=True)
 
     def _echo(self, line: str) -> None:
         self.transaction.echo(f"{self.transaction.model}: {line}")
@@ -223,7 +223,7 @@ class Runner:
 def find_failure(state: State, version: int) -> Event | None:
     """Returns the event in which the last rollout of a version was rolled back; None if it was not."""
     for event in reversed(state.history):
-        if event.version == version and event.verb in (STOPPED, STEP, "canary", "promote", "approve"):
+        if event.version == version and event.verb in (STOPPED, STEP, "canary", "promote"):
             return event if event.verb == STOPPED else None
     return None
 

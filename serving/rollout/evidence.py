@@ -59,13 +59,9 @@ class Evidence:
         return found.value
 
 
-def pick_arms(
-    counted: Mapping[str, Counted], arms: Mapping[str, tuple[int, str]]
-) -> dict[str, dict[str, Counts]]:
+def pick_arms(counted: Mapping[str, Counted], arms: Mapping[str, tuple[int, str]]) -> dict[str, dict[str, Counts]]:
     """Returns the counts of two arms by gateway; each arm is a version and what the gateway calls the arm."""
-    return {
-        gateway: {arm: found.get(key, Counts()) for arm, key in arms.items()} for gateway, found in counted.items()
-    }
+    return {gateway: {arm: found.get(key, Counts()) for arm, key in arms.items()} for gateway, found in counted.items()}
 
 
 def take_baseline(counted: Mapping[str, Counted], rollout: Rollout, stable: int) -> dict[str, dict[str, Counts]]:

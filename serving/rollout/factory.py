@@ -1,0 +1,80 @@
+"""Makes what carries a rollout out on model servers behind Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hilir.serving.errors import ReleaseRefused, ServingConfigError
+from hilir.serving.gateway.counters import Counted, total
+from hilir.serving.release import verbs
+from hilir.serving.release.targets.gateway import EnvoyGateway
+from hilir.serving.release.transaction import Transaction
+from hilir.serving.releases.actor import make_printable
+from hilir.serving.releases.rollout import Rollout
+from hilir.serving.rollout.engine import Gate, Runner
+from hilir.serving.rollout.forecast import Traffic
+from hilir.serving.rollout.guardrails import Guardrail
+from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
+
+
+def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change: bool = False) -> Runner:
+    """Returns what carries a rollout out.
+
+    Raises:
+        ReleaseRefused: there is no gateway to split the traffic.
+        ServingConfigError: a request log or a guardrail cannot be used.
+    """
+    gateway = require_gateway(transaction)
+    return Runner(
+        transaction,
+        stage=lambda version: verbs.stage(transaction, version, accept_schema_change=accept_schema_change),
+        count=gateway.count,
+        gates=tuple(make_gates(rollout)),
+    )
+
+
+def require_gateway(transaction: Transaction) -> EnvoyGateway:
+    """Returns the gateway.
+
+    Raises:
+        ReleaseRefused: there is none.
+    """
+    if not isinstance(transaction.gateway, EnvoyGateway):
+        raise ReleaseRefused(
+            f"{transaction.model}: there is no gateway to split the traffic; start one with 'hilir gateway run'"
+        )
+    return transaction.gateway
+
+
+def make_gates(rollout: Rollout) -> Iterator[Gate]:
+    """Yields the gates that look at something other than the gateways' counters.
+
+    Raises:
+        ServingConfigError: a request log or a guardrail cannot be used.
+    """
+    for prefix in rollout.gates.request_log:
+        if not Path(f"{prefix}.jsonl").is_file():
+            raise ServingConfigError(
+                f"--request-log {make_printable(prefix)}: there is no {make_printable(prefix)}.jsonl; "
+                "start the server with 'hilir serve --request-log PREFIX'"
+            )
+    if rollout.shadow and not rollout.steps[0]:
+        yield ShadowDifferences()
+    if rollout.gates.drift is not None:
+        yield PredictionDrift()
+    for command in rollout.gates.guardrails:
+        yield Guardrail(command)
+
+
+def measure_traffic(counted: dict[str, Counted], stable: int | None, seconds: float) -> Traffic | None:
+    """Returns what the gateways counted of stable in a time; None if that is nothing."""
+    if stable is None:
+        return None
+    counts = [total(found, stable) for found in counted.values()]
+    requests = sum(each.requests for each in counts)
+    if not requests or seconds <= 0:
+        return None
+    # Of very few errors half a one more: a rate of 0 would promise that nothing can be found.
+    rate = (sum(each.errors for each in counts) + 0.5) / (requests + 1)
+    return Traffic(requests / seconds, rate, f"stable's {requests:,} requests")
