@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test-slow: setup ## the tests that take many minutes
 
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
 	@$(PY) -m pytest tests/attack -m slow -s $(ARGS)
+
+test-rollout: setup ## rollouts killed ten times in each phase, on a real server behind a real Envoy
+	@$(PY) -m pytest tests/integration/release/test_rollout_crash.py -m slow $(ARGS)
 
 check: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

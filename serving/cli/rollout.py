@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from hilir.serving.cli.release_options import (
     CHANGES,
     OPTIONS,
+    Command,
     open_release,
     print_state,
     schema_option,
@@ -19,13 +21,12 @@ from hilir.serving.cli.release_options import (
 if TYPE_CHECKING:
     from hilir.serving.release.transaction import Transaction
     from hilir.serving.releases.rollout import Rollout
-    from hilir.serving.rollout.forecast import Traffic
 
-_PLAN = [
+_PLAN: list[Callable[[Command], Command]] = [
     click.option("--steps", metavar="PERCENTS", help="Its share of the traffic, step by step. [1,5,25,50,100]"),
     click.option("--hold", metavar="DURATION", help="Least time of a step: 90s, 10m, 2h. [10m]"),
 ]
-_GATES = [
+_GATES: list[Callable[[Command], Command]] = [
     click.option(
         "--shadow", type=float, metavar="PERCENT", help="First copy this much of stable's traffic to it, without users."
     ),
@@ -90,7 +91,7 @@ def rollout(
     transaction = open_release(**options)
     wanted = _make_plan(transaction, version, given)
     if transaction.dry_run:
-        _print_forecast(wanted, requests_per_second, error_rate)
+        _print_forecast(transaction, wanted, requests_per_second, error_rate)
         return
     runner = replace(
         open_runner(transaction, wanted, accept_schema_change), every=max(parse_duration("--every", every), 0.05)
@@ -134,11 +135,18 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
         raise ServingConfigError(f"--{name}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
-def _print_forecast(wanted: Rollout, per_second: float | None, error_rate: float | None) -> None:
+def _print_forecast(
+    transaction: Transaction, wanted: Rollout, per_second: float | None, error_rate: float | None
+) -> None:
+    from dataclasses import replace
+
+    from hilir.serving.rollout.factory import measure_traffic
     from hilir.serving.rollout.forecast import Traffic, forecast_lines
 
-    found: Traffic | None = None
+    found = measure_traffic(transaction)
     if per_second is not None:
-        found = Traffic(per_second, error_rate if error_rate is not None else 0.001, "as given")
+        found = Traffic(per_second, 0.001 if found is None else found.error_rate, "as given")
+    if error_rate is not None and found is not None:
+        found = replace(found, error_rate=error_rate, source="as given")
     for line in forecast_lines(wanted, found):
         click.echo(line)

@@ -22,13 +22,18 @@ _GONE, _CANCELLED = (0, 499), "1"
 
 def parse_counters(page: str, model: str) -> Counted:
     """Returns what a gateway has counted of a model since it was started."""
-    requests: dict[tuple[int, str], list[int]] = {}
-    cumulative: dict[tuple[int, str], list[tuple[float, int]]] = {}
+    return parse_all(page).get(model, {})
+
+
+def parse_all(page: str) -> dict[str, Counted]:
+    """Returns what a gateway has counted since it was started, by model."""
+    requests: dict[tuple[str, int, str], list[int]] = {}
+    cumulative: dict[tuple[str, int, str], list[tuple[float, int]]] = {}
     for kind, inner, number in _LINE.findall(page):
         labels = dict(_LABEL.findall(inner))
-        if labels.get("model") != model or not labels.get("version", "").isdigit():
+        if not labels.get("model") or not labels.get("version", "").isdigit():
             continue
-        key = (int(labels["version"]), labels.get("arm", ""))
+        key = (labels["model"], int(labels["version"]), labels.get("arm", ""))
         if kind == "latency_bucket":
             if labels["le"] != "+Inf":
                 cumulative.setdefault(key, []).append((float(labels["le"]) / 1000, int(number)))
@@ -39,10 +44,11 @@ def parse_counters(page: str, model: str) -> Counted:
         found = requests.setdefault(key, [0, 0])
         found[0] += int(number)
         found[1] += int(number) * is_error(status, labels.get("grpc_status", ""))
-    return {
-        key: Counts(requests=total, errors=errors, latency=_split_buckets(cumulative.get(key, [])))
-        for key, (total, errors) in requests.items()
-    }
+    models: dict[str, Counted] = {}
+    for (model, version, arm), (answered, errors) in requests.items():
+        latency = _split_buckets(cumulative.get((model, version, arm), []))
+        models.setdefault(model, {})[version, arm] = Counts(requests=answered, errors=errors, latency=latency)
+    return models
 
 
 def is_error(status: int, grpc_status: str) -> bool:

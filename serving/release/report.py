@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError, TargetError
 from hilir.serving.release.checks import read_manifest
+from hilir.serving.release.figures import Figures, describe_rollout, read_figures
 from hilir.serving.release.selection import choose_model
 from hilir.serving.release.targets import describe_split, find_missing
 from hilir.serving.release.transaction import Transaction, describe
@@ -33,10 +34,12 @@ class Inspection:
     Attributes:
         state: the state.
         missing: by the target's name; nothing where it has arrived.
+        figures: what the gateway counted.
     """
 
     state: State
     missing: Mapping[str, list[str]]
+    figures: Figures
 
     def require_arrival(self) -> None:
         """Makes sure that all targets do what the state says.
@@ -56,20 +59,24 @@ def inspect(transaction: Transaction) -> Inspection:
     """Looks at the state and at all targets."""
     state = transaction.read()
     targets = [target for target in (transaction.servers, transaction.gateway) if target is not None]
-    return Inspection(state, {target.name: find_missing(state, target.observe()) for target in targets})
+    missing = {target.name: find_missing(state, target.observe()) for target in targets}
+    return Inspection(state, missing, read_figures(transaction.gateway))
 
 
 def show_lines(found: Inspection, as_json: bool) -> Iterator[str]:
     """Yields the state, and what servers and gateway still lack of it."""
     state = found.state
     if as_json:
-        yield json.dumps({"state": state.to_json(), "traffic": state.traffic, "missing": dict(found.missing)})
+        content = {"state": state.to_json(), "traffic": state.traffic, "missing": dict(found.missing)}
+        yield json.dumps(content | {"figures": found.figures.to_json()})
         return
     yield f"{state.model}, revision {state.revision}: {describe(state)}"
     for name, faults in found.missing.items():
         yield f"{name}: {'; '.join(faults) or 'as they should be'}"
     if "gateway" not in found.missing:
         yield "gateway: none; start one with 'hilir gateway run'"
+    yield from describe_rollout(state)
+    yield from found.figures.lines(state)
 
 
 def history_lines(store: Store, model: str | None, as_json: bool, at: str | None = None) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
-from hilir.serving.gateway.counters import Counted, total
+from hilir.serving.gateway.counters import total
 from hilir.serving.release import verbs
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.transaction import Transaction
@@ -67,14 +67,16 @@ def make_gates(rollout: Rollout) -> Iterator[Gate]:
         yield Guardrail(command)
 
 
-def measure_traffic(counted: dict[str, Counted], stable: int | None, seconds: float) -> Traffic | None:
-    """Returns what the gateways counted of stable in a time; None if that is nothing."""
-    if stable is None:
+def measure_traffic(transaction: Transaction) -> Traffic | None:
+    """Returns what the gateway counted of stable in the last minutes; None if that is nothing, or nobody keeps it."""
+    gateway, stable = transaction.gateway, transaction.read().stable
+    window = gateway.count_recent() if isinstance(gateway, EnvoyGateway) else None
+    if window is None or stable is None:
         return None
-    counts = [total(found, stable) for found in counted.values()]
-    requests = sum(each.requests for each in counts)
-    if not requests or seconds <= 0:
+    counts = total(window.counted, stable)
+    if not counts.requests:
         return None
-    # Of very few errors half a one more: a rate of 0 would promise that nothing can be found.
-    rate = (sum(each.errors for each in counts) + 0.5) / (requests + 1)
-    return Traffic(requests / seconds, rate, f"stable's {requests:,} requests")
+    # Of no errors half a one: a rate of 0 would promise that nothing can be found.
+    rate = (counts.errors + 0.5) / (counts.requests + 1)
+    source = f"stable's {counts.requests:,} requests in the last {window.seconds / 60:.1f} min"
+    return Traffic(counts.requests / window.seconds, rate, source)

@@ -94,9 +94,7 @@ def judge_latency(stable: Counts, candidate: Counts, limit: float, alpha: float)
 def _judge_requests(rollout: Rollout, evidence: Evidence) -> Verdict:
     seen, wanted = evidence.step["candidate"].requests, rollout.gates.min_requests
     decision = Decision.CONTINUE if seen >= wanted else Decision.WAIT
-    return Verdict(
-        "requests", decision, f"the candidate answered {seen:,} in this step, at least {wanted:,} are needed"
-    )
+    return Verdict("requests", decision, f"{seen:,} of the candidate in this step, at least {wanted:,} are needed")
 
 
 def _judge_errors(evidence: Evidence) -> Verdict:

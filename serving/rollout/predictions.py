@@ -109,7 +109,8 @@ def judge_pairs(pairs: Sequence[tuple[Answers, Answers]], max_flips: float, alph
     counted per request, since the rows of one depend on each other.
     """
     names = sorted({name for one, other in pairs for name in one.keys() & other.keys()})
-    flips, facts = np.zeros(len(pairs), bool), []
+    flips: np.ndarray = np.zeros(len(pairs), bool)
+    facts: list[str] = []
     for name in names:
         both = [(one.get(name, []), other.get(name, [])) for one, other in pairs]
         if any(isinstance(value, str) for one, _ in both for value in one):
@@ -168,7 +169,7 @@ def _count(reference: FeatureReference, values: list[Any]) -> FeatureReference:
 
 
 def _are_scores(row: Any) -> bool:
-    return isinstance(row, list) and bool(row) and all(isinstance(score, int | float) for score in row)
+    return isinstance(row, list) and len(row) > 1 and all(isinstance(score, int | float) for score in row)
 
 
 def _seconds(moment: str) -> float:
