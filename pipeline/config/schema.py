@@ -14,6 +14,7 @@ from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
+from hilir.serving.notify import Channel
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
@@ -64,6 +65,7 @@ class Config(Section):
     export: ExportSettings
     serving: ServingSection
     release: ReleaseSection
+    notify: list[Channel]
     beam: BeamSection
     watch: WatchSection
     vertex: VertexSection

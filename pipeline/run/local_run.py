@@ -17,6 +17,7 @@ from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
+from hilir.pipeline.run.notices import notify_run
 from hilir.pipeline.run.ownership import claim, require_own
 from hilir.pipeline.run.package_check import check_sources
 from hilir.pipeline.run.process_lock import ProcessLock
@@ -64,11 +65,17 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     root = Path(config.pipeline.root) / name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
+
+    def end(summary: Summary) -> None:
+        finished(summary)
+        if not options.check:
+            notify_run(config.notify, config.model.name, summary)
+
     session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
     with _alone(root):
         claim(loaded)
         try:
-            return run_session(session, _LocalRun(loaded, options, root), finished)
+            return run_session(session, _LocalRun(loaded, options, root), end)
         finally:
             claim(loaded)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from hilir.serving.notify import Channel
     from hilir.serving.release.transaction import Transaction
+    from hilir.serving.releases.state import State
 
 Command = Callable[..., Any]
 
@@ -70,10 +72,31 @@ def open_release(
     from hilir.serving.release.selection import read_config, select
 
     store, chosen = select(root, model, config)
+    project = read_config(config) if config is not None else None
+    if project is not None and project.notify:
+        more["notify"] = _open_notifier(project.notify)
     transaction = open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
-    if config is not None and "dry_run" in more:
-        _follow_policy(transaction, read_config(config).approval)
+    if project is not None and "dry_run" in more:
+        _follow_policy(transaction, project.approval)
     return transaction
+
+
+def _open_notifier(channels: tuple[Channel, ...]) -> Callable[[State], None]:
+    """Returns what sends the last event of a state; the command waits at its end until all is sent."""
+    from hilir.serving.notify import Notifier
+    from hilir.serving.release.report import describe_event
+
+    notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
+    click.get_current_context().call_on_close(notifier.close)
+
+    def notify(state: State) -> None:
+        event = state.history[-1]
+        content = event.model_dump(mode="json")
+        notifier.offer(
+            {"event": event.verb, "text": f"{state.model}: {describe_event(event)}", "model": state.model, **content}
+        )
+
+    return notify
 
 
 def _follow_policy(transaction: Transaction, approval: str | None) -> None:

@@ -97,14 +97,17 @@ def history_lines(store: Store, model: str | None, as_json: bool, at: str | None
         if as_json:
             yield event.model_dump_json()
             continue
-        version = f" {event.version}" if event.version is not None else ""
-        candidate = f", candidate {event.candidate}" if event.candidate is not None else ""
-        why = f"  {make_printable(event.why)}" if event.why else ""
-        by = f"; by {make_printable(event.actor)}" if event.actor else ""
-        yield (
-            f"{event.at}  {event.verb}{version}: stable {event.stable or 'none'}{candidate}; "
-            f"traffic: {_describe_traffic(event)}{by}{why}"
-        )
+        yield f"{event.at}  {describe_event(event)}"
+
+
+def describe_event(event: Event) -> str:
+    """Returns what a verb did, by whom and why, in one line."""
+    version = f" {event.version}" if event.version is not None else ""
+    candidate = f", candidate {event.candidate}" if event.candidate is not None else ""
+    why = f"  {make_printable(event.why)}" if event.why else ""
+    by = f"; by {make_printable(event.actor)}" if event.actor else ""
+    stable = event.stable or "none"
+    return f"{event.verb}{version}: stable {stable}{candidate}; traffic: {_describe_traffic(event)}{by}{why}"
 
 
 def find_event(model: str, events: Sequence[Event], at: str) -> Event:

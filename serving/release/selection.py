@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.notify import Channel
 from hilir.serving.releases.store import Store
 
 DEFAULT_ROOT = "out/models"
@@ -20,11 +21,13 @@ class Project:
         root: the serving root.
         model: the model's name.
         approval: `none` or `required`; None where nothing is said.
+        notify: where notifications go.
     """
 
     root: str
     model: str
     approval: str | None = None
+    notify: tuple[Channel, ...] = ()
 
 
 def read_config(path: str) -> Project:
@@ -35,6 +38,7 @@ def read_config(path: str) -> Project:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from pydantic import ValidationError
     from yaml import YAMLError
 
     try:
@@ -42,6 +46,7 @@ def read_config(path: str) -> Project:
         model = OmegaConf.select(content, "model.name")
         root = OmegaConf.select(content, "serving.root")
         approval = OmegaConf.select(content, "release.approval")
+        notify = OmegaConf.select(content, "notify")
     except OSError as error:
         raise ServingConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (YAMLError, OmegaConfBaseException, ValueError) as error:
@@ -50,7 +55,14 @@ def read_config(path: str) -> Project:
         raise ServingConfigError(f"{path}: model.name is missing; name a configuration like configs/digits.yaml")
     if approval not in (None, "none", "required"):
         raise ServingConfigError(f"{path}: release.approval is {approval!r}; write none or required")
-    return Project(str(root or DEFAULT_ROOT), model, approval)
+    try:
+        channels = (
+            tuple(Channel.model_validate(each) for each in OmegaConf.to_container(notify) if each) if notify else ()
+        )
+    except (ValidationError, TypeError) as error:
+        fault = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ServingConfigError(f"{path}: notify: {fault}; configs/base.yaml has an example") from None
+    return Project(str(root or DEFAULT_ROOT), model, approval, channels)
 
 
 def select(root: str | None, model: str | None, config: str | None) -> tuple[Store, str | None]:

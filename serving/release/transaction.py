@@ -33,6 +33,7 @@ class Transaction:
         why: goes into the history.
         actor: who runs the verb; goes into the history.
         served_root: the serving root as the servers see it; None leaves that as it is.
+        notify: hands over what was stored; must not wait.
     """
 
     store: Store
@@ -47,6 +48,7 @@ class Transaction:
     why: str = ""
     actor: str = ""
     served_root: str | None = None
+    notify: Callable[[State], None] = lambda _state: None
 
     def read(self) -> State:
         """Returns the state as it is stored."""
