@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench-serve: setup ## figures of the model server (benchmarks/serve/RESULTS.md)
 
 bench-release: setup ## rollback under 200 requests per second (benchmarks/release/RESULTS.md)
 	@$(PY) -m benchmarks.release $(ARGS)
+
+bench-loop: setup ## from an error in a new version to its rollback (benchmarks/loop/RESULTS.md)
+	@$(PY) -m benchmarks.loop.rollback $(ARGS)
 
 bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (benchmarks/export/RESULTS.md)
 	@$(PY) -m benchmarks.export $(ARGS)

@@ -54,10 +54,12 @@ def make_gates(rollout: Rollout) -> Iterator[Gate]:
         ServingConfigError: a request log or a guardrail cannot be used.
     """
     for prefix in rollout.gates.request_log:
-        if not Path(f"{prefix}.jsonl").is_file():
+        # The server makes the file with the first request that it logs.
+        folder = Path(prefix).parent
+        if not folder.is_dir():
             raise ServingConfigError(
-                f"--request-log {make_printable(prefix)}: there is no {make_printable(prefix)}.jsonl; "
-                "start the server with 'hilir serve --request-log PREFIX'"
+                f"--request-log {make_printable(prefix)}: there is no folder {make_printable(str(folder))}; "
+                "name what 'hilir serve --request-log PREFIX' got, as this machine sees it"
             )
     if rollout.shadow and not rollout.steps[0]:
         yield ShadowDifferences()

@@ -90,7 +90,7 @@ def test_the_plan_prints_what_each_gate_can_find_and_changes_nothing(place, rele
         (["--steps", "0,nan"], "ascending percentages"),
         (["--hold", "soon"], "--hold soon: write a duration"),
         (["--shadow", "10"], "--shadow needs the servers' request log"),
-        (["--request-log", "/nowhere/log"], "there is no /nowhere/log.jsonl"),
+        (["--request-log", "/nowhere/log"], "there is no folder /nowhere"),
         (["--max-latency-ratio", "0.5"], "--max-latency-ratio: input should be greater than 1"),
         (["--guardrail", "'"], "No closing quotation"),
     ],
