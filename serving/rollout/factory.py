@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.gateway.counters import total
+from hilir.serving.gateway.files import read_gateway
 from hilir.serving.release import verbs
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.transaction import Transaction
@@ -16,6 +17,7 @@ from hilir.serving.rollout.engine import Gate, Runner
 from hilir.serving.rollout.forecast import Traffic
 from hilir.serving.rollout.guardrails import Guardrail
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
+from hilir.serving.rollout.split_check import SplitCheck
 
 
 def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change: bool = False) -> Runner:
@@ -30,7 +32,7 @@ def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change
         transaction,
         stage=lambda version: verbs.stage(transaction, version, accept_schema_change=accept_schema_change),
         count=gateway.count,
-        gates=tuple(make_gates(rollout)),
+        gates=(*make_gates(rollout), *_make_split_check(transaction)),
     )
 
 
@@ -67,6 +69,13 @@ def make_gates(rollout: Rollout) -> Iterator[Gate]:
         yield PredictionDrift()
     for command in rollout.gates.guardrails:
         yield Guardrail(command)
+
+
+def _make_split_check(transaction: Transaction) -> Iterator[Gate]:
+    """The gateway's access log may be elsewhere, in a container's output for example."""
+    settings = read_gateway(transaction.store)
+    if settings is not None and Path(settings.access_log).is_file():
+        yield SplitCheck(Path(settings.access_log))
 
 
 def measure_traffic(transaction: Transaction) -> Traffic | None:

@@ -9,13 +9,13 @@ from tests.integration.release.place import place_running
 from tests.integration.release.versions import make_version
 
 _numbers = itertools.count()
-PLAN = ["--steps", "30,100", "--hold", "1s", "--every", "0.2s", "--min-requests", 30]
+PLAN = ["--steps", "50,100", "--hold", "1s", "--every", "0.2s", "--min-requests", 30]
 
 
 @pytest.fixture(scope="module")
 def logging_place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logging")
-    with place_running(folder, flags=(f"--request-log={folder / 'log'}", "--request-log-rate=0.5")) as found:
+    with place_running(folder, flags=(f"--request-log={folder / 'log'}", "--request-log-rate=0.8")) as found:
         found.log = str(folder / "log")
         yield found
 
@@ -55,7 +55,7 @@ def test_a_version_that_answers_alike_passes_copies_and_drift(logging_place, mod
 
 def test_drift_of_the_predictions_rolls_back(logging_place, model):
     text, _ = roll_out(logging_place, model, 3, code=5)
-    assert "at 30 %: drift: alarm in y, Jensen-Shannon divergence" in text
+    assert "at 50 %: drift: alarm in y, Jensen-Shannon divergence" in text
 
 
 def test_a_guardrail_of_the_users_own_rolls_back(logging_place, model, tmp_path):
@@ -64,4 +64,4 @@ def test_a_guardrail_of_the_users_own_rolls_back(logging_place, model, tmp_path)
     script.chmod(0o755)
     text, _ = roll_out(logging_place, model, 2, "--drift", "off", "--guardrail", f"'{script}'", code=5)
     assert "exit code 1: orders fell by 8 %" in text
-    assert '"candidate": 2, "percent": 30.0' in (tmp_path / "told").read_text()
+    assert '"candidate": 2, "percent": 50.0' in (tmp_path / "told").read_text()
