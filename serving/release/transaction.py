@@ -73,9 +73,10 @@ class Transaction:
             self.echo(f"would write: {describe(after)}")
             return after
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return self.store.write(
-            transitions.record(after, verb, version, now, self.why if why is None else why, self.actor)
-        )
+        reason = self.why if why is None else why
+        written = self.store.write(transitions.record(after, verb, version, now, reason, self.actor))
+        self.notify(written)
+        return written
 
     def settle(self, state: State, *targets: Target | None, patient: bool = False) -> None:
         """Has targets follow a stored state, one after the other, and waits for each.
