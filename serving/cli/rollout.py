@@ -96,7 +96,14 @@ def rollout(
     runner = replace(
         open_runner(transaction, wanted, accept_schema_change), every=max(parse_duration("--every", every), 0.05)
     )
-    print_state(transaction, runner.run(wanted, retry))
+    try:
+        state = runner.run(wanted, retry)
+    except KeyboardInterrupt:
+        click.echo(
+            f"{transaction.model}: the rollout stays where it is; 'hilir release rollout {version}' continues it"
+        )
+        raise
+    print_state(transaction, state)
 
 
 def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) -> Rollout:
@@ -140,9 +147,11 @@ def _print_forecast(
 ) -> None:
     from dataclasses import replace
 
+    from hilir.serving.release.checks import check_version
     from hilir.serving.rollout.factory import measure_traffic
     from hilir.serving.rollout.forecast import Traffic, forecast_lines
 
+    check_version(transaction.store, transaction.model, wanted.version)
     found = measure_traffic(transaction)
     if per_second is not None:
         found = Traffic(per_second, 0.001 if found is None else found.error_rate, "as given")

@@ -80,6 +80,7 @@ def test_the_plan_prints_what_each_gate_can_find_and_changes_nothing(place, rele
     marked = [line.split()[0] for line in lines if "(!) finds disasters only" in line]
     assert marked == ["1"]
     assert any(line.strip().startswith("50 %") and "errors from" in line for line in lines)
+    assert "there is no such version" in place.release("rollout", 9, *words, model=released, code=5).text
     assert (place.root / released / "release.json").read_bytes() == before
 
 
