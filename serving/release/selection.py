@@ -56,8 +56,8 @@ def read_config(path: str) -> Project:
     if approval not in (None, "none", "required"):
         raise ServingConfigError(f"{path}: release.approval is {approval!r}; write none or required")
     try:
-        channels = tuple(map(Channel.model_validate, OmegaConf.to_container(notify))) if notify else ()
-    except (ValidationError, TypeError) as error:
+        channels = tuple(map(Channel.model_validate, OmegaConf.to_container(notify, resolve=True))) if notify else ()
+    except (ValidationError, TypeError, OmegaConfBaseException) as error:
         fault = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ServingConfigError(f"{path}: notify: {fault}; configs/base.yaml has an example") from None
     return Project(str(root or DEFAULT_ROOT), model, approval, channels)

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from hilir.pipeline.report.notices import list_events, notify_run
 from hilir.pipeline.report.summary import Summary
-from hilir.pipeline.run.notices import list_events, notify_run
 from hilir.serving.notify import Channel
 
 SUMMARY = Summary("r-1", "succeeded", True, [], 7, "/models/m/7", {"auc": 0.9}, {}, [], 1.0)
