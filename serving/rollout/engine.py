@@ -138,8 +138,7 @@ class Runner:
                 "push a version that is better, or give this one another trial with --retry"
             )
         transitions.follow(transitions.share(self.stage(wanted.version), wanted.version, 0.0), wanted)
-        state = self.transaction.read()
-        return self._enter(state, wanted, "")
+        return self._enter(self.transaction.read(), wanted, "" if wanted.percent else _describe_copies(wanted))
 
     def _enter(self, state: State, rollout: Rollout, why: str) -> State:
         """Stores the beginning of a step, with the counters until then."""
@@ -233,9 +232,13 @@ def _elapsed(rollout: Rollout) -> float:
 
 
 def _describe_step(rollout: Rollout) -> str:
-    share = f"{rollout.percent:g} %" if rollout.percent else f"a copy of {rollout.shadow:g} % of stable's requests"
+    share = f"{rollout.percent:g} %" if rollout.percent else _describe_copies(rollout)
     hold = "" if rollout.percent >= 100 else f" for {describe_duration(rollout.hold_seconds)}"
     return f"step {rollout.step + 1} of {len(rollout.steps)}: version {rollout.version} gets {share}{hold}"
+
+
+def _describe_copies(rollout: Rollout) -> str:
+    return f"a copy of {rollout.shadow:g} % of stable's requests"
 
 
 def _describe_end(state: State, version: int | None) -> str:

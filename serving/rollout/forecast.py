@@ -85,14 +85,16 @@ def forecast_lines(rollout: Rollout, traffic: Traffic | None) -> Iterator[str]:
     yield f"version {rollout.version}: {steps}; each for at least {describe_duration(rollout.hold_seconds)}"
     if rollout.shadow and not rollout.steps[0]:
         yield f"  first, without users: a copy of {rollout.shadow:g} % of stable's requests; {_shadow_rule(rollout)}"
-    yield f"  gates between the steps: {'; '.join(describe_gates(rollout))}"
+    yield "  gates between the steps:"
+    for gate in describe_gates(rollout):
+        yield f"    {gate}"
     if traffic is None or traffic.per_second <= 0:
         yield (
             "  what the gates can find is not known: the gateway has counted no requests to the model; "
             "add --requests-per-second and --error-rate"
         )
         return
-    yield f"  at {traffic.per_second:g} requests/s and {traffic.error_rate:.3%} errors ({traffic.source}):"
+    yield f"  at {traffic.per_second:.3g} requests/s and {traffic.error_rate:.3%} errors ({traffic.source}):"
     for step in forecast(rollout, traffic):
         yield f"  {step.percent:>5g} %  {'; '.join(_describe(rollout, step))}"
 

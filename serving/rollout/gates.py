@@ -100,5 +100,6 @@ def _judge_requests(rollout: Rollout, evidence: Evidence) -> Verdict:
 def _judge_errors(evidence: Evidence) -> Verdict:
     e_value, step = evidence.e_value, evidence.step
     decision = Decision.ROLL_BACK if e_value >= STOP else Decision.CONTINUE
-    shown = " against ".join(f"{step[arm].errors:,} of {step[arm].requests:,}" for arm in ("candidate", "stable"))
-    return Verdict("errors", decision, f"{shown} of stable in this step; e-value {e_value:.3g}, limit {STOP:g}")
+    ours, theirs = (f"{step[arm].errors:,} of {step[arm].requests:,}" for arm in ("candidate", "stable"))
+    fact = f"{ours} requests of the candidate, {theirs} of stable; e-value {e_value:.3g}, limit {STOP:g}"
+    return Verdict("errors", decision, fact)
