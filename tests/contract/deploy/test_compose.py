@@ -47,6 +47,7 @@ class _Service(BaseModel):
     depends_on: dict[str, dict[str, str]] = {}
     healthcheck: dict[str, Any] = {}
     deploy: dict[str, Any] = {}
+    stop_grace_period: str = ""
 
 
 @pytest.mark.parametrize("name", SERVICES)
