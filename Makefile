@@ -16,8 +16,9 @@ setup-tfjs: setup ## make the environment of the TensorFlow.js converter
 setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 	@scripts/setup.sh edge
 
-setup-tools: ## install Prometheus and Alertmanager for the tests of the rules (as root, on Debian and Ubuntu)
+setup-tools: ## install Prometheus, Alertmanager and PostgreSQL for tests with them (as root, on Debian and Ubuntu)
 	@command -v promtool >/dev/null && command -v amtool >/dev/null || { apt-get update -qq && apt-get install -qq --yes prometheus prometheus-alertmanager >/dev/null; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { apt-get update -qq && apt-get install -qq --yes postgresql >/dev/null; }
 
 setup-browser: setup ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }

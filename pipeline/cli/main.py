@@ -27,6 +27,8 @@ COMMANDS = {
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
+    "outcomes": ("hilir.serving.cli.outcomes:outcomes", "Store what became of predictions."),
+    "monitor": ("hilir.serving.cli.monitor:monitor", "Watch what comes back from traffic: outcomes, drift, quality."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),

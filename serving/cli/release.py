@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from hilir.serving.cli.release_options import (
+from hilir.serving.cli.options import (
     CHANGES,
     OPTIONS,
     SELECTION,
+    add_options,
     offline_option,
-    open_release,
+    open_transaction,
     print_state,
     schema_option,
     version_argument,
-    with_options,
 )
 from hilir.serving.cli.rollout import rollout
 
@@ -29,7 +29,7 @@ def release() -> None:
 
 
 @release.command("list")
-@with_options(SELECTION)
+@add_options(SELECTION)
 def list_versions(**selection: str | None) -> None:
     """List the versions on disk and their states."""
     from hilir.serving.release.report import list_lines
@@ -40,7 +40,7 @@ def list_versions(**selection: str | None) -> None:
 
 
 @release.command()
-@with_options(OPTIONS)
+@add_options(OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def show(as_json: bool, **options: Any) -> None:
     """Show the release, and where servers and gateway differ from it.
@@ -49,7 +49,7 @@ def show(as_json: bool, **options: Any) -> None:
     """
     from hilir.serving.release.report import inspect, show_lines
 
-    found = inspect(open_release(**options))
+    found = inspect(open_transaction(**options))
     for line in show_lines(found, as_json):
         click.echo(line)
     found.require_arrival()
@@ -83,7 +83,7 @@ def adopt(path: str, dry_run: bool, why: str) -> None:
 
 @release.command()
 @version_argument
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 @schema_option
 @offline_option
 @click.option("--served-root", metavar="PATH", help="The serving root as the servers see it, for containers.")
@@ -91,7 +91,7 @@ def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
     """Load VERSION on the servers, verify it, and make it the candidate without traffic."""
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     print_state(transaction, verbs.stage(transaction, version, accept_schema_change=accept_schema_change))
 
 
@@ -99,7 +99,7 @@ def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
 @version_argument
 @click.option("--percent", required=True, type=float, help="Percentage of the traffic, 0 to 100.")
 @click.option("--shadow", type=float, help="Percentage of stable's requests to copy to it; its answers are dropped.")
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 @schema_option
 def canary(version: int, percent: float, shadow: float | None, accept_schema_change: bool, **options: Any) -> None:
     """Give VERSION a part of the traffic.
@@ -108,19 +108,19 @@ def canary(version: int, percent: float, shadow: float | None, accept_schema_cha
     """
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     state = verbs.canary(transaction, version, percent, shadow=shadow, accept_schema_change=accept_schema_change)
     print_state(transaction, state)
 
 
 @release.command()
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 @offline_option
 def promote(**options: Any) -> None:
     """Make the candidate stable; the version before it stays loaded."""
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     print_state(transaction, verbs.promote(transaction))
 
 
@@ -128,28 +128,28 @@ def promote(**options: Any) -> None:
 @click.option(
     "--to", type=click.IntRange(1), metavar="VERSION", help="Version to go back to. [the previous stable one]"
 )
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 def rollback(to: int | None, **options: Any) -> None:
     """Give all traffic back to the previous stable version."""
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     print_state(transaction, verbs.rollback(transaction, to))
 
 
 @release.command()
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 def abort(**options: Any) -> None:
     """Stop the candidate's trial; all traffic goes to stable."""
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     print_state(transaction, verbs.abort(transaction))
 
 
 @release.command()
 @version_argument
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 def approve(version: int, **options: Any) -> None:
     """Approve that VERSION gets traffic; whoever staged it cannot.
 
@@ -157,7 +157,7 @@ def approve(version: int, **options: Any) -> None:
     """
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     verbs.approve(transaction, version)
     prefix = "nothing was changed; it would be: " if transaction.dry_run else ""
     click.echo(f"{transaction.model}: {prefix}version {version} is approved by {transaction.actor}")
@@ -165,17 +165,17 @@ def approve(version: int, **options: Any) -> None:
 
 @release.command()
 @click.argument("versions", nargs=-1, type=click.IntRange(1))
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 def retire(versions: tuple[int, ...], **options: Any) -> None:
     """Unload VERSIONS, or all that are neither stable nor the candidate."""
     from hilir.serving.release import verbs
 
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     print_state(transaction, verbs.retire(transaction, versions))
 
 
 @release.command()
-@with_options(SELECTION)
+@add_options(SELECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
 def history(as_json: bool, at: str | None, **selection: str | None) -> None:

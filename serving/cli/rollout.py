@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hilir.serving.cli.release_options import (
+from hilir.serving.cli.options import (
     CHANGES,
     OPTIONS,
     Command,
-    open_release,
+    add_options,
+    open_transaction,
     print_state,
     schema_option,
     version_argument,
-    with_options,
 )
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ _GATES: list[Callable[[Command], Command]] = [
 
 @click.command()
 @version_argument
-@with_options(_PLAN, _GATES)
+@add_options(_PLAN, _GATES)
 @click.option("--every", default="1s", show_default=True, metavar="DURATION", help="Time between two looks.")
 @click.option("--retry", is_flag=True, help="Try a version again that was rolled back.")
 @click.option("--requests-per-second", type=float, metavar="N", help="For --dry-run: traffic to reckon with.")
 @click.option("--error-rate", type=float, metavar="FRACTION", help="For --dry-run: stable's errors to reckon with.")
-@with_options(OPTIONS, CHANGES)
+@add_options(OPTIONS, CHANGES)
 @schema_option
 def rollout(
     version: int,
@@ -88,7 +88,7 @@ def rollout(
             "guardrails",
         )
     }  # fmt: skip
-    transaction = open_release(**options)
+    transaction = open_transaction(**options)
     wanted = _make_plan(transaction, version, given)
     if transaction.dry_run:
         _print_forecast(transaction, wanted, requests_per_second, error_rate)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hilir.serving.gateway import filters
 from hilir.serving.gateway.lua_script import GRPC_CLUSTERS, REST_CLUSTERS, request_script, shadow_script
-from hilir.serving.gateway.routes import LUA_FILTER, ROUTES
+from hilir.serving.gateway.routes import LUA_FILTER, OUTCOMES_CLUSTER, ROUTES
 from hilir.serving.gateway.settings import GatewaySettings
 
 ROUTES_FILE = "routes.json"
@@ -58,6 +58,7 @@ def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             "clusters": [
                 *(_cluster(REST_CLUSTERS + name, settings.rest, settings) for name in _DESTINATIONS),
                 *(_cluster(GRPC_CLUSTERS + name, settings.grpc, settings, http2=True) for name in _DESTINATIONS),
+                *([_cluster(OUTCOMES_CLUSTER, settings.outcomes, settings)] if settings.outcomes else []),
                 _pipe_cluster(f"{REST_CLUSTERS}shadow", shadow),
                 _pipe_cluster(f"{GRPC_CLUSTERS}shadow", shadow, http2=True),
                 _plain_cluster("admin", settings.admin),

@@ -24,6 +24,8 @@ _LOGGED = {
     "version": "%DYNAMIC_METADATA(hilir:version)%",
     "label": "%DYNAMIC_METADATA(hilir:label)%",
     "user": "%DYNAMIC_METADATA(hilir:user)%",
+    "experiment": "%DYNAMIC_METADATA(hilir:experiment)%",
+    "experiment_user": "%DYNAMIC_METADATA(hilir:experiment_user)%",
     "client": f"%REQ({CLIENT_HEADER})%",
     "status": "%RESPONSE_CODE%",
     "grpc_status": "%GRPC_STATUS%",
@@ -40,7 +42,8 @@ _LOGGED = {
 def access_log(settings: GatewaySettings) -> dict[str, Any]:
     """Returns the access log: a JSON line per request with version, label and latency.
 
-    `user` is the hash that the version was chosen by, never the key itself; `latency_ms` counts from the first byte
+    `user` is the hash that the version was chosen by, never the key itself; in an experiment, whose id is
+    `experiment`, it was chosen by `experiment_user` instead. `latency_ms` counts from the first byte
     of the request to the last of the answer, `upstream_ms` to the first byte of the server's answer.
     """
     kind = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"

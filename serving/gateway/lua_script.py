@@ -62,14 +62,20 @@ local function read_key(headers)
   return binary and decode_base64(binary)
 end
 
+-- While an experiment runs, its own hash decides, and whoever has no key takes part without being counted as a user.
 local function choose(release, headers, log)
-  local key = read_key(headers)
+  local key, experiment = read_key(headers), release["experiment"]
   local value
+  if experiment ~= nil then log:set("hilir", "experiment", experiment) end
   if key == nil or key == "" then
     value = math.random(0, 9999)
   else
     value = hash(release["salt"] .. ":" .. key)
     log:set("hilir", "user", string.format("%08x", value))
+    if experiment ~= nil then
+      value = hash(experiment .. ":" .. key)
+      log:set("hilir", "experiment_user", string.format("%08x", value))
+    end
   end
   if value % 10000 < release["buckets"] then return "candidate" end
   return "stable"

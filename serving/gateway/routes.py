@@ -23,6 +23,7 @@ from hilir.serving.releases.state import State
 
 ROUTES = "release"
 """Name of the route configuration."""
+OUTCOMES_CLUSTER = "outcomes"
 LUA_FILTER = "envoy.filters.http.lua"
 
 _TYPE = "type.googleapis.com/envoy.config.route.v3."
@@ -46,6 +47,7 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
     released = [state for _, state in sorted(states.items()) if state.stable is not None]
     routes = [
         _healthz(),
+        *([_outcomes(settings)] if settings.outcomes else []),
         *(route for state in released for route in _model_routes(state, settings)),
         *_pass_through(settings),
     ]
@@ -71,9 +73,11 @@ def release_metadata(state: State) -> dict[str, Any]:
     `versions` are those that are loaded, whose requests are counted, each between commas.
     """
     labels = state.served_labels
+    experiment = state.experiment
     return {
         "model": state.model,
         "salt": salt_of(state.model, state.candidate),
+        **({"experiment": experiment.id} if experiment is not None else {}),
         "buckets": round(state.percent * BUCKETS / 100),
         "shadow": round(state.shadow * 100) if state.candidate is not None else 0,
         "versions": "".join(f",{number}" for number in state.loaded) + ",",
@@ -148,6 +152,12 @@ def _retries(on: str, settings: GatewaySettings) -> dict[str, Any]:
         ],
         "host_selection_retry_max_attempts": 10,
     }
+
+
+def _outcomes(settings: GatewaySettings) -> dict[str, Any]:
+    """What became of predictions; a batch may be sent twice, so it may be retried."""
+    action = {"cluster": OUTCOMES_CLUSTER, "timeout": f"{settings.timeout_seconds:g}s"}
+    return {"match": {"path": "/v1/outcomes", "headers": [_header(":method", "POST")]}, "route": action}
 
 
 def _healthz() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
+from hilir.serving.releases.experiments import date_all, end_all
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.split import CANDIDATE, STABLE
 from hilir.serving.releases.state import Event, State, Version
@@ -54,7 +55,7 @@ def stage(state: State, number: int) -> State:
     """
     if number in (state.stable, state.candidate):
         return state
-    _require_no_rollout(state)
+    require_no_rollout(state)
     _require_no_other_trial(state, number)
     _require_verified(state, number)
     labels: dict[str, int] = {**state.served_labels, CANDIDATE: number}
@@ -74,7 +75,7 @@ def canary(state: State, number: int, percent: float, shadow: float | None = Non
     Raises:
         ReleaseRefused: there is nothing to share with, another candidate has traffic, or the share is none.
     """
-    _require_no_rollout(state)
+    require_no_rollout(state)
     return share(state, number, percent, shadow)
 
 
@@ -96,10 +97,11 @@ def share(state: State, number: int, percent: float, shadow: float | None = None
             "choose another version"
         )
     _require(state, state.stable is not None, "there is no stable version to share the traffic with", "promote")
+    require_no_experiment(state)
     _require_no_other_trial(state, number)
     state = stage(state, number)
     if percent > 0:
-        _require_approved(state, number)
+        require_approved(state, number)
     kept = state.shadow if shadow is None else shadow
     return _change(state, split={STABLE: 100 - percent, CANDIDATE: percent}, shadow=kept)
 
@@ -111,7 +113,7 @@ def promote(state: State) -> State:
         ReleaseRefused: there is no candidate, unless the last thing that was done is a promotion; a rollout decides
             about it, or it needs an approval.
     """
-    _require_no_rollout(state)
+    require_no_rollout(state)
     return complete(state)
 
 
@@ -121,6 +123,7 @@ def complete(state: State) -> State:
     Raises:
         ReleaseRefused: as for `promote`, but for a rollout.
     """
+    require_no_experiment(state)
     if state.candidate is None:
         trial = [event.verb for event in state.history if event.verb in _LABEL_VERBS]
         if state.stable is not None and trial and trial[-1] == "promote":
@@ -130,7 +133,7 @@ def complete(state: State) -> State:
             "type 'hilir release stage VERSION' or 'hilir release canary VERSION --percent 5' first"
         )
     _require_verified(state, state.candidate)
-    _require_approved(state, state.candidate)
+    require_approved(state, state.candidate)
     return _change(state, labels={STABLE: state.candidate}, split=_ALL_STABLE, shadow=0.0, rollout=None)
 
 
@@ -163,14 +166,16 @@ def rollback(state: State, number: int) -> State:
         ReleaseRefused: the version was not verified.
     """
     _require_verified(state, number)
-    return _change(state, labels={STABLE: number}, split=_ALL_STABLE, shadow=0.0, rollout=None)
+    ended = end_all(state.experiments, "rollback")
+    return _change(state, labels={STABLE: number}, split=_ALL_STABLE, shadow=0.0, rollout=None, experiments=ended)
 
 
 def abort(state: State) -> State:
     """Ends the trial: all of the traffic goes to stable; the candidate stays loaded until it is retired."""
     if state.stable is None:
         return _change(state, labels={}, split={}, shadow=0.0, rollout=None)
-    return _change(state, labels={STABLE: state.stable}, split=_ALL_STABLE, shadow=0.0, rollout=None)
+    ended = end_all(state.experiments, "abort")
+    return _change(state, labels={STABLE: state.stable}, split=_ALL_STABLE, shadow=0.0, rollout=None, experiments=ended)
 
 
 def retire(state: State, numbers: tuple[int, ...] = ()) -> State:
@@ -244,7 +249,20 @@ def record(state: State, verb: str, version: int | None, at: str, why: str, acto
         why=why,
         actor=actor,
     )
-    return _change(state, history=(*state.history, event))
+    return _change(state, history=(*state.history, event), experiments=date_all(state.experiments, at))
+
+
+def require_no_experiment(state: State) -> None:
+    """Refuses what would change the shares of an experiment that runs.
+
+    Raises:
+        ReleaseRefused: one runs.
+    """
+    if state.experiment is not None:
+        raise ReleaseRefused(
+            f"{state.model}: the experiment {state.experiment.name} is running, and its shares must not change; look "
+            "at 'hilir experiment report', then type 'hilir experiment stop' or 'hilir release abort'"
+        )
 
 
 def _change(state: State, **updates: Any) -> State:
@@ -268,7 +286,12 @@ def _require_verified(state: State, number: int) -> None:
     )
 
 
-def _require_no_rollout(state: State) -> None:
+def require_no_rollout(state: State) -> None:
+    """Refuses what would change the shares of a rollout.
+
+    Raises:
+        ReleaseRefused: one is in progress.
+    """
     if state.rollout is not None:
         raise ReleaseRefused(
             f"{state.model}: version {state.rollout.version} is rolled out at the moment and has {state.percent:g} % "
@@ -276,7 +299,12 @@ def _require_no_rollout(state: State) -> None:
         )
 
 
-def _require_approved(state: State, number: int) -> None:
+def require_approved(state: State, number: int) -> None:
+    """Refuses traffic for a version that nobody has approved, where that is required.
+
+    Raises:
+        ReleaseRefused: it needs an approval.
+    """
     if state.approval == "required" and not state.versions[number].approved_by:
         raise ReleaseRefused(
             f"{state.model}: version {number} needs the approval of somebody who did not stage it before it gets "

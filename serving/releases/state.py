@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hilir.serving.releases.experiments import Experiment, Number
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.split import CANDIDATE, STABLE
-
-# What a server can number a version with.
-Number = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Version(BaseModel):
@@ -64,6 +62,7 @@ class State(BaseModel):
         labels: `stable` and `candidate`, as far as they exist.
         split: percent of the traffic by label; sums to 100 as soon as there is a stable version.
         shadow: percent of stable's requests that the candidate gets a copy of.
+        experiments: the one that runs, and those that are over.
         rollout: the rollout in progress.
         approval: whether a version needs the approval of another actor before it gets traffic.
     """
@@ -78,6 +77,7 @@ class State(BaseModel):
     labels: dict[Literal["stable", "candidate"], Number] = {}
     split: dict[Literal["stable", "candidate"], float] = {}
     shadow: float = Field(default=0.0, ge=0, le=100)
+    experiments: tuple[Experiment, ...] = ()
     rollout: Rollout | None = None
     approval: Literal["none", "required"] = "none"
     history: tuple[Event, ...] = ()
@@ -110,6 +110,11 @@ class State(BaseModel):
     def percent(self) -> float:
         """The candidate's share of the traffic."""
         return self.split.get("candidate", 0.0)
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The experiment that runs."""
+        return next((each for each in self.experiments if not each.ended_by), None)
 
     @property
     def loaded(self) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from hilir.pipeline.triggers.sources.cron import CronTrigger
 from hilir.pipeline.triggers.sources.data import NewData
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,13 +29,15 @@ class RestCaller:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, retries=False, maxsize=4)
         self._headers = headers
 
-    def call(self, method: str, url: str, body: object = None) -> tuple[int, Any]:
+    def call(
+        self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Returns status and decoded JSON (None where the answer is no JSON).
 
         Raises:
             TargetError: nothing answers there.
         """
-        status, content = self._request(method, url, None if body is None else json.dumps(body))
+        status, content = self._request(method, url, None if body is None else json.dumps(body), headers)
         try:
             return status, json.loads(content)
         except ValueError:
@@ -46,15 +49,17 @@ class RestCaller:
         Raises:
             TargetError: nothing answers there, or it is refused.
         """
-        status, content = self._request("GET", url, None)
+        status, content = self._request("GET", url)
         if status != 200:
             raise TargetError(f"{url}: answered {status}")
         return content.decode("utf-8", "replace")
 
-    def _request(self, method: str, url: str, content: str | None) -> tuple[int, bytes]:
-        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
+    def _request(
+        self, method: str, url: str, content: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        sent = self._headers | ({"Content-Type": "application/json"} if content else {}) | dict(headers or {})
         try:
-            response = self._pool.request(method, url, body=content, headers=headers)
+            response = self._pool.request(method, url, body=content, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"{url}: does not answer ({type(reason).__name__}); is it running?") from None

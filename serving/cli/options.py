@@ -1,4 +1,4 @@
-"""What the commands of `hilir release` have in common: options, and how they are opened."""
+"""Options that several commands share, and what they mean."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ offline_option = click.option(
 version_argument = click.argument("version", type=click.IntRange(1))
 
 
-def with_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+def add_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     """Returns a decorator that adds groups of options to a command."""
 
     def add(command: Command) -> Command:
@@ -64,18 +64,18 @@ def with_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Comma
     return add
 
 
-def open_release(
+def open_transaction(
     root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
 ) -> Transaction:
     """Returns the transaction that a command's options mean; takes over what the project's configuration says."""
-    from hilir.serving.release.factory import open_transaction
+    from hilir.serving.release import factory
     from hilir.serving.release.selection import read_config, select
 
     store, chosen = select(root, model, config)
     project = read_config(config) if config is not None else None
     if project is not None and project.notify:
         more["notify"] = _open_notifier(project.notify)
-    transaction = open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
+    transaction = factory.open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
     if project is not None and "dry_run" in more:
         _follow_policy(transaction, project.approval)
     return transaction
