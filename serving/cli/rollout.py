@@ -47,8 +47,13 @@ _GATES: list[Callable[[Command], Command]] = [
         "--guardrail",
         "guardrails",
         multiple=True,
-        metavar="COMMAND",
-        help="Command that gets the rollout as JSON: exit code 0 continues, 75 waits, others roll back.",
+        metavar="COMMAND|METRIC",
+        help="Command whose exit code decides (0 continues, 75 waits, others roll back), or a metric of users that "
+        "must not be worse, like mean:spent:margin=0.1.",
+    ),
+    click.option("--outcomes", metavar="PLACE", help="Where outcomes of metrics are. [out/outcomes.sqlite]"),
+    click.option(
+        "--window", metavar="DURATION", help="Outcomes count until so long after a user's first request. [10m]"
     ),
 ]
 
@@ -85,7 +90,7 @@ def rollout(
         name: options.pop(name)
         for name in (
             "steps", "hold", "shadow", "max_flips", "max_latency_ratio", "min_requests", "drift", "request_log",
-            "guardrails",
+            "guardrails", "outcomes", "window",
         )
     }  # fmt: skip
     transaction = open_transaction(**options)
@@ -111,6 +116,7 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
     from pydantic import ValidationError
 
     from hilir.serving.errors import ServingConfigError
+    from hilir.serving.outcomes.backends import DEFAULT_PLACE
     from hilir.serving.releases.rollout import Gates, Rollout
     from hilir.serving.rollout.plan import DEFAULT_HOLD, DEFAULT_STEPS, parse_duration, parse_steps
 
@@ -125,6 +131,10 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
         )
     gates = {
         name: given[name] for name in ("max_flips", "max_latency_ratio", "min_requests") if given[name] is not None
+    }
+    gates |= {
+        "outcomes": given["outcomes"] or DEFAULT_PLACE,
+        "window_seconds": parse_duration("--window", given["window"] or "10m"),
     }
     gates |= {"drift": None if drift == "off" or not log else drift or "alarm"}
     steps = parse_steps(given["steps"] or DEFAULT_STEPS)

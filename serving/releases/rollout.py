@@ -35,7 +35,9 @@ class Gates(_Part):
         drift: the level of prediction drift that rolls back; None: not compared.
         max_flips: largest share of copied requests that the candidate may answer with another class.
         request_log: the prefix of the servers' request logs, or several.
-        guardrails: commands that decide by their exit code.
+        guardrails: commands that decide by their exit code, and metrics of users.
+        outcomes: where the outcomes of the metrics are.
+        window_seconds: outcomes count until so long after a user's first request.
     """
 
     errors: bool = True
@@ -45,6 +47,8 @@ class Gates(_Part):
     max_flips: float = Field(default=0.1, gt=0, le=1)
     request_log: tuple[str, ...] = ()
     guardrails: tuple[str, ...] = ()
+    outcomes: str = ""
+    window_seconds: float = Field(default=600.0, gt=0)
 
 
 class Rollout(_Part):

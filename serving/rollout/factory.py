@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
+from hilir.serving.experiment.metrics import Kind
 from hilir.serving.gateway.counters import total
 from hilir.serving.gateway.files import read_gateway
 from hilir.serving.release import verbs
@@ -16,6 +18,7 @@ from hilir.serving.releases.rollout import Rollout
 from hilir.serving.rollout.engine import Gate, Runner
 from hilir.serving.rollout.forecast import Traffic
 from hilir.serving.rollout.guardrails import Guardrail
+from hilir.serving.rollout.metric_guardrail import MetricGuardrail
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
 from hilir.serving.rollout.split_check import SplitCheck
 
@@ -32,7 +35,7 @@ def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change
         transaction,
         stage=lambda version: verbs.stage(transaction, version, accept_schema_change=accept_schema_change),
         count=gateway.count,
-        gates=(*make_gates(rollout), *_make_split_check(transaction)),
+        gates=(*make_gates(rollout, find_access_log(transaction)), *_make_split_check(transaction)),
     )
 
 
@@ -49,8 +52,12 @@ def require_gateway(transaction: Transaction) -> EnvoyGateway:
     return transaction.gateway
 
 
-def make_gates(rollout: Rollout) -> Iterator[Gate]:
+def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate]:
     """Yields the gates that look at something other than the gateways' counters.
+
+    Args:
+        rollout: with what they are told.
+        access_log: the gateway's; None where it is no file here.
 
     Raises:
         ServingConfigError: a request log or a guardrail cannot be used.
@@ -67,15 +74,28 @@ def make_gates(rollout: Rollout) -> Iterator[Gate]:
         yield ShadowDifferences()
     if rollout.gates.drift is not None:
         yield PredictionDrift()
-    for command in rollout.gates.guardrails:
-        yield Guardrail(command)
+    for text in rollout.gates.guardrails:
+        if text.partition(":")[0] not in get_args(Kind):
+            yield Guardrail(text)
+        elif access_log is None:
+            raise ServingConfigError(
+                f"--guardrail {make_printable(text)}: a metric of users needs the gateway's access log as a file here; "
+                "type 'hilir gateway run --access-log FILE'"
+            )
+        else:
+            yield MetricGuardrail(text, access_log, rollout.gates.outcomes)
+
+
+def find_access_log(transaction: Transaction) -> str | None:
+    """Returns the gateway's access log; None where it is elsewhere, in a container's output for example."""
+    settings = read_gateway(transaction.store)
+    return settings.access_log if settings is not None and Path(settings.access_log).is_file() else None
 
 
 def _make_split_check(transaction: Transaction) -> Iterator[Gate]:
-    """The gateway's access log may be elsewhere, in a container's output for example."""
-    settings = read_gateway(transaction.store)
-    if settings is not None and Path(settings.access_log).is_file():
-        yield SplitCheck(Path(settings.access_log))
+    path = find_access_log(transaction)
+    if path is not None:
+        yield SplitCheck(Path(path))
 
 
 def measure_traffic(transaction: Transaction) -> Traffic | None:
