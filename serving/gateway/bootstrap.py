@@ -52,6 +52,7 @@ def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
         "node": {"id": "hilir-gateway", "cluster": "hilir-gateway"},
         "admin": {"address": _socket(settings.admin)},
         "overload_manager": {"resource_monitors": [_connection_limit(settings.max_connections)]},
+        "stats_config": {"histogram_bucket_settings": filters.histogram_buckets()},
         "static_resources": {
             "listeners": [_ingress(settings, folder), _shadow(settings, shadow), _status(settings)],
             "clusters": [
@@ -76,7 +77,7 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             "route_config_name": ROUTES,
             "config_source": {"path_config_source": source, "resource_api_version": "V3"},
         },
-        access_log=[filters.access_log(settings)],
+        access_log=[filters.access_log(settings), filters.version_counters()],
         always_set_request_id_in_response=True,
         normalize_path=True,
         request_headers_timeout="20s",
@@ -105,7 +106,7 @@ def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:
         {"pipe": {"path": pipe}},
         stat_prefix="shadow",
         route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": routes}]},
-        access_log=[filters.access_log(settings)],
+        access_log=[filters.access_log(settings), filters.version_counters()],
         http_filters=[filters.body_limit(settings), _lua(shadow_script()), _router()],
     )
 
