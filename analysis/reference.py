@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hilir.analysis.errors import ReferenceDamaged
+from hilir.analysis.tfdv import make_histogram
 
 FORMAT = 1
 # Values of a category that are counted by name; all others share one bin.
@@ -36,6 +37,8 @@ class NumberReference:
         high: the largest finite value; None if there is none.
         rows: rows that were looked at.
         missing: rows without a value.
+        histogram: finite values in ten buckets of equal width between low and high, as TFDV counts them; empty in
+            references of old versions, and in windows.
     """
 
     edges: tuple[float, ...]
@@ -44,6 +47,7 @@ class NumberReference:
     high: float | None
     rows: int
     missing: int
+    histogram: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def summarize_numbers(values: npt.ArrayLike, rows: int | None = None, missing: i
         high=high,
         rows=flat.size if rows is None else rows,
         missing=flat.size - present.size if missing is None else missing,
+        histogram=tuple(int(count) for _, _, count in make_histogram(present).buckets),
     )
 
 
@@ -199,7 +204,8 @@ def _decode(content: dict[str, Any]) -> FeatureReference:
     if len(counts) != len(edges) + 1 or any(a >= b for a, b in pairwise(edges)):
         raise ValueError("edges and counts do not fit")
     low, high = (None if fields[key] is None else float(fields[key]) for key in ("low", "high"))
-    return NumberReference(edges, counts, low, high, _count(fields["rows"]), _count(fields["missing"]))
+    histogram = tuple(_count(count) for count in fields.get("histogram", ()))
+    return NumberReference(edges, counts, low, high, _count(fields["rows"]), _count(fields["missing"]), histogram)
 
 
 def _count(value: Any) -> int:

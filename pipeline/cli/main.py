@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
+    "monitor": ("hilir.serving.cli.monitor:monitor", "Find drift: compare traffic with the training data."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),

@@ -14,6 +14,7 @@ from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
+from hilir.serving.monitor.settings import MonitorSettings
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
@@ -58,6 +59,7 @@ class Config(Section):
     export: ExportSettings
     serving: ServingSection
     beam: BeamSection
+    monitor: MonitorSettings
     watch: WatchSection
     vertex: VertexSection
 
