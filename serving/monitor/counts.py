@@ -18,7 +18,7 @@ from hilir.analysis.reference import (
     name_category,
 )
 from hilir.serving.missing import MISSING_INT, MISSING_STRING
-from hilir.serving.monitor.records import Column, Value
+from hilir.serving.monitor.request import Column, Value
 
 # Values that are kept for the histogram that TFDV would make; a sample where there are more.
 _KEPT_VALUES = 2000
@@ -67,8 +67,9 @@ class NumberCounts:
     def sample(self) -> np.ndarray:
         """A uniform sample of the values, with the smallest and the largest; all of them while they are few."""
         self._fold()
-        ends = np.array([end for end in self._range if end is not None])
-        return np.concatenate([self._sample, ends]) if self._counts.sum() > self._sample.size else self._sample
+        ends = [end for end in self._range if end is not None and self._counts.sum() > self._sample.size]
+        found: np.ndarray = np.append(self._sample, ends)
+        return found
 
     def _fold(self) -> None:
         values = np.array(self._pending, np.float64)
@@ -139,7 +140,7 @@ def _sample(kept: np.ndarray, values: np.ndarray, seen: int) -> np.ndarray:
     room = max(_KEPT_VALUES - kept.size, 0)
     kept, rest = np.concatenate([kept, values[:room]]), values[room:]
     if rest.size:
-        numbers = seen + min(room, values.size) + np.arange(1, rest.size + 1)
+        numbers: np.ndarray = seen + min(room, values.size) + np.arange(1, rest.size + 1)
         places = np.random.default_rng(seen).integers(0, numbers)
         chosen = places < kept.size
         # Of two for one place the later one stays, as if they had come one by one.
@@ -149,7 +150,7 @@ def _sample(kept: np.ndarray, values: np.ndarray, seen: int) -> np.ndarray:
 
 def _to_number(value: Value) -> float:
     try:
-        number = float(value) if value not in (None, MISSING_STRING, b"") else math.nan  # type: ignore[arg-type]
+        number = float(value) if value not in (None, MISSING_STRING, b"") else math.nan
     except (TypeError, ValueError):
         return math.nan
     return math.nan if number == MISSING_INT else number

@@ -11,7 +11,8 @@ from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import Reference, from_json
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.log_reader import LogFile, LogRecord, find_files, forget, read_records
-from hilir.serving.monitor.records import Request, read_json, read_prediction_log
+from hilir.serving.monitor.records import read_json, read_prediction_log
+from hilir.serving.monitor.request import Request
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore, Step
 from hilir.serving.monitor.window import OpenWindow, WindowResult

@@ -7,7 +7,7 @@ from html import escape
 
 from hilir.analysis.plot import STYLE, Interval, histogram, interval_chart, sparkline
 from hilir.analysis.reference import CategoryReference, FeatureReference, NumberReference
-from hilir.serving.monitor.summary import FeatureHistory
+from hilir.serving.monitor.summary import FeatureHistory, clean
 
 WORST = 12
 _MOST_CATEGORIES = 10
@@ -52,7 +52,7 @@ def write_page(model: str, since: str, histories: Sequence[FeatureHistory], look
 def _card(history: FeatureHistory, reference: FeatureReference | None) -> str:
     worst = history.worst
     level = "no drift" if history.level == "none" else history.level
-    name = escape(worst.name) + (" <small>(prediction)</small>" if worst.kind == "prediction" else "")
+    name = escape(clean(worst.name)) + (" <small>(prediction)</small>" if worst.kind == "prediction" else "")
     facts = [f"size {worst.size:.3f}", f"in {history.flagged} of {history.windows} windows"]
     if worst.rows:
         facts.append(f"{worst.missing / worst.rows:.1%} missing")
@@ -62,10 +62,11 @@ def _card(history: FeatureHistory, reference: FeatureReference | None) -> str:
         facts.append(f"new values: {', '.join(worst.new_values)}")
     if worst.outside:
         facts.append(f"{worst.outside} values far outside the training range")
+    text = escape(clean("; ".join(facts)))
     spark = sparkline("size by window", history.sizes) if len(history.sizes) > 1 else ""
     return (
         f'<div class="card {history.level}"><h2>{name}: {level} {spark}</h2>'
-        f"<small>version {history.version}; {escape('; '.join(facts))}</small>{_picture(history, reference)}</div>"
+        f"<small>version {history.version}; {text}</small>{_picture(history, reference)}</div>"
     )
 
 
@@ -89,7 +90,7 @@ def _shares(reference: CategoryReference, counts: Sequence[int]) -> Iterator[Int
     ]
     rows.sort(key=lambda row: -abs(row[1] - row[2]))
     for name, share, was in rows[:_MOST_CATEGORIES]:
-        yield Interval(name, share, share, share, baseline=was)
+        yield Interval(clean(name), share, share, share, baseline=was)
 
 
 def _row(history: FeatureHistory) -> str:

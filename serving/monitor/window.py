@@ -10,7 +10,7 @@ from hilir.analysis.drift import Level, compare
 from hilir.analysis.reference import CategoryReference, FeatureReference, NumberReference, Reference
 from hilir.analysis.tfdv import Histogram, jensen_shannon, largest_difference, make_histogram
 from hilir.serving.monitor.counts import CategoryCounts, Counts, NumberCounts, join_outputs, open_counts
-from hilir.serving.monitor.records import Request
+from hilir.serving.monitor.request import Request
 
 PREDICTION = "prediction"
 FEATURE = "feature"
