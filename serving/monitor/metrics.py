@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,7 +11,8 @@ from threading import Thread
 from hilir.analysis.drift import Level
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.store import MonitorStore, StoredWindow
+from hilir.serving.monitor.store import MonitorStore
+from hilir.serving.monitor.summary import count_streaks
 from hilir.serving.monitor.window import FeatureResult
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,13 +33,19 @@ _HELP = {
     "hilir_drift_tfdv": "The number that TFDV and Vertex AI Model Monitoring would print.",
     "hilir_missing_share": "Share of rows without a value.",
     "hilir_new_category_share": "Share of values that the training data does not have.",
+    "hilir_drift_windows": "How many of the newest windows in a row had the level, at least.",
     "hilir_feature_level": "Level of a feature in the newest window.",
 }
+# So many windows of all versions are looked at for those in a row.
+_STREAK_WINDOWS = 100
 _COUNTERS = {"hilir_monitor_rows", "hilir_monitor_unreadable"}
 
 
-def write_page(model: str, latest: Sequence[StoredWindow], totals: Mapping[str, float]) -> str:
+def write_figures(model: str, store: MonitorStore) -> str:
     """Returns the text of all figures; each version's come from its newest window."""
+    latest, totals = store.latest(), store.totals()
+    recent = store.windows(limit=_STREAK_WINDOWS)
+    streaks = {level: count_streaks(recent, level) for level in (Level.WARN, Level.ALARM)}
     lines: dict[str, list[str]] = {name: [] for name in _HELP}
 
     def add(name: str, value: float, **labels: object) -> None:
@@ -56,6 +63,12 @@ def write_page(model: str, latest: Sequence[StoredWindow], totals: Mapping[str, 
         for feature in result.features[:_MOST_FEATURES]:
             for name, value in _figures(feature):
                 add(name, value, **of, kind=feature.kind, feature=feature.name)
+            for level, counts in streaks.items():
+                count = counts.get((window.version, feature.kind, feature.name), 0)
+                add(
+                    "hilir_drift_windows", count, **of,
+                    kind=feature.kind, feature=feature.name, level=level.name.lower(),
+                )  # fmt: skip
     return "".join(
         f"# HELP {name} {_HELP[name]}\n# TYPE {name} {'counter' if name in _COUNTERS else 'gauge'}\n"
         + "".join(f"{line}\n" for line in each)
@@ -86,7 +99,7 @@ def serve_metrics(address: str, model: str, store: MonitorStore) -> ThreadingHTT
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = write_page(model, store.latest(), store.totals()).encode()
+            body = write_figures(model, store).encode()
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))

@@ -16,9 +16,9 @@ from hilir.analysis.reference import FeatureReference
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.log_reader import find_files
-from hilir.serving.monitor.metrics import serve_metrics, write_file, write_page
+from hilir.serving.monitor.metrics import serve_metrics, write_figures, write_file
 from hilir.serving.monitor.monitor import Monitor, read_reference
-from hilir.serving.monitor.page import write_page as write_drift_page
+from hilir.serving.monitor.page import write_page
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
@@ -51,7 +51,7 @@ def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as
                     line = write_window(closed.version, closed.result, closed.has_reference)
                     echo(json.dumps(content) if as_json else line)
                 if settings.metrics is not None:
-                    write_file(settings.metrics, write_page(project.model, store.latest(), store.totals()))
+                    write_file(settings.metrics, write_figures(project.model, store))
                 if once:
                     break
                 stopped.wait(_PAUSE_SECONDS)
@@ -92,6 +92,6 @@ def write_html(project: Project, since: str, histories: list[FeatureHistory], pa
         return group.get(history.worst.name)
 
     try:
-        write_atomically(Path(path), write_drift_page(project.model, since, histories, look_up))
+        write_atomically(Path(path), write_page(project.model, since, histories, look_up))
     except OSError as error:
         raise ServingConfigError(f"{path}: cannot be written ({error.strerror}); give another file") from None

@@ -69,6 +69,16 @@ def summarize(windows: Sequence[StoredWindow]) -> list[FeatureHistory]:
     return sorted(histories, key=_rank)
 
 
+def count_streaks(windows: Sequence[StoredWindow], level: Level) -> dict[tuple[int, str, str], int]:
+    """Returns in how many of a version's newest windows in a row a feature had a level, by (version, kind, name)."""
+    streaks: dict[tuple[int, str, str], int] = {}
+    for window in windows:
+        for feature in window.result.features:
+            key = (window.version, feature.kind, feature.name)
+            streaks[key] = streaks.get(key, 0) + 1 if Level[feature.level.upper()] >= level else 0
+    return streaks
+
+
 def describe(model: str, windows: Sequence[StoredWindow], histories: Sequence[FeatureHistory]) -> dict[str, Any]:
     """Returns the summary as JSON; times are in seconds since 1970."""
     return {
