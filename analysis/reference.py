@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hilir.analysis.errors import ReferenceDamaged
+from hilir.analysis.quality import QualityReference, decode_quality, encode_quality
 from hilir.analysis.tfdv import make_histogram
 
 FORMAT = 1
@@ -77,10 +78,12 @@ class Reference:
     Attributes:
         features: raw features of the training split.
         predictions: outputs of the model on the evaluation split.
+        quality: of a classifier, its scores against the labels of the evaluation split.
     """
 
     features: Mapping[str, FeatureReference] = field(default_factory=dict)
     predictions: Mapping[str, FeatureReference] = field(default_factory=dict)
+    quality: QualityReference | None = None
 
 
 def summarize_numbers(values: npt.ArrayLike, rows: int | None = None, missing: int | None = None) -> NumberReference:
@@ -162,6 +165,7 @@ def to_json(reference: Reference) -> str:
         "format": FORMAT,
         "features": {name: _encode(each) for name, each in sorted(reference.features.items())},
         "predictions": {name: _encode(each) for name, each in sorted(reference.predictions.items())},
+        "quality": None if reference.quality is None else encode_quality(reference.quality),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -176,9 +180,11 @@ def from_json(text: str | bytes) -> Reference:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise ReferenceDamaged(f"its format is {content['format']!r}, and this program knows format {FORMAT}")
+        quality = content.get("quality")
         return Reference(
             {name: _decode(each) for name, each in content["features"].items()},
             {name: _decode(each) for name, each in content["predictions"].items()},
+            None if quality is None else decode_quality(quality),
         )
     except ReferenceDamaged:
         raise

@@ -12,7 +12,7 @@ from hilir.analysis.drift import Level
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.store import MonitorStore
-from hilir.serving.monitor.summary import count_streaks
+from hilir.serving.monitor.summary import count_below, count_streaks
 from hilir.serving.monitor.window import FeatureResult
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,6 +34,9 @@ _HELP = {
     "hilir_missing_share": "Share of rows without a value.",
     "hilir_new_category_share": "Share of values that the training data does not have.",
     "hilir_drift_windows": "How many of the newest windows in a row had the level, at least.",
+    "hilir_quality": "A metric of a classifier in the newest window: estimated without labels, or realised.",
+    "hilir_quality_bound": "The value below which the metric is worse than on the evaluation split, not by chance.",
+    "hilir_quality_windows_below": "How many of the newest windows in a row were below the bound.",
     "hilir_feature_level": "Level of a feature in the newest window.",
 }
 # So many windows of all versions are looked at for those in a row.
@@ -46,6 +49,7 @@ def write_figures(model: str, store: MonitorStore) -> str:
     latest, totals = store.latest(), store.totals()
     recent = store.windows(limit=_STREAK_WINDOWS)
     streaks = {level: count_streaks(recent, level) for level in (Level.WARN, Level.ALARM)}
+    below = {kind: count_below(recent, kind) for kind in ("estimated", "realised")}
     lines: dict[str, list[str]] = {name: [] for name in _HELP}
 
     def add(name: str, value: float, **labels: object) -> None:
@@ -60,6 +64,12 @@ def write_figures(model: str, store: MonitorStore) -> str:
         add("hilir_window_end_seconds", result.last, **of)
         add("hilir_window_rows", result.rows, **of)
         add("hilir_drift_level", Level[result.level.upper()], **of)
+        for metric in result.quality:
+            add("hilir_quality", metric.value, **of, metric=metric.metric, kind=metric.kind)
+            if metric.bound is not None:
+                add("hilir_quality_bound", metric.bound, **of, metric=metric.metric, kind=metric.kind)
+                count = below[metric.kind].get((window.version, metric.metric), 0)
+                add("hilir_quality_windows_below", count, **of, metric=metric.metric, kind=metric.kind)
         for feature in result.features[:_MOST_FEATURES]:
             for name, value in _figures(feature):
                 add(name, value, **of, kind=feature.kind, feature=feature.name)

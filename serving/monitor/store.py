@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from hilir.analysis.drift import Level
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.monitor.quality import MetricResult
 from hilir.serving.monitor.window import FeatureResult, WindowResult
 
 FILE = "monitor.sqlite"
@@ -177,4 +178,5 @@ def has_state(folder: Path) -> bool:
 def _decode(content: str) -> WindowResult:
     values = json.loads(content)
     features = [FeatureResult(**each) for each in values.pop("features")]
-    return WindowResult(features=features, **values)
+    quality = [MetricResult(**each) for each in values.pop("quality", [])]
+    return WindowResult(features=features, quality=quality, **values)

@@ -79,6 +79,17 @@ def count_streaks(windows: Sequence[StoredWindow], level: Level) -> dict[tuple[i
     return streaks
 
 
+def count_below(windows: Sequence[StoredWindow], kind: str) -> dict[tuple[int, str], int]:
+    """Returns in how many of a version's newest windows in a row a metric was below its bound, by (version, metric)."""
+    streaks: dict[tuple[int, str], int] = {}
+    for window in windows:
+        for metric in window.result.quality:
+            if metric.kind == kind:
+                key = (window.version, metric.metric)
+                streaks[key] = streaks.get(key, 0) + 1 if metric.is_below else 0
+    return streaks
+
+
 def describe(model: str, windows: Sequence[StoredWindow], histories: Sequence[FeatureHistory]) -> dict[str, Any]:
     """Returns the summary as JSON; times are in seconds since 1970."""
     return {
@@ -87,6 +98,7 @@ def describe(model: str, windows: Sequence[StoredWindow], histories: Sequence[Fe
         "windows": [
             {"id": each.id, "version": each.version}
             | {key: getattr(each.result, key) for key in ("first", "last", "rows", "requests", "level", "absent")}
+            | {"quality": [asdict(metric) | {"is_below": metric.is_below} for metric in each.result.quality]}
             for each in windows
         ],
         "features": [asdict(each) for each in histories],
@@ -114,6 +126,7 @@ def write_lines(
         return
     yield ""
     yield from _write_table(histories)
+    yield from _write_quality(windows)
     yield ""
     yield from _explain(windows, histories)
 
@@ -144,6 +157,23 @@ def _write_table(histories: Sequence[FeatureHistory]) -> Iterator[str]:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _write_quality(windows: Sequence[StoredWindow]) -> Iterator[str]:
+    """Yields the metrics of each version in its newest window that has any."""
+    newest = {each.version: each for each in windows if each.result.quality}
+    for version, window in sorted(newest.items()):
+        yield ""
+        yield f"  quality of version {version} in its newest window ({window.result.rows:,} rows)"
+        for each in window.result.quality:
+            interval = "" if each.low is None else f" ({each.low:.3f} to {each.high:.3f})"
+            coverage = "" if each.coverage is None else f", outcomes of {each.coverage:.0%} of the rows"
+            verdict = "" if each.bound is None else f", at least {each.bound:.3f} expected"
+            below = "  BELOW" if each.is_below else ""
+            yield (
+                f"    {each.metric:<14} {each.kind:<9} {each.value:.3f}{interval}; "
+                f"evaluation {each.reference:.3f}{verdict}{coverage}{below}"
+            )
 
 
 def _cells(history: FeatureHistory) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from hilir.analysis.drift import Level, compare
 from hilir.analysis.reference import CategoryReference, FeatureReference, NumberReference, Reference
 from hilir.analysis.tfdv import Histogram, jensen_shannon, largest_difference, make_histogram
 from hilir.serving.monitor.counts import CategoryCounts, Counts, NumberCounts, join_outputs, open_counts
+from hilir.serving.monitor.quality import MetricResult, estimate, find_scores, open_scores
 from hilir.serving.monitor.request import Request
 
 PREDICTION = "prediction"
@@ -37,6 +38,8 @@ class OpenWindow:
             for name, each in group.items()
             if name not in ignore
         }
+        self._quality = reference.quality
+        self._scores = open_scores(reference.quality, state.get("scores"))
         self._predictions = [name for kind, name in self._known if kind == PREDICTION]
         self.first: float | None = state.get("first")
         self.last: float | None = state.get("last")
@@ -57,6 +60,8 @@ class OpenWindow:
         self.requests += 1
         self._sparse += request.rows if request.is_sparse else 0
         outputs = join_outputs(request.outputs, self._predictions)
+        if self._quality is not None and self._scores is not None:
+            self._scores.add(self._quality, find_scores(self._quality, request.outputs))
         for kind, columns in ((FEATURE, request.inputs), (PREDICTION, outputs)):
             for name, column in columns.items():
                 key = kind, name
@@ -79,6 +84,7 @@ class OpenWindow:
         counts = [(*key, each.state()) for key, each in self._counts.items()]
         return {
             "first": self.first, "last": self.last, "rows": self.rows, "requests": self.requests, "counts": counts,
+            "scores": None if self._scores is None else [self._scores.counts.tolist(), self._scores.sums.tolist()],
             "sparse": self._sparse, "sparse_rows": [(*key, rows) for key, rows in self._sparse_rows.items()],
         }  # fmt: skip
 
@@ -126,6 +132,7 @@ class OpenWindow:
             requests=self.requests,
             level=level.name.lower(),
             features=found,
+            quality=[] if self._quality is None or self._scores is None else estimate(self._quality, self._scores),
             absent=sorted(name for kind, name in self._known if kind == FEATURE and (kind, name) not in self._counts),
         )
 
@@ -180,6 +187,7 @@ class WindowResult:
         level: the highest of its features.
         features: the worst first.
         absent: features of the reference that no request had: the label, what is redacted, or what nobody sends.
+        quality: metrics of a classifier, estimated without labels.
     """
 
     first: float
@@ -189,6 +197,7 @@ class WindowResult:
     level: str
     features: list[FeatureResult]
     absent: list[str] = field(default_factory=list)
+    quality: list[MetricResult] = field(default_factory=list)
 
 
 def _tfdv(reference: FeatureReference, counts: Counts) -> float | None:

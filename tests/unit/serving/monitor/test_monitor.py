@@ -7,10 +7,12 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hilir.analysis.quality import fit_quality
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.store import MonitorStore
@@ -215,3 +217,29 @@ def test_a_line_of_json_is_what_the_server_writes(served, rng):
     assert by_name(closed)["place"].new == 0
     assert "x" in closed.result.absent
     assert json.loads(line(inputs, outputs))["inputs"]["place"][0] == {"b64": "bm9ydGg="}
+
+
+def test_quality_is_estimated_from_the_scores(served, rng):
+    def scored(rows, shift):
+        logits = rng.normal(shift, 2, rows)
+        return 1 / (1 + np.exp(-logits)), logits
+
+    scores, logits = scored(5000, 0.0)
+    labels = rng.random(5000) < 1 / (1 + np.exp(-logits))
+    reference = make_reference(rng)
+    write_version(served / "models", 2, replace(reference, quality=fit_quality("p", "y", scores, labels)))
+    requests = []
+    for number in range(20):
+        spread = scored(100, 0.0)[0] if number < 10 else 0.5 + (scored(100, 0.0)[0] - 0.5) / 4
+        requests.append(line(draw(rng, 100)[0], {"p": [[each] for each in spread]}, number=number, version=2))
+    write_log(served, requests)
+    sure, unsure = watch(served).step()
+    found = {each.metric: each for each in sure.result.quality}
+    assert found["accuracy"].value == pytest.approx(found["accuracy"].reference, abs=0.03)
+    assert (found["accuracy"].kind, found["accuracy"].rows, found["auc"].is_below) == ("estimated", 1000, False)
+    assert found["positive_share"].bound is None
+    found = {each.metric: each for each in unsure.result.quality}
+    assert found["accuracy"].value < 0.65
+    assert found["accuracy"].is_below
+    store = MonitorStore(project(served).state)
+    assert [each.result.quality for each in store.windows()] == [sure.result.quality, unsure.result.quality]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hilir.analysis.quality import fit_quality
 from hilir.analysis.reference import Reference, summarize_categories, summarize_numbers, to_json
 from hilir.serving.monitor.settings import MonitorSettings, Project
 
@@ -18,8 +19,10 @@ def make_reference(rng, **features):
     scores = {"p": summarize_numbers(rng.beta(2, 2, ROWS))}
     places = rng.choice(["north", "south", "east"], ROWS, p=[0.5, 0.45, 0.05])
     columns["place"] = summarize_categories(places.tolist(), ROWS, 0)
+    labels = rng.random(ROWS) < 0.5
     columns["label"] = summarize_numbers(rng.normal(size=ROWS))
-    return Reference(columns, scores)
+    quality = fit_quality("p", "y", np.where(labels, rng.beta(3, 1, ROWS), rng.beta(1, 3, ROWS)), labels)
+    return Reference(columns, scores, quality)
 
 
 def write_version(root: Path, version: int, reference: Reference) -> None:
