@@ -202,7 +202,7 @@ def _fit(
     steps = _fit_steps(edges, scores[half], right[half])
     places = np.searchsorted(edges, scores[~half], side="right")
     # In bins of a few rows, chance alone is an error.
-    groups: np.ndarray = places * _ERROR_BINS // (len(edges) + 1)
+    groups = np.asarray(places * _ERROR_BINS // (len(edges) + 1))
     errors = (
         _calibration_error(scores[~half], right[~half], groups) if scores.min() >= 0 and scores.max() <= 1 else 1.0,
         _calibration_error(steps[places], right[~half], groups),
