@@ -8,6 +8,10 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import click
+
+from hilir.serving.server.output import LineFormatter
+
 FORMATS = ("text", "json")
 
 
@@ -28,14 +32,14 @@ def set_up_logging(form: str) -> Callable[[str], None]:
     if form == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
-    return _print_json if form == "json" else lambda line: print(line, flush=True)
+    return _print_json if form == "json" else click.echo
 
 
 def _print_json(line: str) -> None:
     entry = _entry(datetime.now(UTC).timestamp(), "INFO", "hilir.serving.server", line)
-    print(json.dumps(entry, ensure_ascii=False), flush=True)
+    click.echo(json.dumps(entry, ensure_ascii=False))
 
 
 def _entry(seconds: float, level: str, logger: str, message: str) -> dict[str, str]:
