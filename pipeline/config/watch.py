@@ -53,6 +53,8 @@ class WatchSection(Section):
     max_age_hours: PositiveFloat | None
     drift: DriftWatchSection | None
     http: HttpWatchSection | None
+    after: Literal["stage", "rollout"] | None
+    after_options: list[str]
     queue: Literal["merge", "each", "skip"]
     debounce_seconds: NonNegativeFloat
     runs_a_day: PositiveInt

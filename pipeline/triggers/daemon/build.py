@@ -123,6 +123,16 @@ def make_program(config: Config, path: str, overlays: Sequence[str], settings: S
     return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
 
 
+def make_release(config: Config) -> list[str]:
+    """Returns the command that releases a version, `{version}` in it; empty where nothing follows a run."""
+    watch = config.watch
+    if watch.after is None:
+        return []
+    names = ["--root", config.serving.root, "--model", config.model.name, "--why", "pushed by hilir watch"]
+    program = [sys.executable, "-m", "hilir.pipeline.cli", "release", watch.after, "{version}"]
+    return [*program, *names, *watch.after_options]
+
+
 def _faults(config: Config) -> Iterator[str]:
     watch = config.watch
     if all(each is None for each in (watch.cron, watch.data, watch.max_age_hours, watch.drift, watch.http)):
@@ -132,6 +142,11 @@ def _faults(config: Config) -> Iterator[str]:
         )
     if watch.data is not None:
         yield from _data_faults(config)
+    if watch.after is not None and is_remote(config.serving.root):
+        yield (
+            f"serving.root '{config.serving.root}': watch.after changes the release state on this machine; "
+            "set watch.after to null"
+        )
     reading = (watch.max_age_hours, watch.data, watch.drift)
     if any(each is not None for each in reading) and is_remote(config.serving.root):
         yield (

@@ -12,8 +12,6 @@ import click
 
 from hilir.serving.server.output import LineFormatter
 
-FORMATS = ("text", "json")
-
 
 class JsonFormatter(logging.Formatter):
     """A record as one JSON object: time (ISO 8601, UTC), level, logger, message, and error with its traceback."""
@@ -27,7 +25,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(form: str) -> Callable[[str], None]:
-    """Sends log records to stderr in one of `FORMATS`; returns what prints a line for the user in the same form."""
+    """Sends log records to stderr as `text` or `json`; returns what prints a line for the user in the same form."""
     handler = logging.StreamHandler(sys.stderr)
     if form == "json":
         handler.setFormatter(JsonFormatter())
