@@ -45,7 +45,10 @@ COMMANDS = {
         "hilir.pipeline.cli.vertex.vertex:vertex",
         "Manage the model on Vertex AI: traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.run.watch:watch", "Retrain automatically: on a schedule, new data, age or a call."),
+    "watch": (
+        "hilir.pipeline.cli.run.watch:watch",
+        "Retrain automatically: on a schedule, new data, drift or a call.",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
+from hilir.serving.monitor.settings import MonitorSettings
 from hilir.serving.notify import Channel
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
@@ -67,6 +68,7 @@ class Config(Section):
     release: ReleaseSection
     notify: list[Channel]
     beam: BeamSection
+    monitor: MonitorSettings
     watch: WatchSection
     vertex: VertexSection
 
