@@ -14,6 +14,7 @@ from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
@@ -64,7 +65,8 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     root = Path(config.pipeline.root) / name
     root.mkdir(parents=True, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
+    subject = Subject(name, options.command, loaded.values, tuple(loaded.origins()))
+    session = Session(runs, name, ("config.yaml", loaded.text), subject, config.model.package)
     with _alone(root):
         claim(loaded)
         try:
@@ -103,7 +105,7 @@ class _LocalRun:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
             from hilir.pipeline.graph import Platform, build, build_check
-            from hilir.pipeline.inputs import find_inputs, generate_data
+            from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
@@ -113,7 +115,11 @@ class _LocalRun:
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
             make = build_check if self._options.check else build
             self._pipeline = make(config, inputs, platform, cache=self._options.cache)
-        return Board(folder.name, [component.id for component in self._pipeline.components])
+        components = self._pipeline.components
+        edges = [(node.id, component.id) for component in components for node in component.upstream_nodes]
+        board = Board(folder.name, [component.id for component in components], sorted(edges))
+        board.about |= describe_origin(inputs)
+        return board
 
     def run(self, board: Board, folder: Path) -> None:
         from hilir.pipeline.run import local_runner
