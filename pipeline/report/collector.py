@@ -44,6 +44,7 @@ class Collector:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+        self._worst: list[dict[str, Any]] | None = None
         self._read: dict[str, dict[str, Any]] = {}
 
     def collect(self, board: Board, record: RunRecord | None, **more: Any) -> Document:
@@ -75,8 +76,24 @@ class Collector:
             evaluate=values.get("evaluate", {}),
             card=values.get("card", {}),
             lineage=lineage,
+            rows=self._rows(steps),
             **{"classes": values.get("export", {}).get("labels", []), **found, **more},
         )
+
+    def _rows(self, steps: Mapping[str, StepRecord]) -> list[dict[str, Any]]:
+        """Returns the worst rows of a model that was evaluated, if the configuration asks for them."""
+        outputs = {name: artifact for step in steps.values() for name, artifact in step.outputs.items()}
+        if not self._subject.values.get("report", {}).get("rows") or "evaluation" not in outputs:
+            return []
+        if self._worst is None:
+            from hilir.pipeline.report.artifacts.worst_rows import find_worst_rows
+
+            try:
+                self._worst = find_worst_rows(outputs["model"].uri, outputs["examples"].uri)
+            except Exception:
+                logger.exception("the report has no worst rows")
+                self._worst = []
+        return self._worst
 
     def _parts(self, name: str, artifact: ArtifactRecord) -> dict[str, Any]:
         if artifact.uri not in self._read:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hilir.analysis.measures import Measure, complete, read_measures
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.measures import Measure, complete, read_measures
 
 # A feature has changed if its mean moved by this many standard deviations, or a share by this much.
 _MOVED_MEAN, _MOVED_SHARE = 0.1, 0.01

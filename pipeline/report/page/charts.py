@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from hilir.analysis.measures import Bound, Measure
 from hilir.analysis.plot import (
     Interval,
     Node,
@@ -21,7 +22,6 @@ from hilir.analysis.plot import (
     sparkline,
 )
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.measures import Bound, Measure
 from hilir.pipeline.report.page.text import clean, duration
 
 _BINS = 20

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.measures import (
+from hilir.analysis.measures import (
     Bound,
     Measure,
     complete,
@@ -16,6 +15,7 @@ from hilir.pipeline.report.measures import (
     main_measure,
     read_measures,
 )
+from hilir.pipeline.report.document import Document
 
 _STATUS = {
     "running": ("running", "Running"),

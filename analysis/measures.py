@@ -1,8 +1,9 @@
-"""What the report says of metrics: which way is better, the bounds, where the model is weak."""
+"""What is said of metrics: which way is better, the bounds, where the model is weak."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +63,13 @@ def read_measures(evaluate: Mapping[str, Any]) -> list[Measure]:
     return found
 
 
-def complete(measures: Sequence[Measure], names: Iterator[str]) -> list[Measure]:
-    """Returns the measures with one of unknown direction for each further name."""
+def complete(measures: Sequence[Measure], names: Iterable[str]) -> list[Measure]:
+    """Returns the measures with one for each further name, whose direction is guessed from the name."""
     known = {measure.name for measure in measures}
-    return [*measures, *(Measure(name, _direction(name)) for name in sorted(set(names) - known))]
+    return [
+        *measures,
+        *(Measure(name, _direction(name), name.lower().endswith("count")) for name in sorted(set(names) - known)),
+    ]
 
 
 def _direction_of(bound: Mapping[str, Any]) -> int:
@@ -145,3 +149,13 @@ def find_weak(
         if (value - whole) * measure.better < 0:
             found.append((name, value, rows))
     return sorted(found, key=lambda each: (each[1] * measure.better, each[0]))[:most]
+
+
+def sort_slices(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Returns the slices as a person would sort them: all rows (`overall`), then `hour=9` before `hour=10`."""
+
+    def place(name: str) -> tuple[bool, list[tuple[bool, int, str]]]:
+        parts = re.split(r"(\d+)", name)
+        return name != "overall", [(part.isdecimal(), len(part) if part.isdecimal() else 0, part) for part in parts]
+
+    return {name: metrics[name] for name in sorted(metrics, key=place)}
