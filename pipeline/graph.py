@@ -336,15 +336,9 @@ def _pusher(
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
             "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
-            **_card(config),
+            **config.card.as_setting(),
         },
     )
-
-
-def _card(config: Config) -> dict[str, Any]:
-    """Returns what the configuration says for the model card, nothing where it says nothing."""
-    given = config.card.model_dump(exclude_none=True)
-    return {"card": given} if given else {}
 
 
 def _vertex_pusher(config: Config, pusher: Pusher) -> list[BaseNode]:

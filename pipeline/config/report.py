@@ -19,3 +19,8 @@ class CardSection(Section):
     out_of_scope: str | None
     limitations: str | None
     licence: str | None
+
+    def as_setting(self) -> dict[str, dict[str, str]]:
+        """Returns `{card: …}` with what is given; nothing where nothing is, so that it leaves no trace in a pipeline."""
+        given: dict[str, str] = self.model_dump(exclude_none=True)
+        return {"card": given} if given else {}
