@@ -25,7 +25,9 @@ setup(
         "hilir.setup": ["data/*"],
         "hilir.pipeline": [
             *(f"browser/page/*.{suffix}" for suffix in ("html", "css", "js", "svg")),
-            *(f"report/page/templates/*.{suffix}" for suffix in ("html", "css")),
+            *(f"{room}/templates/*.{suffix}" for room in ("report/page", "dashboard") for suffix in ("html", "css")),
+            "dashboard/vendor/README.md",
+            "dashboard/vendor/htmx/*",
         ],
         "hilir.components": ["exporter/tfjs/js/*.js", "exporter/tfjs/js/*.mjs"],
     },

@@ -199,7 +199,7 @@ def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schem
 
 
 def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
-    node: BaseNode = Preflight(
+    return Preflight(
         examples=example_gen.outputs["examples"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -214,7 +214,6 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             curated=config.schema_.path is not None,
         ),
     )
-    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:

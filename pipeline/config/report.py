@@ -21,6 +21,6 @@ class CardSection(Section):
     licence: str | None
 
     def as_setting(self) -> dict[str, dict[str, str]]:
-        """Returns `{card: …}` with what is given; nothing where nothing is, so that it leaves no trace in a pipeline."""
+        """Returns `{card: …}` with what is given; nothing where nothing is, and the pipeline is as without."""
         given: dict[str, str] = self.model_dump(exclude_none=True)
         return {"card": given} if given else {}

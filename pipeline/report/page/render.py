@@ -39,6 +39,7 @@ def make_environment(*folders: Path) -> Environment:
         "size": text.size,
         "duration": text.duration,
         "when": text.when,
+        "uncut": Markup.escape,
         "made": describe_made,
     }
     environment.globals |= {"change": text.change, "draw_sparkline": charts.draw_sparkline}
