@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hilir.pipeline.report.comparison import Comparison, Line, MetricLine
+from hilir.pipeline.report.terminal import show_controls
 
 # Slices that are shown unless all are asked for.
 _MOST_SLICES = 8
@@ -14,8 +15,8 @@ _MOST_SLICES = 8
 
 def write_lines(comparison: Comparison, *, everything: bool = False) -> Iterator[str]:
     """Yields the difference; with `everything` every metric of every slice."""
-    yield f"A  {_escape(comparison.one.run_id)}"
-    yield f"B  {_escape(comparison.other.run_id)}"
+    yield f"A  {show_controls(comparison.one.run_id)}"
+    yield f"B  {show_controls(comparison.other.run_id)}"
     yield from _section("outcome", comparison.outcome)
     yield from _metrics(comparison.metrics, everything)
     yield from _section("configuration", comparison.config)
@@ -29,9 +30,9 @@ def _section(title: str, lines: Sequence[Line]) -> Iterator[str]:
         yield f"{title}: the same"
         return
     yield title
-    width = min(max(len(_escape(line.name)) for line in lines), 60)
+    width = min(max(len(show_controls(line.name)) for line in lines), 60)
     for line in lines:
-        yield f"  {_escape(line.name):<{width}}  {_show(line.one)} → {_show(line.other)}"
+        yield f"  {show_controls(line.name):<{width}}  {_show(line.one)} → {_show(line.other)}"
 
 
 def _metrics(lines: Sequence[MetricLine], everything: bool) -> Iterator[str]:
@@ -61,7 +62,7 @@ def _most_changed(lines: Sequence[MetricLine]) -> list[MetricLine]:
 
 
 def _name(line: MetricLine) -> str:
-    return _escape(f"{line.metric}, {'all rows' if line.part == 'overall' else line.part}")
+    return show_controls(f"{line.metric}, {'all rows' if line.part == 'overall' else line.part}")
 
 
 def _change(line: MetricLine) -> str:
@@ -82,7 +83,7 @@ def _show(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return _escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return show_controls(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
 def write_json(comparison: Comparison) -> str:
@@ -102,7 +103,3 @@ def write_json(comparison: Comparison) -> str:
     }
     return json.dumps(found, default=str)
 
-
-def _escape(text: str) -> str:
-    """Returns a string in which nothing moves a terminal's cursor."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class ProgressLog:
     def note(self, event: str, **values: Any) -> None:
         """Appends `{event, time, …}` in one write."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **values}, default=str, ensure_ascii=False)
-        with self._lock:
+        # A full disk is reported by the step that needs it.
+        with self._lock, suppress(OSError):
             os.write(self._file, f"{line}\n".encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
