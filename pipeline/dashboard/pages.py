@@ -21,7 +21,7 @@ from hilir.pipeline.report.page.overview import describe_status
 from hilir.pipeline.report.page.render import NAME as REPORT
 from hilir.pipeline.report.page.text import clean
 from hilir.pipeline.report.progress_log import read_progress
-from hilir.pipeline.run.reports import read_run
+from hilir.pipeline.run.past.reports import read_run
 
 PAGE = 50
 _MOST_METRICS = 5

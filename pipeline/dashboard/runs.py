@@ -13,7 +13,7 @@ from typing import Any
 
 from hilir.pipeline.report.progress_log import NAME as PROGRESS
 from hilir.pipeline.report.progress_log import read_progress
-from hilir.pipeline.run.run_folders import list_folders
+from hilir.pipeline.run.past.folders import list_folders
 
 _STAMP = re.compile(r"-(\d{8}-\d{6})(-\d+)?$")
 _SUMMARY = "summary.json"

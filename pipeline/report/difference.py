@@ -102,4 +102,3 @@ def write_json(comparison: Comparison) -> str:
         ],
     }
     return json.dumps(found, default=str)
-

@@ -24,8 +24,8 @@ def report(
 
     A run writes its report itself, after each step: runs/RUN/report.html.
     """
-    from hilir.pipeline.run.reports import collect_anew, write_page
-    from hilir.pipeline.run.run_folders import find_folder
+    from hilir.pipeline.run.past.folders import find_folder
+    from hilir.pipeline.run.past.reports import collect_anew, write_page
 
     folder = find_folder(run_id, settings)
     if anew:

@@ -22,7 +22,7 @@ def runs() -> None:
 def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """List the runs of a configuration, the newest first."""
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.history import list_runs as read
+    from hilir.pipeline.run.past.history import list_runs as read
 
     loaded = load(config, overlays, settings)
     for run in read(loaded.config):
@@ -43,8 +43,8 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
     from hilir.pipeline.config import load
     from hilir.pipeline.report.figures import describe_made
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.run.history import show_run
-    from hilir.pipeline.run.run_folders import find_folder
+    from hilir.pipeline.run.past.folders import find_folder
+    from hilir.pipeline.run.past.history import show_run
 
     loaded = load(config or str(find_folder(run_id, settings) / "config.yaml"), overlays, settings)
     with reserved():
@@ -66,8 +66,8 @@ def diff(one: str, other: str, everything: bool, out: Path | None, as_json: bool
     """Show what differs from run A to run B: configuration, data, code, metrics by slice."""
     from hilir.pipeline.report.comparison import compare
     from hilir.pipeline.report.difference import write_json, write_lines
-    from hilir.pipeline.run.reports import read_run
-    from hilir.pipeline.run.run_folders import find_folder
+    from hilir.pipeline.run.past.folders import find_folder
+    from hilir.pipeline.run.past.reports import read_run
 
     comparison = compare(*(read_run(find_folder(name, settings)) for name in (one, other)))
     click.echo("\n".join(write_lines(comparison, everything=everything)))

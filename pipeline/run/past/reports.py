@@ -52,7 +52,7 @@ def collect_anew(loaded: LoadedConfig, folder: Path) -> Path:
     from hilir.pipeline.report import figures
     from hilir.pipeline.report.board import Board
     from hilir.pipeline.report.collector import Collector, Subject
-    from hilir.pipeline.run.history import find_record
+    from hilir.pipeline.run.past.history import find_record
 
     record = find_record(loaded.config, folder.name)
     made = {artifact.uri: step.node for step in record.steps for artifact in step.outputs.values()}
