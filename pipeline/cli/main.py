@@ -17,7 +17,12 @@ COMMANDS = {
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
     "schema": ("hilir.pipeline.cli.run.schema:schema", "Show, compare or write down what is expected of the data."),
-    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
+    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, show one, or compare two."),
+    "report": ("hilir.pipeline.cli.run.report:report", "Write the report of a run as one HTML file."),
+    "dashboard": (
+        "hilir.pipeline.cli.run.dashboard:dashboard",
+        "Show runs, versions, releases and triggers in the browser.",
+    ),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
     "export": (
         "hilir.pipeline.cli.export.export:export",

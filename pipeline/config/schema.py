@@ -12,6 +12,7 @@ from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import Section
 from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from hilir.pipeline.config.report import CardSection, ReportSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
 from hilir.serving.monitor.settings import MonitorSettings
@@ -67,6 +68,8 @@ class Config(Section):
     serving: ServingSection
     release: ReleaseSection
     notify: list[Channel]
+    report: ReportSection
+    card: CardSection
     beam: BeamSection
     monitor: MonitorSettings
     watch: WatchSection
