@@ -90,7 +90,7 @@ class Scorer:
         return dict(zip(self.signature.outputs, self.run(arrays), strict=True))
 
 
-def predict_file(request: Request, progress: Callable[[int], None] = lambda rows: None) -> int:
+def predict_file(request: Request, progress: Callable[[int], None] | None = None) -> int:
     """Writes the predictions for all rows of a file, in their order; returns the number of rows.
 
     Args:
@@ -112,7 +112,8 @@ def predict_file(request: Request, progress: Callable[[int], None] = lambda rows
             kept = {name: piece[name] for name in request.keep}
             write(kept | columns.make(outputs))
             rows += _count(piece)
-            progress(rows)
+            if progress is not None:
+                progress(rows)
         if not rows:
             raise PredictError(f"{request.file}: has no rows; give a file with data")
     return rows
