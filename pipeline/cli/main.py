@@ -17,6 +17,8 @@ COMMANDS = {
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
     "schema": ("hilir.pipeline.cli.run.schema:schema", "Show, compare or write down what is expected of the data."),
     "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
+    "tensorboard": ("hilir.pipeline.cli.run.tensorboard:tensorboard", "Look at the training of runs in TensorBoard."),
+    "clean": ("hilir.pipeline.cli.run.clean:clean", "Remove old runs, artifacts and versions that nothing needs."),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
     "export": (
         "hilir.pipeline.cli.export.export:export",
