@@ -12,6 +12,7 @@ from hilir.pipeline.cli.exits import exit_code
 
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
+    "new": ("hilir.pipeline.cli.project.new:new", "Make a project from a file of rows, or copy an example."),
     "run": ("hilir.pipeline.cli.run.run:run", "Train, evaluate and push a model on this machine."),
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
@@ -91,7 +92,7 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def cli(ctx: click.Context, verbose: bool) -> None:
     """Take data to a served, monitored and retrained TensorFlow model.
 
-    Start with: hilir run CONFIG
+    Start with: hilir new NAME --data FILE --label COLUMN
     """
     ctx.obj = {"verbose": verbose}
 

@@ -59,9 +59,9 @@ def clean(config: Config, rule: Rule, *, dry_run: bool) -> Plan:
         ConfigError: a run is in progress, or the folders are on an object store.
         ServingError: the release state cannot be read.
     """
-    for key, root in (("pipeline.root", config.pipeline.root), ("serving.root", config.serving.root)):
-        if is_remote(root):
-            raise ConfigError(f"{key} '{root}': is on an object store; use its own rules for the age of objects")
+    for key, place in (("pipeline.root", config.pipeline.root), ("serving.root", config.serving.root)):
+        if is_remote(place):
+            raise ConfigError(f"{key} '{place}': is on an object store; use its own rules for the age of objects")
     roots = [Path(config.pipeline.root) / name for name in (config.model.name, check_name(config))]
     roots = [root for root in roots if (root / "metadata.sqlite").exists()]
     plan = Plan()
