@@ -37,7 +37,7 @@ test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)
 
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
-	@$(PY) -m pytest tests/attack -m slow -s $(ARGS)
+	@HILIR_FUZZ_SECONDS=$${HILIR_FUZZ_SECONDS:-600} $(PY) -m pytest tests/attack -m slow $(ARGS)
 
 check: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

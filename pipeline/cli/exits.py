@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import sqlite3
 import sys
+from pathlib import Path
 
 # By import path, so that a class counts without its package having to be imported here. The first that fits wins:
 #   2  the command was typed wrong (click's own)
 #   3  the configuration, or what it points to, is wrong
-#   4  a step of the pipeline failed
+#   4  a step of the pipeline failed, or a disk is full
 #   5  a release was refused
 #   6  the run is complete and its model is not blessed (no error: the code of a status)
 # 130  interrupted
@@ -40,3 +44,20 @@ def exit_code(error: BaseException) -> int | None:
         if kind is not None and isinstance(error, kind):
             return code
     return None
+
+
+def find_full_disk(error: BaseException | None) -> str:
+    """Returns the sentence about a disk, or a quota, that is full; nothing if no cause of the error is one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            path = Path(str(error.filename)) if error.filename else Path.cwd()
+            folder = next((each for each in (path, *path.absolute().parents) if each.is_dir()), Path("/"))
+            free = shutil.disk_usage(folder).free / 2**20
+            return (
+                f"{path}: cannot be written, no space is left there ({free:,.0f} MB free); "
+                "make room and type the command again, nothing that was complete is lost"
+            )
+        if isinstance(error, sqlite3.Error) and "disk is full" in str(error):
+            return "a database cannot be written, no space is left on its disk; make room and type the command again"
+        error = error.__cause__ or error.__context__
+    return ""

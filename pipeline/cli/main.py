@@ -8,7 +8,8 @@ from importlib import import_module
 
 import click
 
-from hilir.pipeline.cli.exits import exit_code
+from hilir.pipeline.cli.exits import exit_code, find_full_disk
+from hilir.pipeline.report.terminal import Screen
 
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
@@ -101,6 +102,7 @@ def main() -> None:
     """Runs the program; every error ends as one message and an exit code."""
     # pydantic looks through all installed packages for plugins, of which there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -115,6 +117,8 @@ def _run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         code, message = exit_code(error), str(error)
+        if code is None and (full := find_full_disk(error)):
+            code, message = 4, full
         if code is None:
             code, message = _find_user_error(error)
         if code is None or {"--verbose", "-v"} & set(arguments):

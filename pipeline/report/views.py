@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hilir.pipeline.report.board import Board, Node
+from hilir.pipeline.report.terminal import show_controls
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -72,7 +73,11 @@ class LiveView:
             mark, style = _MARKS[node.state]
             seconds = f"{node.elapsed():.1f}" if node.state not in ("waiting", "skipped") else ""
             table.add_row(
-                Text(mark, style), Text(node.id, style), Text(node.state, style), seconds, describe_made(node.made)
+                Text(mark, style),
+                Text(node.id, style),
+                Text(node.state, style),
+                seconds,
+                Text(show_controls(describe_made(node.made))),
             )
         return table
 
@@ -97,7 +102,7 @@ class LineView:
         made = f": {describe_made(node.made)}" if node.made else ""
         if node.state == "skipped":
             return
-        print(f"{node.id} {node.state}{seconds}{made}", file=self._stream, flush=True)
+        print(show_controls(f"{node.id} {node.state}{seconds}{made}"), file=self._stream, flush=True)
 
 
 def view(board: Board, stream: TextIO) -> AbstractContextManager[object]:

@@ -17,6 +17,7 @@ from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
+from hilir.pipeline.run.leftovers import close_open_executions, own_temporary_folder
 from hilir.pipeline.run.ownership import claim, require_own
 from hilir.pipeline.run.package_check import check_sources
 from hilir.pipeline.run.process_lock import ProcessLock
@@ -62,10 +63,12 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     require_own(loaded)
     name = check_name(config) if options.check else config.model.name
     root = Path(config.pipeline.root) / name
-    root.mkdir(parents=True, exist_ok=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # Rows of the data are below it.
+    root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
     session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
-    with _alone(root):
+    with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
             return run_session(session, _LocalRun(loaded, options, root), finished)
@@ -107,6 +110,8 @@ class _LocalRun:
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
+            if closed := close_open_executions(self._root):
+                print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
             generate_data(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True)
             inputs = find_inputs(config)

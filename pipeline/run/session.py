@@ -6,7 +6,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,10 +99,12 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
             execution.run(board, folder)
         finish("succeeded")
     except Exception as error:
-        # The screen shows one sentence; whoever looks into the log finds where it came from.
-        traceback.print_exc()
+        # The screen shows one sentence; whoever looks into the log finds where it came from. The disk may be full.
+        with suppress(OSError):
+            traceback.print_exc()
         shown = _explain(error, session.package, folder / "log.txt")
-        finish("failed", str(shown) or type(shown).__name__)
+        with suppress(OSError):
+            finish("failed", str(shown) or type(shown).__name__)
         if shown is error:
             raise
         raise shown from error
@@ -141,7 +143,9 @@ def make_run_folder(runs: Path, name: str) -> Path:
     for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
         folder = runs / f"{stamp}{suffix}"
         try:
-            folder.mkdir(parents=True)
+            runs.mkdir(parents=True, exist_ok=True)
+            # Logs and configurations are the operator's: they may hold rows of the data, and names of secrets.
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return folder

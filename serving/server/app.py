@@ -28,7 +28,7 @@ from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
-from hilir.serving.server.ports import bind, close, port_taken
+from hilir.serving.server.ports import bind, close, port_taken, raise_open_files
 from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
@@ -122,6 +122,7 @@ class ModelServer:
         # at all of it would stop every request for half a second.
         gc.collect()
         gc.freeze()
+        raise_open_files(2 * self.options.max_connections, self.say)
         hosts = self.options.hosts
         self.rest_sockets = bind(hosts, self.options.rest_api_port, "REST", "--rest_api_port")
         try:
@@ -186,7 +187,7 @@ class ModelServer:
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits, budget)
         close(self.grpc_sockets)
-        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens, budget)
         listeners = await self._listen_http(http)
         await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]

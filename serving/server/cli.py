@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from hilir.serving.server.options import ServeOptions
-from hilir.serving.server.output import quiet_tensorflow
+from hilir.serving.server.output import LineFormatter, quiet_tensorflow
 
 Command = Callable[..., Any]
 # Flags that tune what this server does not have; accepted so that command lines can be swapped.
@@ -93,7 +93,9 @@ def serve(show_version: bool, **given: Any) -> None:
 
 def _run(values: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     with quiet_tensorflow():
         from hilir.serving.server.app import serve as run_server
     # The server knows which of TensorFlow's functions are deprecated, and who runs it cannot change that.

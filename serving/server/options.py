@@ -94,7 +94,12 @@ class ServeOptions:
     max_in_flight: int = _flag(
         1024, "Refuse more requests at a time, REST and gRPC together, with 503.", spelling="max-in-flight"
     )
-    max_connections: int = _flag(4096, "Refuse more REST connections with 503.", spelling="max-connections")
+    max_connections: int = _flag(
+        4096,
+        "Refuse more connections, of REST with 503; gRPC, which has as many of its own, closes them.",
+        spelling="max-connections",
+        low=1,
+    )
     drain_seconds: float = _flag(
         30.0, "Time that requests in progress get on shutdown.", "30", spelling="drain-seconds"
     )

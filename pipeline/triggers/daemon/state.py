@@ -103,7 +103,7 @@ class State:
         self.folder = folder
         self._path = folder / "state.sqlite"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make()
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self._path}: cannot be opened ({error}); fix watch.state or the file") from None

@@ -177,7 +177,7 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: there is another one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = ProcessLock(folder, _LOCK)
     if not lock.acquire(_LOCK_SECONDS):
         raise ConfigError(

@@ -24,6 +24,7 @@ from hilir.serving.server.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 _QUEUE = 1024
 _FLUSH_SECONDS = 0.05
+_WARNING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class RequestLog:
         self._queue: queue.Queue[Record | None] = queue.Queue(_QUEUE)
         self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
         self._random = random.Random(os.urandom(8))  # noqa: S311 - which requests are logged is no secret
+        self._not_logged, self._next_warning = 0, 0.0
         self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
         self._thread.start()
 
@@ -146,7 +148,15 @@ class RequestLog:
         except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
             self._metrics.request_log_count.add(model, "INTERNAL")
             self._metrics.log_dropped.add()
-            logger.warning("request %s is not logged: %s", record.request_id, error)
+            self._warn(f"request {record.request_id} is not logged: {error}")
+
+    def _warn(self, message: str) -> None:
+        """Log a record that was not written, once a minute at most."""
+        self._not_logged += 1
+        if time.monotonic() >= self._next_warning:
+            others = f" ({self._not_logged - 1} more since the last warning)" if self._not_logged > 1 else ""
+            logger.warning("%s%s", message, others)
+            self._not_logged, self._next_warning = 0, time.monotonic() + _WARNING_SECONDS
 
     def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
         files = self._files.get(options.prefix)
