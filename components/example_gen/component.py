@@ -8,18 +8,24 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
+from hilir.components.example_gen.driver import Driver, make_range
 from hilir.components.example_gen.executor import Executor, make_options
 from hilir.components.example_gen.settings import ReadSettings
 
 
 class ArrowExampleGen(FileBasedExampleGen):
-    """Reads files as record batches; TFX's own driver resolves spans, versions and the fingerprint."""
+    """Reads files as record batches; the driver resolves spans, versions and the fingerprint."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
 
 
 def make_example_gen(
-    path: str, pattern: str, splits: Mapping[str, int | str], settings: ReadSettings
+    path: str,
+    pattern: str,
+    splits: Mapping[str, int | str],
+    settings: ReadSettings,
+    spans: tuple[int | None, int | None, int | None] = (None, None, None),
 ) -> ArrowExampleGen:
     """Returns the node.
 
@@ -28,6 +34,8 @@ def make_example_gen(
         pattern: which files; may hold {SPAN}, {VERSION} or {YYYY}{MM}{DD}.
         splits: shares of the rows by split name, or patterns of the files of each split.
         settings: how files are read.
+        spans: how many of the newest spans to read, from which on, and up to which; None: no bound, the newest alone
+            if there is none at all.
     """
     shares = {name: share for name, share in splits.items() if isinstance(share, int)}
     patterns = {name: files for name, files in splits.items() if isinstance(files, str)} or {"all": pattern}
@@ -44,5 +52,6 @@ def make_example_gen(
         input_config=inputs,
         output_config=outputs,
         custom_config=make_options(settings),
+        range_config=make_range(*spans),
     ).with_id("ExampleGen")
     return node

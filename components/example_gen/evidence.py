@@ -153,7 +153,11 @@ def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
     kind = kind_of(values.type)
     if kind == "int":
         if pa.types.is_uint64(values.type):
-            found.huge = _count(pc.greater(values, pa.scalar(2**63 - 1, pa.uint64())))
+            large = pc.greater(values, pa.scalar(2**63 - 1, pa.uint64()))
+            found.huge = _count(large)
+            if found.huge:
+                index = int(np.flatnonzero(pc.fill_null(large, fill_value=False).to_numpy(zero_copy_only=False))[0])
+                found.samples["huge"] = (piece, int(rows[min(index, len(rows) - 1)]), str(values[index]))
         found.whole = count - found.huge
     elif kind == "float":
         found.decimals = count

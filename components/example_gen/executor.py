@@ -18,6 +18,7 @@ from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
 from hilir.components.errors import IngestError
+from hilir.components.example_gen.driver import read_patterns
 from hilir.components.example_gen.ingest import Ingest, Ingested
 from hilir.components.example_gen.settings import ReadSettings
 
@@ -49,13 +50,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         folders = {name: artifact_utils.get_split_uri([artifact], name) for name in names}
         base = exec_properties["input_base"]
         by_row = bool(outputs.split_config.splits)
-        files = [
-            (path, None if by_row else split.name) for split in inputs.splits for path in matching(base, split.pattern)
-        ]
+        patterns = [(split.name, *each) for split in inputs.splits for each in read_patterns(split.pattern)]
+        files = [(path, None if by_row else name) for name, _, pattern in patterns for path in matching(base, pattern)]
         ingest = Ingest(settings, self._make_beam_pipeline, os.path.join(artifact.uri, ".ingest"))
         ingested = ingest.run(files, folders)
         _refuse_empty(base, ingested.rows, settings, by_row=by_row)
-        _describe(artifact, ingested)
+        _describe(artifact, ingested, sorted({span for _, span, _ in patterns if span is not None}))
         examples_utils.set_payload_format(artifact, exec_properties["output_data_format"])
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
@@ -95,22 +95,16 @@ def matching(base: str, pattern: str) -> list[str]:
     return files
 
 
-def read_report(uri: str) -> dict[str, Any]:
-    """Returns what is to know of examples: `columns`, `notes` and `skipped`; empty where another step made them."""
-    path = os.path.join(uri, REPORT)
-    if not fileio.exists(path):
-        return {}
-    with fileio.open(path, "rb") as file:
-        found: dict[str, Any] = json.loads(file.read())
-    return found
-
-
-def _describe(artifact: types.Artifact, ingested: Ingested) -> None:
+def _describe(artifact: types.Artifact, ingested: Ingested, spans: list[int]) -> None:
     artifact.set_string_custom_property("rows", json.dumps(ingested.rows))
     if ingested.skipped:
         artifact.set_int_custom_property("skipped", ingested.skipped)
+    span = int(artifact.get_custom_property("span") or 0)
+    spans = spans or ([span] if span else [])
+    if spans:
+        artifact.set_string_custom_property("spans", json.dumps(spans))
     columns = {name: {"kind": column.kind, "why": column.why} for name, column in ingested.columns.items()}
-    report = {"columns": columns, "notes": ingested.notes, "skipped": ingested.skipped}
+    report = {"columns": columns, "notes": ingested.notes, "skipped": ingested.skipped, "spans": spans}
     with fileio.open(os.path.join(artifact.uri, REPORT), "wb") as file:
         file.write(json.dumps(report, indent=1).encode())
 

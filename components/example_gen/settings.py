@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from hilir.components.example_gen.spans import read_number
 from hilir.components.settings import NonNegativeInt, PositiveInt, Section
 
 Kind = Literal["int", "float", "string"]
@@ -90,6 +91,41 @@ class SplitSettings(Section):
         if self.by and self.time is not None:
             raise ValueError("gives both 'by' and 'time'; a row can be split in one way only, remove one")
         return self
+
+
+class SpanSettings(Section):
+    """The spans that a run reads: the newest ones, or those of a range (numbers, or days as 2026-11-30)."""
+
+    # `from` is a word of Python.
+    model_config = ConfigDict(populate_by_name=True)
+
+    newest: PositiveInt | None = None
+    first: int | str | None = Field(default=None, alias="from")
+    last: int | str | None = Field(default=None, alias="to")
+
+    @field_validator("first", "last")
+    @classmethod
+    def _is_a_span(cls, value: int | str | None) -> int | str | None:
+        try:
+            if value is not None and read_number(value) < 0:
+                raise ValueError
+        except ValueError:
+            raise ValueError(f"must be the number of a span, or a day such as 2026-11-30, and is '{value}'") from None
+        return value
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> SpanSettings:
+        newest, first, last = self.bounds()
+        if newest is not None and last is not None:
+            raise ValueError("gives both 'newest' and 'to'; give one of them")
+        if first is not None and last is not None and first > last:
+            raise ValueError(f"'from' ({self.first}) is after 'to' ({self.last}); exchange them")
+        return self
+
+    def bounds(self) -> tuple[int | None, int | None, int | None]:
+        """Returns how many of the newest spans, the first and the last one as numbers; None: not given."""
+        first = None if self.first is None else read_number(self.first)
+        return self.newest, first, None if self.last is None else read_number(self.last)
 
 
 class ReadSettings(Section):

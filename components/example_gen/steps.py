@@ -24,7 +24,7 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from hilir.components.errors import IngestError
 from hilir.components.example_gen import splits
 from hilir.components.example_gen.convert import convert
-from hilir.components.example_gen.evidence import Evidence, observe_texts, observe_values
+from hilir.components.example_gen.evidence import Evidence, is_list, kind_of, observe_texts, observe_values
 from hilir.components.example_gen.kinds import Column
 from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows
 from hilir.components.example_gen.readers.files import dialect_of, read_piece
@@ -159,6 +159,7 @@ class Scan:
                 else:
                     found.add(observe_texts(values, batch.numbers, number, csv))
             else:
+                _check_type(piece, name, values.type)
                 found.add(observe_values(values, batch.numbers, number))
 
 
@@ -266,6 +267,16 @@ class Write:
             if column.kind == "float" and np.isnan(values.flatten().to_numpy(zero_copy_only=False)).any():
                 return False
         return True
+
+
+def _check_type(piece: Piece, name: str, kind: pa.DataType) -> None:
+    """Refuses what is neither a number or string nor a list of them."""
+    single = kind.value_type if is_list(kind) else kind
+    if kind_of(single) is None and not pa.types.is_null(single):
+        raise IngestError(
+            f"{piece.path}: column '{name}' is a {kind}, which a tf.Example cannot contain; leave it out with "
+            f"data.drop, or write it as columns of numbers, strings or lists"
+        )
 
 
 def _prepared(piece: Piece, settings: ReadSettings) -> Iterator[Rows]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SplitSettings
+from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SpanSettings, SplitSettings
 from hilir.components.settings import LARGEST, Section
 
 
@@ -25,6 +25,7 @@ class DataSection(Section):
     path: str
     pattern: str
     generator: str | None
+    spans: SpanSettings
     csv: CsvSettings
     columns: dict[str, Kind]
     rename: dict[str, str]

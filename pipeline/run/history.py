@@ -32,6 +32,7 @@ class PastStep:
     seconds: float
     made: Mapping[str, Any]
     outputs: Mapping[str, str]
+    details: tuple[str, ...] = ()
 
 
 def list_runs(config: Config) -> list[PastRun]:
@@ -46,6 +47,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
         ConfigError: the store has no run of that id.
     """
     from hilir.pipeline.report import figures
+    from hilir.pipeline.report.ingested import write_details
 
     run = _store(config).find_run(run_id)
     if run is None:
@@ -59,6 +61,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
             step.seconds,
             figures.describe(step.outputs),
             {name: artifact.uri for name, artifact in step.outputs.items()},
+            tuple(write_details(step.outputs)) if step.node == "ExampleGen" else (),
         )
         for step in run.steps
     ]

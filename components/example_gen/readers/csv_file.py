@@ -39,8 +39,10 @@ def read_csv(piece: Piece, settings: CsvSettings) -> Iterator[Rows]:
         return "skip"
 
     with _open(piece, settings) as stream:
-        begin = 0
-        for batch in _parse(piece, stream, settings, note):
+        begin, last = 0, None
+        counted = _Counted(stream, settings.quote)
+        for batch in _parse(piece, counted, settings, note):
+            last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
             # Arrow reads ahead: what it left out so far may come after the rows of this batch.
             end, bad = begin + batch.num_rows, []
             while ragged and ragged[0].row < end:
@@ -50,13 +52,40 @@ def read_csv(piece: Piece, settings: CsvSettings) -> Iterator[Rows]:
             batch, numbers, unreadable = _without_bad_text(batch, numbers)
             begin = end
             yield Rows(_trimmed(batch) if piece.spaced else batch, numbers, bad=bad + unreadable, texts=True)
+        if last is not None and counted.is_open(last.column(last.num_columns - 1)[0].as_buffer()):
+            raise IngestError(
+                f"{piece.path}: row {begin:,} has a quote that is never closed; correct the file, "
+                f"or set data.csv.quote: null if quotes have no meaning in it"
+            )
         if ragged:
             none = pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in piece.names})
             yield Rows(none, np.array([], np.int64), bad=list(ragged), texts=True)
 
 
+class _Counted:
+    """A stream that counts quotes: Arrow takes what follows one that is never closed, to the file's end, for a cell."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO, quote: str | None) -> None:
+        self._stream, self._quote = stream, (quote or "").encode()
+        self._odd, self._end = False, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next bytes."""
+        data = self._stream.read(size)
+        if data and self._quote:
+            self._odd ^= bool(data.count(self._quote) % 2)
+            self._end = data.rstrip(b"\r\n")[-1:] or self._end
+        return data
+
+    def is_open(self, cell: pa.Buffer | None) -> bool:
+        """Returns whether the quote of the file's last cell, given as its bytes, is never closed."""
+        return self._odd and self._end != self._quote and cell is not None and b"\n" in cell.to_pybytes()
+
+
 def _parse(
-    piece: Piece, stream: BinaryIO, settings: CsvSettings, note: Callable[[csv.InvalidRow], str]
+    piece: Piece, stream: _Counted, settings: CsvSettings, note: Callable[[csv.InvalidRow], str]
 ) -> Iterator[pa.RecordBatch]:
     try:
         # With one thread, so that the rows that are left out have numbers.

@@ -1,6 +1,7 @@
 """Runs the ingest on files, as a step does."""
 
 import gzip
+import shutil
 from pathlib import Path
 
 import apache_beam as beam
@@ -24,13 +25,21 @@ class Ingesting:
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") and data[:2] != b"\x1f\x8b" else data)
         return str(path)
 
-    def run(self, *paths: str, split: str | None = None, **settings) -> Ingested:
+    def run(self, *paths: str, split: str | None = None, split_by: dict | None = None, **settings) -> Ingested:
         """Returns what became of the files; the examples are in `out/<split>`."""
+        return self.run_files([(path, split) for path in paths], split=split_by or {}, **settings)
+
+    def run_files(self, files: list[tuple[str, str | None]], **settings) -> Ingested:
+        """Returns what became of files, each with its split or None."""
         read = ReadSettings.model_validate({"format": "auto", **settings})
-        names = [split] if split else list(read.splits)
+        names = dict.fromkeys(split for _, split in files if split) or read.splits
         folders = {name: str(self.folder / "out" / name) for name in names}
         ingest = Ingest(read, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), str(self.folder / "out" / ".work"))
-        return ingest.run([(path, split) for path in paths], folders)
+        return ingest.run(files, folders)
+
+    def empty(self) -> None:
+        """Removes all examples."""
+        shutil.rmtree(self.folder / "out")
 
     def records(self, name: str = "all") -> list[bytes]:
         """Returns the examples of a split, in the order of the files."""
