@@ -133,7 +133,7 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
 
 def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
     data = config.data
-    return make_example_gen(inputs.data_path, data.pattern, data.format, dict(data.columns), dict(data.splits), rows)
+    return make_example_gen(inputs.data_path, data.pattern, data.splits, data.read_settings(rows), data.spans.bounds())
 
 
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
