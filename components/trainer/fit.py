@@ -20,6 +20,7 @@ from hilir.components.trainer.data.feed import make_feed
 from hilir.components.trainer.data.labels import Labels, class_weights, read_labels
 from hilir.components.trainer.data.parsing import Parsing, make_parsing
 from hilir.components.trainer.distribution.cluster import Role
+from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
 from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
 from hilir.components.trainer.export.class_names import read_classes
 from hilir.components.trainer.model.class_rows import copy_known_classes
@@ -70,6 +71,7 @@ def fit(
     settings = job.settings
     spec = transform.transformed_feature_spec()
     require_labels(package, transform)
+    set_gpu_memory(settings.gpu_memory)
     strategy = make_strategy(kind, settings, role)
     on_ready()
     check_compiler(settings, strategy)
@@ -121,6 +123,11 @@ def build_network(package: ModelPackage, hyperparameters: dict[str, Any], data: 
     keras.backend.reset_uids()
     model = package.build(package.make_hyperparameters(hyperparameters), data)
     if not isinstance(model, keras.Model) or model.optimizer is None:
+        if type(model).__module__.partition(".")[0] == "keras":
+            raise ModelPackageError(
+                f"{package.name}.model.build_model returned a {type(model).__name__} of Keras 3; hilir trains "
+                f"models of Keras 2: write 'import tf_keras as keras' instead of 'import keras'"
+            )
         raise ModelPackageError(
             f"{package.name}.model.build_model returned {type(model).__name__}, not a compiled tf_keras model; "
             f"call model.compile(…) and return the model"

@@ -71,6 +71,15 @@ class Pruning(Section):
         return self
 
 
+class MemoryLimit(Section):
+    """The most memory of each GPU, in MB, that a process takes."""
+
+    limit_mb: PositiveInt
+
+
+GpuMemory = Literal["all", "growth"] | MemoryLimit
+
+
 class Timeouts(Section):
     """How long, in seconds, the supervisor of local workers waits before it counts one as hung."""
 
@@ -112,6 +121,7 @@ class TrainSettings(Section):
     gradient_accumulation: PositiveInt
     precision: Precision
     jit_compile: bool
+    gpu_memory: GpuMemory
     steps_per_execution: PositiveInt
     early_stopping: EarlyStopping | None
     tensorboard: bool

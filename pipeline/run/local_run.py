@@ -102,11 +102,13 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
+            from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
             from hilir.pipeline.graph import Platform, build, build_check
             from hilir.pipeline.inputs import find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
+            set_gpu_memory(config.train.gpu_memory)
             generate_data(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True)
             inputs = find_inputs(config)
