@@ -136,6 +136,11 @@ class TrainSettings(Section):
     class_weight: Literal["balanced"] | dict[str | int, NonNegativeFloat] | None
     tune: Tuning
 
+    @property
+    def has_replicas(self) -> bool:
+        """Whether there will be several replicas, as far as the configuration says; `auto` looks at the machine."""
+        return self.strategy == "multi_worker" or (self.workers or 1) > 1 or (self.devices or 1) > 1
+
     @model_validator(mode="after")
     def _fits_together(self) -> TrainSettings:
         if self.workers is not None and self.strategy not in ("auto", "multi_worker"):

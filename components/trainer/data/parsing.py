@@ -51,6 +51,7 @@ def make_parsing(
         return {name: index[name](value) if name in index else value for name, value in found.items()}
 
     def bind(model: keras.Model) -> Parsing:
+        @tf.autograph.experimental.do_not_convert
         def parse(serialized: tf.Tensor, weights: tf.lookup.StaticHashTable | None) -> tuple[Any, ...]:
             parsed = tf.io.parse_example(serialized, dict(spec))
             labels = labels_of(parsed)
@@ -81,6 +82,7 @@ def make_keep(spec: Mapping[str, Any], package: ModelPackage) -> Keep:
     """Returns the function that says which rows have all their labels; `spec` as for `make_parsing`."""
     labels = {name: spec[name] for name in package.labels}
 
+    @tf.autograph.experimental.do_not_convert
     def keep(serialized: tf.Tensor) -> tf.Tensor:
         parsed = tf.io.parse_example(serialized, dict(labels))
         kept = [tf.reduce_all(is_present(_rows(dense_column(value))), axis=1) for value in parsed.values()]
