@@ -63,7 +63,7 @@ def ask(project, size, tags):
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(project.model)).signatures["serving_default"]
-    found = signature(**{"Gr__e__cm_": tf.constant([size]), "Tags": tf.constant([tags])})
+    found = signature(Gr__e__cm_=tf.constant([size]), Tags=tf.constant([tags]))
     return found["scores"].numpy()[0]
 
 
