@@ -82,13 +82,13 @@ def make_keep(spec: Mapping[str, Any], package: ModelPackage) -> Keep:
     """Returns the function that says which rows have all their labels; `spec` as for `make_parsing`."""
     labels = {name: spec[name] for name in package.labels}
 
-    @tf.autograph.experimental.do_not_convert
     def keep(serialized: tf.Tensor) -> tf.Tensor:
         parsed = tf.io.parse_example(serialized, dict(labels))
         kept = [tf.reduce_all(is_present(_rows(dense_column(value))), axis=1) for value in parsed.values()]
         return tf.reduce_all(tf.stack(kept), axis=0)
 
-    return keep
+    plain: Keep = tf.autograph.experimental.do_not_convert(keep)
+    return plain
 
 
 def _weight_table(
