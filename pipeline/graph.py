@@ -131,7 +131,7 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
 
 def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
     data = config.data
-    return make_example_gen(inputs.data_path, data.pattern, data.format, dict(data.columns), dict(data.splits), rows)
+    return make_example_gen(inputs.data_path, data.pattern, data.splits, data.read_settings(rows), data.spans.bounds())
 
 
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
@@ -197,7 +197,7 @@ def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schem
 
 
 def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
-    node: BaseNode = Preflight(
+    return Preflight(
         examples=example_gen.outputs["examples"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -212,7 +212,6 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             curated=config.schema_.path is not None,
         ),
     )
-    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:
@@ -334,6 +333,7 @@ def _pusher(
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
             "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
+            **config.card.as_setting(),
         },
     )
 

@@ -15,9 +15,12 @@ from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.engine.options import list_run_options
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
+from hilir.pipeline.report.notices import notify_run
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
+from hilir.pipeline.run.leftovers import close_open_executions, own_temporary_folder
 from hilir.pipeline.run.ownership import claim, require_own
 from hilir.pipeline.run.package_check import check_sources
 from hilir.pipeline.run.process_lock import ProcessLock
@@ -63,14 +66,23 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     require_own(loaded)
     name = check_name(config) if options.check else config.model.name
     root = Path(config.pipeline.root) / name
-    root.mkdir(parents=True, exist_ok=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # Rows of the data are below it.
+    root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
-    with _alone(root):
+    subject = Subject(name, options.command, loaded.values, tuple(loaded.origins()))
+
+    def end(summary: Summary) -> None:
+        finished(summary)
+        if not options.check:
+            notify_run(config.notify, config.model.name, summary)
+
+    session = Session(runs, name, ("config.yaml", loaded.text), subject, config.model.package)
+    with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
             with ExitStack() as workers:
-                return run_session(session, _LocalRun(loaded, options, root, workers), finished)
+                return run_session(session, _LocalRun(loaded, options, root, workers), end)
         finally:
             claim(loaded)
 
@@ -104,8 +116,9 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
+            from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
             from hilir.pipeline.graph import Platform, build, build_check
-            from hilir.pipeline.inputs import find_inputs, generate_data
+            from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
@@ -114,6 +127,9 @@ class _LocalRun:
 
                 # Before the user's code runs, which may start threads or TensorFlow.
                 self._workers.enter_context(forked_from_here())
+            if closed := close_open_executions(self._root):
+                print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
+            set_gpu_memory(config.train.gpu_memory)
             generate_data(config)
             options = list_run_options(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True, beam_options=options)
@@ -121,7 +137,11 @@ class _LocalRun:
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
             make = build_check if self._options.check else build
             self._pipeline = make(config, inputs, platform, cache=self._options.cache)
-        return Board(folder.name, [component.id for component in self._pipeline.components])
+        components = self._pipeline.components
+        edges = [(node.id, component.id) for component in components for node in component.upstream_nodes]
+        board = Board(folder.name, [component.id for component in components], sorted(edges))
+        board.about |= describe_origin(inputs)
+        return board
 
     def run(self, board: Board, folder: Path) -> None:
         from hilir.pipeline.run import local_runner
