@@ -17,8 +17,8 @@ from tfx.utils import path_utils
 
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.comparison import Comparison, write_comparison
-from hilir.components.evaluator.evaluation import evaluate
 from hilir.components.evaluator.extraction import find_bad_answer, find_refusal
+from hilir.components.evaluator.grouped.evaluation import evaluate
 from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_outputs
 from hilir.components.evaluator.results import name_slicing
 

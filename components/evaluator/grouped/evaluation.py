@@ -9,6 +9,7 @@ from typing import Any
 
 from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.api import types as tfma
+from tensorflow_model_analysis.constants import ARROW_INPUT_COLUMN
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib as slicer
@@ -26,11 +27,11 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import io_utils, path_utils
 
+from hilir.components.batches import ReadBatches, represent
 from hilir.components.evaluator.extraction import list_extractors
 from hilir.components.evaluator.grouped.evaluator import find_obstacle, make_evaluator
 from hilir.components.evaluator.grouped.plan import make_plan
 from hilir.components.evaluator.grouped.slices import list_columns
-from hilir.components.evaluator.grouped.source import ReadBatches, represent
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def evaluate(
     with make_pipeline() as pipeline:
         _ = (
             pipeline
-            | "ReadExamples" >> ReadBatches(_patterns(inputs), schema)
+            | "ReadExamples" >> ReadBatches(_patterns(inputs), schema, ARROW_INPUT_COLUMN)
             | "ExtractEvaluateAndWriteResults"
             >> model_eval_lib.ExtractEvaluateAndWriteResults(
                 eval_shared_model=models[0] if len(models) == 1 else models,
