@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -23,7 +22,7 @@ from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import Event, State
 from hilir.serving.rollout.evidence import Evidence, take_baseline
-from hilir.serving.rollout.gates import Decision, Verdict, decide, judge_counters
+from hilir.serving.rollout.gates import Decision, Gate, Verdict, decide, judge_counters
 from hilir.serving.rollout.plan import describe_duration
 
 STEP, STOPPED = "rollout", "rollout-stop"
@@ -32,19 +31,6 @@ STEP, STOPPED = "rollout", "rollout-stop"
 _LOCK_FILE = ".rollout.lock"
 # Seconds between two lines about a rollout that waits.
 _REMIND = 60.0
-
-
-class Gate(Protocol):
-    """A gate that looks at something other than the gateways' counters."""
-
-    def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
-        """Returns its verdict; None while it has nothing to report.
-
-        Args:
-            state: the release.
-            rollout: its rollout.
-            over: whether the step has lasted as long as it must.
-        """
 
 
 @dataclass

@@ -15,8 +15,9 @@ from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.actor import make_printable
 from hilir.serving.releases.rollout import Rollout
-from hilir.serving.rollout.engine import Gate, Runner
+from hilir.serving.rollout.engine import Runner
 from hilir.serving.rollout.forecast import Traffic
+from hilir.serving.rollout.gates import Gate, Paced
 from hilir.serving.rollout.guardrails import Guardrail
 from hilir.serving.rollout.metric_guardrail import MetricGuardrail
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
@@ -71,19 +72,19 @@ def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate
                 "name what 'hilir serve --request-log PREFIX' got, as this machine sees it"
             )
     if rollout.shadow and not rollout.steps[0]:
-        yield ShadowDifferences()
+        yield Paced(ShadowDifferences())
     if rollout.gates.drift is not None:
-        yield PredictionDrift()
+        yield Paced(PredictionDrift())
     for text in rollout.gates.guardrails:
         if text.partition(":")[0] not in get_args(Kind):
-            yield Guardrail(text)
+            yield Paced(Guardrail(text))
         elif access_log is None:
             raise ServingConfigError(
                 f"--guardrail {make_printable(text)}: a metric of users needs the gateway's access log as a file here; "
                 "type 'hilir gateway run --access-log FILE'"
             )
         else:
-            yield MetricGuardrail(text, access_log, rollout.gates.outcomes)
+            yield Paced(MetricGuardrail(text, access_log, rollout.gates.outcomes))
 
 
 def find_access_log(transaction: Transaction) -> str | None:
@@ -95,7 +96,7 @@ def find_access_log(transaction: Transaction) -> str | None:
 def _make_split_check(transaction: Transaction) -> Iterator[Gate]:
     path = find_access_log(transaction)
     if path is not None:
-        yield SplitCheck(Path(path))
+        yield Paced(SplitCheck(Path(path)))
 
 
 def measure_traffic(transaction: Transaction) -> Traffic | None:

@@ -12,6 +12,14 @@ _numbers = itertools.count()
 PLAN = ["--steps", "50,100", "--hold", "1s", "--every", "0.2s", "--min-requests", 30]
 
 
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    """Logs are looked at more often, so that a step ends as soon as it may."""
+    from hilir.serving.rollout import gates
+
+    monkeypatch.setattr(gates, "PACE", 0.5)
+
+
 @pytest.fixture(scope="module")
 def logging_place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logging")
