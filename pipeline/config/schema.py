@@ -12,8 +12,10 @@ from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import Section
 from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from hilir.pipeline.config.report import CardSection, ReportSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
+from hilir.serving.monitor.settings import MonitorSettings
 from hilir.serving.notify import Channel
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
@@ -66,7 +68,10 @@ class Config(Section):
     serving: ServingSection
     release: ReleaseSection
     notify: list[Channel]
+    report: ReportSection
+    card: CardSection
     beam: BeamSection
+    monitor: MonitorSettings
     watch: WatchSection
     vertex: VertexSection
 

@@ -142,4 +142,5 @@ def describe(state: State) -> str:
     loaded = ", ".join(map(str, state.loaded)) or "nothing"
     shadow = f"; shadow {state.shadow:g} %" if state.shadow else ""
     traffic = describe_split(state.traffic) if state.loaded else "the newest version, nothing is released"
-    return f"{labels}; loaded {loaded}; traffic: {traffic}{shadow}"
+    experiment = f"; experiment {state.experiment.name}" if state.experiment is not None else ""
+    return f"{labels}; loaded {loaded}; traffic: {traffic}{shadow}{experiment}"

@@ -185,6 +185,7 @@ def _tool(name: str) -> str:
     [
         ("promtool", ["check", "config", "prometheus/prometheus.yml"]),
         ("promtool", ["test", "rules", "prometheus/rules_test.yml"]),
+        ("promtool", ["test", "rules", "prometheus/monitor_rules_test.yml"]),
         ("amtool", ["check-config", "alertmanager/alertmanager.yml"]),
     ],
 )

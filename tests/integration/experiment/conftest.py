@@ -1,9 +1,10 @@
-"""One server and one gateway for all tests of experiments; each test has a model of its own."""
+"""One server, one gateway and one taker of outcomes for all tests of experiments; each test has a model of its own."""
 
 import itertools
 
 import pytest
 
+from tests.integration.outcomes.collecting import collecting
 from tests.integration.release.place import Place, place_running
 from tests.integration.release.versions import make_version
 
@@ -11,8 +12,15 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory) -> Place:
-    with place_running(tmp_path_factory.mktemp("place")) as found:
+def outcomes(tmp_path_factory) -> str:
+    """Where outcomes are stored."""
+    return str(tmp_path_factory.mktemp("outcomes") / "outcomes.sqlite")
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory, outcomes) -> Place:
+    folder = tmp_path_factory.mktemp("place")
+    with collecting(outcomes) as address, place_running(folder, outcomes=[address]) as found:
         yield found
 
 

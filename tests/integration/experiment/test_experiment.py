@@ -32,10 +32,9 @@ def read_report(place, model, outcomes, *words, users):
         ({"stable": 0.2, "candidate": 0.2}, "undecided"),
     ],
 )
-def test_the_report_gives_the_right_decision(place, model, tmp_path, rates, status):
-    outcomes = tmp_path / "outcomes.sqlite"
+def test_the_report_gives_the_right_decision(place, model, outcomes, tmp_path, rates, status):
     experiment(place, "start", "colour", "--candidate", 2, *METRICS, *QUICK, model=model)
-    send_users(place, model, range(400), rates, outcomes)
+    send_users(place, model, range(400), rates)
     for _ in range(20):
         place.ask(model)  # without a key
         place.ask(model, path="/labels/candidate", X_User_Key="by-label")  # chosen by the caller

@@ -1,16 +1,13 @@
 """Users of a model behind a gateway, and the command line of experiments."""
 
-import json
 import random
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+import requests
 from click.testing import CliRunner
 
-from hilir.serving.client import RestClient
-from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.receive import receive
+from hilir.serving.client import GrpcClient, RestClient
 from tests.integration.release.place import Place
 
 
@@ -44,27 +41,26 @@ def experiment(place: Place, verb: str, *words, model: str, code: int = 0) -> st
     return result.text
 
 
-def send_users(place: Place, model: str, users: range, rates: dict[str, float], outcomes: Path, seed: int = 1) -> None:
-    """Has each user ask once or twice, and buy or not, by the version that answered; then sends what they did."""
+def send_users(place: Place, model: str, users: range, rates: dict[str, float], seed: int = 1) -> None:
+    """Has each user ask once or twice, over REST or gRPC, and buy or not by the arm that answered; sends what they did.
+
+    All of it goes through the gateway.
+    """
     draw = random.Random(seed)
-    batch = []
-    with RestClient(place.url) as client:
+    batch: list[dict] = []
+    with RestClient(place.url) as rest, GrpcClient(place.settings.listen) as rpc:
         for number in users:
             key = f"user-{number}"
             for _ in range(draw.choice((1, 1, 2))):
-                answer = client.predict(model, {"x": [[2.0], [4.0]]}, user_key=key)
+                answer = (rest, rpc)[number % 2].predict(model, {"x": [[2.0], [4.0]]}, user_key=key)
             assert answer.label is not None
+            bought = draw.random() < rates[answer.label]
             batch += [
-                {
-                    "id": answer.ids[1],
-                    "name": "bought",
-                    "value": draw.random() < rates[answer.label],
-                    "time": time.time(),
-                },
+                {"id": answer.ids[1], "name": "bought", "value": bought, "time": time.time()},
                 {"user": key, "name": "spent", "value": draw.gauss(10, 2), "time": time.time()},
             ]
-    store = open_store(str(outcomes))
-    for first in range(0, len(batch), 1000):
-        status, answered = receive(store, json.dumps({"outcomes": batch[first : first + 1000]}).encode())
-        assert status == 200, answered
-    store.close()
+    for first in range(0, len(batch), 500):
+        part = batch[first : first + 500]
+        answered = requests.post(f"{place.url}/v1/outcomes", json={"outcomes": part}, timeout=10)
+        assert answered.status_code == 200, answered.text
+        assert answered.json()["accepted"] == len(part)

@@ -1,8 +1,5 @@
 """POST /v1/outcomes of our server, and through a gateway in front of the process that takes them."""
 
-import contextlib
-import subprocess
-import sys
 import time
 
 import pytest
@@ -11,6 +8,7 @@ import requests
 from hilir.serving.client import GrpcClient, RestClient
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.backends import open_store
+from tests.integration.outcomes.collecting import collecting
 from tests.integration.release.place import MODEL, gateway_running
 from tests.integration.release.versions import make_version
 from tests.integration.serving.server_process import free_port, running
@@ -61,27 +59,6 @@ def test_several_replicas_are_refused_at_the_start(root, tmp_path):
         root=str(root), outcomes=str(tmp_path / "x.sqlite"), replicas=3
     ):  # fmt: skip
         pass
-
-
-@contextlib.contextmanager
-def collecting(place):
-    """`hilir monitor serve` as a process; yields its address."""
-    address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-c", "from hilir.pipeline.cli.start import start; start()", "monitor", "serve"]
-    process = subprocess.Popen(
-        [*command, "--listen", address, "--outcomes", place],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"Outcomes on http://{address}/v1/outcomes into {place}")
-        yield address
-        process.terminate()
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
 
 
 def test_a_gateway_sends_outcomes_to_the_process_that_takes_them(root, tmp_path):
