@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,8 @@ def rollout(
         state = runner.run(wanted, retry)
     except KeyboardInterrupt:
         click.echo(
-            f"{transaction.model}: the rollout stays where it is; 'hilir release rollout {version}' continues it"
+            f"{transaction.model}: the rollout stays where it is; the same command continues it, and "
+            "'hilir release abort' ends it"
         )
         raise
     print_state(transaction, state)
@@ -123,17 +125,20 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
     running = transaction.read().rollout
     if running is not None and running.version == version and not any(given.values()):
         return running
-    log, shadow, drift = given["request_log"], given["shadow"], given["drift"]
-    if (shadow or drift in ("warn", "alarm")) and not log:
+    # Whoever continues the rollout may do so in another folder.
+    log = tuple(os.path.abspath(prefix) for prefix in given["request_log"])
+    outcomes = given["outcomes"] or DEFAULT_PLACE
+    shadow, drift = given["shadow"], given["drift"]
+    if drift in ("warn", "alarm") and not log:
         raise ServingConfigError(
-            f"{'--shadow' if shadow else '--drift'} needs the servers' request log: name it with --request-log PREFIX "
-            "as 'hilir serve --request-log PREFIX' has it"
+            "--drift needs the servers' request log: name it with --request-log PREFIX as "
+            "'hilir serve --request-log PREFIX' has it"
         )
     gates = {
         name: given[name] for name in ("max_flips", "max_latency_ratio", "min_requests") if given[name] is not None
     }
     gates |= {
-        "outcomes": given["outcomes"] or DEFAULT_PLACE,
+        "outcomes": outcomes if "://" in outcomes else os.path.abspath(outcomes),
         "window_seconds": parse_duration("--window", given["window"] or "10m"),
     }
     gates |= {"drift": None if drift == "off" or not log else drift or "alarm"}

@@ -71,7 +71,7 @@ def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate
                 f"--request-log {make_printable(prefix)}: there is no folder {make_printable(str(folder))}; "
                 "name what 'hilir serve --request-log PREFIX' got, as this machine sees it"
             )
-    if rollout.shadow and not rollout.steps[0]:
+    if rollout.gates.request_log and rollout.shadow and not rollout.steps[0]:
         yield Paced(ShadowDifferences())
     if rollout.gates.drift is not None:
         yield Paced(PredictionDrift())

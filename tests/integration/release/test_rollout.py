@@ -91,7 +91,7 @@ def test_the_plan_prints_what_each_gate_can_find_and_changes_nothing(place, rele
         (["--steps", "5,1"], "ascending percentages"),
         (["--steps", "0,nan"], "ascending percentages"),
         (["--hold", "soon"], "--hold soon: write a duration"),
-        (["--shadow", "10"], "--shadow needs the servers' request log"),
+        (["--drift", "warn"], "--drift needs the servers' request log"),
         (["--request-log", "/nowhere/log"], "there is no folder /nowhere"),
         (["--max-latency-ratio", "0.5"], "--max-latency-ratio: input should be greater than 1"),
         (["--guardrail", "'"], "No closing quotation"),
@@ -111,3 +111,13 @@ def test_a_rollout_in_the_state_is_json_that_a_person_can_read(place, released):
     assert story(place, released)[-1] == ("rollout-end", 2, 50.0)
     assert json.dumps(state)
     place.release("abort", model=released)
+
+
+def test_copies_that_fail_decide_without_a_request_log_too(place, released):
+    """As with TensorFlow Serving, whose log has no ids of requests."""
+    make_version(place.root, 4, model=released, fails_at=2.0)
+    words = ["rollout", 4, "--shadow", 100, "--steps", "50,100", "--hold", "60s", "--every", "0.2s"]
+    with traffic(place, released, 100) as answers:
+        text = place.release(*words, model=released, code=5).text
+    assert "rolled back: version 4 has no traffic; at 0 %: errors: " in text
+    assert {(answer["status"], answer["version"]) for answer in answers} == {("ok", "1")}, "no user saw an error"
