@@ -10,6 +10,7 @@ from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.experiment.metrics import Kind
 from hilir.serving.gateway.counters import total
 from hilir.serving.gateway.files import read_gateway
+from hilir.serving.outcomes.backends import DEFAULT_PLACE
 from hilir.serving.release import verbs
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.transaction import Transaction
@@ -24,8 +25,16 @@ from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
 from hilir.serving.rollout.split_check import SplitCheck
 
 
-def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change: bool = False) -> Runner:
+def open_runner(
+    transaction: Transaction, rollout: Rollout, outcomes: str | None = None, accept_schema_change: bool = False
+) -> Runner:
     """Returns what carries a rollout out.
+
+    Args:
+        transaction: the release.
+        rollout: the plan.
+        outcomes: where outcomes are, for guardrails on metrics; not stored, since an address may have a password.
+        accept_schema_change: the version may have other inputs, outputs or classes than stable.
 
     Raises:
         ReleaseRefused: there is no gateway to split the traffic.
@@ -36,7 +45,7 @@ def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change
         transaction,
         stage=lambda version: verbs.stage(transaction, version, accept_schema_change=accept_schema_change),
         count=gateway.count,
-        gates=(*make_gates(rollout, find_access_log(transaction)), *_make_split_check(transaction)),
+        gates=(*make_gates(rollout, find_access_log(transaction), outcomes), *_make_split_check(transaction)),
     )
 
 
@@ -53,12 +62,13 @@ def require_gateway(transaction: Transaction) -> EnvoyGateway:
     return transaction.gateway
 
 
-def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate]:
+def make_gates(rollout: Rollout, access_log: str | None = None, outcomes: str | None = None) -> Iterator[Gate]:
     """Yields the gates that look at something other than the gateways' counters.
 
     Args:
         rollout: with what they are told.
         access_log: the gateway's; None where it is no file here.
+        outcomes: where outcomes are; None for the usual place.
 
     Raises:
         ServingConfigError: a request log or a guardrail cannot be used.
@@ -84,7 +94,7 @@ def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate
                 "type 'hilir gateway run --access-log FILE'"
             )
         else:
-            yield Paced(MetricGuardrail(text, access_log, rollout.gates.outcomes))
+            yield Paced(MetricGuardrail(text, access_log, outcomes or DEFAULT_PLACE))
 
 
 def find_access_log(transaction: Transaction) -> str | None:
