@@ -12,6 +12,10 @@ from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
+<<<<<<< HEAD
+=======
+from hilir.serving.web import WebServer
+>>>>>>> main
 
 _SHORTEST_TOKEN = 16
 

@@ -1,11 +1,14 @@
 """Rollouts on a real model server behind a real Envoy, under traffic of both protocols."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from tests.integration.release.both_protocols import sending
 from tests.integration.release.versions import make_version
+from tests.integration.serving.server_process import ROOT, wait_until
 
 # On a busy machine the 99th percentile of few requests is anything.
 QUICK = ["--hold", "1s", "--every", "0.2s", "--min-requests", 20, "--max-latency-ratio", 50]
@@ -56,21 +59,17 @@ def test_a_version_that_fails_is_rolled_back_by_itself_and_not_tried_again(place
 
 def test_what_would_change_the_release_is_refused_during_a_rollout_and_abort_ends_it(place, released):
     """Without traffic it waits, whatever time passes."""
-    import threading
-
-    results = []
-    words = ["rollout", 2, "--steps", "50,100", "--hold", "0s", "--every", "0.1s"]
-    runner = threading.Thread(target=lambda: results.append(place.release(*words, model=released, code=None)))
-    runner.start()
-    from tests.integration.serving.server_process import wait_until
-
-    wait_until(lambda: place.state(released).get("rollout"), what="the rollout")
-    for verb in (["canary", 3, "--percent", 5], ["promote"], ["stage", 3]):
-        assert "version 2 is rolled out at the moment and has 50 %" in place.release(*verb, model=released, code=5).text
-    assert "another process carries out" in place.release("rollout", 2, model=released, code=5).text
-    place.release("abort", "--why", "changed my mind", model=released)
-    runner.join(20)
-    assert (results[0].code, "was ended by 'abort' by" in results[0].text) == (5, True), results[0].text
+    words = ["rollout", "2", "--model", released, *place.flags, "--steps", "50,100", "--hold", "0s", "--every", "0.1s"]
+    command = [sys.executable, "-m", "hilir.pipeline.cli", "release", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as runner:
+        wait_until(lambda: place.state(released).get("rollout"), what="the rollout")
+        for verb in (["canary", 3, "--percent", 5], ["promote"], ["stage", 3]):
+            refused = place.release(*verb, model=released, code=5).text
+            assert "version 2 is rolled out at the moment and has 50 %" in refused
+        assert "another process carries out" in place.release("rollout", 2, model=released, code=5).text
+        place.release("abort", "--why", "changed my mind", model=released)
+        text = runner.communicate(timeout=20)[0]
+    assert (runner.returncode, "was ended by 'abort' by" in text) == (5, True), text
     assert place.state(released)["labels"] == {"stable": 1}
 
 
