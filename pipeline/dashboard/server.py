@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hilir.pipeline.web import WebServer
-
 from hilir.pipeline.dashboard.actions import Targets
 from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
-<<<<<<< HEAD
-=======
 from hilir.serving.web import WebServer
->>>>>>> main
 
 _SHORTEST_TOKEN = 16
 
