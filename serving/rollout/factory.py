@@ -23,6 +23,7 @@ from hilir.serving.rollout.guardrails import Guardrail
 from hilir.serving.rollout.metric_guardrail import MetricGuardrail
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
 from hilir.serving.rollout.split_check import SplitCheck
+from hilir.serving.rollout.step_log import StepLog
 
 
 def open_runner(
@@ -82,9 +83,9 @@ def make_gates(rollout: Rollout, access_log: str | None = None, outcomes: str | 
                 "name what 'hilir serve --request-log PREFIX' got, as this machine sees it"
             )
     if rollout.gates.request_log and rollout.shadow and not rollout.steps[0]:
-        yield Paced(ShadowDifferences())
+        yield Paced(ShadowDifferences(StepLog(rollout.gates.request_log)))
     if rollout.gates.drift is not None:
-        yield Paced(PredictionDrift())
+        yield Paced(PredictionDrift(StepLog(rollout.gates.request_log)))
     for text in rollout.gates.guardrails:
         if text.partition(":")[0] not in get_args(Kind):
             yield Paced(Guardrail(text))
