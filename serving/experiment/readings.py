@@ -131,7 +131,7 @@ def _read_mean(arms: Sequence[Values], planned: int, alpha: float) -> Reading:
     covariates = [arm.other for arm in arms if arm.other is not None]
     adjusted = estimates.adjust(plain, covariates) if covariates else plain
     stable, candidate = (estimates.sum_values(value) for value in adjusted)
-    found = estimates.compare_means(stable, candidate)
+    found = estimates.compare_means(stable, candidate, careful=True)
     enough = min(stable.n, candidate.n) >= LEAST_USERS
     means = [float(value.mean()) if value.size else 0.0 for value in adjusted]
     return _from_estimate(means[0], means[1], found, enough, planned, alpha)
@@ -142,7 +142,7 @@ def _read_ratio(arms: Sequence[Values], planned: int, alpha: float) -> Reading:
     stable, candidate = (arm.m / arm.d if arm.d else 0.0 for arm in sums)
     enough = min(arm.n for arm in sums) >= LEAST_USERS and all(arm.d > 0 for arm in sums)
     found = (
-        estimates.compare_ratios(*sums)
+        estimates.compare_ratios(*sums, careful=True)
         if enough
         else estimates.Estimate(candidate - stable, math.inf, sums[0].n + sums[1].n)
     )
