@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from hilir.serving.notify import Channel
     from hilir.serving.release.transaction import Transaction
+    from hilir.serving.releases.state import State
 
 Command = Callable[..., Any]
 
@@ -40,10 +42,19 @@ CHANGES: list[Callable[[Command], Command]] = [
     click.option("--dry-run", is_flag=True, help="Check and print the changes, without making them."),
     click.option("--why", default="", metavar="TEXT", help="Reason to record in the history."),
 ]
+schema_option = click.option(
+    "--accept-schema-change",
+    is_flag=True,
+    help="Accept a version whose inputs, outputs or classes differ from stable's.",
+)
+offline_option = click.option(
+    "--offline", is_flag=True, help="For the first release, while no server is running: write what a server will load."
+)
+version_argument = click.argument("version", type=click.IntRange(1))
 
 
 def add_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """Returns a decorator that gives a command the options of the groups, in their order."""
+    """Returns a decorator that adds groups of options to a command."""
 
     def add(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):
@@ -56,16 +67,48 @@ def add_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Comman
 def open_transaction(
     root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
 ) -> Transaction:
-    """Returns the transaction that the options mean."""
+    """Returns the transaction that a command's options mean; takes over what the project's configuration says."""
     from hilir.serving.release import factory
-    from hilir.serving.release.selection import select
+    from hilir.serving.release.selection import read_config, select
 
     store, chosen = select(root, model, config)
-    return factory.open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
+    project = read_config(config) if config is not None else None
+    if project is not None and project.notify:
+        more["notify"] = _open_notifier(project.notify)
+    transaction = factory.open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
+    if project is not None and "dry_run" in more:
+        _follow_policy(transaction, project.approval)
+    return transaction
+
+
+def _open_notifier(channels: tuple[Channel, ...]) -> Callable[[State], None]:
+    """Returns what sends the last event of a state; the command waits at its end until all is sent."""
+    from hilir.serving.notify import Notifier
+    from hilir.serving.release.report import describe_event
+
+    notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
+    click.get_current_context().call_on_close(notifier.close)
+
+    def notify(state: State) -> None:
+        event = state.history[-1]
+        content = event.model_dump(mode="json")
+        notifier.offer(
+            {"event": event.verb, "text": f"{state.model}: {describe_event(event)}", "model": state.model, **content}
+        )
+
+    return notify
+
+
+def _follow_policy(transaction: Transaction, approval: str | None) -> None:
+    """What the project's configuration says holds from now on, for commands without it as well."""
+    from hilir.serving.release import verbs
+
+    if approval is not None and not transaction.dry_run:
+        verbs.require_approval(transaction, approval)
 
 
 def print_state(transaction: Transaction, state: Any) -> None:
-    """Prints what a verb came to."""
+    """Prints a state in one line."""
     from hilir.serving.release.transaction import describe
 
     click.echo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.release.transitions import require_no_experiment
+from hilir.serving.release.transitions import require_approved, require_no_experiment, require_no_rollout
 from hilir.serving.releases.experiments import Experiment, end_all
 from hilir.serving.releases.split import CANDIDATE, STABLE
 from hilir.serving.releases.state import State
@@ -15,7 +15,8 @@ def start(state: State, experiment: Experiment) -> State:
     """Makes two arms of stable and of the staged candidate, whose shares are frozen until the experiment ends.
 
     Raises:
-        ReleaseRefused: the version is not the candidate, has traffic already, or another experiment runs.
+        ReleaseRefused: the version is not the candidate, has traffic already or needs an approval, or another
+            experiment or a rollout runs.
     """
     running = state.experiment
     if running is not None and _settings(running) == _settings(experiment):
@@ -27,6 +28,7 @@ def start(state: State, experiment: Experiment) -> State:
             f"{state.model}: version {experiment.candidate} is not the candidate; "
             f"type 'hilir release stage {experiment.candidate}'"
         )
+    require_approved(state, experiment.candidate)
     split = {STABLE: 100 - experiment.percent, CANDIDATE: experiment.percent}
     return _change(state, split=split, shadow=0.0, experiments=(*state.experiments, experiment))
 
@@ -37,6 +39,7 @@ def require_free(state: State) -> None:
     Raises:
         ReleaseRefused: there is one, or there is no stable version to compare with.
     """
+    require_no_rollout(state)
     if state.stable is None:
         raise ReleaseRefused(
             f"{state.model}: there is no stable version to compare with; "

@@ -16,7 +16,6 @@ from hilir.serving.gateway.lua_script import (
     MODEL_HEADER,
     REST_CLUSTERS,
     SHADOW_HEADER,
-    VERSION_HEADER,
 )
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.releases.split import BUCKETS, salt_of
@@ -56,21 +55,23 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
         "name": "models",
         "domains": ["*"],
         "routes": routes,
-        "virtual_clusters": [_version_stats(state.model, number) for state in released for number in state.loaded],
         "retry_policy": _retries(_REST_RETRY, settings),
     }
     configuration = {
         "@type": f"{_TYPE}RouteConfiguration",
         "name": ROUTES,
         "virtual_hosts": [host],
-        "request_headers_to_remove": [CLUSTER_HEADER, MODEL_HEADER, VERSION_HEADER],
+        "request_headers_to_remove": [CLUSTER_HEADER, MODEL_HEADER],
     }
     version = ",".join(f"{state.model}:{state.revision}" for state in released) or "none"
     return {"version_info": version, "resources": [configuration]}
 
 
 def release_metadata(state: State) -> dict[str, Any]:
-    """Returns what the script needs to know of a model: versions by label, and how many buckets the candidate has."""
+    """Returns what the script needs to know of a model: versions by label, and how many buckets the candidate has.
+
+    `versions` are those that are loaded, whose requests are counted, each between commas.
+    """
     labels = state.served_labels
     experiment = state.experiment
     return {
@@ -79,6 +80,7 @@ def release_metadata(state: State) -> dict[str, Any]:
         **({"experiment": experiment.id} if experiment is not None else {}),
         "buckets": round(state.percent * BUCKETS / 100),
         "shadow": round(state.shadow * 100) if state.candidate is not None else 0,
+        "versions": "".join(f",{number}" for number in state.loaded) + ",",
         **{label: str(number) for label, number in labels.items()},
     }
 
@@ -167,13 +169,6 @@ def _healthz() -> dict[str, Any]:
         "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
         "typed_per_filter_config": {f"envoy.filters.http.{name}": off for name in names},
     }
-
-
-def _version_stats(model: str, version: int) -> dict[str, Any]:
-    """Counters and latency per version, which TensorFlow Serving's own metrics lack."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", model)
-    matches = [_header(MODEL_HEADER, model), _header(VERSION_HEADER, str(version))]
-    return {"name": f"{name}_{version}", "headers": matches}
 
 
 def _rest_match(method: str, pattern: str) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class GatewaySettings(_Part):
         api_keys_file: lines `CLIENT KEY`; calls need one of the keys in `X-API-Key`.
         jwt: calls need a token.
         access_log: file of JSON lines.
+        otlp: address of an OTLP/HTTP collector that gets a span of each traced request; None for none.
+        trace_percent: percent of the requests that no caller traces yet.
         drain_seconds: time for requests in progress when the gateway is stopped.
     """
 
@@ -75,6 +77,8 @@ class GatewaySettings(_Part):
     api_keys_file: str | None = None
     jwt: Jwt | None = None
     access_log: str = "/dev/stdout"
+    otlp: Address | None = None
+    trace_percent: float = Field(default=1.0, ge=0, le=100)
     drain_seconds: float = Field(default=10.0, ge=0)
 
     @model_validator(mode="after")

@@ -6,12 +6,14 @@ import asyncio
 import gc
 import logging
 import os
+import platform
 import signal
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
-from hilir.serving.server.ports import bind, close, port_taken
+from hilir.serving.server.ports import bind, close, port_taken, raise_open_files
 from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
@@ -45,6 +47,7 @@ from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
+from hilir.serving.server.telemetry.tracing import make_tracer
 from hilir.serving.server.warmup import replay_warmup
 
 logger = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class ModelServer:
         self.options = options
         self.say = say
         self.metrics = Metrics()
+        self.metrics.build_info.set(*_find_versions(), to=1)
         self.lifecycle = Lifecycle(self._load, return_memory, assembly.lifecycle_options(options))
         project = options.serves_project
         self.core = ServerCore(
@@ -125,6 +129,7 @@ class ModelServer:
         # at all of it would stop every request for half a second.
         gc.collect()
         gc.freeze()
+        raise_open_files(2 * self.options.max_connections, self.say)
         hosts = self.options.hosts
         self.rest_sockets = bind(hosts, self.options.rest_api_port, "REST", "--rest_api_port")
         try:
@@ -174,7 +179,8 @@ class ModelServer:
                 self.metrics,
                 options.enable_per_model_batching_parameters,
             )
-        recorder = Recorder(self.core, self.metrics, log)
+        tracer = make_tracer(options.otlp_endpoint, options.trace_rate, self.metrics)
+        recorder = Recorder(self.core, self.metrics, log, tracer)
         budget = MemoryBudget(options.max_request_memory)
         service = InferenceService(self.core, executor, recorder, budget, options.max_in_flight)
         ids = RequestIds()
@@ -189,7 +195,7 @@ class ModelServer:
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits, budget)
         close(self.grpc_sockets)
-        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens, budget)
         listeners = await self._listen_http(http)
         await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
@@ -202,6 +208,7 @@ class ModelServer:
         for task in tasks:
             task.cancel()
         await self._stop(listeners, http, self.grpc_server)
+        await asyncio.to_thread(tracer.close)
         await asyncio.to_thread(log.close)
         if self.outcomes is not None:
             await asyncio.to_thread(self.outcomes.close)
@@ -290,6 +297,11 @@ class ModelServer:
         prefix = self.options.request_log
         default = assembly.log_options(self.options, prefix, self.options.request_log_rate) if prefix else None
         return RequestLog(self._log_options(), default, self.metrics)
+
+
+def _find_versions() -> tuple[str, str, str]:
+    """Returns the versions of hilir, TensorFlow and Python."""
+    return version("hilir"), version("tensorflow"), platform.python_version()
 
 
 def serve(options: ServeOptions, say: Say = print) -> None:

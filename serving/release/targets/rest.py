@@ -37,17 +37,33 @@ class RestCaller:
         Raises:
             TargetError: nothing answers there.
         """
-        content = None if body is None else json.dumps(body)
+        status, content = self._request(method, url, None if body is None else json.dumps(body), headers)
+        try:
+            return status, json.loads(content)
+        except ValueError:
+            return status, None
+
+    def read_page(self, url: str) -> str:
+        """Returns the text of a page.
+
+        Raises:
+            TargetError: nothing answers there, or it is refused.
+        """
+        status, content = self._request("GET", url)
+        if status != 200:
+            raise TargetError(f"{url}: answered {status}")
+        return content.decode("utf-8", "replace")
+
+    def _request(
+        self, method: str, url: str, content: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         sent = self._headers | ({"Content-Type": "application/json"} if content else {}) | dict(headers or {})
         try:
             response = self._pool.request(method, url, body=content, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"{url}: does not answer ({type(reason).__name__}); is it running?") from None
-        try:
-            return response.status, json.loads(response.data)
-        except ValueError:
-            return response.status, None
+        return response.status, response.data
 
 
 def find_replicas(url: str) -> list[str]:

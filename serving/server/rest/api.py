@@ -24,6 +24,7 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_ids import HEADER, HTTP_HEADER, RequestIds
+from hilir.serving.server.telemetry.tracing import HEADER as TRACE_HEADER
 
 logger = logging.getLogger(__name__)
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -34,6 +35,7 @@ _CORS = [
     ("Access-Control-Allow-Headers", "Authorization, Content-Encoding, Content-Type, X-Request-Id"),
 ]
 _HEADER_KEY = HEADER.encode()
+_TRACE_KEY = TRACE_HEADER.encode()
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class RestApi:
             seconds if seconds > 0 else None,
             partial(prepare, target, body, self.options.check_method),
             target.model,
+            traceparent=request.headers.get(_TRACE_KEY),
         )
         try:
             outcome = self.service.infer(call)
