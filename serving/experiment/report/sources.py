@@ -63,14 +63,19 @@ def analyse_experiment(
         StoreFailed: the outcomes cannot be read.
     """
     experiment = choose_experiment(store.read(model), name)
-    now = clock()
+    # Whoever's window was still open at the end has got stable since then, whatever their arm was.
+    now = min(clock(), _seconds(experiment.ended)) if experiment.ended else clock()
     log = read_access_logs(access_logs or find_access_log(store), model)
     metrics = parse_metrics(experiment.metrics + experiment.guardrails)
     names = sorted({source for metric in metrics for source in metric.sources} - set(LOGGED))
     found = _read_outcomes(outcomes, names) if names else []
     rows = read_rows(request_logs, model) if request_logs else None
     users = find_users(experiment, log.requests, found, names, rows, log.repeated, log.torn)
-    return analyse(experiment, users, datetime.fromisoformat(experiment.started).timestamp(), now)
+    return analyse(experiment, users, _seconds(experiment.started), now)
+
+
+def _seconds(time_of: str) -> float:
+    return datetime.fromisoformat(time_of).timestamp()
 
 
 def _read_outcomes(place: str, names: Sequence[str]) -> list[Outcome]:
