@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hilir.components.example_gen.spans import fill
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import find_served
-from hilir.pipeline.triggers.sources.spans import Found, fill, list_spans, marker_pattern
+from hilir.pipeline.triggers.sources.spans import Found, list_spans, marker_pattern
 
 _NOTHING = (-1, -1)
 
@@ -80,7 +81,8 @@ class NewData:
         fingerprint = found.fingerprint()
         before = memory.get("changes", {}).get(str(found.span))
         if before and before["fingerprint"] == fingerprint:
-            return dict(before)
+            # A clock that was set back starts the wait again, and does not stretch it.
+            return dict(before) | {"since": min(float(before["since"]), now.timestamp())}
         return {"fingerprint": fingerprint, "since": now.timestamp()}
 
     def _is_complete(self, found: Found, change: Mapping[str, Any], now: datetime) -> bool:
