@@ -79,3 +79,26 @@ def test_rows_without_an_empty_cell_are_answered_as_before(project):
         **{name: tf.constant(value) for name, value in project.inputs().items()}
     )
     np.testing.assert_allclose(found["score"].numpy(), project.answers()["score"], atol=1e-6)
+
+
+def test_a_device_gets_numbers_without_a_stand_in(tmp_path):
+    from hilir.components.exporter.edge_model import prepare
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
+
+    schema = f'feature {{ name: "size" type: FLOAT {ONE} {tag(2.5)} }} feature {{ name: "y" type: INT {ONE} }}'
+    rows = [{"size": row["size"], "y": row["y"]} for row in ROWS]
+
+    def network():
+        import tf_keras as keras
+
+        size = keras.Input((1,), name="size")
+        return keras.Model({"size": size}, {"score": keras.layers.Dense(1, "sigmoid")(size)})
+
+    found = make_project(
+        tmp_path, schema, rows, lambda inputs: {"size": inputs["size"], "y": inputs["y"]}, network, "y"
+    )
+    edge = prepare(str(found.model), str(tmp_path / "edge"))
+    sizes = {"size": np.array([row["size"] for row in rows], np.float32)}
+    model = TFLiteModel(convert(edge.network, "int8", sizes))
+    np.testing.assert_allclose(model.predict(sizes)["score"], found.answers()["score"], atol=0.05)
