@@ -7,19 +7,20 @@ import logging
 from typing import Any
 
 from google.protobuf import json_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, EVAL_CONFIG_KEY, EVALUATION_KEY, MODEL_KEY
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.comparison import Comparison, write_comparison
 from hilir.components.evaluator.extraction import find_bad_answer, find_refusal
 from hilir.components.evaluator.grouped.evaluation import evaluate
-from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_outputs
+from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_inputs, read_outputs
 from hilir.components.evaluator.results import name_slicing
 
 progress = logging.getLogger("hilir.progress")
@@ -67,7 +68,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         outputs: _Artifacts,
         mode: str,
     ) -> Comparison:
-        refusal = _find_missing_output(baseline, config)
+        refusal = _find_missing_output(baseline, config) or _find_missing_column(baseline, inputs)
         if refusal is None:
             try:
                 evaluate(self._make_beam_pipeline, inputs, outputs, config)
@@ -96,6 +97,16 @@ def _find_missing_output(baseline: types.Artifact, config: config_pb2.EvalConfig
         return None if len(wanted) == 1 else f"it has the one output {found[0]}"
     missing = sorted(wanted - set(found))
     return f"it has no output {', '.join(missing)}, only {', '.join(found)}" if missing else None
+
+
+def _find_missing_column(baseline: types.Artifact, inputs: _Artifacts) -> str | None:
+    """Returns which column the baseline reads that the data no longer has; without it, it would only guess."""
+    if not inputs.get("schema"):
+        return None
+    path = io_utils.get_only_uri_in_dir(inputs["schema"][0].uri)
+    known = {feature.name for feature in io_utils.parse_pbtxt_file(path, schema_pb2.Schema()).feature}
+    gone = sorted(set(read_inputs(path_utils.serving_model_path(baseline.uri))) - known)
+    return f"it reads the column '{gone[0]}', which the data no longer has" if gone else None
 
 
 def _list_changes(config: config_pb2.EvalConfig) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.metric_classes import COUNTS
 
-_SIGNATURE = "examples"
+_SIGNATURE, _SERVED = "examples", "serving_default"
 
 
 def read_outputs(saved_model: str) -> list[str]:
@@ -22,15 +22,26 @@ def read_outputs(saved_model: str) -> list[str]:
     Raises:
         EvaluationError: the model has no such signature.
     """
-    with fileio.open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
-        model = saved_model_pb2.SavedModel.FromString(file.read())
-    for graph in model.meta_graphs:
+    for graph in _read(saved_model).meta_graphs:
         if _SIGNATURE in graph.signature_def:
             return sorted(graph.signature_def[_SIGNATURE].outputs)
     raise EvaluationError(
         f"{saved_model}: the model has no signature '{_SIGNATURE}', by which it is evaluated; "
         f"models that hilir's trainer exports have it, train it anew"
     )
+
+
+def read_inputs(saved_model: str) -> list[str]:
+    """Returns the raw columns that the model reads, sorted; none where another program made it."""
+    for graph in _read(saved_model).meta_graphs:
+        if _SIGNATURE in graph.signature_def and _SERVED in graph.signature_def:
+            return sorted(graph.signature_def[_SERVED].inputs)
+    return []
+
+
+def _read(saved_model: str) -> saved_model_pb2.SavedModel:
+    with fileio.open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
+        return saved_model_pb2.SavedModel.FromString(file.read())
 
 
 def choose_outputs(config: config_pb2.EvalConfig, outputs: Sequence[str]) -> config_pb2.EvalConfig:

@@ -42,6 +42,7 @@ class PreflightSettings:
         metric: what exports are compared by; None where none is wanted.
         pushed: the folder of the model's versions, as the Trainer gets it.
         curated: whether the schema was written by hand.
+        replicas: whether the training will have several, as far as the configuration says.
     """
 
     model: str
@@ -52,6 +53,7 @@ class PreflightSettings:
     metric: MetricSpec | None
     pushed: str
     curated: bool
+    replicas: bool
 
     def monitored(self) -> dict[str, str]:
         """Returns the names that training must report, by the key that names each."""
@@ -100,6 +102,7 @@ def make_parameter(
         "code": code,
         "pushed": pushed,
         "curated": curated,
+        "replicas": train.has_replicas,
     }
     return json.dumps(content, sort_keys=True)
 
@@ -123,4 +126,5 @@ def read_parameter(text: str) -> PreflightSettings:
         metric=MetricSpec(**content["metric"]) if content["metric"] else None,
         pushed=content["pushed"],
         curated=content["curated"],
+        replicas=content["replicas"],
     )

@@ -117,7 +117,7 @@ def _take_weighted_step(
     Raises:
         ModelPackageError: it cannot unpack the weights.
     """
-    if not settings.train.has_replicas or not replaced(network, "train_step"):
+    if not settings.replicas or not replaced(network, "train_step"):
         return
     with unpacked(network, replicas=True):
         network.train_step((features, target, tf.ones([rows])))

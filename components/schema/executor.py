@@ -9,13 +9,15 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx import types
 from tfx.components.schema_gen import executor as tfx_schema_gen
+from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from hilir.components.schema.missing_cells import find_optional, make_optional
+from hilir.components.schema.typical import note_typical
 from hilir.components.transform.preprocessing import preprocessing_fn
 
 _KNOWN_SHARE = 0.9
@@ -34,11 +36,14 @@ class Executor(tfx_schema_gen.Executor):
         super().Do(input_dict, output_dict, exec_properties)
         path = os.path.join(artifact_utils.get_single_uri(output_dict["schema"]), tfx_schema_gen.DEFAULT_FILE_NAME)
         schema = io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
-        relax(schema, json.loads(exec_properties["code"]))
+        statistics = load_statistics(artifact_utils.get_single_instance(input_dict["statistics"]), "train").proto()
+        relax(schema, json.loads(exec_properties["code"]), statistics)
         io_utils.write_pbtxt_file(path, schema)
 
 
-def relax(schema: schema_pb2.Schema, code: dict[str, str]) -> None:
+def relax(
+    schema: schema_pb2.Schema, code: dict[str, str], statistics: statistics_pb2.DatasetFeatureStatisticsList
+) -> None:
     """Lets later data have empty cells where preprocessing_fn can do without, and a tenth of the rows new categories.
 
     Columns of the label stay required: a default for a missing label would be a wrong one.
@@ -46,9 +51,13 @@ def relax(schema: schema_pb2.Schema, code: dict[str, str]) -> None:
     Args:
         schema: as TFDV infers it, changed in place.
         code: `custom_config` of the Transform.
+        statistics: of the training data.
     """
     optional = find_optional(schema, partial(preprocessing_fn, custom_config=code))
-    make_optional(schema, optional - _find_label_columns(code["package"]))
+    labels = _find_label_columns(code["package"])
+    make_optional(schema, optional - labels)
+    required = {feature.name for feature in schema.feature} - labels - optional - {code.get("weight")}
+    note_typical(schema, statistics, required)
     for feature in schema.feature:
         if feature.HasField("domain") or feature.HasField("string_domain"):
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE

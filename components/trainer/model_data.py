@@ -54,7 +54,7 @@ class ModelData:
 
 
 def make_model_data(transform: tft.TFTransformOutput, package: ModelPackage, classes: Classes) -> ModelData:
-    """Returns what `build_model` may ask for.
+    """Returns what `build_model` may ask for; without the vocabulary sizes, which take time, if it asks for nothing.
 
     Raises:
         ModelPackageError: a feature has a shape that no signature can take.
@@ -62,7 +62,7 @@ def make_model_data(transform: tft.TFTransformOutput, package: ModelPackage, cla
     spec, schema = transform.transformed_feature_spec(), transform.transformed_metadata.schema
     found = make_raw_features({name: spec[name] for name in spec if name not in package.no_features}, schema)
     noted = {feature.name: size for feature in schema.feature if (size := _vocabulary_size(feature)) is not None}
-    sizes = find_vocabulary_sizes(transform) | noted
+    sizes = (find_vocabulary_sizes(transform) if package.takes_data else {}) | noted
     features = {
         name: Feature(
             feature.dtype.name,

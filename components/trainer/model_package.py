@@ -66,12 +66,16 @@ class ModelPackage:
         """The outputs that labels are given for by name."""
         return () if isinstance(self.label, str) else tuple(self.label)
 
-    def build(self, hyperparameters: BaseModel, data: Any) -> Any:
-        """Returns what `build_model(hparams)` or `build_model(hparams, data)` returns."""
+    @property
+    def takes_data(self) -> bool:
+        """Whether `build_model` takes what is known of the data as its second argument."""
         parameters = inspect.signature(self.build_model).parameters.values()
         positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-        several = len(positional) > 1 or any(each.kind == each.VAR_POSITIONAL for each in parameters)
-        return self.build_model(hyperparameters, data) if several else self.build_model(hyperparameters)
+        return len(positional) > 1 or any(each.kind == each.VAR_POSITIONAL for each in parameters)
+
+    def build(self, hyperparameters: BaseModel, data: Any) -> Any:
+        """Returns what `build_model(hparams)` or `build_model(hparams, data)` returns."""
+        return self.build_model(hyperparameters, data) if self.takes_data else self.build_model(hyperparameters)
 
     def make_hyperparameters(self, values: dict[str, Any]) -> BaseModel:
         """Returns the checked hyperparameters.

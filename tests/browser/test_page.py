@@ -201,7 +201,15 @@ def test_any_web_server_will_do_for_the_page(visit, models, tmp_path):
     import threading
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-    command = [sys.executable, "-m", "hilir.pipeline.cli", "browse", "--set", f"serving.root={models}"]
+    command = [
+        sys.executable,
+        "-m",
+        "hilir.pipeline.cli",
+        "browse",
+        "configs/taxi.yaml",
+        "--set",
+        f"serving.root={models}",
+    ]
     done = subprocess.run([*command, "--write", tmp_path], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))

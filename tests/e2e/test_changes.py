@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -121,6 +122,23 @@ def edit(source: Path, target: Path, change) -> Path:
     rows = [line.split(",") for line in (source / "data.csv").read_text().splitlines()]
     (target / "data.csv").write_text("\n".join(",".join(change(row)) for row in rows) + "\n")
     return target
+
+
+def test_an_edit_of_the_curated_schema_is_read_and_its_unknown_values_are_counted(workshop, tmp_path):
+    place, data, _ = workshop
+    schema = tmp_path / "taxi.pbtxt"
+    shutil.copy("configs/schemas/taxi.pbtxt", schema)
+    first = run(place, data, f"schema.path={schema}", last=("DataGate",))
+    assert executed(first) >= {"SchemaGen", "ExampleValidator"}
+    assert executed(run(place, data, f"schema.path={schema}", last=("DataGate",))) == set()
+    schema.write_text(schema.read_text().replace('  value: "Cash"\n', ""))
+    with pytest.raises(StepFailed) as caught:
+        run(place, data, f"schema.path={schema}", last=("DataGate",))
+    counts = re.findall(r"split (\w+), feature 'payment_type': .* \['Cash' in ([\d,]+) rows\]", str(caught.value))
+    assert {split for split, _ in counts} == {"train", "eval"}
+    rows = [line.split(",") for line in (data / "data.csv").read_text().splitlines()]
+    at = rows[0].index("payment_type")
+    assert sum(int(count.replace(",", "")) for _, count in counts) == sum(row[at] == "Cash" for row in rows[1:])
 
 
 def test_a_missing_column_stops_at_the_gate(workshop, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,20 @@ from hilir.components.trainer.export.row_values import is_present
 
 Tensors = dict[str, tf.Tensor]
 
+TYPICAL = "hilir.typical="
+"""Begins the tag of a feature in the schema that has its typical value, as JSON."""
+
 
 @dataclass(frozen=True)
 class RawFeature:
-    """A feature as `tf.io.parse_example` gives it, and whether a row may have several values of it."""
+    """A feature as `tf.io.parse_example` gives it, and whether a row may have several values of it.
+
+    `typical` stands in for a missing value of a feature that preprocessing_fn needs in each row; None: nothing does.
+    """
 
     spec: Any
     several: bool
+    typical: Any = None
 
     @property
     def dtype(self) -> tf.DType:
@@ -41,6 +49,12 @@ class RawFeature:
             return self.spec
         missing: np.ndarray = np.full(self.spec.shape, MISSING_VALUES[self.dtype.name], self.dtype.as_numpy_dtype)
         return tf.io.FixedLenFeature(self.spec.shape, self.dtype, missing)
+
+    def fill(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the values of a fixed feature with the typical one where they are missing."""
+        if self.typical is None:
+            return values
+        return tf.where(is_present(values), values, tf.constant(self.typical, self.dtype))
 
     @property
     def type_spec(self) -> tf.TypeSpec:
@@ -67,7 +81,7 @@ class RawFeature:
     def from_dense(self, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor | tf.RaggedTensor:
         """Returns what `tf.io.parse_example` would give for the same rows."""
         if self.is_fixed:
-            return tf.reshape(values, [-1, *self.spec.shape])
+            return self.fill(tf.reshape(values, [-1, *self.spec.shape]))
         if not self.several:
             return _sparse_column(values)
         lengths = _row_lengths(values)
@@ -89,6 +103,7 @@ def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> di
     Raises:
         ModelPackageError: a feature is neither fixed, nor a list of values in each row.
     """
+    typical = {feature.name: _read_typical(feature) for feature in schema.feature}
     single = {feature.name for feature in schema.feature if _has_one_value(feature)}
     found = {}
     for name, spec in specs.items():
@@ -101,14 +116,31 @@ def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> di
         several = isinstance(spec, tf.io.RaggedFeature) or (
             isinstance(spec, tf.io.VarLenFeature) and name not in single
         )
-        found[name] = RawFeature(spec, several)
+        found[name] = RawFeature(spec, several, typical.get(name) if _is_one_value(spec) else None)
     return found
+
+
+def _read_typical(feature: schema_pb2.Feature) -> Any:
+    tags = [tag.removeprefix(TYPICAL) for tag in feature.annotation.tag if tag.startswith(TYPICAL)]
+    return json.loads(tags[0]) if tags else None
+
+
+def _is_one_value(spec: Any) -> bool:
+    return isinstance(spec, tf.io.FixedLenFeature) and list(spec.shape) in ([], [1])
 
 
 def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
     """Returns the features of serialized tf.Examples, [rows], as preprocessing_fn takes them; NaN is missing."""
-    parsed = parse_as_is(serialized, features)
-    return {name: _without_nan(value) if not features[name].several else value for name, value in parsed.items()}
+    required = {name for name, feature in features.items() if feature.typical is None}
+    parsed = parse_as_is(serialized, features, required)
+    return {
+        name: features[name].fill(value)
+        if features[name].is_fixed
+        else value
+        if features[name].several
+        else _without_nan(value)
+        for name, value in parsed.items()
+    }
 
 
 def parse_as_is(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -146,7 +147,16 @@ class ExportModule(tf.Module):
     def _edge(self) -> NamedFunction:
         """Takes the raw features where all of them are plain numbers, else the transformed ones."""
         if all(found.is_fixed and found.dtype != tf.string for found in self._served.values()):
-            return trace(self._serve, _dense_specs(self._served))
+            # A device has all values, and its operators may not compare with NaN.
+            whole = {name: replace(found, typical=None) for name, found in self._served.items()}
+
+            def serve(features: Tensors) -> Tensors:
+                outputs: Tensors = self._predict(
+                    {name: found.from_dense(features[name]) for name, found in whole.items()}
+                )
+                return outputs
+
+            return trace(serve, _dense_specs(whole))
 
         def predict(features: Tensors) -> Tensors:
             inputs = {name: found.from_dense(features[name]) for name, found in self._transformed.items()}

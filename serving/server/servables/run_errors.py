@@ -41,7 +41,7 @@ def _name_input(message: str, feeds: Sequence[Feed], arrays: Sequence[np.ndarray
     A date of which a part is read as a number is such a text.
     """
     unread = _UNREAD.search(message)
-    if unread is None:
+    if unread is None or not unread[1]:
         return None
     found = [(name, value) for (name, _), array in zip(feeds, arrays, strict=True) for value in _find(array, unread[1])]
     names = {name for name, _ in found}
@@ -52,11 +52,11 @@ def _name_input(message: str, feeds: Sequence[Feed], arrays: Sequence[np.ndarray
 
 
 def _find(array: np.ndarray, part: str) -> Iterator[str]:
-    """Yields the texts with this part; of an empty part, the empty ones."""
+    """Yields the texts with this part."""
     for value in array.ravel().tolist() if array.dtype.kind in "OSU" else ():
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         # Serialized examples hold texts too, among other bytes.
-        if len(text) <= _LONGEST and text.isprintable() and (part in text if part else not text):
+        if len(text) <= _LONGEST and text.isprintable() and part in text:
             yield text
 
 

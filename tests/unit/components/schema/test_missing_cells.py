@@ -3,7 +3,7 @@ import sys
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.schema.executor import relax
@@ -60,7 +60,10 @@ def package(tmp_path, monkeypatch):
 def test_cells_may_be_empty_where_the_function_gives_them_a_value(package):
     schema = schema_pb2.Schema()
     schema.CopyFrom(SCHEMA)
-    relax(schema, {"package": package, "code": ""})
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    raw = statistics.datasets.add().features.add(type="FLOAT", num_stats={"median": 1.5})
+    raw.path.step.append("raw")
+    relax(schema, {"package": package, "code": ""}, statistics)
     specs = schema_utils.schema_as_feature_spec(schema).feature_spec
     assert {name: type(spec).__name__ for name, spec in specs.items()} == {
         "size": "VarLenFeature", "rooms": "VarLenFeature", "kind": "VarLenFeature", "raw": "FixedLenFeature",
@@ -69,6 +72,9 @@ def test_cells_may_be_empty_where_the_function_gives_them_a_value(package):
     features = {feature.name: feature for feature in schema.feature}
     assert features["size"].presence == schema_pb2.FeaturePresence(min_count=1)
     assert features["raw"].presence.min_fraction == 1.0
+    assert {name: list(feature.annotation.tag) for name, feature in features.items() if feature.annotation.tag} == {
+        "raw": ["hilir.typical=1.5"]
+    }
     assert features["kind"].distribution_constraints.min_domain_mass == pytest.approx(0.9)
     assert features["kind"].domain == "kind"
 

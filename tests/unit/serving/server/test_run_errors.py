@@ -51,7 +51,7 @@ UNREAD = "StringToNumberOp could not correctly convert string: "
             {"day": [b"2024-ma-01", b"2024-05-01"], "name": [b"Ann", b"Bob"]},
             "input 'day' has the value '2024-ma-01'",
         ),
-        ("", {"day": [b"", b"2024-05-01"], "name": [b"Ann", b"Bob"]}, "input 'day' has the value ''"),
+        ("", {"day": [b"", b"2024-05-01"]}, None),
         ("ma", {"day": [b"2024-ma-01"], "name": [b"Emma"]}, None),
         ("ma", {"examples": [b"\n\x0cday 2024-ma-01"]}, None),
         ("ma", {"size": [1.0]}, None),
