@@ -199,7 +199,7 @@ def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schem
 
 
 def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
-    node: BaseNode = Preflight(
+    return Preflight(
         examples=example_gen.outputs["examples"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -214,7 +214,6 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             curated=config.schema_.path is not None,
         ),
     )
-    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:
@@ -336,6 +335,7 @@ def _pusher(
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
             "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
+            **config.card.as_setting(),
         },
     )
 

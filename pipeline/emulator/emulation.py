@@ -17,7 +17,7 @@ from hilir.pipeline.emulator.processes.process import FreshProcesses, Starter
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord, StepRecord
-from hilir.pipeline.spec.node_labels import node_labels
+from hilir.pipeline.spec.node_labels import list_edges, node_labels
 from hilir.pipeline.spec.specification import Specification
 
 # Parameters of TFX's components that name a function of the user's.
@@ -35,7 +35,8 @@ class Options:
 
 def make_board(run_id: str, parsed: Specification) -> Board:
     """Returns the board with a node per task."""
-    return Board(run_id, list(node_labels(parsed).values()))
+    labels = node_labels(parsed)
+    return Board(run_id, list(labels.values()), list_edges(parsed, labels))
 
 
 def run(

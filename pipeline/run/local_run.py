@@ -14,6 +14,8 @@ from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
+from hilir.pipeline.report.notices import notify_run
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
@@ -67,11 +69,18 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     # Rows of the data are below it.
     root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
+    subject = Subject(name, options.command, loaded.values, tuple(loaded.origins()))
+
+    def end(summary: Summary) -> None:
+        finished(summary)
+        if not options.check:
+            notify_run(config.notify, config.model.name, summary)
+
+    session = Session(runs, name, ("config.yaml", loaded.text), subject, config.model.package)
     with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
-            return run_session(session, _LocalRun(loaded, options, root), finished)
+            return run_session(session, _LocalRun(loaded, options, root), end)
         finally:
             claim(loaded)
 
@@ -106,7 +115,7 @@ class _LocalRun:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
             from hilir.pipeline.graph import Platform, build, build_check
-            from hilir.pipeline.inputs import find_inputs, generate_data
+            from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
@@ -118,7 +127,11 @@ class _LocalRun:
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
             make = build_check if self._options.check else build
             self._pipeline = make(config, inputs, platform, cache=self._options.cache)
-        return Board(folder.name, [component.id for component in self._pipeline.components])
+        components = self._pipeline.components
+        edges = [(node.id, component.id) for component in components for node in component.upstream_nodes]
+        board = Board(folder.name, [component.id for component in components], sorted(edges))
+        board.about |= describe_origin(inputs)
+        return board
 
     def run(self, board: Board, folder: Path) -> None:
         from hilir.pipeline.run import local_runner

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.outcomes.backends import open_store
 from hilir.serving.sample import write_curl
 from hilir.serving.server import assembly
 from hilir.serving.server.grpc.grpc_aio import AioServer
@@ -34,6 +35,7 @@ from hilir.serving.server.ports import bind, close, port_taken, raise_open_files
 from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
+from hilir.serving.server.rest.outcomes import OutcomeEndpoint
 from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_config
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
@@ -82,6 +84,7 @@ class ModelServer:
         self.tokens = Tokens.read(options.tokens_file) if options.tokens_file else None
         self.batch_options = assembly.batch_options(options)
         self.rest_options = assembly.rest_options(options)
+        self.outcomes = OutcomeEndpoint(open_store(options.outcomes, options.replicas)) if options.outcomes else None
         self.ssl_context: ssl.SSLContext | None = None
         if options.rest_tls:
             if self.tls is None:
@@ -181,7 +184,7 @@ class ModelServer:
         budget = MemoryBudget(options.max_request_memory)
         service = InferenceService(self.core, executor, recorder, budget, options.max_in_flight)
         ids = RequestIds()
-        rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens)
+        rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens, self.outcomes)
         api = GrpcApi(
             self.core,
             service,
@@ -207,6 +210,8 @@ class ModelServer:
         await self._stop(listeners, http, self.grpc_server)
         await asyncio.to_thread(tracer.close)
         await asyncio.to_thread(log.close)
+        if self.outcomes is not None:
+            await asyncio.to_thread(self.outcomes.close)
         executor.close()
 
     async def _stop(self, listeners: list[asyncio.Server], http: HttpServer, server: CoreServer | AioServer) -> None:

@@ -80,6 +80,10 @@ class ServeOptions:
     )
     request_log_max_files: int = _flag(8, "Log files to keep.", spelling="request-log-max-files", low=2)
     redact: tuple[str, ...] = _flag((), "Input or output to keep out of logs; repeatable.", "", metavar="NAME")
+    outcomes: str = _flag(
+        "", "Take outcomes (POST /v1/outcomes) into a SQLite file or postgresql://…/database.", metavar="PLACE"
+    )
+    replicas: int = _flag(1, "Servers that take outcomes together; more than one need PostgreSQL.", low=1)
     max_request_bytes: int = _flag(
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
     )

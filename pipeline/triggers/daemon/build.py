@@ -21,7 +21,7 @@ from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.quality import Quality
 from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
 

@@ -21,7 +21,7 @@ from hilir.pipeline.triggers.daemon.ledger import find_open, forget_triggers
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.daemon.status import describe
 from hilir.pipeline.triggers.daemon.watcher import Watcher, alone
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SILENT_SECONDS = 60.0
 

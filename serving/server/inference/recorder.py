@@ -68,7 +68,7 @@ class Recorder:
             metrics.example_count_total.add(name, amount=prepared.plan.examples)
             return
         metrics.request_latency.add(name, call.method if call.protocol == "REST" else api, call.protocol, value=spent)
-        if self._log.wants(call.model):
+        if self._log.wants(call.model, call.request_id):
             sample = Sample(prepared.plan, outputs, call.method, call.request_id, label, call.protocol, spent)
             self._log.offer(sample)
 

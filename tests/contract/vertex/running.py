@@ -66,7 +66,7 @@ class Running:
         self.logs = self.folder / "logs"
         self.logs.mkdir(parents=True)
         self.board = emulation.make_board(identifier, self.parsed)
-        self.board.listener = self._note
+        self.board.listeners.append(self._note)
         self.errors: dict[str, str] = {}
         starter = ForkServer(emulation.find_modules(self.parsed), self.logs / "pre.log") if fast else FreshProcesses()
         self.job = Job(

@@ -11,6 +11,7 @@ from typing import Any
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.report.records import RunRecord
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,6 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
     """
     from hilir.pipeline.report import figures
 
-    run = _store(config).find_run(run_id)
-    if run is None:
-        raise ConfigError(
-            f"there is no run '{run_id}' of the pipeline {config.model.name}; 'hilir runs list' names them"
-        )
     return [
         PastStep(
             step.node,
@@ -60,8 +56,22 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
             figures.describe(step.outputs),
             {name: artifact.uri for name, artifact in step.outputs.items()},
         )
-        for step in run.steps
+        for step in find_record(config, run_id).steps
     ]
+
+
+def find_record(config: Config, run_id: str) -> RunRecord:
+    """Returns what the metadata store has of a run.
+
+    Raises:
+        ConfigError: the store has no run of that id.
+    """
+    run: RunRecord | None = _store(config).find_run(run_id)
+    if run is None:
+        raise ConfigError(
+            f"there is no run '{run_id}' of the pipeline {config.model.name}; 'hilir runs list' names them"
+        )
+    return run
 
 
 def _store(config: Config) -> Any:
