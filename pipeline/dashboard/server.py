@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hilir.pipeline.web import WebServer
+
 from hilir.pipeline.dashboard.actions import Targets
 from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.web import WebServer
 
 _SHORTEST_TOKEN = 16
 

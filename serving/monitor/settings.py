@@ -24,6 +24,9 @@ class MonitorSettings(BaseModel):
     window_seconds: float = Field(default=3600.0, ge=0)
     longest_seconds: float = Field(default=86_400.0, gt=0)
     ignore: list[str] = []
+    outcomes: str | None = None
+    outcome: str | None = None
+    outcome_days: float = Field(default=7.0, gt=0)
     keep_windows: int = Field(default=2000, ge=1)
     metrics: str | None = None
     listen: Address | None = None
