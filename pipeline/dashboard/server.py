@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hilir.pipeline.web import WebServer
-
 from hilir.pipeline.dashboard.actions import Targets
 from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
