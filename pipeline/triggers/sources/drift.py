@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hilir.analysis.drift import Level
-from hilir.pipeline.triggers.sources.monitored import EVERY_SECONDS, Monitored, find_monitored, fire_once, list_names
+from hilir.pipeline.triggers.sources.monitored import (
+    EVERY_SECONDS,
+    Monitored,
+    count_windows,
+    find_monitored,
+    fire_once,
+    list_names,
+)
 from hilir.pipeline.triggers.sources.payload import Observation
 from hilir.serving.monitor.summary import count_streaks
 
@@ -43,11 +50,11 @@ class Drift:
             return Observation((), dict(memory), found)
         drifted, version = self._drifted(found), found.served.version
         if not drifted:
-            note = f"version {version} has no feature with {self._windows} windows at {self._level.name.lower()}"
+            note = f"version {version} has no feature at {self._level.name.lower()} in {count_windows(self._windows)}"
             return Observation((), dict(memory), note)
         why = (
             f"{list_names(drifted)} of version {version} differ{'s' if len(drifted) == 1 else ''} from the training "
-            f"data in {self._windows} windows in a row"
+            f"data in {count_windows(self._windows)}"
         )
         return fire_once("drift", why, found, memory, now, float(memory.get("fired", 0)) + self._quiet)
 

@@ -56,6 +56,11 @@ def fire_once(
     return Observation((firing,), {"fired": now.timestamp(), "window": found.newest}, why)
 
 
+def count_windows(number: int) -> str:
+    """Returns how many windows in a row, in words."""
+    return "the newest window" if number == 1 else f"{number} windows in a row"
+
+
 def list_names(names: list[str], most: int = 3) -> str:
     """Returns the first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -7,7 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.triggers.sources.monitored import EVERY_SECONDS, Monitored, find_monitored, fire_once, list_names
+from hilir.pipeline.triggers.sources.monitored import (
+    EVERY_SECONDS,
+    Monitored,
+    count_windows,
+    find_monitored,
+    fire_once,
+    list_names,
+)
 from hilir.pipeline.triggers.sources.payload import Observation
 from hilir.serving.monitor.summary import count_below
 
@@ -46,9 +53,9 @@ class Quality:
         version = found.served.version
         below = self._below(found)
         if not below:
-            note = f"version {version} has no metric that is below its bound in {self._windows} windows"
+            note = f"version {version} has no metric below its bound in {count_windows(self._windows)}"
             return Observation((), dict(memory), note)
-        why = f"{list_names(below)} of version {version} below the bound in {self._windows} windows in a row"
+        why = f"{list_names(below)} of version {version} below the bound in {count_windows(self._windows)}"
         last = max(float(memory.get("fired", 0)), found.served.created.timestamp())
         return fire_once("quality", why, found, memory, now, last + self._quiet)
 
