@@ -65,6 +65,9 @@ def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as
                 if once:
                     break
                 stopped.wait(_PAUSE_SECONDS)
+            totals = store.totals()
+            if once and totals.get("other_models") and not totals.get("rows"):
+                echo(f"{settings.log}: no record is of the model {project.model}; compare model.name with the log")
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -110,7 +110,7 @@ class MonitorStore:
     def positions(self) -> dict[str, int]:
         """Returns how far each file is read."""
         with self._open() as connection:
-            return dict(connection.execute("SELECT key, at FROM position").fetchall())
+            return dict(connection.execute("SELECT key, at FROM position ORDER BY rowid").fetchall())
 
     def open_windows(self) -> dict[int, dict[str, Any]]:
         """Returns the states of open windows by version."""
