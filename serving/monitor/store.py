@@ -78,7 +78,8 @@ class MonitorStore:
         """
         self.folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            # Values and ids of requests are for the owner only.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._open() as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.executescript(_SCHEMA)

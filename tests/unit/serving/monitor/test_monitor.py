@@ -195,6 +195,10 @@ def test_one_monitor_at_a_time(served):
         pass
 
 
+def test_what_people_asked_is_for_the_owner_only(served):
+    assert MonitorStore(project(served).state).folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_without_a_log(served):
     with pytest.raises(ServingConfigError, match=r"monitor\.log is not set"):
         watch(served, log=None)
