@@ -107,3 +107,14 @@ def test_a_log_of_other_models_alone(tmp_path):
     path = write_log((tmp_path), [line(*draw(rng, 10), model="other")])
     printed = run("run", str(tmp_path / "m.yaml"), "--once", "--log", str(path))
     assert printed == f"{path}: no record is of the model m; compare model.name with the log\n"
+
+
+def test_the_only_configuration_here_is_meant(watched, monkeypatch):
+    config = watched / "m.yaml"
+    config.write_text(config.read_text().replace("{name: m}", "{name: m, package: m}"))
+    monkeypatch.chdir(watched)
+    assert len(run("run", "--once").splitlines()) == 2
+    assert "x  " in run("drift", "--since", "99999d")
+    config.rename(watched / "m.txt")
+    done = CliRunner().invoke(monitor, ["drift"])
+    assert (done.exit_code, "CONFIG is missing" in done.output) == (2, True)
