@@ -32,3 +32,8 @@ output "ci_identity_provider" {
   description = "GitHub: variable CI_IDENTITY_PROVIDER"
   value       = one(google_iam_workload_identity_pool_provider.github[*].name)
 }
+
+output "monitoring_channel" {
+  description = "vertex.monitoring.channels"
+  value       = one(google_monitoring_notification_channel.drift[*].name)
+}

@@ -10,6 +10,14 @@ locals {
     ],
     var.dataflow ? ["dataflow.googleapis.com", "compute.googleapis.com"] : [],
     var.schedule == null ? [] : ["cloudscheduler.googleapis.com"],
+    var.retrain == null ? [] : [
+      "cloudbuild.googleapis.com",
+      "cloudfunctions.googleapis.com",
+      "eventarc.googleapis.com",
+      "monitoring.googleapis.com",
+      "pubsub.googleapis.com",
+      "run.googleapis.com",
+    ],
   )
 }
 

@@ -73,6 +73,14 @@ variable "schedule" {
   default     = null
 }
 
+variable "retrain" {
+  type = object({
+    pipeline = string
+  })
+  description = "The file that 'hilir compile' wrote: the pipeline that drift starts (vertex.monitoring.channels); null: drift only sends mails."
+  default     = null
+}
+
 variable "github" {
   type = object({
     repository_id = string

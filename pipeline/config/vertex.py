@@ -140,6 +140,7 @@ class MonitoringSection(Section):
     categorical_threshold: PositiveFloat
     features: list[str]
     emails: list[str]
+    channels: list[str]
     output: str | None
 
 

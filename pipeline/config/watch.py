@@ -26,6 +26,14 @@ class DriftWatchSection(Section):
     quiet_hours: NonNegativeFloat = 24.0
 
 
+class QualityWatchSection(Section):
+    """When quality that `hilir monitor run` found starts a run: below the bound in so many windows in a row."""
+
+    kind: Literal["realised", "estimated", "any"] = "any"
+    windows: PositiveInt = 3
+    quiet_hours: NonNegativeFloat = 24.0
+
+
 class HttpWatchSection(Section):
     """Where calls for a run are taken; `token` is the name of the environment variable that contains the token."""
 
@@ -52,6 +60,7 @@ class WatchSection(Section):
     data: DataWatchSection | None
     max_age_hours: PositiveFloat | None
     drift: DriftWatchSection | None
+    quality: QualityWatchSection | None
     http: HttpWatchSection | None
     after: Literal["stage", "rollout"] | None
     after_options: list[str]

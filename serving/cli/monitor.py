@@ -6,6 +6,8 @@ import json
 
 import click
 
+from hilir.serving.cli.options import find_config
+
 
 @click.group()
 def monitor() -> None:
@@ -39,7 +41,7 @@ def serve(listen: str, outcomes: str | None, tokens_file: str | None, replicas: 
 
 
 @monitor.command()
-@click.argument("config", metavar="CONFIG")
+@click.argument("config", required=False, callback=find_config)
 @click.option("--log", metavar="PREFIX", help="Prefix of the request log, or a pattern of its files. [monitor.log]")
 @click.option("--once", is_flag=True, help="Read what there is, and exit.")
 @click.option("--metrics", metavar="FILE", help="File for Prometheus' node_exporter. [monitor.metrics]")
@@ -59,7 +61,7 @@ def run(
 
 
 @monitor.command()
-@click.argument("config", metavar="CONFIG")
+@click.argument("config", required=False, callback=find_config)
 @click.option(
     "--since", default="24h", show_default=True, metavar="DURATION", help="How far to look back: 90m, 24h, 7d."
 )

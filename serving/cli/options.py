@@ -114,3 +114,28 @@ def print_state(transaction: Transaction, state: Any) -> None:
     click.echo(
         f"{transaction.model}: {'nothing was changed; it would be: ' if transaction.dry_run else ''}{describe(state)}"
     )
+
+
+def find_config(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    """Returns the configuration that was named, else the only one here: in this folder, then in its `configs`.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    del parameter
+    if value is not None:
+        return value
+    from hilir.serving.projects import find_configs
+
+    found = [str(path) for path in find_configs()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise click.UsageError(
+            f"CONFIG is missing, and there are several here: {', '.join(found)}; name one of them", ctx
+        )
+    raise click.UsageError(
+        "CONFIG is missing, and no YAML file here has the key model.package; name the configuration, "
+        f"for example '{ctx.command_path} mymodel.yaml'",
+        ctx,
+    )

@@ -18,6 +18,7 @@ from hilir.serving.server.telemetry.log_files import masked_crc
 _HEADER, _FOOTER = 12, 4
 # A longer "record" is a damaged length.
 _LONGEST = 1 << 30
+_KEPT_POSITIONS = 1000
 SUFFIXES = (".jsonl", ".tfrecord")
 
 
@@ -87,9 +88,13 @@ def read_records(log_file: LogFile, start: int) -> Iterator[LogRecord]:
 
 
 def forget(positions: Mapping[str, int], files: list[LogFile]) -> list[str]:
-    """Returns the keys of positions whose files are gone."""
+    """Returns the keys of positions to forget, the oldest first: files that are gone, once there are very many.
+
+    A folder that is not mounted now, or a log of another name, would be read anew if they were forgotten at once.
+    """
     there = {file.key for file in files}
-    return [key for key in positions if key not in there]
+    gone = [key for key in positions if key not in there]
+    return gone[: max(len(positions) - _KEPT_POSITIONS, 0)]
 
 
 def _list_paths(log: str) -> list[Path]:

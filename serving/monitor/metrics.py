@@ -11,6 +11,7 @@ from threading import Thread
 from hilir.analysis.drift import Level
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.monitor.quality import MetricResult
 from hilir.serving.monitor.store import MonitorStore
 from hilir.serving.monitor.summary import count_below, count_streaks
 from hilir.serving.monitor.window import FeatureResult
@@ -37,6 +38,8 @@ _HELP = {
     "hilir_quality": "A metric of a classifier in the newest window: estimated without labels, or realised.",
     "hilir_quality_bound": "The value below which the metric is worse than on the evaluation split, not by chance.",
     "hilir_quality_windows_below": "How many of the newest windows in a row were below the bound.",
+    "hilir_outcome_coverage": "Share of rows with an outcome, in the newest window with any.",
+    "hilir_outcome_received_seconds": "When the newest outcome arrived, in seconds since 1970.",
     "hilir_feature_level": "Level of a feature in the newest window.",
 }
 # So many windows of all versions are looked at for those in a row.
@@ -49,6 +52,11 @@ def write_figures(model: str, store: MonitorStore) -> str:
     latest, totals = store.latest(), store.totals()
     recent = store.windows(limit=_STREAK_WINDOWS)
     streaks = {level: count_streaks(recent, level) for level in (Level.WARN, Level.ALARM)}
+    newest_realised: dict[int, list[MetricResult]] = {}
+    for each in recent:
+        newest_realised[each.version] = [
+            metric for metric in each.result.quality if metric.kind == "realised"
+        ] or newest_realised.get(each.version, [])
     below = {kind: count_below(recent, kind) for kind in ("estimated", "realised")}
     lines: dict[str, list[str]] = {name: [] for name in _HELP}
 
@@ -57,6 +65,8 @@ def write_figures(model: str, store: MonitorStore) -> str:
         lines[name].append(f"{name}{{{written}}} {value:.10g}")
 
     add("hilir_monitor_step_seconds", totals.get("at", 0), model=model)
+    if totals.get("outcomes_received"):
+        add("hilir_outcome_received_seconds", totals["outcomes_received"], model=model)
     for name in ("rows", "unreadable"):
         add(f"hilir_monitor_{name}", totals.get(name, 0), model=model)
     for window in latest:
@@ -64,8 +74,11 @@ def write_figures(model: str, store: MonitorStore) -> str:
         add("hilir_window_end_seconds", result.last, **of)
         add("hilir_window_rows", result.rows, **of)
         add("hilir_drift_level", Level[result.level.upper()], **of)
-        for metric in result.quality:
+        realised = newest_realised.get(window.version, [])
+        for metric in [*(each for each in result.quality if each.kind == "estimated"), *realised]:
             add("hilir_quality", metric.value, **of, metric=metric.metric, kind=metric.kind)
+            if metric.coverage is not None and metric.metric == "accuracy":
+                add("hilir_outcome_coverage", metric.coverage, **of)
             if metric.bound is not None:
                 add("hilir_quality_bound", metric.bound, **of, metric=metric.metric, kind=metric.kind)
                 count = below[metric.kind].get((window.version, metric.metric), 0)

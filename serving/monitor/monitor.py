@@ -11,11 +11,13 @@ from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import Reference, from_json
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.log_reader import LogFile, LogRecord, find_files, forget, read_records
+from hilir.serving.monitor.quality import Prediction, list_predictions
 from hilir.serving.monitor.records import read_json, read_prediction_log
 from hilir.serving.monitor.request import Request
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore, Step
 from hilir.serving.monitor.window import OpenWindow, WindowResult
+from hilir.serving.outcomes.access_log import GOLDEN_IDS
 
 logger = logging.getLogger(__name__)
 REFERENCE_FILE = "assets.extra/reference.json"
@@ -30,6 +32,7 @@ class Closed:
     version: int
     result: WindowResult
     has_reference: bool
+    predictions: list[Prediction]
 
 
 class Monitor:
@@ -53,6 +56,7 @@ class Monitor:
         self._windows = {version: self._open(version, state) for version, state in store.open_windows().items()}
         self._changed: set[int] = set()
         self._closed: list[Closed] = []
+        self._predictions: dict[int, list[Prediction]] = {}
         self._totals: dict[str, float] = {}
 
     def step(self) -> list[Closed]:
@@ -88,6 +92,9 @@ class Monitor:
         if request.model != self._project.model:
             self._count("other_models")
             return
+        if request.request_id.startswith(GOLDEN_IDS):
+            self._count("golden")
+            return
         self._add(request)
 
     def _add(self, request: Request) -> None:
@@ -97,12 +104,16 @@ class Monitor:
             self._windows[version] = self._open(version)
         self._windows[version].add(request)
         self._changed.add(version)
+        reference = self.reference(version)
+        if self._project.settings.outcomes and reference is not None and reference.quality is not None:
+            self._predictions.setdefault(version, []).extend(list_predictions(reference.quality, request))
         self._close_if_full(version, request.time)
 
     def _close_if_full(self, version: int, now: float) -> None:
         settings, window = self._project.settings, self._windows[version]
         if window.is_full(settings.window_rows, settings.window_seconds, settings.longest_seconds, now):
-            self._closed.append(Closed(version, window.close(), self.reference(version) is not None))
+            has_reference, predictions = self.reference(version) is not None, self._predictions.pop(version, [])
+            self._closed.append(Closed(version, window.close(), has_reference, predictions))
             del self._windows[version]
             self._changed.add(version)
 
@@ -117,12 +128,12 @@ class Monitor:
         states = {
             version: self._windows[version].state() if version in self._windows else None for version in self._changed
         }
-        results = [(each.version, each.result) for each in closed]
-        step = Step(self._positions, gone, states, results, self._totals)
+        results = [(each.version, each.result, each.predictions) for each in closed]
+        step = Step(self._positions, gone, states, results, self._predictions, self._totals)
         self._store.write(step, self._clock(), self._project.settings.keep_windows)
         for key in gone:
             del self._positions[key]
-        self._changed, self._totals = set(), {}
+        self._changed, self._totals, self._predictions = set(), {}, {}
         return closed
 
 

@@ -8,12 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from hilir.analysis.quality import QualityReference, ScoreCounts, estimate_metrics, lower_bound
+from hilir.analysis.quality import (
+    MIN_ROWS,
+    QualityReference,
+    ScoreCounts,
+    estimate_metrics,
+    lower_bound,
+    measure_metrics,
+    standard_error,
+    wilson,
+)
 from hilir.serving.monitor.counts import join_outputs
-from hilir.serving.monitor.request import Column
+from hilir.serving.monitor.request import Column, Request
 
 # Shares of the rows, which may change without the model being worse.
 _NOT_JUDGED = ("positive_share",)
+# The output that names the class of each score.
+_CLASS_NAMES = "classes"
+_NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A prediction that waits for its outcome.
+
+    Attributes:
+        request: id of its request.
+        row: its row there.
+        time: seconds since 1970.
+        score: of class 1, or the largest of several.
+        name: of class 1, or the predicted one of several, as outcomes name it.
+    """
+
+    request: str
+    row: int
+    time: float
+    score: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +110,69 @@ def estimate(reference: QualityReference, scores: ScoreCounts) -> list[MetricRes
 def find_bound(reference: QualityReference, metric: str, rows: int, estimated: bool) -> float | None:
     """Returns the lower bound of a metric that is judged."""
     return None if metric in _NOT_JUDGED else lower_bound(reference, metric, rows, estimated=estimated)
+
+
+def list_predictions(reference: QualityReference, request: Request) -> list[Prediction]:
+    """Returns what a request was answered, row by row; nothing without an id, to which no outcome could belong."""
+    if not request.request_id:
+        return []
+    scores = find_scores(reference, request.outputs)
+    column = join_outputs(request.outputs, [reference.output]).get(reference.output, ())
+    names = request.outputs.get(_CLASS_NAMES, ())
+    return [
+        Prediction(request.request_id, row, request.time, float(score), _name(reference, column[row], names, row))
+        for row, score in enumerate(scores)
+        if np.isfinite(score)
+    ]
+
+
+def measure(reference: QualityReference, labelled: Sequence[tuple[float, int]], rows: int) -> list[MetricResult]:
+    """Returns the metrics of predictions whose outcome is known: scores and labels, of so many rows."""
+    if not labelled:
+        return []
+    scores, labels = np.array([score for score, _ in labelled]), np.array([float(label) for _, label in labelled])
+    known, positive = len(labelled), float(labels.sum())
+    found = []
+    for metric, value in measure_metrics(reference, scores, labels).items():
+        if metric not in reference.realised:
+            continue
+        if metric == "auc":
+            half = _NORMAL_95 * standard_error(metric, value, positive, known - positive)
+            low, high = max(value - half, 0.0), min(value + half, 1.0)
+        else:
+            of = _rows_of(reference, metric, scores, positive)
+            low, high = wilson(value * of, of)
+        bound = find_bound(reference, metric, known, False) if known >= MIN_ROWS else None
+        found.append(
+            MetricResult(
+                metric, "realised", value, reference.realised[metric], bound, known, low, high, known / max(rows, known)
+            )
+        )
+    return found
+
+
+def name_class(value: float | str) -> str:
+    """Returns how an outcome names a class: a number without decimals, or its name."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _rows_of(reference: QualityReference, metric: str, scores: np.ndarray, positive: float) -> float:
+    """Returns the rows that a metric is a share of."""
+    if metric == "precision":
+        return float((scores >= reference.threshold).sum())
+    return positive if metric == "recall" else float(len(scores))
+
+
+def _name(reference: QualityReference, row: Sequence[Any], names: Column, place: int) -> str:
+    """Returns the name of the class that the score is about."""
+    index = len(row) - 1 if reference.kind == "binary" else int(np.argmax(row))
+    own = names[place] if place < len(names) else ()
+    if len(own) == len(row) and len(row) > 1:
+        value = own[index]
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "1" if reference.kind == "binary" else str(index)
 
 
 def _score(reference: QualityReference, row: Sequence[Any]) -> float:

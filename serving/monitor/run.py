@@ -18,12 +18,17 @@ from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.log_reader import find_files
 from hilir.serving.monitor.metrics import serve_metrics, write_figures, write_file
 from hilir.serving.monitor.monitor import Monitor, read_reference
+from hilir.serving.monitor.outcomes import Realised
 from hilir.serving.monitor.page import write_page
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
+from hilir.serving.outcomes.backends import open_store
+from hilir.serving.outcomes.store import StoreFailed
 
 _PAUSE_SECONDS = 1.0
+_OUTCOMES_SECONDS = 30.0
+logger = logging.getLogger(__name__)
 
 
 def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as_json: bool) -> None:
@@ -38,6 +43,8 @@ def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as
     stopped = threading.Event()
     with store.alone():
         monitor = Monitor(project, store)
+        realised = _open_realised(project, store, monitor)
+        looked = 0.0
         server = None if settings.listen is None else serve_metrics(settings.listen, project.model, store)
         before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -50,17 +57,37 @@ def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as
                     content = {"version": closed.version} | asdict(closed.result)
                     line = write_window(closed.version, closed.result, closed.has_reference)
                     echo(json.dumps(content) if as_json else line)
+                if realised is not None and (once or time.monotonic() - looked > _OUTCOMES_SECONDS):
+                    looked = time.monotonic()
+                    _look_at_outcomes(realised)
                 if settings.metrics is not None:
                     write_file(settings.metrics, write_figures(project.model, store))
                 if once:
                     break
                 stopped.wait(_PAUSE_SECONDS)
+            totals = store.totals()
+            if once and totals.get("other_models") and not totals.get("rows"):
+                echo(f"{settings.log}: no record is of the model {project.model}; compare model.name with the log")
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
             if server is not None:
                 server.shutdown()
                 server.server_close()
+
+
+def _open_realised(project: Project, store: MonitorStore, monitor: Monitor) -> Realised | None:
+    if project.settings.outcomes is None:
+        return None
+    return Realised(project, store, monitor, open_store(project.settings.outcomes))
+
+
+def _look_at_outcomes(realised: Realised) -> None:
+    """Outcomes that cannot be read now are read later; drift does not wait for them."""
+    try:
+        realised.step()
+    except StoreFailed as error:
+        logger.warning("%s; it is tried again", error)
 
 
 def look_back(project: Project, since: str) -> tuple[list[StoredWindow], list[FeatureHistory]]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.release.selection import DEFAULT_ROOT
 
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):\d{1,5}$")]
+
+def _check_address(value: str) -> str:
+    if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):\d{1,5}", value):
+        raise ValueError(f"is '{value}'; give HOST:PORT, like 127.0.0.1:8601")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
 
 
 class MonitorSettings(BaseModel):
@@ -24,6 +32,9 @@ class MonitorSettings(BaseModel):
     window_seconds: float = Field(default=3600.0, ge=0)
     longest_seconds: float = Field(default=86_400.0, gt=0)
     ignore: list[str] = []
+    outcomes: str | None = None
+    outcome: str | None = None
+    outcome_days: float = Field(default=7.0, gt=0)
     keep_windows: int = Field(default=2000, ge=1)
     metrics: str | None = None
     listen: Address | None = None
@@ -76,7 +87,8 @@ def read_project(path: str, **given: Any) -> Project:
         settings = MonitorSettings.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
-            f"monitor.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            f"monitor.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
         )
         raise ServingConfigError(f"{path}: {faults}; 'hilir config show' has every key with its default") from None
     return Project(model=model, root=Path(str(_get(content, "serving", "root") or DEFAULT_ROOT)), settings=settings)

@@ -14,11 +14,12 @@ from filelock import FileLock, Timeout
 
 from hilir.analysis.drift import Level
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.quality import MetricResult
+from hilir.serving.monitor.quality import MetricResult, Prediction
 from hilir.serving.monitor.window import FeatureResult, WindowResult
 
 FILE = "monitor.sqlite"
 _LOCK = ".monitor.lock"
+_OPEN = 0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS position (key TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS open_window (version INTEGER PRIMARY KEY, state TEXT NOT NULL);
@@ -26,6 +27,12 @@ CREATE TABLE IF NOT EXISTS window (
     id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
     rows INTEGER NOT NULL, level INTEGER NOT NULL, content TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS window_last ON window (last);
+CREATE TABLE IF NOT EXISTS prediction (
+    request TEXT NOT NULL, row_number INTEGER NOT NULL, version INTEGER NOT NULL, window_id INTEGER NOT NULL,
+    time REAL NOT NULL, score REAL NOT NULL, class TEXT NOT NULL, label INTEGER,
+    PRIMARY KEY (request, row_number, version)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS prediction_window ON prediction (window_id, version);
+CREATE TABLE IF NOT EXISTS to_measure (window_id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS total (name TEXT PRIMARY KEY, value REAL NOT NULL);
 """
 
@@ -47,14 +54,16 @@ class Step:
         positions: how far each file is read.
         gone: keys of files that are gone.
         open_windows: states by version; None for a version without an open window.
-        closed: version and result, the oldest first.
+        closed: version, result and predictions since the last step, the oldest window first.
+        predictions: those of open windows, by version.
         totals: values to add by name: rows, unreadable, other_models.
     """
 
     positions: Mapping[str, int]
     gone: Sequence[str]
     open_windows: Mapping[int, Mapping[str, Any] | None]
-    closed: Sequence[tuple[int, WindowResult]]
+    closed: Sequence[tuple[int, WindowResult, Sequence[Prediction]]]
+    predictions: Mapping[int, Sequence[Prediction]]
     totals: Mapping[str, float]
 
 
@@ -69,7 +78,8 @@ class MonitorStore:
         """
         self.folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            # Values and ids of requests are for the owner only.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._open() as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.executescript(_SCHEMA)
@@ -101,7 +111,7 @@ class MonitorStore:
     def positions(self) -> dict[str, int]:
         """Returns how far each file is read."""
         with self._open() as connection:
-            return dict(connection.execute("SELECT key, at FROM position").fetchall())
+            return dict(connection.execute("SELECT key, at FROM position ORDER BY rowid").fetchall())
 
     def open_windows(self) -> dict[int, dict[str, Any]]:
         """Returns the states of open windows by version."""
@@ -147,14 +157,22 @@ class MonitorStore:
                     connection.execute("DELETE FROM open_window WHERE version = ?", (version,))
                 else:
                     connection.execute("REPLACE INTO open_window VALUES (?, ?)", (version, json.dumps(state)))
-            for version, result in step.closed:
-                connection.execute(
+            for version, result, predictions in step.closed:
+                added = connection.execute(
                     "INSERT INTO window (version, first, last, rows, level, content) VALUES (?, ?, ?, ?, ?, ?)",
                     (
                         version, result.first, result.last, result.rows, Level[result.level.upper()],
                         json.dumps(asdict(result)),
                     ),
                 )  # fmt: skip
+                _add_predictions(connection, version, added.lastrowid or 0, predictions)
+                connection.execute("INSERT INTO to_measure VALUES (?)", (added.lastrowid,))
+                connection.execute(
+                    "UPDATE prediction SET window_id = ? WHERE window_id = ? AND version = ?",
+                    (added.lastrowid, _OPEN, version),
+                )
+            for version, predictions in step.predictions.items():
+                _add_predictions(connection, version, _OPEN, predictions)
             if step.closed:
                 connection.execute("DELETE FROM window WHERE id <= (SELECT MAX(id) FROM window) - ?", (keep,))
             for name, value in step.totals.items():
@@ -164,10 +182,62 @@ class MonitorStore:
                 )
             connection.execute("REPLACE INTO total VALUES ('at', ?)", (now,))
 
+    def add_labels(self, outcomes: Sequence[tuple[str, int, str]], received: float, oldest: float) -> None:
+        """Notes what became of predictions.
+
+        Args:
+            outcomes: id of the request, row, and the class that was observed.
+            received: when the newest of them arrived, in seconds since 1970.
+            oldest: predictions of before this time are forgotten.
+        """
+        update = "UPDATE prediction SET label = (class = ?) WHERE request = ? AND row_number = ? RETURNING window_id"
+        with self._open() as connection, connection:
+            for request, row, found in outcomes:
+                windows = connection.execute(update, (found, request, row)).fetchall()
+                connection.executemany("INSERT OR IGNORE INTO to_measure VALUES (?)", windows)
+            connection.execute("DELETE FROM prediction WHERE time < ?", (oldest,))
+            connection.execute("REPLACE INTO total VALUES ('outcomes_received', ?)", (received,))
+
+    def to_measure(self) -> list[int]:
+        """Returns the closed windows whose outcomes have changed."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT window_id FROM to_measure WHERE window_id != ?", (_OPEN,)).fetchall()
+        return [window for (window,) in rows]
+
+    def labelled(self, window: int) -> list[tuple[float, int]]:
+        """Returns scores and labels of a window's predictions that have an outcome."""
+        query = "SELECT score, label FROM prediction WHERE window_id = ? AND label IS NOT NULL"
+        with self._open() as connection:
+            return connection.execute(query, (window,)).fetchall()
+
+    def replace(self, number: int, result: WindowResult | None) -> None:
+        """Replaces what a closed window shows, if anything; it is measured."""
+        with self._open() as connection, connection:
+            if result is not None:
+                content = json.dumps(asdict(result))
+                connection.execute("UPDATE window SET content = ? WHERE id = ?", (content, number))
+            connection.execute("DELETE FROM to_measure WHERE window_id = ?", (number,))
+
+    def find(self, window: int) -> StoredWindow | None:
+        """Returns a closed window by its number, None if it is not kept any more."""
+        with self._open() as connection:
+            row = connection.execute("SELECT version, content FROM window WHERE id = ?", (window,)).fetchone()
+        return None if row is None else StoredWindow(window, row[0], _decode(row[1]))
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.folder / FILE, timeout=30)) as connection:
             yield connection
+
+
+def _add_predictions(
+    connection: sqlite3.Connection, version: int, window: int, predictions: Sequence[Prediction]
+) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO prediction (request, row_number, version, window_id, time, score, class) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(each.request, each.row, version, window, each.time, each.score, each.name) for each in predictions],
+    )
 
 
 def has_state(folder: Path) -> bool:

@@ -111,18 +111,22 @@ class OutcomeStore:
         replaced += sum(each.writes - 1 for each in kept)
         return Written(new, replaced, len(outcomes) - new - replaced)
 
-    def read(self, names: Sequence[str] | None = None) -> list[Outcome]:
+    def read(self, names: Sequence[str] | None = None, received: float = 0.0) -> list[Outcome]:
         """Returns the outcomes with these names, or all, by the time at which they happened.
+
+        Args:
+            names: what was observed.
+            received: only those that arrived then or later, in seconds since 1970.
 
         Raises:
             StoreFailed: the database does not answer.
         """
-        where = f" WHERE name IN ({', '.join(['%s'] * len(names))})" if names else ""
+        where = " WHERE received >= %s" + (f" AND name IN ({', '.join(['%s'] * len(names))})" if names else "")
         if names is not None and not names:
             return []
         query = f"SELECT {_COLUMNS} FROM hilir_outcomes{where} ORDER BY time, request, row_number, user_key, event"  # noqa: S608
         with self._cursor() as cursor:
-            cursor.execute(self._written(query), list(names or ()))
+            cursor.execute(self._written(query), [received, *(names or ())])
             return [_from_row(row) for row in cursor.fetchall()]
 
     def ping(self) -> None:

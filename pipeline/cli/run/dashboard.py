@@ -67,8 +67,8 @@ def dashboard(
 def _load(configs: tuple[str, ...], overlays: tuple[str, ...], settings: tuple[str, ...]) -> list[LoadedConfig]:
     """Returns the configurations that were named, or those of this folder; a faulty one of these is left out."""
     from hilir.pipeline.config import load
-    from hilir.pipeline.config.project import find_configs
     from hilir.pipeline.errors import ConfigError
+    from hilir.serving.projects import find_configs
 
     if configs:
         return [load(config, overlays, settings) for config in configs]

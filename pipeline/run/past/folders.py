@@ -19,7 +19,7 @@ def list_places(settings: Sequence[str] = ()) -> list[Path]:
 def _list_places(settings: Sequence[str]) -> Iterator[Path]:
     import yaml
 
-    from hilir.pipeline.config.project import find_configs
+    from hilir.serving.projects import find_configs
 
     yield from (Path(value) for key, _, value in (each.partition("=") for each in settings) if key == "pipeline.runs")
     yield Path("runs")

@@ -20,6 +20,7 @@ from hilir.pipeline.triggers.sources.cron import CronTrigger
 from hilir.pipeline.triggers.sources.data import NewData
 from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.pipeline.triggers.sources.payload import Trigger
+from hilir.pipeline.triggers.sources.quality import Quality
 from hilir.pipeline.triggers.sources.spans import marker_pattern
 from hilir.serving.web import WebServer
 
@@ -77,6 +78,9 @@ def make_triggers(config: Config, state: State) -> list[Trigger]:
     if watch.drift is not None:
         drift = watch.drift
         triggers.append(Drift(model, monitor_folder(config), drift.level, drift.windows, drift.quiet_hours))
+    if watch.quality is not None:
+        quality = watch.quality
+        triggers.append(Quality(model, monitor_folder(config), quality.kind, quality.windows, quality.quiet_hours))
     if watch.http is not None:
         triggers.append(Calls(state))
     return triggers
@@ -136,10 +140,11 @@ def make_release(config: Config) -> list[str]:
 
 def _faults(config: Config) -> Iterator[str]:
     watch = config.watch
-    if all(each is None for each in (watch.cron, watch.data, watch.max_age_hours, watch.drift, watch.http)):
+    reading = (watch.max_age_hours, watch.data, watch.drift, watch.quality)
+    if all(each is None for each in (watch.cron, watch.http, *reading)):
         yield (
-            "watch: has no trigger; set watch.cron, watch.data, watch.max_age_hours, watch.drift or watch.http, "
-            "for example --set \"watch.cron='0 3 * * *'\""
+            "watch: has no trigger; set watch.cron, watch.data, watch.max_age_hours, watch.drift, watch.quality or "
+            "watch.http, for example --set \"watch.cron='0 3 * * *'\""
         )
     if watch.data is not None:
         yield from _data_faults(config)
@@ -148,11 +153,10 @@ def _faults(config: Config) -> Iterator[str]:
             f"serving.root '{config.serving.root}': watch.after changes the release state on this machine; "
             "set watch.after to null"
         )
-    reading = (watch.max_age_hours, watch.data, watch.drift)
     if any(each is not None for each in reading) and is_remote(config.serving.root):
         yield (
-            f"serving.root '{config.serving.root}': watch.max_age_hours, watch.data and watch.drift read manifests on "
-            "this machine; use watch.cron, or 'hilir schedule' on Vertex AI"
+            f"serving.root '{config.serving.root}': watch.max_age_hours, watch.data, watch.drift and watch.quality "
+            "read manifests on this machine; use watch.cron, or 'hilir schedule' on Vertex AI"
         )
     if watch.http is not None and len(os.environ.get(watch.http.token, "")) < _SHORTEST_TOKEN:
         yield (

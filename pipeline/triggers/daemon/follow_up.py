@@ -1,7 +1,7 @@
 """What follows a run that pushed a version: it is staged, or its rollout starts (`watch.after`).
 
 The version is written down in the transaction that settles the run, and crossed out when the verb has ended. A verb of
-`hilir release` may be repeated, so that one that was underway when the daemon was killed is simply called again.
+`hilir release` may be repeated, so that one whose end nobody has seen is called again when it is over.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.launcher import take_lock
 from hilir.pipeline.triggers.daemon.state import State
 
 _REFUSED = 5
@@ -50,9 +51,17 @@ class FollowUp:
         self._version = pushed
         errors = self._errors(pushed)
         errors.parent.mkdir(exist_ok=True)
-        with errors.open("wb") as file:
+        lock = take_lock(errors.with_suffix(".lock"))
+        if lock is None:
+            return  # a daemon before this one has called it, and it is underway, as a rollout may be for hours
+        with lock, errors.open("wb") as file:
             self._process = subprocess.Popen(
-                program, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+                program,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
             )
 
     def _end(self, code: int, now: float) -> None:

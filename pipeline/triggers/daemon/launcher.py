@@ -61,7 +61,7 @@ def runs_folder(state: State) -> Path:
 
 def is_alive(state: State, run: int, number: int) -> bool:
     """Returns whether the launcher or the program of a claimed attempt lives."""
-    lock = _lock(runs_folder(state) / f"{run}-{number}.lock")
+    lock = take_lock(runs_folder(state) / f"{run}-{number}.lock")
     if lock is None:
         return True
     lock.close()
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> int:
     """Claims the attempt, runs the program, writes down how it ended."""
     folder, run, number, program = Path(arguments[0]), int(arguments[1]), int(arguments[2]), arguments[3:]
     state = State(folder)
-    lock = _lock(runs_folder(state) / f"{run}-{number}.lock")
+    lock = take_lock(runs_folder(state) / f"{run}-{number}.lock")
     if lock is None or not claim(state, run, number, os.getpid()):
         return NOT_MINE
     # The lock is the program's as well, by inheritance.
@@ -144,8 +144,8 @@ def _run(state: State, run: int, number: int, program: list[str], lock: int) -> 
         return process.wait()
 
 
-def _lock(path: Path) -> IO[bytes] | None:
-    """Returns the open, locked file, None where another process has the lock."""
+def take_lock(path: Path) -> IO[bytes] | None:
+    """Returns the open, locked file, None where another process has the lock; whoever inherits it has it, too."""
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from hilir.analysis.drift import Level
-from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
-from hilir.pipeline.triggers.sources.served import find_served
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
+from hilir.pipeline.triggers.sources.monitored import (
+    EVERY_SECONDS,
+    Monitored,
+    count_windows,
+    find_monitored,
+    fire_once,
+    list_names,
+)
+from hilir.pipeline.triggers.sources.payload import Observation
 from hilir.serving.monitor.summary import count_streaks
-
-_EVERY_SECONDS = 30.0
-_WINDOWS = 200
-_NAMED = 3
 
 
 class Drift:
@@ -37,39 +39,27 @@ class Drift:
         self._level, self._windows, self._quiet = Level[level.upper()], windows, quiet_hours * 3600
 
     def pause(self, now: datetime) -> float:
-        """Returns an interval in seconds that is short compared with a window."""
+        """Returns the interval in seconds."""
         del now
-        return _EVERY_SECONDS
+        return EVERY_SECONDS
 
     def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Fires for the newest window of the served version if that is the last of enough windows with drift."""
-        memory = dict(memory)
-        if not has_state(self._monitor):
-            return Observation((), memory, f"no monitor has run in {self._monitor} yet; start 'hilir monitor run'")
-        served = find_served(self._model)
-        if served is None:
-            return Observation((), memory, f"no version is below {self._model} yet")
-        windows = [w for w in MonitorStore(self._monitor).windows(limit=_WINDOWS) if w.version == served.version]
-        if not windows:
-            return Observation((), memory, f"version {served.version} has no window yet")
-        drifted = self._drifted(windows)
-        newest = windows[-1]
+        found = find_monitored(self._model, self._monitor)
+        if isinstance(found, str):
+            return Observation((), dict(memory), found)
+        drifted, version = self._drifted(found), found.served.version
         if not drifted:
-            note = f"version {served.version} has no feature with {self._windows} windows at {self._level.name.lower()}"
-            return Observation((), memory, note)
-        named = ", ".join(drifted[:_NAMED]) + (f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else "")
+            note = f"version {version} has no feature at {self._level.name.lower()} in {count_windows(self._windows)}"
+            return Observation((), dict(memory), note)
         why = (
-            f"{named} of version {served.version} differ{'s' if len(drifted) == 1 else ''} from the training data "
-            f"in {self._windows} windows in a row"
+            f"{list_names(drifted)} of version {version} differ{'s' if len(drifted) == 1 else ''} from the training "
+            f"data in {count_windows(self._windows)}"
         )
-        quiet_until = float(memory.get("fired", 0)) + self._quiet
-        if newest.id <= int(memory.get("window", 0)) or now.timestamp() < quiet_until:
-            return Observation((), memory, f"{why}; this was reported already")
-        firing = Firing(f"drift:{served.version}:{newest.id}", Payload("drift", why))
-        return Observation((firing,), {"fired": now.timestamp(), "window": newest.id}, why)
+        return fire_once("drift", why, found, memory, now, float(memory.get("fired", 0)) + self._quiet)
 
-    def _drifted(self, windows: list[StoredWindow]) -> list[str]:
+    def _drifted(self, found: Monitored) -> list[str]:
         """Returns the features, the worst in the newest window first."""
-        streaks = count_streaks(windows, self._level)
-        order = [(windows[-1].version, each.kind, each.name) for each in windows[-1].result.features]
+        streaks = count_streaks(found.windows, self._level)
+        order = [(found.served.version, each.kind, each.name) for each in found.windows[-1].result.features]
         return [key[2] for key in order if streaks[key] >= self._windows]

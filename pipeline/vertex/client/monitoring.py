@@ -147,6 +147,7 @@ def _job(config: Config, endpoint: str) -> dict[str, Any]:
             "notification_spec": {
                 "email_config": {"user_emails": list(monitoring.emails)},
                 "enable_cloud_logging": True,
+                "notification_channel_configs": [{"notification_channel": name} for name in monitoring.channels],
             },
         },
     }

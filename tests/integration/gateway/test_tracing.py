@@ -8,7 +8,7 @@ import requests
 
 from tests.integration.release.place import MODEL, gateway_running
 from tests.integration.release.versions import make_version
-from tests.integration.serving.server.test_tracing import PARENT, TRACE, attributes, collector
+from tests.integration.serving.server.telemetry.test_tracing import PARENT, TRACE, attributes, collector
 from tests.integration.serving.server_process import running, wait_until
 
 

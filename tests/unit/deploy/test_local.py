@@ -11,12 +11,13 @@ from hilir.pipeline.cli.main import _run
 from tests.conftest import ROOT
 
 UNIT = ROOT / "deploy/local/hilir-watch@.service"
+MONITOR = ROOT / "deploy/local/hilir-monitor@.service"
 
 
-def read_unit() -> configparser.ConfigParser:
+def read_unit(path=UNIT) -> configparser.ConfigParser:
     unit = configparser.ConfigParser(interpolation=None, delimiters=("=",))
     unit.optionxform = str
-    unit.read(UNIT)
+    unit.read(path)
     return unit
 
 
@@ -31,17 +32,27 @@ def test_the_service_lets_a_run_go_on_and_gives_up_on_a_wrong_configuration():
     assert service["ReadWritePaths"].split() == ["/opt/hilir/out", "/opt/hilir/runs", "/opt/hilir/data"]
 
 
+def test_the_monitor_gives_up_on_a_wrong_configuration(capsys):
+    service = read_unit(MONITOR)["Service"]
+    assert service["ExecStart"] == "/opt/hilir/.venv/bin/hilir monitor run configs/%i.yaml"
+    assert service["RestartPreventExitStatus"].split() == ["2", "3"]
+    assert (service["ProtectSystem"], service["ReadWritePaths"]) == ("strict", "/opt/hilir/out")
+    assert _run(["monitor", "run", "configs/nobody.yaml"]) == 3
+    assert "cannot be read" in capsys.readouterr().err
+
+
 def test_a_wrong_configuration_ends_with_the_code_that_the_service_gives_up_on(capsys):
     assert _run(["watch", "configs/taxi.yaml"]) == 3
     assert "has no trigger" in capsys.readouterr().err
 
 
-def test_systemd_accepts_the_unit(tmp_path):
+@pytest.mark.parametrize("unit", [UNIT, MONITOR], ids=["watch", "monitor"])
+def test_systemd_accepts_the_unit(tmp_path, unit):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not on this machine")
-    copy = tmp_path / "hilir-watch@taxi.service"
+    copy = tmp_path / unit.name.replace("@", "@taxi")
     # Its own check wants the program to exist.
-    copy.write_text(UNIT.read_text().replace("/opt/hilir/.venv/bin/hilir", "/bin/true"))
+    copy.write_text(unit.read_text().replace("/opt/hilir/.venv/bin/hilir", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
     assert copy.name not in done.stderr, done.stderr
 

@@ -23,13 +23,14 @@ def test_everything_is_there():
         "google_service_account",
         "google_vertex_ai_endpoint",
         "google_cloud_scheduler_job",
+        "google_cloudfunctions2_function",
         "google_iam_workload_identity_pool_provider",
     } <= kinds
     assert "google_service_account_key" not in kinds
 
 
 def test_every_reference_leads_somewhere():
-    used = set(re.findall(r"(?<![\w.\"/])(google_\w+)\.(\w+)", TEXT))
+    used = set(re.findall(r"(?<![\w.\"/])(?<!data\.)(google_\w+)\.(\w+)", TEXT))
     assert used
     assert used <= RESOURCES, used - RESOURCES
     variables = set(re.findall(r'^variable "(\w+)"', TEXT, re.MULTILINE))
@@ -46,6 +47,8 @@ def test_no_role_is_broader_than_it_has_to_be():
         "roles/dataflow.worker",
         "roles/iam.serviceAccountUser",
         "roles/iam.workloadIdentityUser",
+        "roles/pubsub.publisher",
+        "roles/run.invoker",
         "roles/storage.legacyBucketReader",
         "roles/storage.objectUser",
         "roles/storage.objectViewer",
@@ -56,6 +59,7 @@ def test_no_role_is_broader_than_it_has_to_be():
     assert sorted(roles) == [
         '"roles/aiplatform.user"',
         "each.value",
+        "google_project_iam_custom_role.submitter.id",
         "google_project_iam_custom_role.submitter.id",
         "google_project_iam_custom_role.submitter.id",
     ]

@@ -56,6 +56,7 @@ def config(tmp_path) -> tuple[str, ...]:
         "vertex:\n"
         "  bucket: test-bucket\n"
         "  batch: {source: [gs://test-bucket/new/*.jsonl]}\n"
-        "  monitoring: {baseline: gs://test-bucket/data/train.csv, emails: [a@example.com], features: [fare]}\n"
+        "  monitoring: {baseline: gs://test-bucket/data/train.csv, emails: [a@example.com], "
+        "features: [fare], channels: [projects/p/notificationChannels/5]}\n"
     )
     return "configs/taxi.yaml", "--overlay", str(path)

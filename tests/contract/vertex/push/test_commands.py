@@ -83,6 +83,9 @@ def test_monitor_is_made_then_updated(vertex, hilir, pushed, config) -> None:
     for _ in range(2):
         assert "/schedules/" in hilir("vertex", "monitor", *config, *cron).out
     (schedule,) = vertex.store.all("schedules").values()
-    objective = schedule.create_model_monitoring_job_request.model_monitoring_job.model_monitoring_spec.objective_spec
+    monitoring = schedule.create_model_monitoring_job_request.model_monitoring_job.model_monitoring_spec
+    (channel,) = monitoring.notification_spec.notification_channel_configs
+    assert channel.notification_channel == "projects/p/notificationChannels/5"
+    objective = monitoring.objective_spec
     assert list(objective.tabular_objective.feature_drift_spec.features) == ["fare"]
     assert objective.target_dataset.vertex_endpoint_logs.endpoints[0].endswith("/endpoints/taxi")

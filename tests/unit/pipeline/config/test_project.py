@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hilir.pipeline.config.project import enter_project, find_configs, find_hiding
+from hilir.pipeline.config.project import enter_project, find_hiding
 from hilir.pipeline.errors import ConfigError
+from hilir.serving.projects import find_configs
 
 HILIR = Path(sys.executable).with_name("hilir")
 SITE = [entry for entry in sys.path if Path(entry).name == "site-packages"]

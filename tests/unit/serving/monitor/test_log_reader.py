@@ -28,7 +28,9 @@ def test_a_rotated_file_is_the_same_file(tmp_path, suffix):
     files = find_files(str(tmp_path / "requests"))
     assert [each.path.name for each in files][-1] == f"requests{suffix}"
     assert content(files, positions) == [b"line %d" % number for number in range(1, 6)]
-    assert forget(positions | {"gone": 1}, files) == ["gone"]
+    assert forget(positions | {"gone": 1}, files) == []
+    many = {f"gone{number}": 1 for number in range(1001)} | positions
+    assert forget(many, files) == ["gone0", "gone1"]
 
 
 def test_other_logs_with_the_same_beginning_are_others(tmp_path):

@@ -84,6 +84,7 @@ def test_an_address_that_is_taken(store):
 
 
 def test_rules_and_panels_name_figures_that_there_are(store):
+    store.add_labels([], 4000.0, 0.0)
     known = set(re.findall(r"^# TYPE (\S+)", write_figures("m", store), re.M))
     rules = yaml.safe_load((DEPLOY / "prometheus/monitor_rules.yml").read_text())["groups"]
     panels = json.loads((DEPLOY / "grafana/dashboards/monitor.json").read_text())["panels"]

@@ -195,6 +195,10 @@ def test_one_monitor_at_a_time(served):
         pass
 
 
+def test_what_people_asked_is_for_the_owner_only(served):
+    assert MonitorStore(project(served).state).folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_without_a_log(served):
     with pytest.raises(ServingConfigError, match=r"monitor\.log is not set"):
         watch(served, log=None)
@@ -243,3 +247,14 @@ def test_quality_is_estimated_from_the_scores(served, rng):
     assert found["accuracy"].is_below
     store = MonitorStore(project(served).state)
     assert [each.result.quality for each in store.windows()] == [sure.result.quality, unsure.result.quality]
+
+
+def test_a_log_that_is_away_for_a_while_is_not_read_anew(served, rng):
+    path = write_log(served, lines(rng, 100))
+    assert len(watch(served).step()) == 1
+    path.rename(served / "away.jsonl")
+    assert watch(served).step() == []
+    (served / "away.jsonl").rename(path)
+    assert watch(served).step() == []
+    write_log(served, lines(rng, 100, start=100))
+    assert len(watch(served).step()) == 1

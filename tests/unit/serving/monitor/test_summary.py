@@ -80,6 +80,7 @@ def test_before_any_monitor_has_run(watched):
     [
         ("monitor: {windw: 3}", r"monitor\.windw: Extra inputs"),
         ("monitor: {window_rows: 10}", r"monitor\.window_rows: Input should be greater than or equal to 200"),
+        ("monitor: {listen: x}", r"monitor\.listen: is 'x'; give HOST:PORT, like 127\.0\.0\.1:8601;"),
         ("monitor: 3", "monitor: must be a mapping"),
     ],
 )
@@ -98,3 +99,22 @@ def test_durations(text, seconds):
 def test_what_is_not_a_duration(text):
     with pytest.raises(ServingConfigError, match="is not a duration; write for example 90m, 24h or 7d"):
         parse_duration(text)
+
+
+def test_a_log_of_other_models_alone(tmp_path):
+    (tmp_path / "m.yaml").write_text("model: {name: m}\nserving: {root: r}\nmonitor: {state: " + str(tmp_path) + "}\n")
+    rng = np.random.default_rng(4)
+    path = write_log((tmp_path), [line(*draw(rng, 10), model="other")])
+    printed = run("run", str(tmp_path / "m.yaml"), "--once", "--log", str(path))
+    assert printed == f"{path}: no record is of the model m; compare model.name with the log\n"
+
+
+def test_the_only_configuration_here_is_meant(watched, monkeypatch):
+    config = watched / "m.yaml"
+    config.write_text(config.read_text().replace("{name: m}", "{name: m, package: m}"))
+    monkeypatch.chdir(watched)
+    assert len(run("run", "--once").splitlines()) == 2
+    assert "x  " in run("drift", "--since", "99999d")
+    config.rename(watched / "m.txt")
+    done = CliRunner().invoke(monitor, ["drift"])
+    assert (done.exit_code, "CONFIG is missing" in done.output) == (2, True)

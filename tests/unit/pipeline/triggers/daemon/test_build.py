@@ -22,11 +22,12 @@ def test_every_trigger(tmp_path, monkeypatch):
         "data.pattern=day-{SPAN}/*.tfrecord",
         "watch.max_age_hours=168",
         "watch.drift={level: warn}",
+        "watch.quality={}",
         "watch.http={port: 0}",
     )
     require_watchable(found)
     names = [trigger.name for trigger in make_triggers(found, State(tmp_path))]
-    assert names == ["cron", "data", "age", "drift", "call"]
+    assert names == ["cron", "data", "age", "drift", "quality", "call"]
     assert str(state_folder(found)) == "out/watch/digits"
 
 

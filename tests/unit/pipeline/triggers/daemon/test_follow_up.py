@@ -14,10 +14,12 @@ from hilir.pipeline.triggers.daemon.state import State
 
 # Appends the version to a file; ends with the code that the test asks for.
 VERB = """
-import pathlib, sys
+import pathlib, sys, time
 verb, version, here = *sys.argv[2:4], pathlib.Path(sys.argv[4])
 with (here / "released").open("a") as file:
     file.write(f"{verb} {version}\\n")
+while (here / "hold").exists():
+    time.sleep(0.02)
 code = (here / "code").read_text() if (here / "code").exists() else "0"
 if code != "0":
     sys.stderr.write("hilir: a candidate is on trial\\n")
@@ -133,3 +135,16 @@ def test_the_command():
         "--why", "pushed by hilir watch", "--offline",
     ]  # fmt: skip
     assert make_release(load("configs/digits.yaml").config) == []
+
+
+def test_a_verb_that_outlives_the_daemon_is_not_called_twice_at_once(releasing):
+    (releasing.root / "hold").touch()
+    push(releasing, "a", 7)
+    wait_released(releasing, 1)
+    releasing.start()
+    for _ in range(10):
+        releasing.tick(1)
+    assert released(releasing) == ["stage 7"]
+    (releasing.root / "hold").unlink()
+    wait_said(releasing, "stage is done")
+    assert released(releasing) == ["stage 7", "stage 7"]

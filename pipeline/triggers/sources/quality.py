@@ -1,0 +1,67 @@
+"""The trigger of quality: a metric of the served version is below its bound in several windows in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hilir.pipeline.triggers.sources.monitored import (
+    EVERY_SECONDS,
+    Monitored,
+    count_windows,
+    find_monitored,
+    fire_once,
+    list_names,
+)
+from hilir.pipeline.triggers.sources.payload import Observation
+from hilir.serving.monitor.summary import count_below
+
+_KINDS = ("realised", "estimated")
+
+
+class Quality:
+    """Fires once when the served version answers worse; quiet for a time after that, and after a new version."""
+
+    name = "quality"
+
+    def __init__(self, model: Path, monitor: Path, kind: str, windows: int, quiet_hours: float) -> None:
+        """Watches what `hilir monitor run` stores.
+
+        Args:
+            model: the folder of the model's versions.
+            monitor: the folder of the model's monitor.
+            kind: `realised`, `estimated` or `any`.
+            windows: in so many windows in a row.
+            quiet_hours: time after a firing, and after the served version was made, in which there is none.
+        """
+        self._model, self._monitor = model, monitor
+        self._kinds = _KINDS if kind == "any" else (kind,)
+        self._windows, self._quiet = windows, quiet_hours * 3600
+
+    def pause(self, now: datetime) -> float:
+        """Returns the interval in seconds."""
+        del now
+        return EVERY_SECONDS
+
+    def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
+        """Fires for the newest window of the served version if that is the last of enough windows below a bound."""
+        found = find_monitored(self._model, self._monitor)
+        if isinstance(found, str):
+            return Observation((), dict(memory), found)
+        version = found.served.version
+        below = self._below(found)
+        if not below:
+            note = f"version {version} has no metric below its bound in {count_windows(self._windows)}"
+            return Observation((), dict(memory), note)
+        why = f"{list_names(below)} of version {version} below the bound in {count_windows(self._windows)}"
+        last = max(float(memory.get("fired", 0)), found.served.created.timestamp())
+        return fire_once("quality", why, found, memory, now, last + self._quiet)
+
+    def _below(self, found: Monitored) -> list[str]:
+        names = []
+        for kind in self._kinds:
+            streaks = count_below(found.windows, kind)
+            names += [f"{kind} {metric}" for (_, metric), count in sorted(streaks.items()) if count >= self._windows]
+        return names

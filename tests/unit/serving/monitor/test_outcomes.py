@@ -1,0 +1,163 @@
+"""Realised quality: outcomes of a real store joined with the predictions of a real log, whenever they come."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from hilir.serving.monitor.monitor import Monitor
+from hilir.serving.monitor.outcomes import Realised
+from hilir.serving.monitor.store import MonitorStore
+from hilir.serving.monitor.summary import summarize, write_lines
+from hilir.serving.outcomes.backends import open_store
+from hilir.serving.outcomes.records import Outcome
+from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
+
+NOW = 1_800_000_000.0
+
+
+class Loop:
+    def __init__(self, root, **settings):
+        self.root, self.rng, self.number = root, np.random.default_rng(8), 0
+        write_version(root / "models", 1, make_reference(self.rng))
+        self.project = project(root, outcomes=str(root / "outcomes.sqlite"), outcome="y", **settings)
+        self.outcomes = open_store(self.project.settings.outcomes)
+        self.start()
+
+    def start(self):
+        """A new process: all that it knows is the state."""
+        self.store = MonitorStore(self.project.state)
+        self.monitor = Monitor(self.project, self.store, clock=lambda: NOW)
+        self.realised = Realised(self.project, self.store, self.monitor, self.outcomes, clock=lambda: NOW)
+
+    def ask(self, requests=100, rows=10, wrong=0.0):
+        """Requests with scores as on the evaluation data; returns (id, row, label) of each prediction."""
+        made, lines = [], []
+        for _ in range(requests):
+            self.number += 1
+            labels = self.rng.random(rows) < 0.5
+            scores = np.where(labels, self.rng.beta(3, 1, rows), self.rng.beta(1, 3, rows))
+            labels = labels ^ (self.rng.random(rows) < wrong)
+            inputs, _ = draw(self.rng, rows)
+            lines.append(line(inputs, {"p": [[each] for each in scores]}, number=self.number, at=NOW + self.number))
+            made += [(f"id-{self.number}", row, float(label)) for row, label in enumerate(labels)]
+        write_log(self.root, lines)
+        return made
+
+    def tell(self, labels, received=NOW, name="y"):
+        self.outcomes.write(
+            [Outcome(request, row, "", name, "", value, NOW, False, received) for request, row, value in labels]
+        )
+
+    def step(self):
+        self.monitor.step()
+        self.realised.step()
+
+    def quality(self, window=0, kind="realised"):
+        return {m.metric: m for m in self.store.windows()[window].result.quality if m.kind == kind}
+
+
+@pytest.fixture
+def loop(tmp_path):
+    return Loop(tmp_path)
+
+
+def test_outcomes_become_quality_with_interval_and_coverage(loop):
+    labels = loop.ask()
+    loop.step()
+    assert loop.quality() == {}
+    loop.tell(labels[:600])
+    loop.step()
+    accuracy, auc = loop.quality()["accuracy"], loop.quality()["auc"]
+    assert (accuracy.rows, accuracy.coverage) == (600, 0.6)
+    assert accuracy.low < accuracy.value < accuracy.high
+    assert accuracy.high - accuracy.low == pytest.approx(2 * 1.96 * (0.875 * 0.125 / 600) ** 0.5, rel=0.15)
+    assert accuracy.value == pytest.approx(accuracy.reference, abs=0.04)
+    assert auc.value == pytest.approx(auc.reference, abs=0.03)
+    assert not accuracy.is_below
+    loop.tell(labels[600:], NOW + 5)
+    loop.step()
+    assert loop.quality()["accuracy"].coverage == 1.0
+    text = "\n".join(write_lines("m", loop.store.windows(), summarize(loop.store.windows()), "24h"))
+    assert "accuracy       realised  0." in text
+    assert ", outcomes of 100% of the rows" in text
+    assert "accuracy       estimated 0." in text
+
+
+def test_labels_that_change_their_meaning_are_seen_by_realised_quality_alone(loop):
+    loop.tell(loop.ask(wrong=0.3))
+    loop.step()
+    assert loop.quality()["accuracy"].is_below
+    assert not loop.quality(kind="estimated")["accuracy"].is_below
+
+
+def test_outcomes_may_come_before_the_window_is_closed_and_be_corrected(loop):
+    labels = loop.ask(requests=50)
+    loop.step()
+    loop.tell([(request, row, 1 - value) for request, row, value in labels])
+    loop.step()
+    loop.tell(labels, NOW + 1)
+    loop.step()
+    loop.start()
+    loop.tell(loop.ask(requests=50), NOW + 2)
+    loop.step()
+    assert loop.quality()["accuracy"].value > 0.8
+    assert loop.quality()["accuracy"].coverage == 1.0
+
+
+def test_a_process_that_was_killed_before_it_measured_measures_later(loop):
+    loop.tell(loop.ask())
+    loop.monitor.step()
+    labels = [(each.request, each.row, "1") for each in loop.outcomes.read()]
+    loop.store.add_labels(labels, NOW, 0.0)
+    loop.start()
+    loop.step()
+    assert loop.quality()["accuracy"].coverage == 1.0
+
+
+def test_unknown_ids_other_names_and_users_change_nothing(loop):
+    labels = loop.ask()
+    loop.step()
+    loop.tell([("nobody", 0, 1.0), ("id-1", 99, 1.0)])
+    loop.tell(labels, name="clicked")
+    loop.step()
+    assert loop.quality() == {}
+
+
+def test_few_outcomes_are_shown_and_not_judged(loop):
+    labels = loop.ask(wrong=0.5)
+    loop.tell(labels[:100])
+    loop.step()
+    accuracy = loop.quality()["accuracy"]
+    assert (accuracy.rows, accuracy.bound, accuracy.is_below) == (100, None, False)
+
+
+def test_predictions_are_forgotten_after_the_days_that_outcomes_may_take(tmp_path):
+    loop = Loop(tmp_path, outcome_days=1.0)
+    labels = loop.ask()
+    loop.step()
+    loop.realised = Realised(loop.project, loop.store, loop.monitor, loop.outcomes, clock=lambda: NOW + 2 * 86_400)
+    loop.step()
+    loop.tell(labels, time.time())
+    loop.step()
+    assert loop.quality() == {}
+
+
+def test_without_outcomes_no_predictions_are_kept(tmp_path):
+    loop = Loop(tmp_path)
+    loop.project = project(tmp_path)
+    loop.start()
+    loop.ask()
+    loop.monitor.step()
+    assert loop.store.labelled(1) == []
+    assert (tmp_path / "state/m/monitor.sqlite").stat().st_size < 200_000
+
+
+def test_golden_requests_do_not_count(loop):
+    inputs, outputs = draw(loop.rng, 1000)
+    write_log(loop.root, [line(inputs, outputs, request_id="hilir-golden-1")])
+    loop.step()
+    assert loop.store.windows() == []
+    assert loop.store.totals()["golden"] == 1
