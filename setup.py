@@ -44,12 +44,14 @@ setup(
         "numpy>=2,<3",
         "omegaconf>=2.3,<3",
         "orjson>=3.10",
+        "pandas>=2",
         "protobuf>=6.31.1,<7",
         "pyarrow>=18,<19",
         "pydantic>=2.12,<3",
         "pysimdjson>=7",
         "pyyaml>=6",
         "rich>=13",
+        "scikit-learn>=1.5",
         "scipy>=1.14",
         "starlette>=1,<2",
         "tensorboard>=2.20,<3",
@@ -64,8 +66,6 @@ setup(
         "uvloop>=0.21",
     ],
     extras_require={
-        # The example models: scikit-learn brings the handwritten digits.
-        "examples": ["scikit-learn>=1.5"],
         # CUDA libraries for NVIDIA GPUs; the plain install is for CPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "dev": [

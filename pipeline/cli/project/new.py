@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hilir.pipeline.report.terminal import show_controls
+
 if TYPE_CHECKING:
     from hilir.pipeline.project.design import Design
     from hilir.pipeline.project.kinds import Column
@@ -69,22 +71,22 @@ def _describe(design: Design) -> Iterator[str]:
     table, label, baseline = design.table, design.label, design.baseline
     sample = "" if table.rows == len(table.cells) else f" (looked at {len(table.cells):,} of them)"
     yield f"{table.path}: {table.rows:,} rows{sample}, {len(table.cells.columns)} columns"
-    yield f"label {_clean(label.name)}: {label.task}, {label.why}" + (
+    yield f"label {show_controls(label.name)}: {label.task}, {label.why}" + (
         "" if label.task != "regression" else f", mean {design.mean:.4g}, deviation {design.spread:.4g}"
     )
     if label.counts:
-        yield "  " + ", ".join(f"{_clean(each)} {label.counts[each]:,}" for each in label.classes[:12])
+        yield "  " + ", ".join(f"{show_controls(each)} {label.counts[each]:,}" for each in label.classes[:12])
     for old, new_name in sorted(label.spellings.items()):
-        yield f"  '{_clean(old)}' is taken for '{_clean(new_name)}'"
+        yield f"  '{show_controls(old)}' is taken for '{show_controls(new_name)}'"
     if label.missing:
         yield f"  {label.missing:,} rows have no label and are left out"
     yield ""
     yield from _table(design.columns)
     yield ""
     if design.group:
-        yield f"split: rows with the same '{_clean(design.group)}' stay on one side"
+        yield f"split: rows with the same '{show_controls(design.group)}' stay on one side"
     if design.time:
-        yield f"split: the newest third by '{_clean(design.time)}' evaluates"
+        yield f"split: the newest third by '{show_controls(design.time)}' evaluates"
     shown = {"auc": "AUC", "accuracy": "accuracy", "r2": "R²"}[baseline.metric]
     yield (
         f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "
@@ -95,7 +97,7 @@ def _describe(design: Design) -> Iterator[str]:
 
 
 def _table(columns: Sequence[Column]) -> Iterator[str]:
-    width = min(32, max((len(_clean(each.name)) for each in columns), default=0))
+    width = min(32, max((len(show_controls(each.name)) for each in columns), default=0))
     room = max(40, shutil.get_terminal_size((120, 24)).columns)
     yield f"{'column':<{width}}  {'kind':<15} why; how to change it"
     for each in columns:
@@ -103,14 +105,10 @@ def _table(columns: Sequence[Column]) -> Iterator[str]:
         remedy = (
             ""
             if each.is_feature
-            else f"; --keep {_clean(each.name)}"
+            else f"; --keep {show_controls(each.name)}"
             if each.kind not in ("empty", "group", "time")
             else ""
         )
-        line = f"{_clean(each.name)[:width]:<{width}}  {each.kind:<15} {_clean(each.why)}{gaps}{remedy}"
+        line = f"{show_controls(each.name)[:width]:<{width}}  {each.kind:<15} {show_controls(each.why)}{gaps}{remedy}"
         yield line if len(line) <= room else line[: room - 1] + "…"
     yield "(a feature is changed by moving its line in features.py)"
-
-
-def _clean(text: str) -> str:
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
