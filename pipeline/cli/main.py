@@ -18,7 +18,12 @@ COMMANDS = {
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
     "schema": ("hilir.pipeline.cli.run.schema:schema", "Show, compare or write down what is expected of the data."),
-    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
+    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, show one, or compare two."),
+    "report": ("hilir.pipeline.cli.run.report:report", "Write the report of a run as one HTML file."),
+    "dashboard": (
+        "hilir.pipeline.cli.run.dashboard:dashboard",
+        "Show runs, versions, releases and triggers in the browser.",
+    ),
     "tensorboard": ("hilir.pipeline.cli.run.tensorboard:tensorboard", "Look at the training of runs in TensorBoard."),
     "clean": ("hilir.pipeline.cli.run.clean:clean", "Remove old runs, artifacts and versions that nothing needs."),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
@@ -31,6 +36,8 @@ COMMANDS = {
     "predict": ("hilir.serving.cli.predict:predict", "Predict each row of a file with a pushed version."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
+    "outcomes": ("hilir.serving.cli.outcomes:outcomes", "Store what became of predictions."),
+    "monitor": ("hilir.serving.cli.monitor:monitor", "Watch what comes back from traffic: outcomes, drift, quality."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),
@@ -47,7 +54,10 @@ COMMANDS = {
         "hilir.pipeline.cli.vertex.vertex:vertex",
         "Manage the model on Vertex AI: traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.run.watch:watch", "Retrain automatically: on a schedule, new data, age or a call."),
+    "watch": (
+        "hilir.pipeline.cli.run.watch:watch",
+        "Retrain automatically: on a schedule, new data, drift or a call.",
+    ),
 }
 
 

@@ -51,7 +51,7 @@ def _has_package(path: Path) -> bool:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return content["model"]["package"] is not None
+        return content["model"]["package"] not in (None, "???")
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return False
 

@@ -9,11 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.ingested import read_notes
 from hilir.pipeline.report.records import RunRecord
 
 # What `hilir serve` serves without --root.
 _DEFAULT_ROOT = "out/models"
+
+# How many notes about the data are printed at the end of a run.
+_NOTES = 10
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Summary:
 
     `status` is `succeeded`, `not_blessed`, `failed` or `interrupted`; `blessed` is None where no model was evaluated;
     `metrics` and `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing;
-    `plots` is what `components.evaluator.plots` reads.
+    `plots` is what `components.evaluator.plots` reads; `notes` say what the ingest did with the data that its user may
+    not expect.
     """
 
     run_id: str
@@ -40,6 +46,7 @@ class Summary:
     plots: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the object that `--json` prints; the plots are not in it."""
@@ -49,6 +56,7 @@ class Summary:
             "blessed": self.blessed,
             "reasons": self.reasons,
             "warnings": self.warnings,
+            "notes": self.notes,
             "version": self.version,
             "version_path": self.version_path,
             "metrics": self.metrics,
@@ -88,6 +96,7 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
         comparison=evaluated.comparison,
         plots=evaluated.plots,
         warnings=_read_warnings(outputs),
+        notes=read_notes(outputs),
         exports=_read_exports(outputs) if status == "succeeded" else {},
         data=_read_data(run),
         nodes=[
@@ -111,16 +120,13 @@ class _Evaluation:
 def _read_evaluation(uri: str | None) -> _Evaluation:
     if uri is None:
         return _Evaluation()
-    from hilir.components.evaluator.comparison import read_comparison
-    from hilir.components.evaluator.plots import read_plots
-    from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
-
+    found = read_evaluation(uri)
     return _Evaluation(
-        metrics=read_metrics(uri).get("overall", {}),
-        baseline=read_baseline(uri).get("overall", {}),
-        reasons=read_reasons(uri),
-        comparison=asdict(read_comparison(uri)),
-        plots=read_plots(uri),
+        metrics=found["metrics"].get("overall", {}),
+        baseline=found["baseline"].get("overall", {}),
+        reasons=found["reasons"],
+        comparison=found["comparison"],
+        plots=found["plots"],
     )
 
 
@@ -193,6 +199,9 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
     if summary.data:
         yield from write_data(summary.data)
     yield from (f"warning: {warning}" for warning in summary.warnings)
+    yield from (f"note: {note}" for note in summary.notes[:_NOTES])
+    if len(summary.notes) > _NOTES:
+        yield f"note: and {len(summary.notes) - _NOTES} more; type 'hilir runs show {summary.run_id}'"
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)

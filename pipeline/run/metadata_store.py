@@ -17,6 +17,7 @@ _STATES = {
     metadata_store_pb2.Execution.CANCELED: "failed",
     metadata_store_pb2.Execution.RUNNING: "running",
 }
+_MADE = (metadata_store_pb2.Event.OUTPUT,)
 _REMOVED = "removed"
 
 
@@ -69,18 +70,15 @@ class RunStore:
         began = execution.create_time_since_epoch / 1000
         ended = execution.last_update_time_since_epoch / 1000
         state = _STATES.get(execution.last_known_state, "waiting")
-        return StepRecord(node, state, began, ended - began, self._outputs(execution.id))
-
-    def _outputs(self, execution_id: int) -> dict[str, ArtifactRecord]:
-        events = {
-            event.artifact_id: event.path.steps[0].key
-            for event in self._store.get_events_by_execution_ids([execution_id])
-            if event.type == metadata_store_pb2.Event.OUTPUT
+        events = list(self._store.get_events_by_execution_ids([execution.id]))
+        made = {event.artifact_id: event.path.steps[0].key for event in events if event.type in _MADE}
+        got = [event.artifact_id for event in events if event.type not in _MADE]
+        outputs = {
+            made[artifact.id]: ArtifactRecord(artifact.uri, artifact.type, _properties(artifact))
+            for artifact in self._store.get_artifacts_by_id(list(made))
         }
-        return {
-            events[artifact.id]: ArtifactRecord(artifact.uri, artifact.type, _properties(artifact))
-            for artifact in self._store.get_artifacts_by_id(list(events))
-        }
+        inputs = tuple(sorted(artifact.uri for artifact in self._store.get_artifacts_by_id(got)))
+        return StepRecord(node, state, began, ended - began, outputs, inputs)
 
 
 def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, Any]:

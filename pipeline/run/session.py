@@ -18,10 +18,12 @@ from hilir.components.errors import UserCodeError
 from hilir.components.staging import write_file
 from hilir.pipeline.errors import ConfigError, Interrupted, StepFailed
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary, summarize
 from hilir.pipeline.report.views import view
+from hilir.pipeline.run.reporter import Reporter
 
 
 class Execution(Protocol):
@@ -49,14 +51,14 @@ class Session:
         runs: the folder of the runs' folders.
         name: the pipeline's name, with which the run's name begins.
         source: file name and content of what is run, kept in the run's folder.
-        command: what starts it again.
+        subject: model, command that starts it again, and configuration, for the report.
         package: import path of the model package, where it is known.
     """
 
     runs: Path
     name: str
     source: tuple[str, str]
-    command: str
+    subject: Subject
     package: str = ""
 
 
@@ -87,14 +89,18 @@ def run_session(session: Session, execution: Execution, finished: Callable[[Summ
 
 def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, summaries: list[Summary]) -> None:
     board = Board(folder.name, [])
+    reporter = Reporter(session.subject, folder, lambda: execution.record(folder.name) if board.nodes else None)
 
     def finish(status: str, *reasons: str) -> None:
         record = execution.record(folder.name) if board.nodes else None
-        summaries.append(summarize(board, record, status, list(reasons)))
-        write_summary(summaries[-1], folder)
+        summary = summarize(board, record, status, list(reasons))
+        summaries.append(summary)
+        write_summary(summary, folder)
+        reporter.finish(board, summary.status, reasons=summary.reasons)
 
     try:
         board = execution.prepare(folder, screen)
+        reporter.follow(board)
         with view(board, screen):
             execution.run(board, folder)
         finish("succeeded")
@@ -111,7 +117,9 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
     except KeyboardInterrupt:
         step = board.running()
         place = f" in {step}" if step else ""
-        message = f"interrupted{place}; finished steps are kept, '{session.command}' continues where this run stopped"
+        message = (
+            f"interrupted{place}; finished steps are kept, '{session.subject.command}' continues where this run stopped"
+        )
         if step:
             board.finish(step, "failed")
         finish("interrupted", message)

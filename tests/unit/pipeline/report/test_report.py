@@ -5,9 +5,10 @@ import sys
 import pytest
 
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.figures import describe_made
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.summary import Summary, write_lines
-from hilir.pipeline.report.views import LineView, LiveView, describe_made, view
+from hilir.pipeline.report.views import LineView, LiveView, view
 
 
 def test_figures_read_as_text():
@@ -69,6 +70,7 @@ def summary(**changes) -> Summary:
         "blessed": True,
         "reasons": [],
         "warnings": [],
+        "notes": [],
         "version": 2,
         "version_path": "out/models/taxi/2",
         "metrics": {"auc": 0.95},
