@@ -21,7 +21,7 @@ from hilir.pipeline.project.kinds import Column, decide_kinds
 from hilir.pipeline.project.label import Label, find_label
 from hilir.pipeline.project.model_code import write_model
 from hilir.pipeline.project.splits import split_by_time, split_rows
-from hilir.pipeline.project.table import Table, read_table
+from hilir.pipeline.project.table import Marks, Table, read_table
 
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
 
@@ -37,7 +37,7 @@ class Wish:
         task: `binary`, `multiclass`, `regression`, or None.
         time, group: columns that decide about the split, or None.
         keep: columns that are features whatever the rules say.
-        delimiter, decimal: of a CSV file; None to find them out.
+        marks: of a CSV file; None to find them out.
     """
 
     name: str
@@ -47,8 +47,7 @@ class Wish:
     time: str | None = None
     group: str | None = None
     keep: tuple[str, ...] = ()
-    delimiter: str | None = None
-    decimal: str | None = None
+    marks: Marks | None = None
 
 
 def design_project(wish: Wish) -> Design:
@@ -59,7 +58,7 @@ def design_project(wish: Wish) -> Design:
     """
     package = _check_name(wish.name)
     texts.refuse_pattern(wish.data.name)
-    table = read_table(wish.data, wish.delimiter, wish.decimal)
+    table = read_table(wish.data, wish.marks)
     cells = table.cells
     for option, names in (("--time", [wish.time]), ("--group", [wish.group]), ("--keep", wish.keep)):
         for name in names:
@@ -67,13 +66,13 @@ def design_project(wish: Wish) -> Design:
                 raise ConfigError(
                     f"{option} {name}: there is no such column; the columns are {', '.join(cells.columns)}"
                 )
-    label = find_label(cells, wish.label, table.decimal, wish.task)
+    label = find_label(cells, wish.label, wish.task)
     labelled = int(label.values.notna().sum())
     if labelled < _LEAST_ROWS:
         raise ConfigError(f"{wish.data}: {labelled} rows have a label; at least {_LEAST_ROWS} are needed to learn from")
-    columns = decide_kinds(cells, table.decimal, skip=[wish.label], keep=wish.keep)
+    columns = decide_kinds(cells, skip=[wish.label], keep=wish.keep)
     columns = _set_roles(columns, wish)
-    leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label, table.decimal)
+    leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label)
     columns = [replace(each, kind="leak", why=leaks[each.name]) if each.name in leaks else each for each in columns]
     if not any(each.is_feature for each in columns):
         raise ConfigError(
@@ -83,7 +82,7 @@ def design_project(wish: Wish) -> Design:
         )
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
     evaluation, salt = _split(table, label, columns, wish.time, group if wish.time is None else None)
-    baseline = find_baseline(cells, columns, label, evaluation, table.decimal)
+    baseline = find_baseline(cells, columns, label, evaluation)
     numbers = label.values[~evaluation].astype(float) if label.task == "regression" else None
     return Design(
         wish.name,
@@ -138,11 +137,10 @@ def _split(
     """
     if time is not None:
         form = next(each.format for each in columns if each.name == time)
-        return split_by_time(table.cells[time], form, table.decimal), ""
-    by = [group] if group is not None else []
+        return split_by_time(table, time, form), ""
     for number in range(_SALTS):
         salt = str(number) if number else ""
-        evaluation = split_rows(table.cells, by=by, salt=salt)
+        evaluation = split_rows(table, by=group, salt=salt)
         sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
         if label.task == "regression" or all(
             side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--delimiter", metavar="CHARACTER", help="Separates the cells of CSV; by default found out.")
 @click.option("--decimal", metavar="CHARACTER", help="Decimal mark of CSV; by default found out.")
+@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example latin-1; by default UTF-8.")
 @click.option("--example", type=click.Choice(["taxi", "digits"]), help="Copy an example instead.")
 def new(
     name: str | None,
@@ -43,6 +44,7 @@ def new(
     keep: tuple[str, ...],
     delimiter: str | None,
     decimal: str | None,
+    encoding: str | None,
     example: str | None,
 ) -> None:
     """Make a project from a file of rows: a model package, a configuration, a bound.
@@ -58,10 +60,12 @@ def new(
     if name is None or data is None or label is None:
         raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
     from hilir.pipeline.project.create import Wish, design_project, write_project
+    from hilir.pipeline.project.table import Marks
     from hilir.pipeline.report.output_capture import reserved
 
     with reserved():
-        design = design_project(Wish(name, data, label, task, time, group, keep, delimiter, decimal))
+        marks = Marks(delimiter, decimal, None, encoding)
+        design = design_project(Wish(name, data, label, task, time, group, keep, marks))
     click.echo("\n".join(_describe(design)))
     written = write_project(design, Path())
     click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run")
