@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hilir.pipeline.project.kinds import decide_kinds, parse_dates, parse_numbers
+from hilir.pipeline.project.kinds import decide_kinds, parse_dates
 
 RANDOM = np.random.default_rng(1)
 ROWS = 1000
