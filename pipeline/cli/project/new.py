@@ -59,6 +59,7 @@ def new(
         return
     if name is None or data is None or label is None:
         raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
+    from hilir.pipeline.config.project import find_configs
     from hilir.pipeline.project.create import Wish, design_project, write_project
     from hilir.pipeline.project.table import Marks
     from hilir.pipeline.report.output_capture import reserved
@@ -68,7 +69,8 @@ def new(
         design = design_project(Wish(name, data, label, task, time, group, keep, marks))
     click.echo("\n".join(_describe(design)))
     written = write_project(design, Path())
-    click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run")
+    config = "" if len(find_configs()) == 1 else f" {name}.yaml"
+    click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run{config}")
 
 
 def _describe(design: Design) -> Iterator[str]:
