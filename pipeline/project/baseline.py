@@ -25,7 +25,8 @@ class Baseline:
         metric: `auc`, `accuracy` or `r2`.
         linear, trees: the value of each.
         error: standard error of the better one, by 500 bootstrap draws of the rows.
-        bound: better one - max(0.02, 2 errors).
+        bound: better one - max(0.02, 2 errors), and not below chance.
+        chance: what a model reaches that knows nothing.
         spread: standard deviation of the label in the evaluation split, for `r2`.
     """
 
@@ -33,6 +34,7 @@ class Baseline:
     linear: float
     trees: float
     error: float
+    chance: float
     spread: float = 0.0
 
     @property
@@ -48,7 +50,12 @@ class Baseline:
     @property
     def bound(self) -> float:
         """What the network has to reach."""
-        return self.best - self.margin
+        return max(self.best - self.margin, self.chance)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether neither model is better than chance by more than the error."""
+        return self.best - 2 * self.error <= self.chance
 
     @property
     def rmse(self) -> float:
@@ -147,7 +154,10 @@ def find_baseline(cells: pd.DataFrame, columns: Sequence[Column], label: Label, 
     truth = target[test]
     linear, trees = (_measure(metric, truth, each) for each in predictions)
     best = predictions[0] if linear >= trees else predictions[1]
-    return Baseline(metric, linear, trees, _bootstrap(metric, truth, best), float(np.std(truth)))
+    chance = {"auc": 0.5, "r2": 0.0}.get(metric) or 0.0
+    if metric == "accuracy":
+        chance = float(np.bincount(truth).max() / len(truth))
+    return Baseline(metric, linear, trees, _bootstrap(metric, truth, best), chance, float(np.std(truth)))
 
 
 def _matrices(cells: pd.DataFrame, columns: Sequence[Column], train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,34 +151,40 @@ def _split(
     )
 
 
-def write_project(design: Design, folder: Path) -> list[str]:
-    """Writes the files into a folder and returns their names; the configuration comes last.
+def write_project(design: Design, folder: Path) -> tuple[list[str], list[str]]:
+    """Writes the files into a folder, the configuration last.
+
+    Returns:
+        The names of the files, and of those that any project may have and that were there already: they stay.
 
     Raises:
-        ConfigError: one of them exists and is different; nothing was written.
+        ConfigError: one of the others exists and is different; nothing was written.
     """
+    general = {
+        "Dockerfile": make_dockerfile(),
+        ".github/workflows/hilir.yaml": texts.write_workflow(design),
+        "README.md": texts.write_readme(design),
+    }
+    kept = [name for name, text in general.items() if _differs(folder / name, text)]
     files = {
         f"{design.package}/__init__.py": f'"""Predicts {design.label_text} from {design.file_name}."""\n',
         f"{design.package}/features.py": write_features(design),
         f"{design.package}/preprocessing.py": write_preprocessing(design),
         f"{design.package}/model.py": write_model(design),
         f"{design.package}/schema.pbtxt": texts.write_schema(design),
-        "Dockerfile": make_dockerfile(),
-        ".github/workflows/hilir.yaml": texts.write_workflow(design),
-        "README.md": texts.write_readme(design),
+        **{name: text for name, text in general.items() if name not in kept},
         f"{design.name}.yaml": texts.write_config(design),
     }
-    there = [name for name, text in files.items() if (folder / name).exists() and _read(folder / name) != text]
+    there = [name for name, text in files.items() if _differs(folder / name, text)]
     if there:
         raise ConfigError(
-            f"{', '.join(there)}: there already, and different; type this in an empty folder, or remove them"
+            f"{', '.join(there)}: there already, and different; remove them, or type this in another folder"
         )
     for name, text in files.items():
         os.makedirs((folder / name).parent, exist_ok=True)
         write_file(folder / name, text)
-    sys.stdout.flush()
-    return list(files)
+    return list(files), kept
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text)

@@ -23,7 +23,7 @@ _TRUE_FALSE = (
 )
 _NUMERIC = 0.95
 _CONSTANT, _LEAST_CONSTANT_ROWS = 0.995, 400
-_ID_NAME = re.compile(r"(^|[_\s-])(id|uuid|guid|key|rowid|index|nr|no)$|^(id|uuid|guid)[_\s-]|[a-z]ID$|[a-z]Id$")
+_ID_NAME = re.compile(r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|no)$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$")
 _ID_SHAPE = re.compile(
     r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Z]{26}"
 )

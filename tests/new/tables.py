@@ -33,7 +33,7 @@ PACKAGES = {
     "penguins": Case("species"),
     "cars": Case("Miles_per_Gallon", {"Name": "id"}),
     "gbsg2": Case("cens"),
-    "rossi": Case("arrest", {"week": "leak"}),
+    "rossi": Case("arrest"),
     "fair": Case("affairs"),
     "anes96": Case("vote"),
     "diamonds": Case("price"),

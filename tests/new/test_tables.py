@@ -44,7 +44,7 @@ def test_table(name, project, request):
     design = design_project(Wish(f"{name.replace('_', '-')}-table", Path(path.name), case.label, **case.options))
     found = {column.name: column.kind for column in design.columns if not column.is_feature}
     assert found == dict(case.kinds)
-    written = write_project(design, project)
+    written, _ = write_project(design, project)
     code = [
         line for file in written if file.endswith((".py", f"{design.name}.yaml")) for line in _lines(project / file)
     ]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hilir.pipeline.project.design import Design
     from hilir.pipeline.project.kinds import Column
 
+_DOUBLED = 0.3
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -68,9 +70,12 @@ def new(
         marks = Marks(delimiter, decimal, None, encoding)
         design = design_project(Wish(name, data, label, task, time, group, keep, marks))
     click.echo("\n".join(_describe(design)))
-    written = write_project(design, Path())
+    written, kept = write_project(design, Path())
     config = "" if len(find_configs()) == 1 else f" {name}.yaml"
-    click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run{config}")
+    click.echo(f"\nwrote {', '.join(written)}")
+    if kept:
+        click.echo(f"left as they are: {', '.join(kept)}")
+    click.echo(f"next: hilir run{config}")
 
 
 def _describe(design: Design) -> Iterator[str]:
@@ -98,6 +103,14 @@ def _describe(design: Design) -> Iterator[str]:
         f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "
         f"bound {baseline.bound:.3f} = best - {baseline.margin:.3f}"
     )
+    if baseline.is_weak:
+        yield f"  warning: neither is better than chance ({baseline.chance:.3f}): the columns may not tell the label"
+    doubled = int(table.cells.duplicated().sum()) / len(table.cells)
+    if doubled > _DOUBLED:
+        yield (
+            f"  warning: {doubled:.0%} of the rows are repetitions of others; equal rows are on one side of the split, "
+            "so that the rows that evaluate are of other kinds than those that train"
+        )
     if baseline.trees > baseline.linear + baseline.margin:
         yield "  trees are far ahead of the linear model: compare the network with them when it has run"
 

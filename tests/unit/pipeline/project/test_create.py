@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.project.baseline import Baseline
 from hilir.pipeline.project.create import Wish, design_project, write_project
 
 
@@ -47,6 +48,12 @@ def test_the_bound_is_below_the_better_baseline_by_two_errors(iris):
     assert baseline.best == max(baseline.linear, baseline.trees) > 0.9
     assert baseline.margin == max(0.02, 2 * baseline.error)
     assert baseline.bound == pytest.approx(baseline.best - baseline.margin)
+    assert not baseline.is_weak
+
+
+def test_the_bound_is_never_below_chance():
+    baseline = Baseline("auc", 0.3, 0.45, 0.02, 0.5)
+    assert (baseline.bound, baseline.is_weak) == (0.5, True)
 
 
 def test_rows_of_a_group_are_on_one_side(iris):
@@ -72,12 +79,15 @@ def test_the_newest_rows_evaluate(iris):
 
 def test_the_files_are_written_once_and_never_over_others(iris, tmp_path):
     found = design(iris)
-    written = write_project(found, tmp_path)
-    assert written[-1] == "irises.yaml"
+    written, kept = write_project(found, tmp_path)
+    assert (written[-1], kept) == ("irises.yaml", [])
     assert (tmp_path / "Dockerfile").read_text().count("\n") == 3
-    assert write_project(found, tmp_path) == written
+    assert write_project(found, tmp_path) == (written, [])
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(ConfigError, match=r"README\.md: there already, and different"):
+    assert write_project(found, tmp_path) == ([name for name in written if name != "README.md"], ["README.md"])
+    assert (tmp_path / "README.md").read_text() == "mine"
+    (tmp_path / "irises/model.py").write_text("mine")
+    with pytest.raises(ConfigError, match=r"irises/model\.py: there already, and different"):
         write_project(found, tmp_path)
 
 
