@@ -70,7 +70,7 @@ def _read(path: Path, marks: Marks) -> Table:
     from hilir.components.example_gen.readers.files import form_of
     from hilir.components.example_gen.settings import CsvSettings, ReadSettings
 
-    form = form_of(str(path), "auto")
+    form: Any = form_of(str(path), "auto")
     if form not in _FORMS:
         raise ConfigError(f"--data {path}: is a file of {form}; give CSV, Parquet, Feather or JSON Lines")
     csv: dict[str, Any] = {}

@@ -46,7 +46,7 @@ CASES = {
     "id": ("row", np.arange(ROWS)),
     "id of codes": ("customer", [f"C{n:05d}" for n in RANDOM.permutation(ROWS)]),
     "id by name": ("order_id", RANDOM.permutation(np.arange(0, 100 * ROWS, 100))),
-    "id of a name in capitals, some of them twice": ("ID", RANDOM.permutation(np.arange(0, 100 * ROWS, 100)) // 250),
+    "id of a name in capitals, some of them twice": ("ID", RANDOM.permutation(np.arange(0, 100 * ROWS, 100)) // 150),
     "group": ("patient_id", RANDOM.integers(0, 100, ROWS)),
     "constant": ("x", ["same"] * ROWS),
     "constant almost": ("x", [7] * (ROWS - 2) + [8, 9]),
