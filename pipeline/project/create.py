@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,9 +146,12 @@ def _split(
             side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes
         ):
             return evaluation, salt
+    way = f"no split by the {table.cells[group].nunique():,} values of '{group}'" if group else "no split"
+    remedy = (
+        f"leave out --group, or type --keep {shlex.quote(group)}" if group else "merge rare classes, or get more rows"
+    )
     raise ConfigError(
-        f"{table.path}: no split gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows for evaluation; "
-        "merge rare classes, or get more rows"
+        f"{table.path}: {way} gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows on both sides; {remedy}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -124,7 +125,7 @@ def _table(columns: Sequence[Column]) -> Iterator[str]:
         remedy = (
             ""
             if each.is_feature
-            else f"; --keep {show_controls(each.name)}"
+            else f"; --keep {shlex.quote(show_controls(each.name))}"
             if each.kind not in ("empty", "group", "time")
             else ""
         )
