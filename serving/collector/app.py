@@ -55,8 +55,8 @@ def make_app(store: OutcomeStore, tokens: Tokens | None) -> Starlette:
     def readyz(_: Request) -> Response:
         try:
             store.ping()
-        except StoreFailed as error:
-            return PlainTextResponse(f"{error}\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        except StoreFailed:
+            return PlainTextResponse("the database does not answer\n", HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ready\n")
 
     unknown = {HTTPStatus.NOT_FOUND: _refuse_path, HTTPStatus.METHOD_NOT_ALLOWED: _refuse_path}

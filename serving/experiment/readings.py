@@ -131,22 +131,22 @@ def _read_mean(arms: Sequence[Values], planned: int, alpha: float) -> Reading:
     covariates = [arm.other for arm in arms if arm.other is not None]
     adjusted = estimates.adjust(plain, covariates) if covariates else plain
     stable, candidate = (estimates.sum_values(value) for value in adjusted)
-    found = estimates.compare_means(stable, candidate)
+    found = estimates.compare_means(stable, candidate, careful=True)
     enough = min(stable.n, candidate.n) >= LEAST_USERS
     means = [float(value.mean()) if value.size else 0.0 for value in adjusted]
     return _from_estimate(means[0], means[1], found, enough, planned, alpha)
 
 
 def _read_ratio(arms: Sequence[Values], planned: int, alpha: float) -> Reading:
-    sums = [estimates.sum_ratio(arm.value, arm.other) for arm in arms if arm.other is not None]
-    stable, candidate = (arm.m / arm.d if arm.d else 0.0 for arm in sums)
-    enough = min(arm.n for arm in sums) >= LEAST_USERS and all(arm.d > 0 for arm in sums)
-    found = (
-        estimates.compare_ratios(*sums)
-        if enough
-        else estimates.Estimate(candidate - stable, math.inf, sums[0].n + sums[1].n)
+    stable, candidate = (
+        estimates.sum_ratio(arm.value, np.zeros_like(arm.value) if arm.other is None else arm.other) for arm in arms
     )
-    return _from_estimate(stable, candidate, found, enough, planned, alpha)
+    levels = [arm.m / arm.d if arm.d else 0.0 for arm in (stable, candidate)]
+    enough = min(stable.n, candidate.n) >= LEAST_USERS and min(stable.d, candidate.d) > 0
+    found = estimates.Estimate(levels[1] - levels[0], math.inf, stable.n + candidate.n)
+    if enough:
+        found = estimates.compare_ratios(stable, candidate, careful=True)
+    return _from_estimate(levels[0], levels[1], found, enough, planned, alpha)
 
 
 def _read_quantile(arms: Sequence[Values], q: float, sizes: tuple[float, float], alpha: float) -> Reading:

@@ -29,6 +29,7 @@ def start(state: State, experiment: Experiment) -> State:
             f"type 'hilir release stage {experiment.candidate}'"
         )
     require_approved(state, experiment.candidate)
+    require_approved(state, experiment.candidate)
     split = {STABLE: 100 - experiment.percent, CANDIDATE: experiment.percent}
     return _change(state, split=split, shadow=0.0, experiments=(*state.experiments, experiment))
 
@@ -45,6 +46,7 @@ def require_free(state: State) -> None:
             f"{state.model}: there is no stable version to compare with; "
             "type 'hilir release stage VERSION', then 'hilir release promote'"
         )
+    require_no_rollout(state)
     if state.experiment is None and state.percent > 0:
         raise ReleaseRefused(
             f"{state.model}: version {state.candidate} is on trial with {state.percent:g} % of the traffic; "

@@ -20,16 +20,17 @@ _CONNECT_SECONDS = 10
 _TLS = {"disable": False, "require": True, "verify-full": True}
 
 
-def open_store(place: str, replicas: int = 1) -> OutcomeStore:
-    """Opens the outcomes at a path or a URL; they are made if they are not there.
+def open_store(place: str, replicas: int = 1, *, new: bool = True) -> OutcomeStore:
+    """Opens the outcomes at a path or a URL.
 
     Args:
         place: a file, or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; `?sslmode=require` or `verify-full` for
             TLS, `?host=FOLDER` for a UNIX socket. PGPASSWORD gives a password that the URL does not have.
         replicas: how many servers write to them.
+        new: make the file if it is not there; a reader does not.
 
     Raises:
-        ServingConfigError: this is no place for outcomes, or not one for so many servers.
+        ServingConfigError: this is no place for outcomes, or not one for so many servers; or there is no such file.
         StoreFailed: the database does not answer, or is none.
     """
     parts = urlsplit(place)
@@ -42,6 +43,8 @@ def open_store(place: str, replicas: int = 1) -> OutcomeStore:
             f"{place}: {replicas} replicas cannot share a SQLite file, and each would have a part of the outcomes; "
             "give a database to all of them, like postgresql://user@host:5432/database"
         )
+    if not new and not Path(place).is_file():
+        raise ServingConfigError(f"{place}: there are no outcomes; name their place with --outcomes")
     return OutcomeStore(_sqlite(Path(place)))
 
 

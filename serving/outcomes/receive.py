@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 
 from hilir.serving.outcomes.records import OutcomeRefused, parse_batch
 from hilir.serving.outcomes.store import OutcomeStore, StoreFailed
 
+logger = logging.getLogger(__name__)
 PATH = "/v1/outcomes"
 MAX_BYTES = 8 << 20
 
@@ -27,7 +29,9 @@ def receive(store: OutcomeStore, body: bytes, clock: Callable[[], float] = time.
     except OutcomeRefused as error:
         return 400, _error(str(error))
     except StoreFailed as error:
-        return 503, _error(str(error))
+        # Where the database is concerns nobody who sends outcomes.
+        logger.warning("a batch of outcomes was not stored: %s", error)
+        return 503, _error("outcomes cannot be stored at the moment; send the batch again later")
     answer = {
         "accepted": len(batch), "new": written.new, "replaced": written.replaced, "unchanged": written.unchanged
     }  # fmt: skip

@@ -176,6 +176,8 @@ def _from_row(row: Sequence[Any]) -> Outcome:
 
 
 def _describe(error: Exception) -> str:
-    """PostgreSQL's errors are fields by letter; M is the message."""
+    """PostgreSQL's errors are fields by letter, M is the message; why there is no connection is their cause."""
+    if isinstance(error.__cause__, OSError):
+        return str(error.__cause__.strerror or error.__cause__)
     first = error.args[0] if error.args else ""
     return str(first.get("M", first)) if isinstance(first, dict) else str(error)

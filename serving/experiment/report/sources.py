@@ -9,11 +9,12 @@ from pathlib import Path
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.experiment.analysis import Analysis, analyse
-from hilir.serving.experiment.metrics import parse_metrics
+from hilir.serving.experiment.metrics import LOGGED, parse_metrics
 from hilir.serving.experiment.users import find_users
 from hilir.serving.gateway.files import read_gateway
 from hilir.serving.outcomes.access_log import read_access_logs
 from hilir.serving.outcomes.backends import open_store
+from hilir.serving.outcomes.records import Outcome
 from hilir.serving.outcomes.request_log import read_rows
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.state import State
@@ -62,18 +63,27 @@ def analyse_experiment(
         StoreFailed: the outcomes cannot be read.
     """
     experiment = choose_experiment(store.read(model), name)
-    now = clock()
+    # Whoever's window was still open at the end has got stable since then, whatever their arm was.
+    now = min(clock(), _seconds(experiment.ended)) if experiment.ended else clock()
     log = read_access_logs(access_logs or find_access_log(store), model)
     metrics = parse_metrics(experiment.metrics + experiment.guardrails)
-    names = sorted({source for metric in metrics for source in metric.sources})
-    opened = open_store(outcomes)
-    try:
-        found = opened.read(names)
-    finally:
-        opened.close()
+    names = sorted({source for metric in metrics for source in metric.sources} - set(LOGGED))
+    found = _read_outcomes(outcomes, names) if names else []
     rows = read_rows(request_logs, model) if request_logs else None
     users = find_users(experiment, log.requests, found, names, rows, log.repeated, log.torn)
-    return analyse(experiment, users, datetime.fromisoformat(experiment.started).timestamp(), now)
+    return analyse(experiment, users, _seconds(experiment.started), now)
+
+
+def _seconds(time_of: str) -> float:
+    return datetime.fromisoformat(time_of).timestamp()
+
+
+def _read_outcomes(place: str, names: Sequence[str]) -> list[Outcome]:
+    store = open_store(place, new=False)
+    try:
+        return store.read(names)
+    finally:
+        store.close()
 
 
 def find_access_log(store: Store) -> list[str]:

@@ -93,9 +93,19 @@ def may_decide(stable: Arm, candidate: Arm, least: int = 5) -> bool:
     return all(min(arm.total, arm.n - arm.total) >= least for arm in (stable, candidate))
 
 
-def compare_means(stable: Arm, candidate: Arm) -> Estimate:
-    """Returns the difference of two means."""
+def compare_means(stable: Arm, candidate: Arm, careful: bool = False) -> Estimate:
+    """Returns the difference of two means.
+
+    Args:
+        stable, candidate: the arms.
+        careful: take the error with the variance of all users together where that is larger. In a small arm of skewed
+            values (what people spend) mean and variance are too small together, and with separate variances up to one
+            in seven experiments at 90/10 finds a difference that is not there.
+    """
     square = stable.variance / max(stable.n, 1) + candidate.variance / max(candidate.n, 1)
+    if careful and stable.n and candidate.n:
+        both = Arm(stable.n + candidate.n, stable.total + candidate.total, stable.squares + candidate.squares)
+        square = max(square, both.variance * (1 / stable.n + 1 / candidate.n))
     return Estimate(candidate.mean - stable.mean, math.sqrt(square), stable.n + candidate.n)
 
 
@@ -118,10 +128,18 @@ def compare_relative(
     return Estimate((b - a) / a, math.sqrt(square), n)
 
 
-def compare_ratios(stable: RatioArm, candidate: RatioArm) -> Estimate:
-    """Returns the difference of two ratios of sums by the delta method: requests of one user are correlated."""
+def compare_ratios(stable: RatioArm, candidate: RatioArm, careful: bool = False) -> Estimate:
+    """Returns the difference of two ratios of sums by the delta method: requests of one user are correlated.
+
+    Args:
+        stable, candidate: the arms.
+        careful: as for `compare_means`.
+    """
     (a, var_a), (b, var_b) = ratio_moments(stable), ratio_moments(candidate)
     square = var_a / max(stable.n, 1) + var_b / max(candidate.n, 1)
+    if careful and stable.n and candidate.n:
+        both = RatioArm(**{name: getattr(stable, name) + getattr(candidate, name) for name in vars(stable)})
+        square = max(square, ratio_moments(both)[1] * (1 / stable.n + 1 / candidate.n))
     return Estimate(b - a, math.sqrt(max(square, 0.0)), stable.n + candidate.n)
 
 

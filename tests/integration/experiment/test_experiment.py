@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from hilir.serving.outcomes.backends import open_store
 from hilir.serving.releases.split import choose_label, hash_key
 from tests.integration.experiment.traffic import experiment, send_users
 
@@ -34,10 +35,11 @@ def read_report(place, model, outcomes, *words, users):
 )
 def test_the_report_gives_the_right_decision(place, model, outcomes, tmp_path, rates, status):
     experiment(place, "start", "colour", "--candidate", 2, *METRICS, *QUICK, model=model)
-    send_users(place, model, range(400), rates)
+    # Before the users: where the log has those, it has these.
     for _ in range(20):
         place.ask(model)  # without a key
         place.ask(model, path="/labels/candidate", X_User_Key="by-label")  # chosen by the caller
+    send_users(place, model, range(400), rates)
     found = read_report(place, model, outcomes, users=400)
     assert found["conclusion"]["status"] == status, found["conclusion"]
     assert sum(found["users"].values()) == 400
@@ -125,6 +127,9 @@ def test_a_report_without_its_sources_names_what_is_missing(place, model, tmp_pa
     text = experiment(place, "report", "size", model=model, code=3)
     assert "there is no experiment size; there are: colour" in text
     outcomes = ("--outcomes", tmp_path / "outcomes.sqlite")
+    assert "outcomes.sqlite: there are no outcomes" in experiment(place, "report", *outcomes, model=model, code=3)
+    assert list(tmp_path.iterdir()) == []
+    open_store(str(tmp_path / "outcomes.sqlite")).close()
     text = experiment(place, "report", *outcomes, "--access-log", tmp_path / "none", model=model, code=3)
     assert "there is no such access log" in text
     text = experiment(place, "report", *outcomes, model=model)

@@ -64,6 +64,23 @@ def test_health_and_readiness(url):
         assert answer.json()["error"] == "there are POST /v1/outcomes, GET /healthz and GET /readyz"
 
 
+def test_while_the_database_fails_the_answer_is_503_without_its_place(url, store, tmp_path):
+    place = tmp_path / "outcomes.sqlite"
+    store.close()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    place.mkdir()
+    answer = send(url, BATCH)
+    assert (answer.status_code, answer.json()) == (
+        503, {"error": "outcomes cannot be stored at the moment; send the batch again later"}
+    )  # fmt: skip
+    assert requests.get(f"{url}/readyz", timeout=10).status_code == 503
+    assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
+    place.rmdir()
+    open_store(str(place)).close()
+    assert send(url, BATCH).json()["new"] == 2
+
+
 def test_an_address_needs_host_and_port():
     assert parse_listen("[::1]:8600") == ("::1", 8600)
     for listen in ("8600", "host:", "host:x", "host:99999"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from hilir.serving.experiment.statistics.boundaries import best_rho
+from hilir.serving.experiment.readings import LEAST_USERS
+from hilir.serving.experiment.statistics.boundaries import best_rho, look
+from hilir.serving.experiment.statistics.estimates import Arm, compare_means
 
 
 def stopped_by(
@@ -40,3 +43,25 @@ def stopped_by(
         decided = enough & (log_e >= -math.log(alpha)) & np.isinf(stopped)
         stopped[decided] = total
     return stopped
+
+
+def find_difference_of_means(
+    stable: Callable[[int], np.ndarray], candidate: Callable[[int], np.ndarray], arms: np.ndarray, planned: int,
+    every: int = 100,
+) -> bool:  # fmt: skip
+    """Returns whether an experiment finds a difference at any look.
+
+    Args:
+        stable, candidate: draw so many values.
+        arms: of the users, whether it is the candidate's.
+        planned, every: as above.
+    """
+    sums = np.zeros([2, 3])
+    for first in range(0, arms.size, every):
+        new = int(arms[first : first + every].sum())
+        for arm, values in enumerate((stable(every - new), candidate(new))):
+            sums[arm] += (values.size, values.sum(), (values**2).sum())
+        found = compare_means(*(Arm(*each) for each in sums), careful=True)
+        if sums[:, 0].min() >= LEAST_USERS and look(found.value, found.error, found.n, planned).p < 0.05:
+            return True
+    return False

@@ -5,6 +5,7 @@ from hilir.serving.experiment.transitions import require_free, start, stop
 from hilir.serving.gateway.routes import release_metadata
 from hilir.serving.release import transitions as t
 from hilir.serving.releases.experiments import Experiment
+from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import State
 
 WHEN = "2026-01-01T00:00:00+00:00"
@@ -65,6 +66,10 @@ def test_stop_abort_and_rollback_end_it(verb):
 def test_an_experiment_is_refused_during_a_canary_and_without_its_versions():
     with pytest.raises(ReleaseRefused, match="version 2 is on trial with 10 % of the traffic"):
         start(t.canary(two_versions(), 2, 10), experiment())
+    with pytest.raises(ReleaseRefused, match="version 2 is rolled out at the moment"):
+        start(t.follow(two_versions(), Rollout(version=2, steps=(5, 50), hold_seconds=60)), experiment())
+    with pytest.raises(ReleaseRefused, match="version 2 needs the approval of somebody who did not stage it"):
+        start(t.require_approval(two_versions(), "required"), experiment())
     with pytest.raises(ReleaseRefused, match="version 3 is not the candidate; type 'hilir release stage 3'"):
         start(two_versions(), experiment(candidate=3))
     with pytest.raises(ReleaseRefused, match="there is no stable version to compare with"):
