@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-gpu test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-new test-slow test-gpu test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,10 @@ test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS=
 
 test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian's Chromium
 	@$(PY) -m pytest tests/browser -m browser $(ARGS)
+
+test-new: setup ## hilir new on tables of packages and generated ones, each with five salts; ARGS="-k iris"
+	@scripts/setup.sh tables
+	@$(PY) -m pytest tests/new -m slow -s $(ARGS)
 
 test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)

@@ -50,6 +50,7 @@ setup(
         "numpy>=2,<3",
         "omegaconf>=2.3,<3",
         "orjson>=3.10",
+        "pandas>=2",
         "pg8000>=1.31,<2",
         "protobuf>=6.31.1,<7",
         "pyarrow>=18,<19",
@@ -57,6 +58,7 @@ setup(
         "pysimdjson>=7",
         "pyyaml>=6",
         "rich>=13",
+        "scikit-learn>=1.5",
         "scipy>=1.14",
         "starlette>=1,<2",
         "tensorboard>=2.20,<3",
@@ -71,8 +73,6 @@ setup(
         "uvloop>=0.21",
     ],
     extras_require={
-        # The example models: scikit-learn brings the handwritten digits.
-        "examples": ["scikit-learn>=1.5"],
         # CUDA libraries for NVIDIA GPUs; the plain install is for CPUs.
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "dev": [

@@ -10,10 +10,11 @@ compile() {
 compile requirements/tools.in --output-file requirements/tools.txt
 compile requirements/tfjs.in --overrides requirements/tfjs-overrides.txt --excludes requirements/tfjs-excludes.txt \
   --output-file requirements/tfjs.txt
+compile requirements/tables.in --output-file requirements/tables.txt
 compile requirements/edge.in --output-file requirements/edge.txt
-compile setup.py --extra examples --overrides requirements/overrides.txt --output-file requirements/runtime.txt
-compile setup.py requirements/image-cpu.in --extra examples --overrides requirements/overrides.txt \
+compile setup.py --overrides requirements/overrides.txt --output-file requirements/runtime.txt
+compile setup.py requirements/image-cpu.in --overrides requirements/overrides.txt \
   --overrides requirements/image-cpu-overrides.txt --constraint requirements/runtime.txt --output-file requirements/image-cpu.txt
-compile setup.py --extra examples --extra gpu --overrides requirements/overrides.txt \
+compile setup.py --extra gpu --overrides requirements/overrides.txt \
   --constraint requirements/runtime.txt --output-file requirements/image-gpu.txt
-compile setup.py --extra examples --extra dev --overrides requirements/overrides.txt --constraint requirements/runtime.txt --output-file requirements/dev.txt
+compile setup.py --extra dev --overrides requirements/overrides.txt --constraint requirements/runtime.txt --output-file requirements/dev.txt

@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports in the browser."),
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
-    "predict": ("hilir.serving.cli.predict:predict", "Predict each row of a file with a pushed version."),
+    "predict": ("hilir.pipeline.cli.export.predict:predict", "Predict each row of a file with a pushed version."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
     "outcomes": ("hilir.serving.cli.outcomes:outcomes", "Store what became of predictions."),

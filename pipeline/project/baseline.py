@@ -25,7 +25,8 @@ class Baseline:
         metric: `auc`, `accuracy` or `r2`.
         linear, trees: the value of each.
         error: standard error of the better one, by 500 bootstrap draws of the rows.
-        bound: better one - max(0.02, 2 errors).
+        bound: better one - max(0.02, 2 errors), and not below chance.
+        chance: what a model reaches that knows nothing.
         spread: standard deviation of the label in the evaluation split, for `r2`.
     """
 
@@ -33,6 +34,7 @@ class Baseline:
     linear: float
     trees: float
     error: float
+    chance: float
     spread: float = 0.0
 
     @property
@@ -48,7 +50,12 @@ class Baseline:
     @property
     def bound(self) -> float:
         """What the network has to reach."""
-        return self.best - self.margin
+        return max(self.best - self.margin, self.chance)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether neither model is better than chance by more than the error."""
+        return self.best - 2 * self.error <= self.chance
 
     @property
     def rmse(self) -> float:
@@ -56,7 +63,7 @@ class Baseline:
         return float(self.spread * np.sqrt(max(0.0, 1 - self.bound)))
 
 
-def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label, decimal: str) -> dict[str, str]:
+def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label) -> dict[str, str]:
     """Returns the columns that know the label, each with the reason.
 
     A tree of depth 5 on one column alone, or on whether it has a value, in 5-fold cross-validation reaches an AUC of
@@ -70,7 +77,7 @@ def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label, dec
         if not column.is_feature or column.kind == "text":
             continue
         texts = cells[column.name].iloc[rows]
-        for what, values in (("it", _as_codes(texts, column, decimal)), ("whether it has a value", is_null(texts))):
+        for what, values in (("it", _as_codes(texts, column)), ("whether it has a value", is_null(texts))):
             matrix = np.asarray(values, float).reshape(-1, 1)
             if len(np.unique(matrix[~np.isnan(matrix)])) < 2:
                 continue
@@ -82,10 +89,10 @@ def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label, dec
     return found
 
 
-def _as_codes(texts: pd.Series, column: Column, decimal: str) -> np.ndarray:
+def _as_codes(texts: pd.Series, column: Column) -> np.ndarray:
     found: np.ndarray
     if column.kind in ("number", "log number") or (column.is_int and column.kind == "category"):
-        found = parse_numbers(texts.where(~is_null(texts), None), decimal).fillna(-1e9).to_numpy(float)
+        found = parse_numbers(texts.where(~is_null(texts), None)).fillna(-1e9).to_numpy(float)
     else:
         # A tree of depth 5 tells apart as many groups of neighbours as it needs, whatever their order.
         found = pd.factorize(texts.fillna("").astype(str), sort=True)[0].astype(float)
@@ -121,9 +128,7 @@ def _area(codes: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(codes, scores, multi_class="ovr"))
 
 
-def find_baseline(
-    cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray, decimal: str
-) -> Baseline:
+def find_baseline(cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray) -> Baseline:
     """Returns what a linear model and boosted trees reach on the rows of the evaluation split.
 
     Args:
@@ -131,7 +136,6 @@ def find_baseline(
         columns: those that are features are used.
         label: what is predicted.
         evaluation: which rows are for evaluation, [rows] bool.
-        decimal: the decimal mark.
     """
     there = label.values.notna().to_numpy()
     train, test = np.flatnonzero(there & ~evaluation), np.flatnonzero(there & evaluation)
@@ -142,7 +146,7 @@ def find_baseline(
     else:
         target = pd.Categorical(label.values, categories=list(label.classes)).codes
         metric = "auc" if label.task == "binary" else "accuracy"
-    wide, narrow = _matrices(cells, columns, train, decimal)
+    wide, narrow = _matrices(cells, columns, train)
     predictions = [
         _predict(_linear(label.task), wide[train], target[train], wide[test], label.task),
         _predict(_trees(label.task, len(train)), narrow[train], target[train], narrow[test], label.task),
@@ -150,19 +154,20 @@ def find_baseline(
     truth = target[test]
     linear, trees = (_measure(metric, truth, each) for each in predictions)
     best = predictions[0] if linear >= trees else predictions[1]
-    return Baseline(metric, linear, trees, _bootstrap(metric, truth, best), float(np.std(truth)))
+    chance = {"auc": 0.5, "r2": 0.0}.get(metric) or 0.0
+    if metric == "accuracy":
+        chance = float(np.bincount(truth).max() / len(truth))
+    return Baseline(metric, linear, trees, _bootstrap(metric, truth, best), chance, float(np.std(truth)))
 
 
-def _matrices(
-    cells: pd.DataFrame, columns: Sequence[Column], train: np.ndarray, decimal: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _matrices(cells: pd.DataFrame, columns: Sequence[Column], train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the features for a linear model, scaled and one-hot, and for trees."""
     wide: list[np.ndarray] = []
     narrow: list[np.ndarray] = []
     for column in columns:
         if not column.is_feature:
             continue
-        for values, is_code in _expand(cells[column.name], column, decimal):
+        for values, is_code in _expand(cells[column.name], column):
             narrow.append(values)
             if is_code:
                 codes, counts = np.unique(values[train], return_counts=True)
@@ -180,9 +185,9 @@ def _matrices(
     return np.stack(stack, axis=1).astype(np.float32), np.stack(narrow or [np.zeros(rows)], axis=1)
 
 
-def _expand(texts: pd.Series, column: Column, decimal: str) -> Iterator[tuple[np.ndarray, bool]]:
+def _expand(texts: pd.Series, column: Column) -> Iterator[tuple[np.ndarray, bool]]:
     if column.kind in ("number", "log number"):
-        numbers = parse_numbers(texts.where(~is_null(texts), None), decimal).to_numpy()
+        numbers = parse_numbers(texts.where(~is_null(texts), None)).to_numpy()
         yield (np.log1p(np.maximum(numbers, 0)) if column.kind == "log number" else numbers), False
     elif column.kind == "date":
         times = parse_dates(texts, column.format)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from hilir.pipeline.project.kinds import Column, decide_kinds
 from hilir.pipeline.project.label import Label, find_label
 from hilir.pipeline.project.model_code import write_model
 from hilir.pipeline.project.splits import split_by_time, split_rows
-from hilir.pipeline.project.table import Table, read_table
+from hilir.pipeline.project.table import Marks, Table, read_table
 
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
 
@@ -37,7 +37,7 @@ class Wish:
         task: `binary`, `multiclass`, `regression`, or None.
         time, group: columns that decide about the split, or None.
         keep: columns that are features whatever the rules say.
-        delimiter, decimal: of a CSV file; None to find them out.
+        marks: of a CSV file; None to find them out.
     """
 
     name: str
@@ -47,8 +47,7 @@ class Wish:
     time: str | None = None
     group: str | None = None
     keep: tuple[str, ...] = ()
-    delimiter: str | None = None
-    decimal: str | None = None
+    marks: Marks | None = None
 
 
 def design_project(wish: Wish) -> Design:
@@ -59,7 +58,7 @@ def design_project(wish: Wish) -> Design:
     """
     package = _check_name(wish.name)
     texts.refuse_pattern(wish.data.name)
-    table = read_table(wish.data, wish.delimiter, wish.decimal)
+    table = read_table(wish.data, wish.marks)
     cells = table.cells
     for option, names in (("--time", [wish.time]), ("--group", [wish.group]), ("--keep", wish.keep)):
         for name in names:
@@ -67,13 +66,13 @@ def design_project(wish: Wish) -> Design:
                 raise ConfigError(
                     f"{option} {name}: there is no such column; the columns are {', '.join(cells.columns)}"
                 )
-    label = find_label(cells, wish.label, table.decimal, wish.task)
+    label = find_label(cells, wish.label, wish.task)
     labelled = int(label.values.notna().sum())
     if labelled < _LEAST_ROWS:
         raise ConfigError(f"{wish.data}: {labelled} rows have a label; at least {_LEAST_ROWS} are needed to learn from")
-    columns = decide_kinds(cells, table.decimal, skip=[wish.label], keep=wish.keep)
+    columns = decide_kinds(cells, skip=[wish.label], keep=wish.keep)
     columns = _set_roles(columns, wish)
-    leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label, table.decimal)
+    leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label)
     columns = [replace(each, kind="leak", why=leaks[each.name]) if each.name in leaks else each for each in columns]
     if not any(each.is_feature for each in columns):
         raise ConfigError(
@@ -83,7 +82,7 @@ def design_project(wish: Wish) -> Design:
         )
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
     evaluation, salt = _split(table, label, columns, wish.time, group if wish.time is None else None)
-    baseline = find_baseline(cells, columns, label, evaluation, table.decimal)
+    baseline = find_baseline(cells, columns, label, evaluation)
     numbers = label.values[~evaluation].astype(float) if label.task == "regression" else None
     return Design(
         wish.name,
@@ -138,50 +137,58 @@ def _split(
     """
     if time is not None:
         form = next(each.format for each in columns if each.name == time)
-        return split_by_time(table.cells[time], form, table.decimal), ""
-    by = [group] if group is not None else []
+        return split_by_time(table, time, form), ""
     for number in range(_SALTS):
         salt = str(number) if number else ""
-        evaluation = split_rows(table.cells, by=by, salt=salt)
+        evaluation = split_rows(table, by=group, salt=salt)
         sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
         if label.task == "regression" or all(
             side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes
         ):
             return evaluation, salt
+    way = f"no split by the {table.cells[group].nunique():,} values of '{group}'" if group else "no split"
+    remedy = (
+        f"leave out --group, or type --keep {shlex.quote(group)}" if group else "merge rare classes, or get more rows"
+    )
     raise ConfigError(
-        f"{table.path}: no split gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows for evaluation; "
-        "merge rare classes, or get more rows"
+        f"{table.path}: {way} gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows on both sides; {remedy}"
     )
 
 
-def write_project(design: Design, folder: Path) -> list[str]:
-    """Writes the files into a folder and returns their names; the configuration comes last.
+def write_project(design: Design, folder: Path) -> tuple[list[str], list[str]]:
+    """Writes the files into a folder, the configuration last.
+
+    Returns:
+        The names of the files, and of those that any project may have and that were there already: they stay.
 
     Raises:
-        ConfigError: one of them exists and is different; nothing was written.
+        ConfigError: one of the others exists and is different; nothing was written.
     """
+    general = {
+        "Dockerfile": make_dockerfile(),
+        ".github/workflows/hilir.yaml": texts.write_workflow(design),
+        "README.md": texts.write_readme(design),
+    }
+    kept = [name for name, text in general.items() if _differs(folder / name, text)]
     files = {
         f"{design.package}/__init__.py": f'"""Predicts {design.label_text} from {design.file_name}."""\n',
         f"{design.package}/features.py": write_features(design),
         f"{design.package}/preprocessing.py": write_preprocessing(design),
         f"{design.package}/model.py": write_model(design),
         f"{design.package}/schema.pbtxt": texts.write_schema(design),
-        "Dockerfile": make_dockerfile(),
-        ".github/workflows/hilir.yaml": texts.write_workflow(design),
-        "README.md": texts.write_readme(design),
+        **{name: text for name, text in general.items() if name not in kept},
         f"{design.name}.yaml": texts.write_config(design),
     }
-    there = [name for name, text in files.items() if (folder / name).exists() and _read(folder / name) != text]
+    there = [name for name, text in files.items() if _differs(folder / name, text)]
     if there:
         raise ConfigError(
-            f"{', '.join(there)}: there already, and different; type this in an empty folder, or remove them"
+            f"{', '.join(there)}: there already, and different; remove them, or type this in another folder"
         )
     for name, text in files.items():
         os.makedirs((folder / name).parent, exist_ok=True)
         write_file(folder / name, text)
-    sys.stdout.flush()
-    return list(files)
+    return list(files), kept
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and not (path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text)

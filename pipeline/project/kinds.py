@@ -23,7 +23,7 @@ _TRUE_FALSE = (
 )
 _NUMERIC = 0.95
 _CONSTANT, _LEAST_CONSTANT_ROWS = 0.995, 400
-_ID_NAME = re.compile(r"(^|[_\s-])(id|uuid|guid|key|rowid|index|nr|no)$|^(id|uuid|guid)[_\s-]|[a-z]ID$|[a-z]Id$")
+_ID_NAME = re.compile(r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|no)$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$")
 _ID_SHAPE = re.compile(
     r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Z]{26}"
 )
@@ -82,14 +82,11 @@ class Column:
         return self.kind in FEATURES
 
 
-def decide_kinds(
-    cells: pd.DataFrame, decimal: str, skip: Collection[str] = (), keep: Collection[str] = ()
-) -> list[Column]:
+def decide_kinds(cells: pd.DataFrame, skip: Collection[str] = (), keep: Collection[str] = ()) -> list[Column]:
     """Returns what each column is, in their order.
 
     Args:
         cells: strings by column, None for empty cells.
-        decimal: the decimal mark.
         skip: columns that are something else already.
         keep: columns that are never left out as ids, constants or duplicates.
     """
@@ -98,7 +95,7 @@ def decide_kinds(
     for name in cells.columns:
         if name in skip:
             continue
-        column = _decide(str(name), cells[name], decimal, kept=name in keep)
+        column = _decide(str(name), cells[name], kept=name in keep)
         content = pd.util.hash_pandas_object(cells[name].fillna(""), index=False).to_numpy()
         mark = (len(content), content.tobytes().hex()[:64] + str(int(content.sum())))
         if column.is_feature and mark in seen and name not in keep:
@@ -108,12 +105,10 @@ def decide_kinds(
     return found
 
 
-def parse_numbers(cells: pd.Series, decimal: str = ".") -> pd.Series:
+def parse_numbers(cells: pd.Series) -> pd.Series:
     """Returns the numbers of a column as floats; NaN where a cell is none."""
     texts = cells.astype(object).where(cells.notna(), None)
     stripped = texts.map(lambda text: text.strip() if isinstance(text, str) else text)
-    if decimal == ",":
-        stripped = stripped.map(lambda text: text.replace(".", "").replace(",", ".") if isinstance(text, str) else text)
     return pd.to_numeric(stripped, errors="coerce").astype(float)
 
 
@@ -135,7 +130,7 @@ def is_null(cells: pd.Series) -> pd.Series:
     return cells.isna() | cells.map(lambda text: isinstance(text, str) and text.strip().lower() in ("", *NULLS))
 
 
-def _decide(name: str, cells: pd.Series, decimal: str, *, kept: bool) -> Column:
+def _decide(name: str, cells: pd.Series, *, kept: bool) -> Column:
     blank = cells.map(lambda text: text is None or not str(text).strip())
     empty = cells.isna() | blank
     rows, present = len(cells), cells[~empty].astype(str).str.strip()
@@ -151,19 +146,19 @@ def _decide(name: str, cells: pd.Series, decimal: str, *, kept: bool) -> Column:
     elif max(share, missing) > _CONSTANT and rows >= _LEAST_CONSTANT_ROWS:
         most = "no value" if missing > share else f"'{_cut(counts.index[0])}'"
         constant = f"{max(share, missing):.1%} of the rows have {most}"
-    column = _decide_values(name, cells, present, decimal, missing, distinct, kept=kept or bool(constant))
+    column = _decide_values(name, cells, present, missing, distinct, kept=kept or bool(constant))
     return replace(column, kind="constant", why=constant) if constant and not kept else column
 
 
 def _decide_values(
-    name: str, cells: pd.Series, present: pd.Series, decimal: str, missing: float, distinct: int, *, kept: bool
+    name: str, cells: pd.Series, present: pd.Series, missing: float, distinct: int, *, kept: bool
 ) -> Column:
     lower = set(present.str.lower().unique()[:3])
     if distinct <= 2 and any(lower <= pair for pair in _TRUE_FALSE):
         return Column(name, "category", f"two values: {', '.join(sorted(present.unique()))}", missing, distinct)
     given = present[~present.str.lower().isin(NULLS)]
     spelled = tuple(sorted(set(present[present.str.lower().isin(NULLS)].unique())))
-    numbers = parse_numbers(given, decimal)
+    numbers = parse_numbers(given)
     if len(given) and numbers.notna().all():
         lacking = missing + (len(present) - len(given)) / max(1, len(cells))
         column = _decide_numbers(name, numbers, lacking, spelled, kept=kept)

@@ -51,13 +51,12 @@ class Label:
         return self.counts[self.classes[1]] / sum(self.counts.values())
 
 
-def find_label(cells: pd.DataFrame, name: str, decimal: str, task: str | None = None) -> Label:
+def find_label(cells: pd.DataFrame, name: str, task: str | None = None) -> Label:
     """Returns the label of a table.
 
     Args:
         cells: strings by column.
         name: the column.
-        decimal: the decimal mark.
         task: one of `TASKS`, or None to decide by the values.
 
     Raises:
@@ -70,7 +69,7 @@ def find_label(cells: pd.DataFrame, name: str, decimal: str, task: str | None = 
     given = cells[name]
     # A class may be called none or unknown; only a number has spellings of a missing value.
     blank = given.isna() | given.map(lambda text: text is None or not str(text).strip())
-    numbers = parse_numbers(given.where(~is_null(given), None), decimal)
+    numbers = parse_numbers(given.where(~is_null(given), None))
     are_numbers = bool(numbers[~is_null(given)].notna().all() and numbers.notna().any())
     if not (~blank).any():
         raise ConfigError(f"--label {name}: no row has a value; choose another column")

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hilir.pipeline.project.kinds import parse_dates, parse_numbers
+from hilir.pipeline.project.table import Table
 
-_SEPARATOR = "\x1f"
-_BOUNDS = (2, 3)
-EVAL_SHARE = 1 / 3
+EVAL_SHARE = 0.33
+"""Fraction of the rows that evaluate in a split by time."""
 
 
-def split_rows(cells: pd.DataFrame, *, by: Sequence[str] = (), salt: str = "") -> np.ndarray:
-    """Returns which rows evaluate, [rows] bool: a third, by the hash of their content or of the columns `by`."""
-    from hilir.components.example_gen.splits import split_of
+def split_rows(table: Table, *, by: str | None = None, salt: str = "") -> np.ndarray:
+    """Returns which rows evaluate, [rows] bool: a third, by the hash of their content or of the column `by`."""
+    from hilir.components.example_gen.readers.batch import Rows
+    from hilir.components.example_gen.settings import ReadSettings, SplitSettings
+    from hilir.components.example_gen.splits import assign
 
-    names = list(by) or sorted(cells.columns)
-    columns = [cells[name].fillna("").astype(str) for name in names]
-    mark = f"{salt}{_SEPARATOR}" if salt else ""
-    keys = (mark + _SEPARATOR.join(row) for row in zip(*columns, strict=True))
-    chosen: np.ndarray = np.fromiter((split_of(key.encode(), _BOUNDS) == 1 for key in keys), bool, len(cells))
+    split: dict[str, Any] = {"by": [by] if by is not None else [], "salt": salt}
+    rows = Rows(table.batch, np.arange(table.batch.num_rows))
+    chosen: np.ndarray = assign(rows, ReadSettings(split=SplitSettings(**split)), None) == 1
     return chosen
 
 
-def split_by_time(cells: pd.Series, form: str, decimal: str) -> np.ndarray:
-    """Returns which rows are for evaluation: the newest third of them."""
-    times = parse_dates(cells, form).astype("int64") if form else parse_numbers(cells, decimal)
+def split_by_time(table: Table, name: str, form: str) -> np.ndarray:
+    """Returns which rows evaluate: the newest third of them by a column."""
+    cells = table.cells[name]
+    times = parse_dates(cells, form).astype("int64") if form else parse_numbers(cells)
     order = np.argsort(np.asarray(times), kind="stable")
     chosen: np.ndarray = np.zeros(len(cells), bool)
     chosen[order[round(len(cells) * (1 - EVAL_SHARE)) :]] = True

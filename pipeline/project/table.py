@@ -1,27 +1,34 @@
-"""Reads a sample of a file of rows, every cell as text: CSV, Parquet or JSON Lines."""
+"""Reads a sample of a file of rows, as the ingest will read it, every cell as text."""
 
 from __future__ import annotations
 
 import csv as python_csv
-import gzip
-import json
-import unicodedata
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from hilir.components.errors import IngestError
 from hilir.pipeline.errors import ConfigError
 
 MOST_ROWS = 100_000
 _DELIMITERS = (",", ";", "\t", "|")
-_START = 1 << 20
-_FORMS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_START, _BLOCK = 1 << 20, 64 << 20
+_FORMS = ("csv", "parquet", "feather", "jsonl")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a CSV file is written with; None: to be found out."""
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,80 +37,112 @@ class Table:
 
     Attributes:
         path: the file.
-        form: `csv`, `parquet` or `jsonl`.
-        cells: the columns by name as strings, None where a cell is empty; one row per sampled row.
-        rows: number of rows of the file, estimated where not all were read.
-        delimiter, decimal: of a CSV file.
-        raw_names: the names in the file by the stripped ones, where they differ.
+        cells: the columns by name as strings, None where a cell is empty; numbers with '.' and without thousands marks.
+        rows: number of rows of the file.
+        batch: the same sample as the ingest has it, which decides on the split.
+        csv: the keys of `data.csv` that the file needs.
+        dates: the columns that are dates or times by their type.
     """
 
     path: Path
-    form: str
     cells: pd.DataFrame
     rows: int
-    delimiter: str = ","
-    decimal: str = "."
-    raw_names: dict[str, str] = field(default_factory=dict)
+    batch: pa.RecordBatch
+    csv: dict[str, Any]
+    dates: tuple[str, ...] = ()
 
 
-def read_table(path: Path, delimiter: str | None = None, decimal: str | None = None) -> Table:
+def read_table(path: Path, marks: Marks | None = None) -> Table:
     """Returns the rows of a file, at most `MOST_ROWS`, spread over it.
 
-    Args:
-        path: its name says the form.
-        delimiter, decimal: of a CSV file; None to find them out.
-
     Raises:
-        ConfigError: the file is not there, or not what its name says.
+        ConfigError: the file is not there, not what its name says, or has a row that cannot be read.
     """
-    form = _find_form(path)
     if not path.is_file():
         raise ConfigError(f"--data: there is no file '{path}'; give a file with a header and rows")
-    if form == "parquet":
-        frame, rows = _read_parquet(path)
-    elif form == "jsonl":
-        frame, rows = _read_json_lines(path)
-    else:
-        start = _read_start(path)
-        delimiter = delimiter or _find_delimiter(start, path)
-        frame, rows = _read_csv(path, delimiter)
-    if not len(frame):
-        raise ConfigError(f"{path}: has no rows; give a file with data")
-    raw_names = _clean_names(path, frame)
-    mark = (decimal or _find_decimal(frame)) if form == "csv" else "."
-    return Table(path, form, frame, rows, delimiter or ",", mark, raw_names)
-
-
-def _find_form(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    form = _FORMS.get(suffixes[-1]) if suffixes else None
-    if form is None:
-        raise ConfigError(f"--data {path}: the name has to end in .csv, .parquet or .jsonl; rename or convert the file")
-    return form
-
-
-def _open(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _read_start(path: Path) -> str:
-    with _open(path) as file:
-        data: bytes = file.read(_START)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:1000]:
-        raise ConfigError(f"{path}: is UTF-16, not UTF-8; convert it: iconv -f utf-16 -t utf-8 '{path}' > utf8.csv")
     try:
-        # The last character may be cut.
-        return data.decode("utf-8-sig") if len(data) < _START else data.decode("utf-8-sig", "ignore")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            f"{path}: line {line:,} has the byte 0x{data[error.start]:02x}, which is not UTF-8; "
-            f"convert it: iconv -f latin1 -t utf-8 '{path}' > utf8.csv"
-        ) from None
+        return _read(path, marks or Marks())
+    except IngestError as error:
+        raise ConfigError(str(error)) from None
 
 
-def _find_delimiter(start: str, path: Path) -> str:
-    lines = start.splitlines()[:50]
+def _read(path: Path, marks: Marks) -> Table:
+    from hilir.components.example_gen.readers.files import form_of
+    from hilir.components.example_gen.settings import CsvSettings, ReadSettings
+
+    form: Any = form_of(str(path), "auto")
+    if form not in _FORMS:
+        raise ConfigError(f"--data {path}: is a file of {form}; give CSV, Parquet, Feather or JSON Lines")
+    csv: dict[str, Any] = {}
+    if form == "csv":
+        csv = {"encoding": marks.encoding} if marks.encoding else {}
+        delimiter = marks.delimiter or _find_delimiter(path, marks.encoding or "auto")
+        csv |= {} if delimiter == "," else {"delimiter": delimiter}
+    batch, rows = _sample(path, ReadSettings(format=form, csv=CsvSettings(**csv)))
+    if not rows:
+        raise ConfigError(f"{path}: has no rows; give a file with data")
+    dates = tuple(field.name for field in batch.schema if pa.types.is_temporal(field.type))
+    cells = pd.DataFrame({name: _texts(batch.column(name)) for name in batch.schema.names}, dtype=object)
+    if form == "csv":
+        csv |= _normalize(cells, marks)
+    return Table(path, cells, rows, batch, csv, dates)
+
+
+def _sample(path: Path, settings: Any) -> tuple[pa.RecordBatch, int]:
+    """Returns rows spread over the file, and how many there are in all."""
+    from hilir.components.example_gen.readers.files import list_pieces, read_piece
+
+    pieces, _ = list_pieces(str(path), settings, _BLOCK)
+    kept: list[pa.RecordBatch] = []
+    stride, rows = 1, 0
+    for piece in pieces:
+        for part in read_piece(piece, settings):
+            if part.bad:
+                bad = part.bad[0]
+                raise ConfigError(f"{path}: row {bad.row + 1:,} {bad.fault}")
+            chosen = pa.array(range(-rows % stride, part.table.num_rows, stride), pa.int64())
+            kept.append(part.table.take(chosen))
+            rows += part.table.num_rows
+            if sum(each.num_rows for each in kept) > 2 * MOST_ROWS:
+                kept, stride = [_join(kept, 2)], 2 * stride
+    if not kept:
+        return pa.RecordBatch.from_pydict({}), 0
+    total = sum(each.num_rows for each in kept)
+    return _join(kept, -(-total // MOST_ROWS)), rows
+
+
+def _join(batches: list[pa.RecordBatch], stride: int) -> pa.RecordBatch:
+    table = pa.concat_tables([pa.Table.from_batches([each]) for each in batches], promote_options="permissive")
+    taken = table.take(pa.array(range(0, table.num_rows, max(1, stride)), pa.int64())).combine_chunks()
+    found = taken.to_batches()
+    return found[0] if found else pa.RecordBatch.from_pylist([], taken.schema)
+
+
+def _texts(values: Any) -> list[str | None]:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_floating(values.type):
+        # With a point, so that they are not taken for whole numbers.
+        return [None if value is None or value != value else repr(float(value)) for value in values.to_pylist()]
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+        return [None if value is None else str(value) for value in values.to_pylist()]
+    texts: list[str | None] = values.cast(pa.string()).to_pylist()
+    return texts
+
+
+def _find_delimiter(path: Path, encoding: str) -> str:
+    if ".tsv" in path.name.lower():
+        return "\t"
+    from hilir.components.example_gen.readers.text import find_encoding, open_bytes
+
+    codec = find_encoding(str(path), encoding)
+    with open_bytes(str(path), codec) as stream:
+        start = stream.read(_START)
+    lines = start.decode("utf-8-sig" if codec.startswith("utf") else codec, "replace").splitlines()[:50]
     if not lines or not lines[0].strip():
         raise ConfigError(f"{path}: the file is empty, or its first line is; give a file with a header and rows")
 
@@ -116,117 +155,38 @@ def _find_delimiter(start: str, path: Path) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _read_csv(path: Path, delimiter: str) -> tuple[pd.DataFrame, int]:
-    try:
-        with _open(path) as file:
-            first = file.readline().decode("utf-8-sig")
-        names = next(python_csv.reader([first], delimiter=delimiter))
-        _refuse_names(path, names)
-        parts, kept, stride, rows = [], 0, 1, 0
-        for part in pd.read_csv(
-            path,
-            sep=delimiter,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8-sig",
-            chunksize=MOST_ROWS,
-            compression="infer",
-        ):
-            parts.append(part.iloc[(-rows) % stride :: stride])
-            rows += len(part)
-            kept += len(parts[-1])
-            if kept > 2 * MOST_ROWS:
-                parts, stride = [pd.concat(parts).iloc[::2]], stride * 2
-                kept = len(parts[0])
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8; convert it: iconv -f latin1 -t utf-8 '{path}' > utf8.csv") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, python_csv.Error, OSError, EOFError) as error:
-        raise ConfigError(f"{path}: cannot be read as CSV with the delimiter '{delimiter}': {error}") from None
-    return _thin(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()), rows
+def _normalize(cells: pd.DataFrame, marks: Marks) -> dict[str, str]:
+    """Writes numbers with '.' and without thousands marks, in place; returns the marks that the file has."""
+    decimal = marks.decimal or ("," if any(map(_has_decimal_commas, map(cells.__getitem__, cells))) else ".")
+    other = "," if decimal == "." else "."
+    thousands = marks.thousands
+    if thousands is None and any(_is_written(cells[name], other, decimal, need=other) for name in cells):
+        thousands = other
+    if decimal == "." and thousands is None:
+        return {}
+    for name in cells:
+        if _is_written(cells[name], thousands or "", decimal):
+            cells[name] = [
+                text if text is None else text.replace(thousands or "", "").replace(decimal, ".")
+                for text in cells[name]
+            ]
+    return ({"decimal": decimal} if decimal != "." else {}) | ({"thousands": thousands} if thousands else {})
 
 
-def _thin(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.iloc[:: max(1, -(-len(frame) // MOST_ROWS))].reset_index(drop=True)
-    return frame.astype(object).where(frame.notna(), None)
+def _has_decimal_commas(cells: pd.Series) -> bool:
+    if not _is_written(cells, ".", ",", need=","):
+        return False
+    # 1,004 and 2,500 are more likely numbers of thousands.
+    commas = cells.dropna().head(2000)[lambda texts: texts.str.contains(",")]
+    return not bool(commas.str.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*").all())
 
 
-def _refuse_names(path: Path, names: Sequence[str]) -> None:
-    stripped = [name.strip() for name in names]
-    doubled = sorted({name for name in stripped if stripped.count(name) > 1 and name})
-    if doubled:
-        raise ConfigError(f"{path}: the header names '{doubled[0]}' more than once; rename the columns")
-    if "" in stripped:
-        raise ConfigError(f"{path}: column {stripped.index('') + 1} has no name in the header; name it")
-
-
-def _read_parquet(path: Path) -> tuple[pd.DataFrame, int]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        _refuse_names(path, file.schema_arrow.names)
-        stride = max(1, file.metadata.num_rows // MOST_ROWS)
-        parts = [
-            batch.to_pandas(integer_object_nulls=True).iloc[::stride]
-            for batch in file.iter_batches(batch_size=stride * 4096)
-        ]
-    except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{path}: is not a Parquet file that can be read: {error}") from None
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return _as_texts(frame), file.metadata.num_rows
-
-
-def _read_json_lines(path: Path) -> tuple[pd.DataFrame, int]:
-    with _open(path) as file:
-        rows = list(islice(_read_objects(path, file), MOST_ROWS))
-    frame = pd.DataFrame(rows, dtype=object)
-    _refuse_names(path, list(frame.columns))
-    return _as_texts(frame), len(rows)
-
-
-def _read_objects(path: Path, lines: Any) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line) if line.strip() else None
-        except ValueError as error:
-            raise ConfigError(f"{path}: line {number:,} is not JSON ({error}); correct it") from None
-        if row is not None and not isinstance(row, dict):
-            raise ConfigError(f"{path}: line {number:,} is not a JSON object; write one object per row")
-        if row:
-            yield row
-
-
-def _as_texts(frame: pd.DataFrame) -> pd.DataFrame:
-    return (
-        frame.apply(lambda column: pd.Series([_as_text(value) for value in column], dtype=object))
-        if len(frame)
-        else frame
-    )
-
-
-def _as_text(value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NaT:
-        return None
-    if isinstance(value, np.ndarray | list | dict):
-        return json.dumps(value, default=str)
-    return str(value)
-
-
-def _clean_names(path: Path, frame: pd.DataFrame) -> dict[str, str]:
-    """Strips the names in place; returns the names in the file by those that changed."""
-    clean = [unicodedata.normalize("NFC", str(name).strip()) for name in frame.columns]
-    _refuse_names(path, clean)
-    changed = {new: str(old) for new, old in zip(clean, frame.columns, strict=True) if new != old}
-    frame.columns = pd.Index(clean)
-    return changed
-
-
-def _find_decimal(frame: pd.DataFrame) -> str:
-    """Returns `,` where a column has nothing but numbers with a decimal comma."""
-    for name in frame.columns:
-        cells = frame[name].dropna().astype(str).str.strip().head(1000)
-        if len(cells) and cells.str.fullmatch(r"[+-]?\d+(,\d+)?").all() and cells.str.contains(",").mean() > 0.2:
-            return ","
-    return "."
+def _is_written(cells: pd.Series, thousands: str, decimal: str, need: str = "") -> bool:
+    """Says whether all cells are numbers with these marks, and one in five has the mark that is needed."""
+    present = cells.dropna().head(2000).map(str.strip)
+    present = present[present != ""]
+    if not len(present) or (need and present.str.contains(need, regex=False).mean() < 0.2):
+        return False
+    group = rf"(\d{{1,3}}({re.escape(thousands)}\d{{3}})+|\d+)" if thousands else r"\d+"
+    number = rf"[+-]?{group}({re.escape(decimal)}\d+)?"
+    return bool(present.str.fullmatch(number).mean() >= 0.95)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.project.design import Design
+from hilir.pipeline.project.splits import EVAL_SHARE
 
 _RARE = 0.1
 _SLICES, _LEAST_SLICE_ROWS, _MOST_SLICES = 2, 200, 6
@@ -48,20 +49,14 @@ def _folder(path: Path) -> str:
 
 def _reading(design: Design) -> Iterator[str]:
     table = design.table
-    if table.form != "csv":
-        yield f"  format: {table.form}"
-    options = {}
-    if table.delimiter != ",":
-        options["delimiter"] = table.delimiter
-    if table.decimal != ".":
-        options["decimal"] = table.decimal
-    if options:
-        yield f"  csv: {{{', '.join(f'{name}: {_string(mark)}' for name, mark in options.items())}}}"
-    if table.raw_names:
-        pairs = ", ".join(f"{_string(old)}: {_string(new)}" for new, old in table.raw_names.items())
-        yield f"  rename: {{{pairs}}}"
+    if table.csv:
+        yield f"  csv: {{{', '.join(f'{name}: {_string(mark)}' for name, mark in table.csv.items())}}}"
+    strings = dict.fromkeys(table.dates, "string")
+    if strings:
+        yield f"  columns: {json.dumps(strings, ensure_ascii=False)}  # dates as text: 2024-12-31 23:59:59"
     if design.time is not None:
-        yield f"  split: {{time: {{column: {_string(design.time)}, eval_share: 0.33}}}}  # the newest rows evaluate"
+        yield "  # The newest rows evaluate."
+        yield f"  split: {{time: {{column: {_string(design.time)}, eval_share: {EVAL_SHARE}}}}}"
     elif design.group is not None:
         yield f"  split: {{by: [{_string(design.group)}]}}  # rows of one group stay on one side"
     elif design.salt:

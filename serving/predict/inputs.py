@@ -89,6 +89,9 @@ def _flat(array: Any, name: str, dtype: int) -> np.ndarray:
         return _strings(array, name)
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int64())
+    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+        # Microseconds since 1970, as the ingest makes them.
+        array = array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(pa.int64())
     is_float = dtype in (dtypes.FLOAT, dtypes.DOUBLE, dtypes.HALF)
     numbers = _cast(array, pa.float64() if is_float else pa.int64(), name, dtype)
     numbers = pc.fill_null(numbers, MISSING_NUMBER if is_float else MISSING_INT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as python_csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from hilir.serving.errors import PredictError
+from hilir.serving.predict.dialect import Dialect
 
 ROWS = 4096
 """Largest number of rows in a piece."""
 _CSV_BLOCK = 4 << 20
 _SUFFIXES = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".jsonl": "jsonl",
@@ -64,12 +66,12 @@ def find_form(path: Path) -> str:
     return form
 
 
-def open_source(path: Path, delimiter: str = ",") -> Source:
+def open_source(path: Path, dialect: Dialect) -> Source:
     """Opens a file of rows.
 
     Args:
         path: the file; its name says its form.
-        delimiter: what separates the cells of a CSV file.
+        dialect: of a CSV file.
 
     Raises:
         PredictError: it is not there, or cannot be read as what its name says.
@@ -80,7 +82,7 @@ def open_source(path: Path, delimiter: str = ",") -> Source:
     try:
         match form:
             case "csv":
-                return _open_csv(path, delimiter)
+                return _open_csv(path, dialect)
             case "parquet":
                 return _open_parquet(path)
             case _:
@@ -94,12 +96,16 @@ def _unreadable(path: Path, error: Exception) -> PredictError:
     return PredictError(f"{path}: cannot be read: {reason}; correct the file")
 
 
-def _open_csv(path: Path, delimiter: str) -> Source:
+def _open_csv(path: Path, dialect: Dialect) -> Source:
     with pa.input_stream(str(path), compression="detect") as stream:
-        start = stream.read(1 << 20).decode("utf-8-sig", "replace")
+        start = stream.read(1 << 20).decode(dialect.codec, "replace")
     if not start.strip():
         raise PredictError(f"{path}: the file is empty; give a file with a header and rows")
-    names = next(python_csv.reader(start.splitlines(), delimiter=delimiter))
+    if ".tsv" in path.name.lower() and dialect.delimiter == ",":
+        dialect = replace(dialect, delimiter="\t")
+    raw = next(python_csv.reader(start.splitlines(), delimiter=dialect.delimiter))
+    # The ingest reads runs of white space in a name as one space.
+    names = [" ".join(name.split()) for name in raw]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise PredictError(f"{path}: the header names '{doubled[0]}' more than once; rename the columns")
@@ -108,18 +114,18 @@ def _open_csv(path: Path, delimiter: str) -> Source:
         try:
             with csv.open_csv(
                 pa.input_stream(str(path), compression="detect"),
-                read_options=csv.ReadOptions(block_size=_CSV_BLOCK),
-                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                read_options=csv.ReadOptions(block_size=_CSV_BLOCK, encoding=dialect.codec.removesuffix("-sig")),
+                parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
                 convert_options=csv.ConvertOptions(
-                    include_columns=list(wanted),
-                    column_types=dict.fromkeys(wanted, pa.string()),
+                    include_columns=[raw[names.index(name)] for name in wanted],
+                    column_types=dict.fromkeys(raw, pa.string()),
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=True,
                     null_values=[""],
                 ),
             ) as reader:
                 for batch in reader:
-                    yield from _cut(batch)
+                    yield from _cut(batch.rename_columns(list(wanted)))
         except pa.ArrowException as error:
             raise _unreadable(path, error) from None
 

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.answers import AnswerColumns
+from hilir.serving.predict.dialect import Dialect
 from hilir.serving.predict.inputs import CellError, make_input
 from hilir.serving.predict.readers import Columns, Source, open_source
 from hilir.serving.predict.writers import open_target
@@ -22,6 +23,7 @@ from hilir.serving.server.inference.signatures import DEFAULT_SIGNATURE
 from hilir.serving.server.servables.loader import LoadOptions, load_servable
 from hilir.serving.server.servables.servable import Run, Signature
 from hilir.serving.server.status import StatusError
+from hilir.serving.server.tensors import dtypes
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Request:
         file: the rows.
         out: where to write the predictions; its name says the form.
         keep: columns of the file to write, too.
-        delimiter: what separates the cells of a CSV file.
+        dialect: of a CSV file.
     """
 
     model: str
@@ -44,7 +46,7 @@ class Request:
     file: Path
     out: Path
     keep: tuple[str, ...] = ()
-    delimiter: str = ","
+    dialect: Dialect = field(default_factory=Dialect)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Scorer:
 
     signature: Signature
     run: Run
+    dialect: Dialect
 
     @classmethod
     def load(cls, request: Request) -> Scorer:
@@ -72,6 +75,7 @@ class Scorer:
             return cls(
                 signature,
                 servable.prepare_run(signature.feeds, tuple(signature.fetches[name] for name in signature.outputs)),
+                request.dialect,
             )
         except StatusError as error:
             raise PredictError(f"{request.folder}: {error}") from None
@@ -86,7 +90,8 @@ class Scorer:
         arrays = []
         for name, spec in self.signature.inputs.items():
             shape = tuple(dim.size for dim in self.signature.definition.inputs[name].tensor_shape.dim)
-            arrays.append(make_input(columns[name], name, spec.dtype, shape, takes_missing=spec.takes_missing))
+            values = self.dialect.normalize(columns[name]) if spec.dtype != dtypes.STRING else columns[name]
+            arrays.append(make_input(values, name, spec.dtype, shape, takes_missing=spec.takes_missing))
         return dict(zip(self.signature.outputs, self.run(arrays), strict=True))
 
 
@@ -101,7 +106,7 @@ def predict_file(request: Request, progress: Callable[[int], None] | None = None
         PredictError: the file has no row or lacks a column, a cell is not what the model takes, or nothing can be
             written. The written file is then as it was before.
     """
-    source = open_source(request.file, request.delimiter)
+    source = open_source(request.file, request.dialect)
     scorer = Scorer.load(request)
     columns = AnswerColumns(_read_classes(request.folder), frozenset(request.keep))
     _require_columns(request, source, tuple(scorer.signature.inputs))

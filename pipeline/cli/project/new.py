@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hilir.pipeline.report.terminal import show_controls
+
 if TYPE_CHECKING:
     from hilir.pipeline.project.design import Design
     from hilir.pipeline.project.kinds import Column
+
+_DOUBLED = 0.3
 
 
 @click.command()
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--delimiter", metavar="CHARACTER", help="Separates the cells of CSV; by default found out.")
 @click.option("--decimal", metavar="CHARACTER", help="Decimal mark of CSV; by default found out.")
+@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example latin-1; by default UTF-8.")
 @click.option("--example", type=click.Choice(["taxi", "digits"]), help="Copy an example instead.")
 def new(
     name: str | None,
@@ -41,6 +47,7 @@ def new(
     keep: tuple[str, ...],
     delimiter: str | None,
     decimal: str | None,
+    encoding: str | None,
     example: str | None,
 ) -> None:
     """Make a project from a file of rows: a model package, a configuration, a bound.
@@ -55,47 +62,62 @@ def new(
         return
     if name is None or data is None or label is None:
         raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
+    from hilir.pipeline.config.project import find_configs
     from hilir.pipeline.project.create import Wish, design_project, write_project
+    from hilir.pipeline.project.table import Marks
     from hilir.pipeline.report.output_capture import reserved
 
     with reserved():
-        design = design_project(Wish(name, data, label, task, time, group, keep, delimiter, decimal))
+        marks = Marks(delimiter, decimal, None, encoding)
+        design = design_project(Wish(name, data, label, task, time, group, keep, marks))
     click.echo("\n".join(_describe(design)))
-    written = write_project(design, Path())
-    click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run")
+    written, kept = write_project(design, Path())
+    config = "" if len(find_configs()) == 1 else f" {name}.yaml"
+    click.echo(f"\nwrote {', '.join(written)}")
+    if kept:
+        click.echo(f"left as they are: {', '.join(kept)}")
+    click.echo(f"next: hilir run{config}")
 
 
 def _describe(design: Design) -> Iterator[str]:
     table, label, baseline = design.table, design.label, design.baseline
     sample = "" if table.rows == len(table.cells) else f" (looked at {len(table.cells):,} of them)"
     yield f"{table.path}: {table.rows:,} rows{sample}, {len(table.cells.columns)} columns"
-    yield f"label {_clean(label.name)}: {label.task}, {label.why}" + (
+    yield f"label {show_controls(label.name)}: {label.task}, {label.why}" + (
         "" if label.task != "regression" else f", mean {design.mean:.4g}, deviation {design.spread:.4g}"
     )
     if label.counts:
-        yield "  " + ", ".join(f"{_clean(each)} {label.counts[each]:,}" for each in label.classes[:12])
+        yield "  " + ", ".join(f"{show_controls(each)} {label.counts[each]:,}" for each in label.classes[:12])
     for old, new_name in sorted(label.spellings.items()):
-        yield f"  '{_clean(old)}' is taken for '{_clean(new_name)}'"
+        yield f"  '{show_controls(old)}' is taken for '{show_controls(new_name)}'"
     if label.missing:
         yield f"  {label.missing:,} rows have no label and are left out"
     yield ""
     yield from _table(design.columns)
     yield ""
     if design.group:
-        yield f"split: rows with the same '{_clean(design.group)}' stay on one side"
+        yield f"split: rows with the same '{show_controls(design.group)}' stay on one side"
     if design.time:
-        yield f"split: the newest third by '{_clean(design.time)}' evaluates"
+        yield f"split: the newest third by '{show_controls(design.time)}' evaluates"
     shown = {"auc": "AUC", "accuracy": "accuracy", "r2": "R²"}[baseline.metric]
     yield (
         f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "
         f"bound {baseline.bound:.3f} = best - {baseline.margin:.3f}"
     )
+    if baseline.is_weak:
+        yield f"  warning: neither is better than chance ({baseline.chance:.3f}): the columns may not tell the label"
+    doubled = int(table.cells.duplicated().sum()) / len(table.cells)
+    if doubled > _DOUBLED:
+        yield (
+            f"  warning: {doubled:.0%} of the rows are repetitions of others; equal rows are on one side of the split, "
+            "so that the rows that evaluate are of other kinds than those that train"
+        )
     if baseline.trees > baseline.linear + baseline.margin:
         yield "  trees are far ahead of the linear model: compare the network with them when it has run"
 
 
 def _table(columns: Sequence[Column]) -> Iterator[str]:
-    width = min(32, max((len(_clean(each.name)) for each in columns), default=0))
+    width = min(32, max((len(show_controls(each.name)) for each in columns), default=0))
     room = max(40, shutil.get_terminal_size((120, 24)).columns)
     yield f"{'column':<{width}}  {'kind':<15} why; how to change it"
     for each in columns:
@@ -103,14 +125,10 @@ def _table(columns: Sequence[Column]) -> Iterator[str]:
         remedy = (
             ""
             if each.is_feature
-            else f"; --keep {_clean(each.name)}"
+            else f"; --keep {shlex.quote(show_controls(each.name))}"
             if each.kind not in ("empty", "group", "time")
             else ""
         )
-        line = f"{_clean(each.name)[:width]:<{width}}  {each.kind:<15} {_clean(each.why)}{gaps}{remedy}"
+        line = f"{show_controls(each.name)[:width]:<{width}}  {each.kind:<15} {show_controls(each.why)}{gaps}{remedy}"
         yield line if len(line) <= room else line[: room - 1] + "…"
     yield "(a feature is changed by moving its line in features.py)"
-
-
-def _clean(text: str) -> str:
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -11,7 +11,7 @@ from hilir.pipeline.cli.options import config_argument, overlay_option, set_opti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hilir.pipeline.run.clean import Plan
+    from hilir.pipeline.clean.clean import Plan
 
 
 @click.command()
@@ -29,9 +29,9 @@ def clean(
     The newest runs and versions stay, and all that a release or an experiment uses, with the runs that made it; of what
     stays the cache still works.
     """
+    from hilir.pipeline.clean.retention import Rule, parse_age
     from hilir.pipeline.config import load
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.run.retention import Rule, parse_age
 
     try:
         rule = Rule(keep, parse_age(older) if older is not None else None)
@@ -39,7 +39,7 @@ def clean(
         raise click.UsageError(f"--older: {error}") from None
     loaded = load(config, overlays, settings)
     with reserved():
-        from hilir.pipeline.run.clean import clean as remove
+        from hilir.pipeline.clean.clean import clean as remove
 
         plan = remove(loaded.config, rule, dry_run=dry_run)
     click.echo("\n".join(_describe(plan, dry_run=dry_run)))

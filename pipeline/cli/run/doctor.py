@@ -16,12 +16,12 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
 
     Each line of the output is 'ok', or has the command that fixes the fault.
     """
+    from hilir.pipeline.clean.clean import check_use
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
     from hilir.pipeline.engine.options import list_run_options
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config
-    from hilir.pipeline.run.clean import check_use
     from hilir.pipeline.run.doctor import check_beam, check_host
     from hilir.pipeline.run.package_check import check_import, check_sources
 

@@ -33,7 +33,7 @@ def tensorboard(
     """Look at the training of a run in TensorBoard; without RUN, of all runs."""
     from hilir.pipeline.config import load
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.run.training_logs import find_logs
+    from hilir.pipeline.run.past.training_logs import find_logs
 
     loaded = load(config, overlays, settings)
     with reserved():

@@ -176,6 +176,23 @@ def test_whole_numbers_may_have_a_point_and_gaps(root, tmp_path):
     assert second == fourth != first
 
 
+def test_the_dialect_of_the_configuration(root, tmp_path):
+    """The same rows with other marks, an encoding, spelled gaps and spaces in the header."""
+    file, config = tmp_path / "rows.csv", tmp_path / "penguins.yaml"
+    file.write_bytes("Länge  (mm) ;age;island;tags\n1.000,5;4;Mörk;\nNA;?;NA;\n".encode("latin-1"))
+    config.write_text(
+        f"model: {{name: penguins}}\nserving: {{root: {root}}}\n"
+        "data: {csv: {delimiter: ';', decimal: ',', thousands: '.', encoding: latin-1}}\n"
+    )
+    plain, out, other = tmp_path / "plain.csv", tmp_path / "out.csv", tmp_path / "other.csv"
+    plain.write_text("Länge (mm),age,island,tags\n1000.5,4,Mörk,\n,,NA,\n", encoding="utf-8")
+    arguments = ["predict", "1", str(file), "--out", str(out), "--keep", "island", "--config", str(config)]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    predict_file(request(root, plain, other, "island"))
+    assert out.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
+
+
 def test_the_command_prints_what_it_did(root, files, tmp_path):
     out = tmp_path / "out.csv"
     done = CliRunner().invoke(cli, ["predict", str(files["csv"]), "--out", str(out), "--root", str(root)])

@@ -8,9 +8,9 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.project.label import find_label
 
 
-def find(values, task=None, decimal="."):
+def find(values, task=None):
     cells = pd.DataFrame({"y": [None if value is None else str(value) for value in values]}, dtype=object)
-    return find_label(cells, "y", decimal, task)
+    return find_label(cells, "y", task)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,6 @@ def test_spellings_of_a_class_are_one_and_the_most_frequent_is_its_name():
     assert label.positive == pytest.approx(38 / 60)
 
 
-def test_decimal_commas():
-    label = find([f"{n},5" for n in range(100)], decimal=",")
-    assert label.task == "regression"
-    assert label.values.mean() == 50.0
-
-
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
@@ -65,4 +59,4 @@ def test_what_cannot_be_learned_is_refused(values, task, message):
 
 def test_a_column_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(ConfigError, match="--label z: there is no such column; the columns are y"):
-        find_label(pd.DataFrame({"y": ["1"]}), "z", ".")
+        find_label(pd.DataFrame({"y": ["1"]}), "z")

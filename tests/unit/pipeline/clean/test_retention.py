@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from hilir.pipeline.run.retention import Item, Rule, choose_kept, find_needed, parse_age
+from hilir.pipeline.clean.retention import Item, Rule, choose_kept, find_needed, parse_age
 
 DAY = 86_400.0
 ITEMS = [Item("d", 1 * DAY), Item("c", 10 * DAY), Item("b", 40 * DAY), Item("a", 90 * DAY)]

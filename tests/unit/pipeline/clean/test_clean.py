@@ -9,12 +9,12 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from hilir.pipeline.clean.clean import clean
+from hilir.pipeline.clean.retention import Rule
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.run.clean import clean
 from hilir.pipeline.run.metadata_store import RunStore, connection
 from hilir.pipeline.run.process_lock import ProcessLock
-from hilir.pipeline.run.retention import Rule
 from hilir.serving.releases.state import State, Version
 from hilir.serving.releases.store import Store
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.components.staging import PREFIX
+from hilir.pipeline.clean.retention import Item, Rule, choose_kept, find_needed
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
@@ -26,7 +27,6 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.report.finding import Finding
 from hilir.pipeline.run.metadata_store import is_removed, mark_removed
 from hilir.pipeline.run.process_lock import ProcessLock
-from hilir.pipeline.run.retention import Item, Rule, choose_kept, find_needed
 from hilir.pipeline.versions.catalogue import Version, list_versions
 
 _CHECKPOINTS = "checkpoints"

@@ -1,0 +1,1 @@
+"""What of past runs and versions stays, and the removal of the rest."""

@@ -1,0 +1,151 @@
+"""The tables on which `hilir new` has to be right: label, kinds that must be found, kinds that must not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROWS = 3000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table.
+
+    Attributes:
+        label: the column to predict.
+        kinds: the kinds of columns that a rule is made for; all others have to be features.
+        csv: how it is written.
+        options: more of what the user types.
+    """
+
+    label: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    csv: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+PACKAGES = {
+    "penguins": Case("species"),
+    "cars": Case("Miles_per_Gallon", {"Name": "id"}),
+    "gbsg2": Case("cens"),
+    "rossi": Case("arrest"),
+    "fair": Case("affairs"),
+    "anes96": Case("vote"),
+    "diamonds": Case("price"),
+    "titanic": Case("survived"),
+    "biopsy": Case("class", {"ID": "id"}),
+    "boston": Case("medv"),
+    "mroz": Case("work", {"hoursw": "leak", "hearnw": "leak"}),
+}
+SKLEARN = {
+    "iris": Case("species"),
+    "wine": Case("target"),
+    "breast_cancer": Case("target"),
+    "diabetes": Case("target"),
+}
+
+
+def load_sklearn(name: str) -> pd.DataFrame:
+    """Returns a table of scikit-learn."""
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")(as_frame=True)
+    frame = bunch.frame
+    if name == "iris":
+        frame["species"] = [bunch.target_names[number] for number in frame.pop("target")]
+    return frame
+
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(ROWS, 3)).round(4)
+LOGIT = X @ [1.5, -1.0, 0.7]
+YES = RANDOM.random(ROWS) < 1 / (1 + np.exp(-LOGIT))
+BASE = {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2]}
+DAYS = [pd.Timestamp("2020-01-01") + pd.to_timedelta(RANDOM.integers(0, 1500, ROWS), "D") for _ in range(2)]
+
+
+def _group() -> dict[str, object]:
+    keys = RANDOM.integers(0, 150, ROWS)
+    effects = RANDOM.normal(size=150)[keys]
+    return {"patient_id": keys, **BASE, "y": (RANDOM.random(ROWS) < 1 / (1 + np.exp(-LOGIT - effects))).astype(int)}
+
+
+def _missing() -> dict[str, object]:
+    gaps = RANDOM.random((ROWS, 3)) < 0.2
+    columns = {
+        name: np.where(gaps[:, at], "?" if at == 2 else "", X[:, at].astype(str)) for at, name in enumerate(BASE)
+    }
+    return columns | {"kind": RANDOM.choice(["x", "y", ""], ROWS), "y": np.where(YES, "good", "bad")}
+
+
+def _german() -> dict[str, object]:
+    area = (X[:, 0] * 30 + 100).round(2)
+    price = (area * 11 + RANDOM.normal(size=ROWS) * 150 + 300).round(2)
+    return {"Fläche (m²)": area, "Zimmer": RANDOM.integers(1, 6, ROWS), "Preis (€)": price}
+
+
+def _dates() -> dict[str, object]:
+    first, second = DAYS
+    price = 50 + 3 * first.month + 0.02 * (second - pd.Timestamp("2020-01-01")).days + RANDOM.normal(size=ROWS)
+    return {
+        "iso": first.strftime("%Y-%m-%d"),
+        "german": second.strftime("%d.%m.%Y"),
+        "american": RANDOM.permutation(first).astype("datetime64[ns]").astype("datetime64[D]").astype(str),
+        "order_date": second.strftime("%Y%m%d"),
+        "price": np.asarray(price).round(3),
+    }
+
+
+GENERATED: dict[str, tuple[Callable[[], dict[str, object]], Case]] = {
+    "names": (lambda: {"Größe in cm": X[:, 0], "b b": X[:, 1], "b_b": X[:, 2], "y": YES.astype(int)}, Case("y")),
+    "german": (_german, Case("Preis (€)", csv={"sep": ";", "decimal": ","})),
+    "dates": (_dates, Case("price")),
+    "spellings": (
+        lambda: BASE | {"y": [RANDOM.choice(["Yes", "yes", "YES "]) if yes else "No" for yes in YES]},
+        Case("y"),
+    ),
+    "id": (
+        lambda: {"customer": [f"C{n:06d}" for n in range(ROWS)], **BASE, "y": YES.astype(int)},
+        Case("y", {"customer": "id"}),
+    ),
+    "leak": (
+        lambda: BASE | {"refund": np.where(YES, "2024-01-05", ""), "y": YES.astype(int)},
+        Case("y", {"refund": "leak"}),
+    ),
+    "group": (_group, Case("y", {"patient_id": "group"})),
+    "missing": (_missing, Case("y")),
+    "noise": (
+        lambda: {f"noise {n}": RANDOM.normal(size=ROWS).round(4) for n in range(100)} | BASE | {"y": YES.astype(int)},
+        Case("y"),
+    ),
+    "constant": (lambda: BASE | {"one": 1, "y": YES.astype(int)}, Case("y", {"one": "constant"})),
+    "rare": (
+        lambda: BASE | {"y": (RANDOM.random(ROWS) < 1 / (1 + np.exp(-1.2 * LOGIT + 6))).astype(int)},
+        Case("y"),
+    ),
+}
+
+
+def write_table(name: str, folder: Path, packages: Path) -> tuple[Path, Case]:
+    """Writes a table into a folder; returns the file and what is to be found in it.
+
+    Args:
+        name: a key of one of the dicts above.
+        folder: where to write.
+        packages: the folder with the tables that `write_tables.py` has written.
+    """
+    path = folder / f"{name}.csv"
+    if name in PACKAGES:
+        path.write_bytes((packages / f"{name}.csv").read_bytes())
+        return path, PACKAGES[name]
+    if name in SKLEARN:
+        load_sklearn(name).to_csv(path, index=False)
+        return path, SKLEARN[name]
+    make, case = GENERATED[name]
+    pd.DataFrame(make()).to_csv(path, index=False, **case.csv)
+    return path, case

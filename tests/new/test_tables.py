@@ -1,0 +1,71 @@
+"""`hilir new` on tables of packages and on generated ones: kinds, and over five salts the bound (`make test-new`)."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilir.pipeline.config import load
+from hilir.pipeline.project.create import Wish, design_project, write_project
+from hilir.pipeline.run.local_run import Options, run_locally
+from hilir.pipeline.run.session import prepare_environment
+from tests.new.tables import GENERATED, PACKAGES, SKLEARN, write_table
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+SALTS = [str(number) for number in range(1, 1 + int(os.environ.get("HILIR_SALTS", "5")))]
+MOST_LINES, COLUMNS = 200, 20
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory) -> Path:
+    """The tables of the packages, written by an environment of their own."""
+    folder = tmp_path_factory.mktemp("tables")
+    python = ROOT / ".venv-tables/bin/python"
+    if not python.exists():
+        pytest.skip("the packages with tables are not installed; type 'make test-new'")
+    subprocess.run([python, ROOT / "tests/new/write_tables.py", folder], check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    prepare_environment()
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [*SKLEARN, *GENERATED, *PACKAGES])
+def test_table(name, project, request):
+    packages = request.getfixturevalue("packages") if name in PACKAGES else project
+    path, case = write_table(name, project, packages)
+    design = design_project(Wish(f"{name.replace('_', '-')}-table", Path(path.name), case.label, **case.options))
+    found = {column.name: column.kind for column in design.columns if not column.is_feature}
+    assert found == dict(case.kinds)
+    written, _ = write_project(design, project)
+    code = [
+        line for file in written if file.endswith((".py", f"{design.name}.yaml")) for line in _lines(project / file)
+    ]
+    assert len(code) <= MOST_LINES + max(0, len(design.columns) - COLUMNS)
+    values = []
+    for salt in SALTS:
+        split = [] if design.group or design.time else [f"data.split.salt={salt}"]
+        summaries = []
+        run_locally(load(f"{design.name}.yaml", settings=split), Options("hilir run"), summaries.append)
+        values.append(summaries[0].metrics["rmse" if design.baseline.metric == "r2" else design.baseline.metric])
+        print(f"{name} salt {salt}: {values[-1]:.4f} {summaries[0].reasons}")
+    mean = float(np.mean(values))
+    baseline = design.baseline
+    print(
+        f"{name}: mean {mean:.4f}, linear {baseline.linear:.4f}, trees {baseline.trees:.4f}, bound {baseline.bound:.4f}"
+    )
+    if baseline.metric == "r2":
+        assert mean <= baseline.rmse
+    else:
+        assert mean >= baseline.bound
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

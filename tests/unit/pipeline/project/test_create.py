@@ -1,0 +1,115 @@
+"""A project as a whole: leaks, splits, the bound, and the files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.project.baseline import Baseline
+from hilir.pipeline.project.create import Wish, design_project, write_project
+
+
+@pytest.fixture
+def iris(tmp_path, monkeypatch) -> pd.DataFrame:
+    from sklearn.datasets import load_iris
+
+    monkeypatch.chdir(tmp_path)
+    bunch = load_iris(as_frame=True)
+    frame = bunch.frame
+    frame["species"] = [bunch.target_names[number] for number in frame.pop("target")]
+    return frame
+
+
+def design(frame: pd.DataFrame, **options):
+    frame.to_csv("iris.csv", index=False)
+    from pathlib import Path
+
+    return design_project(Wish("irises", Path("iris.csv"), "species", **options))
+
+
+def kinds(found) -> dict[str, str]:
+    return {column.name: column.kind for column in found.columns}
+
+
+def test_strong_honest_columns_stay_and_leaks_go(iris):
+    iris["shelf"] = iris["species"].map({"setosa": 3, "versicolor": 7, "virginica": 9})
+    iris["opened"] = np.where(iris["species"] == "virginica", "2024-01-05", "2023-12-31")
+    found = kinds(design(iris))
+    assert found.pop("shelf") == "leak"
+    # One class of three is not the label.
+    assert found.pop("opened") == "date"
+    assert set(found.values()) == {"number"}
+    assert kinds(design(iris, keep=("shelf",)))["shelf"] == "number"
+
+
+def test_the_bound_is_below_the_better_baseline_by_two_errors(iris):
+    baseline = design(iris).baseline
+    assert baseline.metric == "accuracy"
+    assert baseline.best == max(baseline.linear, baseline.trees) > 0.9
+    assert baseline.margin == max(0.02, 2 * baseline.error)
+    assert baseline.bound == pytest.approx(baseline.best - baseline.margin)
+    assert not baseline.is_weak
+
+
+def test_the_bound_is_never_below_chance():
+    baseline = Baseline("auc", 0.3, 0.45, 0.02, 0.5)
+    assert (baseline.bound, baseline.is_weak) == (0.5, True)
+
+
+def test_rows_of_a_group_are_on_one_side(iris):
+    from hilir.pipeline.project.splits import split_rows
+
+    iris["plant"] = np.arange(len(iris)) % 30
+    found = design(iris, group="plant")
+    assert (found.group, kinds(found)["plant"]) == ("plant", "group")
+    sides = pd.Series(split_rows(found.table, by="plant")).groupby(iris["plant"]).nunique()
+    assert set(sides) == {1}
+    write_project(found, found.table.path.parent)
+    assert 'split: {by: ["plant"]}' in (found.table.path.parent / "irises.yaml").read_text()
+
+
+def test_the_newest_rows_evaluate(iris):
+    from hilir.pipeline.project.splits import split_by_time
+
+    iris["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(150) * 7 % 150, "D")).strftime("%d.%m.%Y")
+    found = design(iris, time="day")
+    newest = split_by_time(found.table, "day", "%d.%m.%Y")
+    assert (newest.sum(), np.flatnonzero(newest).tolist()) == (50, [n for n in range(150) if n * 7 % 150 >= 100])
+
+
+def test_the_files_are_written_once_and_never_over_others(iris, tmp_path):
+    found = design(iris)
+    written, kept = write_project(found, tmp_path)
+    assert (written[-1], kept) == ("irises.yaml", [])
+    assert (tmp_path / "Dockerfile").read_text().count("\n") == 3
+    assert write_project(found, tmp_path) == (written, [])
+    (tmp_path / "README.md").write_text("mine")
+    assert write_project(found, tmp_path) == ([name for name in written if name != "README.md"], ["README.md"])
+    assert (tmp_path / "README.md").read_text() == "mine"
+    (tmp_path / "irises/model.py").write_text("mine")
+    with pytest.raises(ConfigError, match=r"irises/model\.py: there already, and different"):
+        write_project(found, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"time": "x"}, "--time x: there is no such column"),
+        ({"keep": ("x",)}, "--keep x: there is no such column"),
+        ({"task": "regression"}, "contains 'setosa', which is not a number"),
+    ],
+)
+def test_what_is_typed_wrong_is_refused(iris, options, message):
+    with pytest.raises(ConfigError, match=message):
+        design(iris, **options)
+
+
+@pytest.mark.parametrize("name", ["numpy", "random", "Iris", "1st", "class", "hilir", "a b"])
+def test_names_that_no_package_may_have(name, tmp_path):
+    with pytest.raises(ConfigError, match=r"is not a valid name|is the name of a module"):
+        design_project(Wish(name, tmp_path / "x.csv", "y"))
+
+
+def test_too_few_rows(iris):
+    with pytest.raises(ConfigError, match="40 rows have a label; at least 60 are needed"):
+        design(iris.iloc[30:70])
