@@ -16,7 +16,7 @@ def monitor() -> None:
 
 @monitor.command()
 @click.option(
-    "--listen", default="127.0.0.1:8600", show_default=True, metavar="HOST:PORT", help="Address to listen on."
+    "--listen", default="127.0.0.1:8650", show_default=True, metavar="HOST:PORT", help="Address to listen on."
 )
 @click.option(
     "--outcomes",

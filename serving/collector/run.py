@@ -25,7 +25,7 @@ def parse_listen(listen: str) -> tuple[str, int]:
     """
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise ServingConfigError(f"--listen {listen}: not HOST:PORT; write it like 127.0.0.1:8600")
+        raise ServingConfigError(f"--listen {listen}: not HOST:PORT; write it like 127.0.0.1:8650")
     return host.strip("[]"), int(port)
 
 

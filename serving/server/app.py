@@ -312,7 +312,7 @@ def serve(options: ServeOptions, say: Say = print) -> None:
     """
     import uvloop
 
-    logging.getLogger("serving").setLevel(logging.INFO)
+    logging.getLogger("hilir.serving").setLevel(logging.INFO)
     # A thread that decodes JSON must not keep the loop from a socket for the default 5 ms.
     sys.setswitchinterval(0.001)
 

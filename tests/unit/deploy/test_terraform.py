@@ -95,10 +95,10 @@ def test_account_of_deployed_models_reads_pushed_versions_only():
 
 def test_what_dataflow_leaves_behind_is_deleted_and_nothing_else():
     from hilir.pipeline.config import load
-    from hilir.pipeline.vertex.compile.dataflow import _arguments
+    from hilir.pipeline.engine.dataflow import list_dataflow_options
 
     settings = ["vertex.project=p", "vertex.bucket=my-bucket"]
-    arguments = _arguments(load("configs/taxi.yaml", settings=settings).config, "image")
+    arguments = list_dataflow_options(load("configs/taxi.yaml", settings=settings).config, "image")
     prefix = r"--(?:temp|staging)_location=gs://my-bucket/(.*)"
     written = {f"{found[1]}/" for argument in arguments if (found := re.fullmatch(prefix, argument))}
     assert len(written) == 2
