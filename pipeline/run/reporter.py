@@ -40,8 +40,11 @@ class Reporter:
         board.listeners.append(lambda node: self._changed(board, node))
 
     def finish(self, board: Board, status: str, **more: Any) -> None:
-        """Writes the last report, and that the run has ended; `more` are further fields of the document."""
+        """Writes the last report; `more` are further fields of the document."""
         self._write(board, status=status, **more)
+
+    def close(self, status: str) -> None:
+        """Writes down that the run has ended, when everything else is written."""
         self._progress.note("end", status=status, report_seconds=round(self._spent, 3))
         self._progress.close()
 
