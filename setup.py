@@ -50,6 +50,7 @@ setup(
         "numpy>=2,<3",
         "omegaconf>=2.3,<3",
         "orjson>=3.10",
+        "pg8000>=1.31,<2",
         "protobuf>=6.31.1,<7",
         "pyarrow>=18,<19",
         "pydantic>=2.12,<3",

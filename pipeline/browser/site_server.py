@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from hilir.pipeline.browser.site import Site, collect_site, is_plain_file
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import sqlite3
@@ -49,15 +50,37 @@ def exit_code(error: BaseException) -> int | None:
 def find_full_disk(error: BaseException | None) -> str:
     """Returns the sentence about a disk, or a quota, that is full; nothing if no cause of the error is one."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            path = Path(str(error.filename)) if error.filename else Path.cwd()
-            folder = next((each for each in (path, *path.absolute().parents) if each.is_dir()), Path("/"))
-            free = shutil.disk_usage(folder).free / 2**20
+        full = isinstance(error, sqlite3.Error) and "disk is full" in str(error)
+        if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+            # Only what opens a file names it; what writes to it does not.
+            name = getattr(error, "filename", None)
+            places = [Path(str(name))] if name else _list_full_disks() or [Path.cwd()]
+            shown = ", ".join(f"{place} ({_free(place):,.0f} MB free)" for place in places)
             return (
-                f"{path}: cannot be written, no space is left there ({free:,.0f} MB free); "
-                "make room and type the command again, nothing that was complete is lost"
+                f"no space is left to write to {shown}; make room and type the command again, "
+                "nothing that was complete is lost"
             )
-        if isinstance(error, sqlite3.Error) and "disk is full" in str(error):
-            return "a database cannot be written, no space is left on its disk; make room and type the command again"
         error = error.__cause__ or error.__context__
     return ""
+
+
+def _free(path: Path) -> float:
+    """Returns the free space in MB where the path is, or would be."""
+    folder = next((each for each in (path, *path.absolute().parents) if each.is_dir()), Path("/"))
+    return shutil.disk_usage(folder).free / 2**20
+
+
+def _list_full_disks() -> list[Path]:
+    """Returns where file systems are mounted that have less than a megabyte left."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, point, _, options, *_ = line.split()
+        with contextlib.suppress(OSError):
+            usage = shutil.disk_usage(point)
+            if usage.total and usage.free < 2**20 and "ro" not in options.split(","):
+                found.append(Path(point))
+    return found

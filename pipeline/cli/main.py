@@ -13,6 +13,7 @@ from hilir.pipeline.report.terminal import Screen
 
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
+    "new": ("hilir.pipeline.cli.project.new:new", "Make a project from a file of rows, or copy an example."),
     "run": ("hilir.pipeline.cli.run.run:run", "Train, evaluate and push a model on this machine."),
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
@@ -23,6 +24,8 @@ COMMANDS = {
         "hilir.pipeline.cli.run.dashboard:dashboard",
         "Show runs, versions, releases and triggers in the browser.",
     ),
+    "tensorboard": ("hilir.pipeline.cli.run.tensorboard:tensorboard", "Look at the training of runs in TensorBoard."),
+    "clean": ("hilir.pipeline.cli.run.clean:clean", "Remove old runs, artifacts and versions that nothing needs."),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
     "export": (
         "hilir.pipeline.cli.export.export:export",
@@ -30,8 +33,11 @@ COMMANDS = {
     ),
     "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports in the browser."),
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
+    "predict": ("hilir.serving.cli.predict:predict", "Predict each row of a file with a pushed version."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
+    "outcomes": ("hilir.serving.cli.outcomes:outcomes", "Store what became of predictions."),
+    "monitor": ("hilir.serving.cli.monitor:monitor", "Watch what comes back from traffic: outcomes, drift, quality."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),
@@ -48,7 +54,10 @@ COMMANDS = {
         "hilir.pipeline.cli.vertex.vertex:vertex",
         "Manage the model on Vertex AI: traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.run.watch:watch", "Retrain automatically: on a schedule, new data, age or a call."),
+    "watch": (
+        "hilir.pipeline.cli.run.watch:watch",
+        "Retrain automatically: on a schedule, new data, drift or a call.",
+    ),
 }
 
 
@@ -94,7 +103,7 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def cli(ctx: click.Context, verbose: bool) -> None:
     """Take data to a served, monitored and retrained TensorFlow model.
 
-    Start with: hilir run CONFIG
+    Start with: hilir new NAME --data FILE --label COLUMN
     """
     ctx.obj = {"verbose": verbose}
 

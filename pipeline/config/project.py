@@ -67,6 +67,12 @@ def find_hiding(folder: Path, installed: Sequence[str]) -> Iterator[str]:
             yield f"{path}: hides the installed package '{name}', which hilir needs; rename it"
 
 
+def hides(name: str) -> bool:
+    """Returns whether a package of the project of that name would hide a module of Python, or a package hilir needs."""
+    installed = [entry for entry in sys.path if _is_installed(entry)]
+    return name in sys.stdlib_module_names or name == "hilir" or (_finds(name, installed) and _is_needed(name))
+
+
 def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
     try:
         entries = sorted(folder.iterdir())

@@ -15,6 +15,7 @@ from hilir.pipeline.config.nodes import check_name, list_nodes
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
+from hilir.pipeline.report.notices import notify_run
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
@@ -69,11 +70,17 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
     subject = Subject(name, options.command, loaded.values, tuple(loaded.origins()))
+
+    def end(summary: Summary) -> None:
+        finished(summary)
+        if not options.check:
+            notify_run(config.notify, config.model.name, summary)
+
     session = Session(runs, name, ("config.yaml", loaded.text), subject, config.model.package)
     with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
-            return run_session(session, _LocalRun(loaded, options, root), finished)
+            return run_session(session, _LocalRun(loaded, options, root), end)
         finally:
             claim(loaded)
 

@@ -18,6 +18,7 @@ _STATES = {
     metadata_store_pb2.Execution.RUNNING: "running",
 }
 _MADE = (metadata_store_pb2.Event.OUTPUT,)
+_REMOVED = "removed"
 
 
 def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
@@ -26,6 +27,16 @@ def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
     config.sqlite.filename_uri = str(Path(folder) / "metadata.sqlite")
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     return config
+
+
+def is_removed(context: metadata_store_pb2.Context) -> bool:
+    """Says whether `hilir clean` has removed the run; what others were made from stays in the store."""
+    return _REMOVED in context.custom_properties
+
+
+def mark_removed(context: metadata_store_pb2.Context) -> None:
+    """Marks the run as removed."""
+    context.custom_properties[_REMOVED].int_value = 1
 
 
 class RunStore:
@@ -37,13 +48,13 @@ class RunStore:
 
     def list_runs(self) -> list[RunRecord]:
         """Returns all runs, the newest first."""
-        contexts = self._store.get_contexts_by_type("pipeline_run")
+        contexts = [each for each in self._store.get_contexts_by_type("pipeline_run") if not is_removed(each)]
         return sorted((self._run(context) for context in contexts), key=lambda run: run.began, reverse=True)
 
     def find_run(self, run_id: str) -> RunRecord | None:
         """Returns the run, or None where the store has none of that id."""
         context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
-        return None if context is None else self._run(context)
+        return None if context is None or is_removed(context) else self._run(context)
 
     def _run(self, context: metadata_store_pb2.Context) -> RunRecord:
         executions = self._store.get_executions_by_context(context.id)

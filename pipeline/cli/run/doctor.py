@@ -20,6 +20,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     from hilir.pipeline.config.project import enter_project
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config
+    from hilir.pipeline.run.clean import check_use
     from hilir.pipeline.run.doctor import check_beam, check_host
     from hilir.pipeline.run.package_check import check_import, check_sources
 
@@ -34,6 +35,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
         if all(finding.ok for finding in findings):
             with reserved():
                 findings += check_import(loaded.config)
+                findings.append(check_use(loaded.config))
     for finding in findings:
         mark = click.style("ok", fg="green") if finding.ok else click.style("!!", fg="red")
         remedy = f"\n      → {finding.remedy}" if finding.remedy else ""

@@ -44,7 +44,7 @@ def write_lines(status: dict[str, Any], config: str, now: float | None = None) -
     if status["triggers"]:
         yield ""
     for trigger in status["triggers"]:
-        yield f"  {trigger['name']:<5} {trigger['note']} (looked {_ago(now - trigger['looked'])})"
+        yield f"  {trigger['name']:<7} {trigger['note']} (looked {_ago(now - trigger['looked'])})"
     for run in reversed(status["runs"]):
         yield ""
         yield f"  run {run['id']}: {_outcome(run)}"

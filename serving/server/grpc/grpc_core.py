@@ -28,6 +28,7 @@ from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.status import Code, StatusError
 from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
+from hilir.serving.server.telemetry.tracing import HEADER as TRACE_HEADER
 
 _NEW_CALL, _SHUT_DOWN = object(), object()
 _EVENTS_PER_ROUND = 64
@@ -206,7 +207,8 @@ class CoreServer:
 
     def _accept(self, event: Any) -> None:
         name, metadata = event.call_details.method, event.invocation_metadata
-        context = CallContext(self._ids.choose(metadata_value(metadata, HEADER)), event.call_details.deadline)
+        request_id = self._ids.choose(metadata_value(metadata, HEADER))
+        context = CallContext(request_id, event.call_details.deadline, metadata_value(metadata, TRACE_HEADER))
         call = _Call(self, event.call, context)
         event.call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), call.closed)
         if name not in self._runs:

@@ -21,8 +21,13 @@ SECONDS = 10.0
 class WebServer:
     """A web application at an address, served while the context is open."""
 
-    def __init__(self, app: ASGIApp, address: tuple[str, int]) -> None:
+    def __init__(self, app: ASGIApp, address: tuple[str, int], connections: int = MOST_CONNECTIONS) -> None:
         """Listens; clients wait until the context is entered.
+
+        Args:
+            app: the application.
+            address: host and port; port 0 has the system choose one.
+            connections: more of them at a time are closed.
 
         Raises:
             OSError: the address is taken or not of this machine.
@@ -33,7 +38,7 @@ class WebServer:
         # h11, not httptools: with that one an offer to upgrade to HTTP/2 costs the request's body.
         config = uvicorn.Config(
             _OriginForm(app),
-            http=_BoundedProtocol,
+            http=type("BoundedProtocol", (_BoundedProtocol,), {"most": connections}),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -100,11 +105,12 @@ class _BoundedProtocol(H11Protocol):
     uvicorn itself bounds only the time between two requests.
     """
 
+    most = MOST_CONNECTIONS
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > self.most:
             transport.abort()
         else:
             self._start()

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from hilir.pipeline import web
-from hilir.pipeline.web import WebServer
+from hilir.serving import web
+from hilir.serving.web import WebServer
 
 ended = threading.Event()
 
