@@ -1,1 +1,1 @@
-"""Ingest: CSV files or TFRecords become tf.Examples in splits, read once with Arrow and without Beam."""
+"""Ingest: files of several forms become tf.Examples in splits; a Beam transform over record batches."""

@@ -1,18 +1,23 @@
-"""Distributes examples over splits and writes them."""
+"""Decides to which split a row belongs; the same row has the same split whatever the files, ranges and workers."""
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 from bisect import bisect
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-import tensorflow as tf
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-# The fastest level: the files are read a few times and never leave the pipeline's folder.
-_OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-_FILE = "data_tfrecord-00000-of-00001.gz"
+from hilir.components.example_gen.evidence import is_list, kind_of
+from hilir.components.example_gen.readers.batch import Rows
+from hilir.components.example_gen.settings import ReadSettings
+from hilir.components.example_gen.times import read_times
+
+_SEPARATOR = "\x1f"
 
 
 def split_of(key: bytes, bounds: Sequence[int]) -> int:
@@ -28,27 +33,65 @@ def split_of(key: bytes, bounds: Sequence[int]) -> int:
     return bisect(bounds, int.from_bytes(hashlib.sha256(key).digest(), "big") % bounds[-1])
 
 
-def write_splits(
-    rows: Iterable[tuple[bytes, bytes]], shares: Mapping[str, int], folders: Mapping[str, str]
-) -> dict[str, int]:
-    """Writes each row (key and serialized tf.Example) to its split's folder as gzipped TFRecords; returns counts."""
-    names = list(shares)
-    bounds = [sum(list(shares.values())[: index + 1]) for index in range(len(names))]
-    counts = dict.fromkeys(names, 0)
-    with ExitStack() as stack:
-        writers = [stack.enter_context(_writer(folders[name])) for name in names]
-        for key, example in rows:
-            index = split_of(key, bounds)
-            writers[index].write(example)
-            counts[names[index]] += 1
-    return counts
+def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndarray:
+    """Returns the index of each row's split.
+
+    Args:
+        rows: with the columns as they are named after `rename`, dropped ones too.
+        settings: the splits and what decides.
+        threshold: the time from which rows are for evaluation, as `read_times` has it; None: not split by time.
+    """
+    names = list(settings.splits)
+    if threshold is not None:
+        assert settings.split.time is not None
+        times = read_times(rows.table[settings.split.time.column]).values
+        sides = np.array([names.index("train"), names.index("eval")])
+        found: np.ndarray = sides[(times >= threshold).astype(int)]
+        return found
+    bounds = list(accumulate(settings.splits.values()))
+    each: np.ndarray = np.array([split_of(key, bounds) for key in make_keys(rows, settings)], np.int64)
+    return each
 
 
-def write_split(rows: Iterable[tuple[bytes, bytes]], folder: str) -> int:
-    """Writes all rows to one folder as gzipped TFRecords; returns their number."""
-    return write_splits(rows, {"all": 1}, {"all": folder})["all"]
+def make_keys(rows: Rows, settings: ReadSettings) -> Iterator[bytes]:
+    """Yields what stands for each row's content.
+
+    It is the text of its cells in the order of the columns' names, or of the columns `by`; a serialized example has its
+    features in another order each time. A record of a TFRecord file stands for itself. Columns that are dropped do not
+    count, so that equal examples stay together.
+    """
+    salt = f"{settings.split.salt}{_SEPARATOR}".encode() if settings.split.salt else b""
+    by = settings.split.by
+    if rows.records is not None and not by and not settings.drop:
+        yield from (salt + record for record in rows.records)
+        return
+    table = rows.table
+    names = by or sorted(name for name in table.schema.names if name not in settings.drop)
+    none = pa.array([""] * table.num_rows)
+    columns = [_texts(table[name]) if name in table.schema.names else none for name in names]
+    joined = pc.binary_join_element_wise(*columns, _SEPARATOR) if columns else none
+    for text in joined.cast(pa.binary()).to_pylist():
+        yield salt + text
 
 
-def _writer(folder: str) -> tf.io.TFRecordWriter:
-    tf.io.gfile.makedirs(folder)
-    return tf.io.TFRecordWriter(os.path.join(folder, _FILE), _OPTIONS)
+def _texts(values: pa.Array) -> pa.StringArray:
+    if pa.types.is_null(values.type):
+        return pa.array([""] * len(values))
+    if is_list(values.type):
+        if pc.all(pc.less_equal(pc.list_value_length(values), 1)).as_py() in (True, None):
+            # Of one value, as decoded examples are: the same text as of a value that stands alone.
+            flat = values.flatten()
+            places = pc.list_parent_indices(values)
+            indices = np.full(len(values), -1)
+            indices[places.to_numpy()] = np.arange(len(flat))
+            return _texts(flat.take(pa.array(indices, mask=indices < 0)))
+        return pa.array([json.dumps(each, default=_shown) for each in values.to_pylist()])
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if kind_of(values.type) == "string" and not pa.types.is_string(values.type):
+        values = pa.array([None if v is None else _shown(v) for v in values.to_pylist()], pa.string())
+    return pc.fill_null(values.cast(pa.string()), "")
+
+
+def _shown(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

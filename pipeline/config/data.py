@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from hilir.components.settings import PositiveInt, Section
+from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SpanSettings, SplitSettings
+from hilir.components.settings import LARGEST, Section
+
+
+def _share(value: Any) -> int | str:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
+        return value
+    raise ValueError(f"must be a share such as 2, or a pattern of files such as 'train-*', and is '{value}'")
 
 
 class DataSection(Section):
     """The rows to learn from."""
 
-    format: Literal["csv", "tfrecord"]
+    format: Form
     path: str
     pattern: str
     generator: str | None
-    columns: dict[str, Literal["int", "float", "string"]]
-    splits: dict[str, PositiveInt]
+    spans: SpanSettings
+    csv: CsvSettings
+    columns: dict[str, Kind]
+    rename: dict[str, str]
+    drop: list[str]
+    splits: dict[str, Annotated[int | str, PlainValidator(_share)]]
+    split: SplitSettings
+    on_bad_rows: Literal["error", "skip"]
+    max_bad_rows: float = Field(ge=0, le=1)
 
     @field_validator("splits")
     @classmethod
-    def _splits_are_complete(cls, splits: dict[str, int]) -> dict[str, int]:
+    def _splits_are_complete(cls, splits: dict[str, int | str]) -> dict[str, int | str]:
         missing = [name for name in ("train", "eval") if name not in splits]
         if missing:
             raise ValueError(f"needs the splits 'train' and 'eval'; {', '.join(missing)} is missing")
@@ -31,7 +47,32 @@ class DataSection(Section):
                 f"nothing would read the rows of {', '.join(unused)}: a run trains on 'train' and evaluates on 'eval'; "
                 f"remove {'it' if len(unused) == 1 else 'them'}"
             )
+        if len({type(share) for share in splits.values()}) > 1:
+            raise ValueError("has shares and patterns of files; give one or the other for all splits")
         return splits
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> DataSection:
+        by_files = any(isinstance(share, str) for share in self.splits.values())
+        if by_files and self.split != SplitSettings():
+            raise ValueError("data.split: has no effect, as data.splits names the files of each split; remove one")
+        return self
+
+    def read_settings(self, rows: int | None = None) -> ReadSettings:
+        """Returns what the ingest needs to know of how to read, about `rows` of the rows (None: all of them)."""
+        shares = {name: share for name, share in self.splits.items() if isinstance(share, int)}
+        return ReadSettings(
+            format=self.format,
+            csv=self.csv,
+            columns=self.columns,
+            rename=self.rename,
+            drop=self.drop,
+            splits=shares or {"train": 1, "eval": 1},
+            split=self.split,
+            on_bad_rows=self.on_bad_rows,
+            max_bad_rows=self.max_bad_rows,
+            rows=rows,
+        )
 
 
 class SchemaSection(Section):
@@ -60,7 +101,42 @@ class TransformSection(Section):
     statistics: bool
 
 
-class BeamSection(Section):
-    """How Beam steps run on this machine."""
+_RUNNERS = ("local", "multiprocess", "dataflow", "flink")
 
-    args: list[str] = Field(min_length=0)
+
+class BeamSection(Section):
+    """What runs the Beam pipelines of `hilir run`."""
+
+    runner: Literal["local", "multiprocess", "dataflow", "flink"]
+    workers: PositiveInt | None
+    args: list[str]
+
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _runner_keeps_all_outputs(cls, runner: object) -> object:
+        if isinstance(runner, str) and runner not in _RUNNERS:
+            _refuse_dask(runner)
+        return runner
+
+    @field_validator("args")
+    @classmethod
+    def _runner_has_a_key(cls, args: list[str]) -> list[str]:
+        for number, word in enumerate(args):
+            name, _, value = word.partition("=")
+            # Beam's parser takes any beginning of an option's name that is clear.
+            if name.startswith("--ru") and "--runner".startswith(name):
+                _refuse_dask(value or next(iter(args[number + 1 :]), ""))
+                raise ValueError(f"names a runner by '{word}'; set beam.runner to one of {', '.join(_RUNNERS)} instead")
+        return args
+
+
+def _refuse_dask(runner: str) -> None:
+    """Raises ValueError for the one runner that loses data without an error.
+
+    Of several sinks it computes the last one alone, and it mixes tagged outputs (Beam 2.77, runners/dask).
+    """
+    if runner.rpartition(".")[2].lower() in ("dask", "daskrunner"):
+        raise ValueError(
+            "names the DaskRunner, which loses the output of all sinks but one without an error; "
+            "use multiprocess on one machine, flink or dataflow on several"
+        )

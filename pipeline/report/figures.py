@@ -11,6 +11,9 @@ from hilir.pipeline.report.artifacts.anomalies import read_anomalies
 from hilir.pipeline.report.artifacts.statistics import count_features
 from hilir.pipeline.report.records import ArtifactRecord
 
+# So many spans are named one by one.
+_SPANS = 10
+
 
 def describe(outputs: Mapping[str, ArtifactRecord]) -> dict[str, Any]:
     """Returns the figures of a step's outputs; empty for types that have none."""
@@ -45,8 +48,17 @@ def _number(value: Any) -> str:
 
 def _examples(artifact: ArtifactRecord) -> dict[str, Any]:
     rows = json.loads(artifact.properties["rows"]) if "rows" in artifact.properties else {}
+    skipped = int(artifact.properties.get("skipped", 0))
+    spans = json.loads(artifact.properties.get("spans", "[]"))
     span = artifact.properties.get("span")
-    return ({"rows": rows} if rows else {}) | ({"span": span} if span not in (None, "0", 0) else {})
+    figures: dict[str, Any] = {"rows": rows} if rows else {}
+    if skipped:
+        figures["rows left out"] = skipped
+    if len(spans) > 1:
+        figures["spans"] = ", ".join(map(str, spans)) if len(spans) <= _SPANS else f"{spans[0]} … {spans[-1]}"
+    elif span not in (None, "0", 0):
+        figures["span"] = span
+    return figures
 
 
 def _statistics(artifact: ArtifactRecord) -> dict[str, Any]:

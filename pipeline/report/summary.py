@@ -11,10 +11,14 @@ from typing import Any
 
 from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.ingested import read_notes
 from hilir.pipeline.report.records import RunRecord
 
 # What `hilir serve` serves without --root.
 _DEFAULT_ROOT = "out/models"
+
+# How many notes about the data are printed at the end of a run.
+_NOTES = 10
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Summary:
 
     `status` is `succeeded`, `not_blessed`, `failed` or `interrupted`; `blessed` is None where no model was evaluated;
     `metrics` and `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing;
-    `plots` is what `components.evaluator.plots` reads; `report` the path of the run's report.
+    `plots` is what `components.evaluator.plots` reads; `notes` say what the ingest did with the data that its user may
+    not expect; `report` is the path of the run's report.
     """
 
     run_id: str
@@ -41,6 +46,7 @@ class Summary:
     plots: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     report: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,6 +57,7 @@ class Summary:
             "blessed": self.blessed,
             "reasons": self.reasons,
             "warnings": self.warnings,
+            "notes": self.notes,
             "version": self.version,
             "version_path": self.version_path,
             "metrics": self.metrics,
@@ -91,6 +98,7 @@ def summarize(board: Board, run: RunRecord | None, status: str, reasons: list[st
         comparison=evaluated.comparison,
         plots=evaluated.plots,
         warnings=_read_warnings(outputs),
+        notes=read_notes(outputs),
         exports=_read_exports(outputs) if status == "succeeded" else {},
         data=_read_data(run),
         nodes=[
@@ -193,6 +201,9 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
     if summary.data:
         yield from write_data(summary.data)
     yield from (f"warning: {warning}" for warning in summary.warnings)
+    yield from (f"note: {note}" for note in summary.notes[:_NOTES])
+    if len(summary.notes) > _NOTES:
+        yield f"note: and {len(summary.notes) - _NOTES} more; type 'hilir runs show {summary.run_id}'"
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)

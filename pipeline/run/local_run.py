@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.nodes import check_name, list_nodes
+from hilir.pipeline.engine.options import list_run_options
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
@@ -80,7 +81,8 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
-            return run_session(session, _LocalRun(loaded, options, root), end)
+            with ExitStack() as workers:
+                return run_session(session, _LocalRun(loaded, options, root, workers), end)
         finally:
             claim(loaded)
 
@@ -106,9 +108,9 @@ def require_nodes(loaded: LoadedConfig, options: Options) -> None:
 class _LocalRun:
     """The pipeline of a configuration; TensorFlow and TFX are imported when it is prepared."""
 
-    def __init__(self, loaded: LoadedConfig, options: Options, root: Path) -> None:
-        """`root`: the pipeline's folder, with its metadata store."""
-        self._loaded, self._options, self._root = loaded, options, root
+    def __init__(self, loaded: LoadedConfig, options: Options, root: Path, workers: ExitStack) -> None:
+        """`root`: the pipeline's folder, with its metadata store; `workers`: ended with the run."""
+        self._loaded, self._options, self._root, self._workers = loaded, options, root, workers
         self._pipeline: Pipeline | None = None
 
     def prepare(self, folder: Path, screen: TextIO) -> Board:
@@ -119,10 +121,16 @@ class _LocalRun:
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
+            if config.beam.runner == "multiprocess":
+                from hilir.components.processes.beam_workers import forked_from_here
+
+                # Before the user's code runs, which may start threads or TensorFlow.
+                self._workers.enter_context(forked_from_here())
             if closed := close_open_executions(self._root):
                 print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
             generate_data(config)
-            platform = Platform(connection(str(self._root)), own_resolvers=True)
+            options = list_run_options(config)
+            platform = Platform(connection(str(self._root)), own_resolvers=True, beam_options=options)
             inputs = find_inputs(config)
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
             make = build_check if self._options.check else build

@@ -18,6 +18,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
+    from hilir.pipeline.engine.options import list_run_options
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config
     from hilir.pipeline.run.clean import check_use
@@ -27,7 +28,11 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     # First: what hides a package here would spoil the other checks.
     enter_project()
     loaded = load(config, overlays, settings) if config is not None else None
-    findings = [*check_host(), check_beam()]
+    findings = [*check_host()]
+    if loaded is None or loaded.config.beam.runner not in ("local", "multiprocess"):
+        findings.append(check_beam())
+    else:
+        findings.append(check_beam(list_run_options(loaded.config)))
     if loaded is not None:
         findings += check_config(loaded.config)
         findings += check_sources(loaded.config)

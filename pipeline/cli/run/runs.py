@@ -53,6 +53,8 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
         click.echo(f"{step.node:<18} {step.state:<8} {step.seconds:>7.1f} s  {describe_made(step.made)}")
         for name, uri in step.outputs.items():
             click.echo(f"{'':<18} {name}: {uri}")
+        for line in step.details:
+            click.echo(f"{'':<18} {line}")
 
 
 @runs.command()

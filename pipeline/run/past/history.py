@@ -33,6 +33,7 @@ class PastStep:
     seconds: float
     made: Mapping[str, Any]
     outputs: Mapping[str, str]
+    details: tuple[str, ...] = ()
 
 
 def list_runs(config: Config) -> list[PastRun]:
@@ -47,6 +48,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
         ConfigError: the store has no run of that id.
     """
     from hilir.pipeline.report import figures
+    from hilir.pipeline.report.ingested import write_details
 
     return [
         PastStep(
@@ -55,6 +57,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
             step.seconds,
             figures.describe(step.outputs),
             {name: artifact.uri for name, artifact in step.outputs.items()},
+            tuple(write_details(step.outputs)) if step.node == "ExampleGen" else (),
         )
         for step in find_record(config, run_id).steps
     ]

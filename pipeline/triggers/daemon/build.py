@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from hilir.components.example_gen.spans import has_span
 from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
@@ -19,7 +20,7 @@ from hilir.pipeline.triggers.sources.cron import CronTrigger
 from hilir.pipeline.triggers.sources.data import NewData
 from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.pipeline.triggers.sources.payload import Trigger
-from hilir.pipeline.triggers.sources.spans import has_span, marker_pattern
+from hilir.pipeline.triggers.sources.spans import marker_pattern
 from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
@@ -166,6 +167,11 @@ def _data_faults(config: Config) -> Iterator[str]:
         yield (
             f"data.path '{config.data.path}': watch.data looks at folders of this machine; "
             "use watch.cron, or 'hilir schedule' on Vertex AI, where each run looks for the newest span"
+        )
+    if config.data.spans.last is not None:
+        yield (
+            f"data.spans.to '{config.data.spans.last}': a run that new data starts would not read it; "
+            f"remove it, or use watch.cron"
         )
     if not has_span(pattern):
         yield (

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hilir.components.example_gen.spans import fill
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import find_served
-from hilir.pipeline.triggers.sources.spans import Found, fill, list_spans, marker_pattern
+from hilir.pipeline.triggers.sources.spans import Found, list_spans, marker_pattern
 
 _NOTHING = (-1, -1)
 

@@ -15,11 +15,15 @@ Json = dict[str, Any]
 # The steps run with tf_keras whatever the image says.
 ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1"}
 
+_TFX_DRIVER = "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver"
+_DRIVER = "hilir.components.example_gen.driver"
+
 
 def apply_patches(job: Json, config: Config) -> list[str]:
     """Changes the job in place; returns what the configuration asks for and the job has no place for."""
     steps: list[tuple[str, Callable[[Json, Config], list[str]]]] = [
         ("producers", _strip_producer_suffix),
+        ("spans", _set_driver),
         ("machines", _set_machines),
         ("images", _check_images),
         ("environment", _set_environment),
@@ -39,6 +43,17 @@ def _strip_producer_suffix(job: Json, config: Config) -> list[str]:
             output = source.get("taskOutputParameter")
             if output and output["producerTask"] not in names:
                 output["producerTask"] = output["producerTask"].removesuffix("_task")
+    return []
+
+
+def _set_driver(job: Json, config: Config) -> list[str]:
+    """TFX's compiler writes its own driver whatever the component's DRIVER_CLASS is; ours chooses several spans."""
+    if config.data.spans.bounds() == (None, None, None):
+        return []
+    for _, container in containers(job):
+        hook = container.get("lifecycle", {}).get("preCacheCheck", {})
+        command = hook.get("command", [])
+        hook["command"] = [_DRIVER if word == _TFX_DRIVER else word for word in command]
     return []
 
 

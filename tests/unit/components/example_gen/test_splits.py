@@ -1,11 +1,10 @@
 import collections
+import re
 
 import pytest
 import tensorflow as tf
 
-from hilir.components.errors import IngestError
-from hilir.components.example_gen import tfrecord_reader
-from hilir.components.example_gen.splits import split_of, write_splits
+from hilir.components.example_gen.splits import split_of
 
 
 def example(number: int) -> bytes:
@@ -13,20 +12,15 @@ def example(number: int) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature={"id": feature})).SerializeToString()
 
 
-def test_every_row_is_written_once_and_equal_rows_stay_together(tmp_path):
+def test_every_row_is_written_once_and_equal_rows_stay_together(ingesting):
     rows = [example(number) for number in range(3000)]
-    folders = {"train": str(tmp_path / "train"), "eval": str(tmp_path / "eval")}
-    counts = write_splits([(row, row) for row in rows + rows], {"train": 2, "eval": 1}, folders)
-    written = {
-        name: collections.Counter(
-            tf.data.TFRecordDataset(f"{folder}/data_tfrecord-00000-of-00001.gz", "GZIP").as_numpy_iterator()
-        )
-        for name, folder in folders.items()
-    }
-    assert counts == {name: sum(found.values()) for name, found in written.items()}
+    path = write_records(ingesting.folder / "a.tfrecord", rows + rows)
+    ingested = ingesting.run(path)
+    written = {name: collections.Counter(ingesting.records(name)) for name in ("train", "eval")}
+    assert ingested.rows == {name: sum(found.values()) for name, found in written.items()}
     assert set(written["train"]) | set(written["eval"]) == set(rows)
     assert not set(written["train"]) & set(written["eval"])
-    assert 0.6 < counts["train"] / 6000 < 0.73
+    assert 0.6 < ingested.rows["train"] / 6000 < 0.73
 
 
 @pytest.mark.parametrize(
@@ -61,27 +55,25 @@ def write_records(path, records: list[bytes]) -> str:
     return str(path)
 
 
-def test_tfrecords_are_read_as_they_are(tmp_path):
+def test_tfrecords_are_read_as_they_are(ingesting):
     rows = [example(number) for number in range(10)]
-    read = tfrecord_reader.read_examples(write_records(tmp_path / "a.tfrecord", rows))
-    assert list(read) == [(row, row) for row in rows]
+    path = write_records(ingesting.folder / "a.tfrecord", rows)
+    ingesting.run(path, split="all")
+    assert ingesting.records() == rows
 
 
-def test_a_damaged_file_is_named_with_the_last_good_record(tmp_path):
-    path = write_records(tmp_path / "a.tfrecord", [example(number) for number in range(10)])
-    data = (tmp_path / "a.tfrecord").read_bytes()
-    (tmp_path / "a.tfrecord").write_bytes(data[:-3])
-    with pytest.raises(IngestError, match=r"a\.tfrecord: is damaged after record 9 \(.*\); write the file anew"):
-        list(tfrecord_reader.read_examples(path))
+def test_a_damaged_file_is_named_with_the_last_good_record(ingesting):
+    path = write_records(ingesting.folder / "a.tfrecord", [example(number) for number in range(10)])
+    data = (ingesting.folder / "a.tfrecord").read_bytes()
+    (ingesting.folder / "a.tfrecord").write_bytes(data[:-3])
+    assert re.fullmatch(rf"{path}: is damaged after record 9 \(.*\); write the file anew", ingesting.fault(path))
 
 
-def test_a_file_without_records(tmp_path):
-    path = write_records(tmp_path / "a.tfrecord", [])
-    with pytest.raises(IngestError, match="has no records; give a file with data"):
-        list(tfrecord_reader.read_examples(path))
+def test_a_file_without_records(ingesting):
+    path = write_records(ingesting.folder / "a.tfrecord", [])
+    assert ingesting.fault(path) == f"{path}: has no records; give a file with data"
 
 
-def test_records_that_are_no_examples(tmp_path):
-    path = write_records(tmp_path / "a.tfrecord", [b"hello"])
-    with pytest.raises(IngestError, match=r"its first record is not a tf\.Example with features"):
-        list(tfrecord_reader.read_examples(path))
+def test_records_that_are_no_examples(ingesting):
+    path = write_records(ingesting.folder / "a.tfrecord", [b"hello"])
+    assert ingesting.fault(path) == f"{path}: its first record is not a tf.Example with features; write tf.Examples"

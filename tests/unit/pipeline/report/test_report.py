@@ -70,6 +70,7 @@ def summary(**changes) -> Summary:
         "blessed": True,
         "reasons": [],
         "warnings": [],
+        "notes": [],
         "version": 2,
         "version_path": "out/models/taxi/2",
         "metrics": {"auc": 0.95},

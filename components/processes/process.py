@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from hilir.pipeline.emulator.errors import Canceled, StepError
+from hilir.components.processes.errors import Canceled, ProcessError
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5
-# Makes the kernel kill the command when the emulation dies, however it dies (prctl(2), PR_SET_PDEATHSIG).
+# Makes the kernel kill the command when this process dies, however it dies (prctl(2), PR_SET_PDEATHSIG).
 _BOUND_TO_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execvp(sys.argv[1], sys.argv[1:])"
 )  # fmt: skip
@@ -52,10 +52,12 @@ class FreshProcesses:
         """Starts the command; its program is looked for in the PATH of `environment`.
 
         Raises:
-            StepError: the program does not exist.
+            ProcessError: the program does not exist.
         """
         if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
-            raise StepError(f"the program '{argv[0]}' is not installed here, though its image may have it; install it")
+            raise ProcessError(
+                f"the program '{argv[0]}' is not installed here, though its image may have it; install it"
+            )
         with log.open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOUND_TO_PARENT, *argv],

@@ -1,0 +1,67 @@
+"""Numbers in texts: what counts as one, with the marks that the data uses."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hilir.components.example_gen.settings import CsvSettings
+
+NULL_WORDS = ("NA", "N/A", "#N/A", "n/a", "na", "NULL", "Null", "null", "NONE", "None", "none", "-", "?", ".", "<NA>")
+"""What stands for a missing value in a column of numbers, where `data.csv.nulls` does not say."""
+
+NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[nN][aA][nN]|[iI][nN][fF])$"
+NAN = r"^[+-]?[nN][aA][nN]$"
+WHOLE = r"^[+-]?\d+$"
+THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
+COMMA = r"^[+-]?\d+,\d+$"
+
+
+def with_nulls(texts: pa.StringArray, settings: CsvSettings) -> pa.StringArray:
+    """Returns the texts with those that `data.csv.nulls` lists as null."""
+    words = [word for word in settings.nulls or [] if word]
+    return texts if not words else _without(texts, pc.is_in(texts, pa.array(words)))
+
+
+def without_missing(texts: pa.StringArray, settings: CsvSettings) -> pa.StringArray:
+    """Returns the texts of a column of numbers with NaN, and the usual words for a missing value, as null."""
+    missing = pc.match_substring_regex(texts, NAN)
+    if settings.nulls is None:
+        missing = pc.or_(missing, pc.is_in(pc.utf8_trim_whitespace(texts), pa.array(NULL_WORDS)))
+    return _without(texts, missing)
+
+
+def plain(texts: pa.StringArray, settings: CsvSettings) -> pa.StringArray:
+    """Returns the texts as Arrow reads numbers: without white space, '+' and thousands marks, with '.' for decimals."""
+    texts = pc.utf8_ltrim(pc.utf8_trim_whitespace(texts), "+")
+    if settings.thousands is not None:
+        decimal = re.escape(settings.decimal)
+        mark = re.escape(settings.thousands)
+        grouped = pc.match_substring_regex(texts, rf"^-?\d{{1,3}}({mark}\d{{3}})+({decimal}\d*)?$")
+        texts = pc.if_else(grouped, pc.replace_substring(texts, settings.thousands, ""), texts)
+    if settings.decimal != ".":
+        # A point is no decimal mark here: 1.5 must not become a number.
+        texts = pc.replace_substring(pc.replace_substring(texts, ".", "\0"), settings.decimal, ".")
+    return texts
+
+
+def cast(texts: pa.StringArray, kind: pa.DataType, settings: CsvSettings) -> pa.Array | None:
+    """Returns the texts as numbers; None: not all of them are."""
+    simple = settings.decimal == "." and settings.thousands is None
+    for each in (texts, None) if simple else (None,):
+        try:
+            return pc.cast(plain(texts, settings) if each is None else each, kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def is_number(texts: pa.StringArray, settings: CsvSettings) -> pa.BooleanArray:
+    """Returns which texts are numbers; null for null."""
+    return pc.match_substring_regex(plain(texts, settings), NUMBER)
+
+
+def _without(texts: pa.StringArray, missing: pa.BooleanArray) -> pa.StringArray:
+    return pc.if_else(pc.fill_null(missing, fill_value=False), pa.scalar(None, pa.string()), texts)

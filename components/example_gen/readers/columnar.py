@@ -1,0 +1,68 @@
+"""Reads Parquet and Feather (Arrow IPC) files, some groups of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hilir.components.errors import IngestError
+from hilir.components.example_gen.readers.batch import Piece, Rows
+from hilir.components.example_gen.readers.text import open_plain
+
+_ROWS = 16_384
+_KINDS = {"parquet": "Parquet", "feather": "Feather"}
+
+
+def list_groups(path: str, form: str) -> list[int]:
+    """Returns the bytes of each group of rows, from the file's footer alone.
+
+    Raises:
+        IngestError: the file is damaged or of another form.
+    """
+    with open_plain(path) as file:
+        try:
+            if form == "parquet":
+                found = pq.read_metadata(file)
+                return [found.row_group(index).total_byte_size for index in range(found.num_row_groups)]
+            count = pa.ipc.open_file(pa.PythonFile(file, "r")).num_record_batches
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(path, form, error) from None
+        return [file.seek(0, 2) // max(count, 1)] * count
+
+
+def read_groups(piece: Piece) -> Iterator[Rows]:
+    """Yields the rows of a piece.
+
+    Raises:
+        IngestError: the file is damaged.
+    """
+    begin = 0
+    with open_plain(piece.path) as file:
+        try:
+            for batch in _batches(piece, pa.PythonFile(file, "r")):
+                yield Rows(batch, np.arange(begin, begin + batch.num_rows))
+                begin += batch.num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(piece.path, piece.form, error) from None
+
+
+def _batches(piece: Piece, file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    if piece.form == "parquet":
+        groups: Sequence[int] = range(piece.start, piece.end or 0)
+        yield from pq.ParquetFile(file).iter_batches(batch_size=_ROWS, row_groups=list(groups), use_threads=False)
+        return
+    reader = pa.ipc.open_file(file)
+    for index in range(piece.start, piece.end or 0):
+        batch = reader.get_batch(index)
+        for begin in range(0, batch.num_rows, _ROWS):
+            yield batch.slice(begin, _ROWS)
+
+
+def _damaged(path: str, form: str, error: Exception) -> IngestError:
+    return IngestError(
+        f"{path}: is not a {_KINDS[form]} file that can be read ({str(error).splitlines()[0]}); write the file anew, "
+        f"or correct data.format"
+    )

@@ -1,0 +1,47 @@
+"""What the ingest noted of its data: the type of each column and why, and what its user may not expect."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hilir.pipeline.report.records import ArtifactRecord
+
+_FILE = "ingest.json"
+# How many columns are listed.
+_COLUMNS = 100
+
+
+def read_notes(outputs: Mapping[str, ArtifactRecord]) -> list[str]:
+    """Returns the notes on the examples of a run; none where another step made them."""
+    return [_printable(note) for note in _read(outputs.get("examples")).get("notes", [])]
+
+
+def write_details(outputs: Mapping[str, ArtifactRecord]) -> Iterator[str]:
+    """Yields a line for each column of the examples, with its type and the reason, and one for each note."""
+    examples = outputs.get("examples")
+    columns = _read(examples).get("columns", {})
+    width = max((min(len(_printable(name)), 32) for name in columns), default=0)
+    for name, found in list(columns.items())[:_COLUMNS]:
+        yield f"{_printable(name):<{width}}  {found['kind'] or '-':<6}  {_printable(found['why'])}"
+    if examples is not None and len(columns) > _COLUMNS:
+        yield f"and {len(columns) - _COLUMNS:,} more columns, in {os.path.join(examples.uri, _FILE)}"
+    yield from (f"note: {note}" for note in read_notes(outputs))
+
+
+def _read(examples: ArtifactRecord | None) -> dict[str, Any]:
+    if examples is None or "://" in examples.uri:
+        return {}
+    try:
+        with open(os.path.join(examples.uri, _FILE), encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _printable(text: str) -> str:
+    """Returns the text with control characters written out, as names and values are those of files."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

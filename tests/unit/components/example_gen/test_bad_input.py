@@ -1,0 +1,151 @@
+"""Files that ingests are known to get wrong: each has the right value here, or a message that names the remedy."""
+
+import pytest
+
+
+def test_a_header_cell_over_two_lines(ingesting):
+    path = ingesting.write('a,"two\nlines",c\n1,2,3\n4,5,6\n')
+    assert ingesting.rows(path) == [{"a": [1], "c": [3], "two lines": [2]}, {"a": [4], "c": [6], "two lines": [5]}]
+    assert ingesting.run(path).notes == [f"{path}: the header's 'two\\nlines' is read as 'two lines'"]
+
+
+def test_line_ends_of_carriage_returns_alone(ingesting):
+    path = ingesting.write(b'a,b\r1,x\r2,"y,\rz"\r')
+    assert ingesting.rows(path) == [{"a": [1], "b": [b"x"]}, {"a": [2], "b": [b"y,\rz"]}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf16(ingesting, encoding):
+    rows = "".join(f"{i},ü{i}\n" for i in range(300))
+    path = ingesting.write(f"a,b\n{rows}".encode(encoding))
+    settings = {"csv": {"encoding": encoding}} if encoding.endswith("e") else {}
+    read = ingesting.rows(path, **settings)
+    assert len(read) == 300
+    assert read[60] == {"a": [60], "b": ["ü60".encode()]}
+
+
+def test_utf16_that_does_not_say_so(ingesting):
+    path = ingesting.write("a,b\n1,2\n".encode("utf-16-le"))
+    assert ingesting.fault(path) == (
+        f"{path}: contains NUL bytes, so it is not UTF-8 text; set data.csv.encoding, for example to utf-16-le"
+    )
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(ingesting):
+    path = ingesting.write(b'\xef\xbb\xbf"a",b\n1,2\n')
+    assert ingesting.rows(path) == [{"a": [1], "b": [2]}]
+
+
+def test_ids_of_20_digits_keep_their_digits(ingesting):
+    path = ingesting.write("id,n\n99999999999999999999,1\n99999999999999999998,2\n7,3\n")
+    assert [row["id"] for row in ingesting.rows(path)] == [
+        [b"99999999999999999999"], [b"99999999999999999998"], [b"7"],
+    ]  # fmt: skip
+    assert ingesting.run(path).notes == [
+        "column 'id' is text: whole numbers of more than 64 bits, the first '99999999999999999999' (data.csv, row 1), "
+        "would lose digits; if they are quantities, set 'data.columns: {id: float}'"
+    ]
+    assert ingesting.rows(path, columns={"id": "float"})[2] == {"id": [7.0], "n": [3]}
+
+
+def test_spaces_after_delimiters(ingesting):
+    path = ingesting.write("a, b, c\n1, 2, x y\n3, 4.5, z\n")
+    assert ingesting.rows(path) == [{"a": [1], "b": [2.0], "c": [b"x y"]}, {"a": [3], "b": [4.5], "c": [b"z"]}]
+    assert ingesting.run(path).notes == [
+        f"{path}: the header's ' b' is read as 'b'",
+        f"{path}: the header's ' c' is read as 'c'",
+    ]
+
+
+def test_another_delimiter(ingesting):
+    path = ingesting.write("a;b;c\n1;2,5;x\n")
+    assert ingesting.fault(path) == (
+        f"{path}: the header is one column, 'a;b;c'; if the file's columns are separated by ';', "
+        f"set data.csv.delimiter: ';'"
+    )
+    assert ingesting.rows(path, csv={"delimiter": ";", "decimal": ","}) == [{"a": [1], "b": [2.5], "c": [b"x"]}]
+    tabs = ingesting.write("a\tb\n1\t2\n", "data.tsv")
+    assert ingesting.rows(tabs) == [{"a": [1], "b": [2]}]
+
+
+def test_words_for_missing_values_among_numbers(ingesting):
+    path = ingesting.write("n,s\n1,NA\nNA,x\n,NA\nNA,NA\n")
+    assert ingesting.rows(path) == [{"n": [1], "s": [b"NA"]}, {"s": [b"x"]}, {"s": [b"NA"]}, {"s": [b"NA"]}]
+    assert ingesting.run(path).notes == ["column 'n': 2 cells such as 'NA' are read as missing values"]
+    given = ingesting.rows(path, csv={"nulls": ["NA", "x"]})
+    assert given == [{"n": [1]}, {}, {}, {}]
+
+
+def test_thousands_marks(ingesting):
+    path = ingesting.write('n\n"1,004.5"\n12\n"2,000,000"\n')
+    assert ingesting.fault(path) == (
+        f"{path}: column 'n', row 1 (line 2) contains '1,004.5', a number with a comma; "
+        f"set data.csv.thousands: ',', or 'data.columns: {{n: string}}' if it is a column of strings"
+    )
+    assert ingesting.rows(path, csv={"thousands": ","}) == [{"n": [1004.5]}, {"n": [12.0]}, {"n": [2000000.0]}]
+    assert ingesting.rows(path, columns={"n": "string"})[0] == {"n": [b"1,004.5"]}
+
+
+def test_decimal_commas(ingesting):
+    path = ingesting.write("a;n\n1;1,5\n2;20,25\n")
+    assert ingesting.fault(path, csv={"delimiter": ";"}) == (
+        f"{path}: column 'n', row 1 (line 2) contains '1,5', a number with a comma; set data.csv.decimal: ',', "
+        f"or 'data.columns: {{n: string}}' if it is a column of strings"
+    )
+    marks = {"delimiter": ";", "decimal": ",", "thousands": "."}
+    path = ingesting.write("a;n\n1;1.004,5\n2;20,25\n3;7\n")
+    assert [row["n"] for row in ingesting.rows(path, csv=marks)] == [[1004.5], [20.25], [7.0]]
+
+
+def test_a_column_of_codes_that_begin_with_zero_is_noted(ingesting):
+    path = ingesting.write("zip\n00501\n10001\n")
+    assert ingesting.run(path).notes == [
+        "column 'zip' is read as whole numbers, and 1 of its values begin with 0; if they are codes, "
+        "set 'data.columns: {zip: string}'"
+    ]
+
+
+def test_a_column_without_a_name(ingesting):
+    assert ingesting.rows(ingesting.write("a,b,\n1,2,\n")) == [{"a": [1], "b": [2]}]
+    path = ingesting.write(",a\n0,1\n")
+    assert ingesting.fault(path) == (
+        f"{path}: column '', row 1 (line 2): a column without a name has values; name the columns with "
+        f"data.csv.names, or leave it out with data.drop: ['']"
+    )
+    assert ingesting.rows(path, drop=[""]) == [{"a": [1]}]
+
+
+@pytest.mark.parametrize("rows", [3, 3_000_000])
+def test_a_quote_that_is_never_closed(ingesting, rows):
+    path = ingesting.write('a,b\n0,z\n1,"x\n' + "2,y\n" * rows)
+    assert ingesting.fault(path) == (
+        f"{path}: row 2 has a quote that is never closed; correct the file, "
+        f"or set data.csv.quote: null if quotes have no meaning in it"
+    )
+    assert ingesting.rows(path, csv={"quote": None})[1] == {"a": [1], "b": [b'"x']}
+
+
+def test_quotes_within_cells_are_not_taken_for_open_ones(ingesting):
+    path = ingesting.write('a,b\n1,5" pipe\n2,"x\ny"\n')
+    assert ingesting.rows(path)[1] == {"a": [2], "b": [b"x\ny"]}
+
+
+def test_escaped_quotes_and_no_header(ingesting):
+    path = ingesting.write(b'1,"say \\"hi\\", then\nleave"\n2,x\n')
+    settings = {"csv": {"escape": "\\", "names": ["n", "text"]}}
+    assert ingesting.rows(path, **settings) == [
+        {"n": [1], "text": [b'say "hi", then\nleave']},
+        {"n": [2], "text": [b"x"]},
+    ]
+
+
+def test_columns_are_renamed_and_dropped(ingesting):
+    path = ingesting.write("a,b,c\n1,2,3\n")
+    assert ingesting.rows(path, rename={"a": "x"}, drop=["b"], columns={"x": "string"}) == [{"c": [3], "x": [b"1"]}]
+    assert ingesting.run(path, rename={"a": "x"}, drop=["b"]).notes == [
+        "column 'a' is named 'x' by data.rename",
+        "column 'b' is left out by data.drop",
+    ]
+    assert ingesting.fault(path, drop=["d"]) == "data.drop names 'd', which no file has; the columns are a, b, c"
+    assert ingesting.fault(path, rename={"d": "x"}).startswith("data.rename names 'd', which no file has")
+    assert "data.rename gives a second column the name 'b'" in ingesting.fault(path, rename={"a": "b"})

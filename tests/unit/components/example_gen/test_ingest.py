@@ -1,0 +1,136 @@
+"""What becomes of CSV files: values, types, faults."""
+
+import gzip
+
+HEADER = "miles,seconds,company\n"
+
+
+def test_types_are_decided_by_the_whole_column_and_empty_cells_are_missing(ingesting):
+    path = ingesting.write(HEADER + '1,60,"Blue, Inc"\n2.5,,Red\n,120,\n')
+    assert ingesting.rows(path) == [
+        {"miles": [1.0], "seconds": [60], "company": [b"Blue, Inc"]},
+        {"miles": [2.5], "company": [b"Red"]},
+        {"seconds": [120]},
+    ]
+
+
+def test_a_declared_type_wins(ingesting):
+    path = ingesting.write(HEADER + "1,60,7\n")
+    assert ingesting.rows(path, columns={"miles": "string", "seconds": "float"}) == [
+        {"miles": [b"1"], "seconds": [60.0], "company": [7]}
+    ]
+
+
+def test_a_gzipped_file_and_a_cell_over_two_lines(ingesting):
+    path = ingesting.write(HEADER + '1,60,"two\nlines"\n', "data.csv.gz")
+    assert ingesting.rows(path) == [{"miles": [1], "seconds": [60], "company": [b"two\nlines"]}]
+
+
+def test_a_column_without_any_value_is_left_out(ingesting):
+    path = ingesting.write(HEADER + "1,,x\n2,,y\n")
+    assert ingesting.rows(path) == [{"miles": [1], "company": [b"x"]}, {"miles": [2], "company": [b"y"]}]
+    assert ingesting.run(path).notes == ["column 'seconds' is left out: no row has a value"]
+
+
+def test_one_type_for_all_files(ingesting):
+    january = ingesting.write(HEADER + "1,60,7\n2,61,8\n", "january.csv")
+    february = ingesting.write("miles,company,extra\n3.5,x7,1\n", "february.csv")
+    assert ingesting.rows(january, february) == [
+        {"miles": [1.0], "seconds": [60], "company": [b"7"]},
+        {"miles": [2.0], "seconds": [61], "company": [b"8"]},
+        {"miles": [3.5], "company": [b"x7"], "extra": [1]},
+    ]
+    ingested = ingesting.run(january, february)
+    assert ingested.columns["miles"].kind == "float"
+    assert ingested.columns["miles"].why == "1 of 3 values have decimals, the first '3.5' (february.csv, row 1)"
+    assert ingested.notes == [
+        "column 'company' is text: 1 of 3 values are not numbers, the first 'x7' (february.csv, row 1)"
+    ]
+
+
+def test_nan_in_a_column_of_numbers_is_a_missing_value(ingesting):
+    path = ingesting.write(HEADER + "1.5,60,nan\nnan,NaN,Ann\n2.5,70,x\n")
+    assert ingesting.rows(path) == [
+        {"miles": [1.5], "seconds": [60], "company": [b"nan"]},
+        {"company": [b"Ann"]},
+        {"miles": [2.5], "seconds": [70], "company": [b"x"]},
+    ]
+
+
+def test_a_ragged_row_is_named(ingesting):
+    path = ingesting.write(HEADER + '1,60,"a\nb"\n2,70\n3,80,b,c\n4,90,d\n')
+    assert ingesting.fault(path) == (
+        f"{path}: row 2 (line 4) has 2 cells where the header has 3: '2,70' (2 such rows in all); fix or remove it, "
+        f"or set data.on_bad_rows: skip"
+    )
+
+
+def test_a_wrong_value_in_row_10000_is_named(ingesting):
+    rows = [f"{i}.5,60,a" for i in range(1, 15001)]
+    rows[9999] = "ten,60,a"
+    path = ingesting.write(HEADER + "\n".join(rows) + "\n")
+    assert ingesting.fault(path) == (
+        f"{path}: column 'miles', row 10,000 (line 10,001) contains 'ten', which is not a number like the column's "
+        f"other values; fix the row, or set 'data.columns: {{miles: string}}' if it is a column of strings"
+    )
+    assert len(ingesting.rows(path, columns={"miles": "string"})) == 15000
+
+
+def test_a_value_that_the_declared_type_refuses_is_named(ingesting):
+    path = ingesting.write(HEADER + "1,60,a\n2,6o,b\n")
+    fault = ingesting.fault(path, columns={"seconds": "int"})
+    assert "column 'seconds', row 2 (line 3) contains '6o', which is not a number" in fault
+
+
+def test_a_byte_that_is_not_utf8_is_named(ingesting):
+    path = ingesting.write(HEADER.encode() + b"1,60,a\n2,60,caf\xe9\n")
+    assert ingesting.fault(path) == (
+        f"{path}: row 2 (line 3) column 'company' contains the byte 0xe9, which is not UTF-8; set data.csv.encoding "
+        f"(for example to latin-1), or save the file as UTF-8, or set data.on_bad_rows: skip"
+    )
+    assert ingesting.rows(path, csv={"encoding": "latin-1"})[1]["company"] == ["café".encode()]
+
+
+def test_a_header_without_rows(ingesting):
+    path = ingesting.write(HEADER)
+    assert ingesting.fault(path) == f"{path}: has a header and no rows; give a file with data"
+
+
+def test_an_empty_file(ingesting):
+    path = ingesting.write("\n")
+    assert ingesting.fault(path) == f"{path}: the file is empty; give a CSV file with a header and rows"
+
+
+def test_a_header_with_a_name_twice(ingesting):
+    path = ingesting.write("a,b,a\n1,2,3\n")
+    assert ingesting.fault(path) == f"{path}: the header names 'a' more than once; rename the columns"
+
+
+def test_a_declared_column_that_no_file_has(ingesting):
+    path = ingesting.write(HEADER + "1,60,a\n")
+    assert ingesting.fault(path, columns={"mile": "float"}) == (
+        "data.columns names 'mile', which no file has; the columns are miles, seconds, company"
+    )
+    other = ingesting.write("mile\n2\n", "other.csv")
+    assert ingesting.rows(path, other, columns={"mile": "float"})[1] == {"mile": [2.0]}
+
+
+def test_a_gzip_file_that_is_cut_off(ingesting):
+    path = ingesting.write(gzip.compress((HEADER + "1,60,a\n" * 1000).encode())[:-20], "data.csv.gz")
+    assert ingesting.fault(path).startswith(f"{path}: is not a whole gzip file (")
+
+
+def test_rows_that_cannot_be_read_are_left_out_and_counted(ingesting):
+    rows = [f"{i}.5,60,a" for i in range(1000)]
+    rows[3] = "3.5,60"
+    rows[500] = "five hundred,60,a"
+    rows[700] = "700.5,60,caf\udce9"
+    path = ingesting.write((HEADER + "\n".join(rows) + "\n").encode(errors="surrogateescape"))
+    ingested = ingesting.run(path, split="all", on_bad_rows="skip")
+    assert (ingested.rows, ingested.skipped) == ({"all": 997}, 3)
+    read = [values["miles"][0] for values in ingesting.rows(path, on_bad_rows="skip")]
+    assert read == [i + 0.5 for i in range(1000) if i not in (3, 500, 700)]
+    assert ingesting.fault(path, on_bad_rows="skip", max_bad_rows=0.001) == (
+        "2 of 1,000 rows cannot be read, which is more than data.max_bad_rows: 0.001 allows; correct the files "
+        "(data.on_bad_rows: error names the first row), or raise data.max_bad_rows"
+    )
