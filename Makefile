@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-gpu test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian'
 
 test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)
+
+test-gpu: setup ## the tests that need a GPU; without one they are skipped and say so
+	@$(PY) -m pytest tests/gpu -m gpu $(ARGS)
 
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
 	@HILIR_FUZZ_SECONDS=$${HILIR_FUZZ_SECONDS:-600} $(PY) -m pytest tests/attack -m slow $(ARGS)

@@ -14,7 +14,6 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from hilir.components.data_gate.validator import SCHEMA
 from hilir.components.evaluator.comparison import read_comparison
 from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
@@ -22,6 +21,7 @@ from hilir.components.pusher import manifest, versions
 from hilir.components.pusher.card import describe_model, write_card
 from hilir.components.pusher.golden import write_golden
 from hilir.components.pusher.reference import write_reference
+from hilir.components.pusher.schema import write_schema
 
 
 class Executor(tfx_pusher.Executor):
@@ -70,8 +70,7 @@ class Executor(tfx_pusher.Executor):
             )
             write_golden(target, settings["model"], evaluation)
             write_reference(target, training, evaluation)
-            schema = io_utils.get_only_uri_in_dir(inputs["schema"][0].uri)
-            io_utils.copy_file(schema, os.path.join(target, "assets.extra", SCHEMA), overwrite=True)
+            write_schema(target, io_utils.get_only_uri_in_dir(inputs["schema"][0].uri))
             write_card(target, describe_model(settings, metrics, _describe_data(examples), run_id))
             targets.append(target)
 

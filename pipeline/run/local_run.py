@@ -116,6 +116,7 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
+            from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
             from hilir.pipeline.graph import Platform, build, build_check
             from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
@@ -128,6 +129,7 @@ class _LocalRun:
                 self._workers.enter_context(forked_from_here())
             if closed := close_open_executions(self._root):
                 print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
+            set_gpu_memory(config.train.gpu_memory)
             generate_data(config)
             options = list_run_options(config)
             platform = Platform(connection(str(self._root)), own_resolvers=True, beam_options=options)
