@@ -11,7 +11,6 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
-from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
@@ -34,6 +33,7 @@ from hilir.components.preflight.settings import make_parameter as make_preflight
 from hilir.components.pusher.component import Pusher
 from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.trainer.run import make_custom_config, run_fn
+from hilir.components.transform.executor import Transform
 from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
 from hilir.components.transform.preprocessing import preprocessing_fn
 from hilir.pipeline.config.nodes import check_name

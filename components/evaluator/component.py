@@ -10,7 +10,6 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 
-from hilir.components.evaluator import extraction
 from hilir.components.evaluator.executor import Executor
 
 
@@ -58,7 +57,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 eval_config=eval_config,
                 example_splits=json.dumps(["eval"]),
                 fairness_indicator_thresholds="null",
-                module_path=extraction.__name__,
                 settings=json.dumps({"baseline": baseline, "code": dict(code)}, sort_keys=True),
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

@@ -1,4 +1,4 @@
-"""The TFX executor of the evaluation, on TFX's own."""
+"""The TFX executor of the evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
-from tfx.components.evaluator import executor as tfx_evaluator
+from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, EVAL_CONFIG_KEY, EVALUATION_KEY, MODEL_KEY
@@ -18,6 +18,7 @@ from tfx.utils import path_utils
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.comparison import Comparison, write_comparison
 from hilir.components.evaluator.extraction import find_bad_answer, find_refusal
+from hilir.components.evaluator.grouped.evaluation import evaluate
 from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_outputs
 from hilir.components.evaluator.results import name_slicing
 
@@ -26,7 +27,7 @@ progress = logging.getLogger("hilir.progress")
 _Artifacts = dict[str, list[types.Artifact]]
 
 
-class Executor(tfx_evaluator.Executor):
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Evaluates the candidate, against a baseline if there is one that can answer."""
 
     def Do(self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
@@ -50,13 +51,12 @@ class Executor(tfx_evaluator.Executor):
         json_format.Parse(exec_properties[EVAL_CONFIG_KEY], config)
         candidate = read_outputs(path_utils.serving_model_path(input_dict[MODEL_KEY][0].uri))
         config = choose_outputs(config, candidate)
-        properties = exec_properties | {EVAL_CONFIG_KEY: json_format.MessageToJson(config)}
         baseline = next(iter(input_dict.get(BASELINE_MODEL_KEY) or []), None)
         if baseline is None:
-            super().Do(input_dict, output_dict, properties)
+            evaluate(self._make_beam_pipeline, input_dict, output_dict, config)
             comparison = Comparison(unchecked=_list_changes(config))
         else:
-            comparison = self._compare(baseline, config, input_dict, output_dict, properties, settings["baseline"])
+            comparison = self._compare(baseline, config, input_dict, output_dict, settings["baseline"])
         write_comparison(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]), comparison)
 
     def _compare(
@@ -65,13 +65,12 @@ class Executor(tfx_evaluator.Executor):
         config: config_pb2.EvalConfig,
         inputs: _Artifacts,
         outputs: _Artifacts,
-        properties: dict[str, Any],
         mode: str,
     ) -> Comparison:
         refusal = _find_missing_output(baseline, config)
         if refusal is None:
             try:
-                super().Do(inputs, outputs, properties)
+                evaluate(self._make_beam_pipeline, inputs, outputs, config)
                 return Comparison(baseline.uri)
             except Exception as error:
                 refusal = find_refusal(error)
@@ -84,7 +83,8 @@ class Executor(tfx_evaluator.Executor):
             )
         progress.info("not compared with %s: %s", baseline.uri, refusal)
         _clear(outputs[EVALUATION_KEY][0].uri)
-        super().Do({name: each for name, each in inputs.items() if name != BASELINE_MODEL_KEY}, outputs, properties)
+        candidate = {name: each for name, each in inputs.items() if name != BASELINE_MODEL_KEY}
+        evaluate(self._make_beam_pipeline, candidate, outputs, config)
         return Comparison(baseline.uri, refusal, _list_changes(config))
 
 

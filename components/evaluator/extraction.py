@@ -1,6 +1,6 @@
 """How TFMA gets features, labels, predictions and slices here, in place of its default extractors.
 
-TFX's Evaluator finds `custom_extractors` by the component's `module_path`. Against TFMA's defaults:
+Against TFMA's defaults:
 
 - the label comes from the candidate's signature `label` alone, which is the mapping of today's data: an older baseline
   may not be able to read today's rows by its own;
@@ -63,19 +63,31 @@ def _find_marked(error: BaseException, mark: str) -> str | None:
     return None
 
 
-def custom_extractors(
-    eval_shared_model: types.EvalSharedModel | list[types.EvalSharedModel],
+def list_extractors(
+    models: Sequence[types.EvalSharedModel],
     eval_config: config_pb2.EvalConfig,
-    tensor_adapter_config: Any,
+    representations: Mapping[str, Any],
+    *,
+    batched: bool,
 ) -> list[extractor.Extractor]:
-    """Returns the extractors in their order."""
-    models = eval_shared_model if isinstance(eval_shared_model, list) else [eval_shared_model]
-    representations = tensor_adapter_config.tensor_representations if tensor_adapter_config else None
-    return [
+    """Returns the extractors in their order.
+
+    Args:
+        models: the candidate, and the baseline if there is one.
+        eval_config: names label, weight and slices.
+        representations: how columns become tensors.
+        batched: whether batches are evaluated, by `grouped`; else single rows, by TFMA's evaluator.
+    """
+    extractors = [
         features_extractor.FeaturesExtractor(eval_config, representations),
         extractor.Extractor("ExtractLabels", ExtractLabels(eval_config, models)),
         example_weights_extractor.ExampleWeightsExtractor(eval_config),
         extractor.Extractor("ExtractPredictions", ExtractPredictions(eval_config, models)),
+    ]
+    if batched:
+        return extractors
+    return [
+        *extractors,
         unbatch_extractor.UnbatchExtractor(),
         extractor.Extractor("LeaveOutUnlabelled", LeaveOutUnlabelled()),
         slice_key_extractor.SliceKeyExtractor(eval_config=eval_config, materialize=False),

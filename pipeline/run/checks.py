@@ -11,9 +11,9 @@ from pathlib import Path
 
 from hilir.pipeline.config.data_path import is_remote, resolve
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.engine.check import check_engine
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.run.engine_check import check_engine
-from hilir.pipeline.run.finding import Finding
+from hilir.pipeline.report.finding import Finding
 
 # TFX finds files by patterns that begin with these paths, and has no way to quote.
 _WILDCARD = re.compile(r"[*?\[\]]")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from hilir.pipeline.run.finding import Finding
+from hilir.pipeline.report.finding import Finding
 from hilir.setup.folders import DATA
 from hilir.setup.glibc import find_version
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,14 +74,14 @@ def open_transaction(
     store, chosen = select(root, model, config)
     project = read_config(config) if config is not None else None
     if project is not None and project.notify:
-        more["notify"] = _open_notifier(project.notify)
+        more["notify"] = open_notifier(project.notify)
     transaction = factory.open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
     if project is not None and "dry_run" in more:
         _follow_policy(transaction, project.approval)
     return transaction
 
 
-def _open_notifier(channels: tuple[Channel, ...]) -> Callable[[State], None]:
+def open_notifier(channels: Sequence[Channel]) -> Callable[[State], None]:
     """Returns what sends the last event of a state; the command waits at its end until all is sent."""
     from hilir.serving.notify import Notifier
     from hilir.serving.release.report import describe_event

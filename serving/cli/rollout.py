@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ def rollout(
     retry: bool,
     requests_per_second: float | None,
     error_rate: float | None,
+    outcomes: str | None,
     accept_schema_change: bool,
     **options: Any,
 ) -> None:
@@ -90,7 +92,7 @@ def rollout(
         name: options.pop(name)
         for name in (
             "steps", "hold", "shadow", "max_flips", "max_latency_ratio", "min_requests", "drift", "request_log",
-            "guardrails", "outcomes", "window",
+            "guardrails", "window",
         )
     }  # fmt: skip
     transaction = open_transaction(**options)
@@ -99,13 +101,15 @@ def rollout(
         _print_forecast(transaction, wanted, requests_per_second, error_rate)
         return
     runner = replace(
-        open_runner(transaction, wanted, accept_schema_change), every=max(parse_duration("--every", every), 0.05)
+        open_runner(transaction, wanted, outcomes, accept_schema_change),
+        every=max(parse_duration("--every", every), 0.05),
     )
     try:
         state = runner.run(wanted, retry)
     except KeyboardInterrupt:
         click.echo(
-            f"{transaction.model}: the rollout stays where it is; 'hilir release rollout {version}' continues it"
+            f"{transaction.model}: the rollout stays where it is; the same command continues it, and "
+            "'hilir release abort' ends it"
         )
         raise
     print_state(transaction, state)
@@ -116,26 +120,24 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
     from pydantic import ValidationError
 
     from hilir.serving.errors import ServingConfigError
-    from hilir.serving.outcomes.backends import DEFAULT_PLACE
     from hilir.serving.releases.rollout import Gates, Rollout
     from hilir.serving.rollout.plan import DEFAULT_HOLD, DEFAULT_STEPS, parse_duration, parse_steps
 
     running = transaction.read().rollout
     if running is not None and running.version == version and not any(given.values()):
         return running
-    log, shadow, drift = given["request_log"], given["shadow"], given["drift"]
-    if (shadow or drift in ("warn", "alarm")) and not log:
+    # Whoever continues the rollout may do so in another folder.
+    log = tuple(os.path.abspath(prefix) for prefix in given["request_log"])
+    shadow, drift = given["shadow"], given["drift"]
+    if drift in ("warn", "alarm") and not log:
         raise ServingConfigError(
-            f"{'--shadow' if shadow else '--drift'} needs the servers' request log: name it with --request-log PREFIX "
-            "as 'hilir serve --request-log PREFIX' has it"
+            "--drift needs the servers' request log: name it with --request-log PREFIX as "
+            "'hilir serve --request-log PREFIX' has it"
         )
     gates = {
         name: given[name] for name in ("max_flips", "max_latency_ratio", "min_requests") if given[name] is not None
     }
-    gates |= {
-        "outcomes": given["outcomes"] or DEFAULT_PLACE,
-        "window_seconds": parse_duration("--window", given["window"] or "10m"),
-    }
+    gates |= {"window_seconds": parse_duration("--window", given["window"] or "10m")}
     gates |= {"drift": None if drift == "off" or not log else drift or "alarm"}
     steps = parse_steps(given["steps"] or DEFAULT_STEPS)
     try:

@@ -82,7 +82,8 @@ def choose_model(store: Store, model: str | None) -> str:
         ServingConfigError: it is not there, or there are several.
     """
     models = store.models()
-    if model in models:
+    # Of an endpoint on Vertex AI there is a state here, and no version.
+    if model in models or model in store.released():
         return str(model)
     there = ", ".join(models) or "none; make one with 'hilir run'"
     if model is not None:

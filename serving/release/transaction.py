@@ -110,6 +110,11 @@ class Transaction:
             if patient and seen.silent:
                 self.echo(f"the {target.name} follow when they answer again: {'; '.join(seen.silent)}")
                 return
+            now = self.read()
+            if now.revision != state.revision:
+                last = now.history[-1]
+                self.echo(f"'{last.verb}' came in between, and holds now; see 'hilir release history'")
+                return
             failed = [number for number in state.loaded if (seen.versions or {}).get(number) == "END"]
             if failed and failed[0] in seen.errors:
                 raise ReleaseRefused(

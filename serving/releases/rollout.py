@@ -36,7 +36,6 @@ class Gates(_Part):
         max_flips: largest share of copied requests that the candidate may answer with another class.
         request_log: the prefix of the servers' request logs, or several.
         guardrails: commands that decide by their exit code, and metrics of users.
-        outcomes: where the outcomes of the metrics are.
         window_seconds: outcomes count until so long after a user's first request.
     """
 
@@ -47,7 +46,6 @@ class Gates(_Part):
     max_flips: float = Field(default=0.1, gt=0, le=1)
     request_log: tuple[str, ...] = ()
     guardrails: tuple[str, ...] = ()
-    outcomes: str = ""
     window_seconds: float = Field(default=600.0, gt=0)
 
 

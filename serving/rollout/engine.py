@@ -6,13 +6,13 @@ so a process that was killed at any moment is started again with the same comman
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -23,28 +23,15 @@ from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import Event, State
 from hilir.serving.rollout.evidence import Evidence, take_baseline
-from hilir.serving.rollout.gates import Decision, Verdict, decide, judge_counters
+from hilir.serving.rollout.gates import Decision, Gate, Verdict, decide, judge_counters
 from hilir.serving.rollout.plan import describe_duration
 
-STEP, STOPPED = "rollout", "rollout-stop"
-"""What the history calls a step, and the end that a gate made."""
+STEP, STOPPED, ENDED = "rollout", "rollout-stop", "rollout-end"
+"""What the history calls a step, the end that a gate made, and the end of a plan whose last share is not 100 %."""
 
 _LOCK_FILE = ".rollout.lock"
 # Seconds between two lines about a rollout that waits.
 _REMIND = 60.0
-
-
-class Gate(Protocol):
-    """A gate that looks at something other than the gateways' counters."""
-
-    def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
-        """Returns its verdict; None while it has nothing to report.
-
-        Args:
-            state: the release.
-            rollout: its rollout.
-            over: whether the step has lasted as long as it must.
-        """
 
 
 @dataclass
@@ -79,9 +66,9 @@ class Runner:
         with self._alone():
             state = self.transaction.read()
             if state.rollout is None or state.rollout.version != wanted.version:
-                if state.stable == wanted.version:
+                if is_done(state, wanted):
                     self._settle(state)
-                    self._echo(f"version {wanted.version} is stable already")
+                    self._echo(f"version {wanted.version} is {_describe_share(state, wanted.version)} already")
                     return state
                 state = self._start(state, wanted, retry)
             else:
@@ -103,7 +90,7 @@ class Runner:
     def _hold(self, state: State, rollout: Rollout) -> State:
         """Waits until the gates let the next step begin; returns the state that follows this step."""
         assert state.stable is not None
-        evidence, reminded = Evidence(rollout, state.stable), 0.0
+        evidence, reminded = Evidence(rollout, state.stable), -math.inf
         while True:
             counted = self.count() if self.count is not None else {}
             evidence.update(counted)
@@ -170,7 +157,7 @@ class Runner:
     def _finish(self, state: State, rollout: Rollout, why: str) -> State:
         """Ends a rollout whose last step leaves stable a share."""
         after = transitions.end_rollout(state)
-        state = self.transaction.save(state, after, "rollout-end", rollout.version, why)
+        state = self.transaction.save(state, after, ENDED, rollout.version, why)
         self._echo(f"done: version {rollout.version} stays at {rollout.percent:g} %; promote or abort it")
         return state
 
@@ -219,6 +206,14 @@ class Runner:
             ) from None
 
 
+def is_done(state: State, wanted: Rollout) -> bool:
+    """Whether a version has what the plan's last step gives it, by a rollout or by a promotion."""
+    if state.stable == wanted.version:
+        return True
+    last = next((event.verb for event in reversed(state.history) if event.version == wanted.version), "")
+    return last == ENDED and state.candidate == wanted.version and state.percent == wanted.steps[-1]
+
+
 def find_failure(state: State, version: int) -> Event | None:
     """Returns the event in which the last rollout of a version was rolled back; None if it was not."""
     for event in reversed(state.history):
@@ -235,6 +230,10 @@ def _describe_step(rollout: Rollout) -> str:
     share = f"{rollout.percent:g} %" if rollout.percent else _describe_copies(rollout)
     hold = "" if rollout.percent >= 100 else f" for {describe_duration(rollout.hold_seconds)}"
     return f"step {rollout.step + 1} of {len(rollout.steps)}: version {rollout.version} gets {share}{hold}"
+
+
+def _describe_share(state: State, version: int) -> str:
+    return "stable" if state.stable == version else f"at {state.percent:g} %"
 
 
 def _describe_copies(rollout: Rollout) -> str:

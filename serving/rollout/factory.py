@@ -10,21 +10,32 @@ from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.experiment.metrics import Kind
 from hilir.serving.gateway.counters import total
 from hilir.serving.gateway.files import read_gateway
+from hilir.serving.outcomes.backends import DEFAULT_PLACE
 from hilir.serving.release import verbs
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.actor import make_printable
 from hilir.serving.releases.rollout import Rollout
-from hilir.serving.rollout.engine import Gate, Runner
+from hilir.serving.rollout.engine import Runner
 from hilir.serving.rollout.forecast import Traffic
+from hilir.serving.rollout.gates import Gate, Paced
 from hilir.serving.rollout.guardrails import Guardrail
 from hilir.serving.rollout.metric_guardrail import MetricGuardrail
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences
 from hilir.serving.rollout.split_check import SplitCheck
+from hilir.serving.rollout.step_log import StepLog
 
 
-def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change: bool = False) -> Runner:
+def open_runner(
+    transaction: Transaction, rollout: Rollout, outcomes: str | None = None, accept_schema_change: bool = False
+) -> Runner:
     """Returns what carries a rollout out.
+
+    Args:
+        transaction: the release.
+        rollout: the plan.
+        outcomes: where outcomes are, for guardrails on metrics; not stored, since an address may have a password.
+        accept_schema_change: the version may have other inputs, outputs or classes than stable.
 
     Raises:
         ReleaseRefused: there is no gateway to split the traffic.
@@ -35,7 +46,7 @@ def open_runner(transaction: Transaction, rollout: Rollout, accept_schema_change
         transaction,
         stage=lambda version: verbs.stage(transaction, version, accept_schema_change=accept_schema_change),
         count=gateway.count,
-        gates=(*make_gates(rollout, find_access_log(transaction)), *_make_split_check(transaction)),
+        gates=(*make_gates(rollout, find_access_log(transaction), outcomes), *_make_split_check(transaction)),
     )
 
 
@@ -52,12 +63,13 @@ def require_gateway(transaction: Transaction) -> EnvoyGateway:
     return transaction.gateway
 
 
-def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate]:
+def make_gates(rollout: Rollout, access_log: str | None = None, outcomes: str | None = None) -> Iterator[Gate]:
     """Yields the gates that look at something other than the gateways' counters.
 
     Args:
         rollout: with what they are told.
         access_log: the gateway's; None where it is no file here.
+        outcomes: where outcomes are; None for the usual place.
 
     Raises:
         ServingConfigError: a request log or a guardrail cannot be used.
@@ -70,20 +82,20 @@ def make_gates(rollout: Rollout, access_log: str | None = None) -> Iterator[Gate
                 f"--request-log {make_printable(prefix)}: there is no folder {make_printable(str(folder))}; "
                 "name what 'hilir serve --request-log PREFIX' got, as this machine sees it"
             )
-    if rollout.shadow and not rollout.steps[0]:
-        yield ShadowDifferences()
+    if rollout.gates.request_log and rollout.shadow and not rollout.steps[0]:
+        yield Paced(ShadowDifferences(StepLog(rollout.gates.request_log)))
     if rollout.gates.drift is not None:
-        yield PredictionDrift()
+        yield Paced(PredictionDrift(StepLog(rollout.gates.request_log)))
     for text in rollout.gates.guardrails:
         if text.partition(":")[0] not in get_args(Kind):
-            yield Guardrail(text)
+            yield Paced(Guardrail(text))
         elif access_log is None:
             raise ServingConfigError(
                 f"--guardrail {make_printable(text)}: a metric of users needs the gateway's access log as a file here; "
                 "type 'hilir gateway run --access-log FILE'"
             )
         else:
-            yield MetricGuardrail(text, access_log, rollout.gates.outcomes)
+            yield Paced(MetricGuardrail(text, access_log, outcomes or DEFAULT_PLACE))
 
 
 def find_access_log(transaction: Transaction) -> str | None:
@@ -95,7 +107,7 @@ def find_access_log(transaction: Transaction) -> str | None:
 def _make_split_check(transaction: Transaction) -> Iterator[Gate]:
     path = find_access_log(transaction)
     if path is not None:
-        yield SplitCheck(Path(path))
+        yield Paced(SplitCheck(Path(path)))
 
 
 def measure_traffic(transaction: Transaction) -> Traffic | None:

@@ -115,6 +115,8 @@ def describe_gates(rollout: Rollout) -> Iterator[str]:
 
 
 def _shadow_rule(rollout: Rollout) -> str:
+    if not rollout.gates.request_log:
+        return "errors and latency decide; answers are not compared without --request-log PREFIX"
     return f"at most {rollout.gates.max_flips:.0%} of the answers may flip"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from hilir.serving.experiment.statistics.error_share import STOP
 from hilir.serving.experiment.statistics.quantiles import quantile_levels
 from hilir.serving.gateway.counters import find_quantile
 from hilir.serving.releases.rollout import Counts, Rollout
+from hilir.serving.releases.state import State
 from hilir.serving.rollout.evidence import Evidence
 
 QUANTILE = 0.99
@@ -17,6 +20,10 @@ QUANTILE = 0.99
 ALPHA = 0.01
 # Requests at which the bounds of a quantile are closest; fixed before the data, as the sequence needs it.
 _PLANNED = 1000.0
+
+
+# Seconds between two looks of a gate that reads files or runs commands.
+PACE = 10.0
 
 
 class Decision(IntEnum):
@@ -43,6 +50,40 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.fact}"
+
+
+class Gate(Protocol):
+    """A gate that looks at something other than the gateways' counters."""
+
+    def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
+        """Returns its verdict; None while it has nothing to report.
+
+        Args:
+            state: the release.
+            rollout: its rollout.
+            over: whether the step has lasted as long as it must.
+        """
+
+
+class Paced:
+    """A gate that reads files or runs commands: asked every ten seconds, and when a step begins or is over.
+
+    Args:
+        gate: the gate.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._asked: tuple[str, bool] | None = None
+        self._again = 0.0
+        self._verdict: Verdict | None = None
+
+    def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
+        """Returns the gate's verdict, or the last one until it is time for the next; see `Gate`."""
+        if self._asked != (rollout.since, over) or time.monotonic() >= self._again:
+            self._verdict = self._gate.judge(state, rollout, over)
+            self._asked, self._again = (rollout.since, over), time.monotonic() + PACE
+        return self._verdict
 
 
 def judge_counters(rollout: Rollout, evidence: Evidence) -> list[Verdict]:

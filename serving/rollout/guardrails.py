@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import time
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.releases.actor import make_printable
@@ -17,8 +16,6 @@ CONTINUE, WAIT = 0, 75
 """Exit codes: go on; not known yet (EX_TEMPFAIL of sysexits.h). Every other one rolls back."""
 
 _SECONDS = 60.0
-# Seconds between two calls during a step.
-_EVERY = 10.0
 
 
 class Guardrail:
@@ -39,14 +36,9 @@ class Guardrail:
         if not self._words:
             raise ServingConfigError("--guardrail: name a command, like --guardrail './check_orders.sh'")
         self._name = f"guardrail {make_printable(self._words[0])}"
-        self._called = -_EVERY
 
     def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
-        """Runs the command, at most every ten seconds while the step lasts; see `Gate`."""
-        now = time.monotonic()
-        if not over and now - self._called < _EVERY:
-            return None
-        self._called = now
+        """Runs the command; see `Gate`."""
         told = {
             "model": state.model,
             "stable": state.stable,
@@ -54,6 +46,7 @@ class Guardrail:
             "percent": rollout.percent,
             "step": rollout.step,
             "since": rollout.since,
+            "over": over,
             "epochs": [
                 {"at": event.at, "percent": event.percent}
                 for event in state.history

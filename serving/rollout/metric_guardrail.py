@@ -31,8 +31,6 @@ from hilir.serving.rollout.split_check import find_epochs
 
 # Users of both arms at which the bounds are tightest; fixed before the data.
 _PLANNED = 2000
-# Seconds between two looks during a step.
-_EVERY = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,14 +67,12 @@ class MetricGuardrail:
                 f"{text!r}: quantiles of different steps cannot be pooled; --max-latency-ratio compares latencies"
             )
         self._access_log, self._outcomes = access_log, outcomes
-        self._looked = -_EVERY
 
     def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
         """See `Gate`; users count when `window_seconds` have passed since their first request."""
-        now = time.monotonic()
-        if not rollout.percent or (not over and now - self._looked < _EVERY):
+        del over
+        if not rollout.percent:
             return None
-        self._looked = now
         users = self._find_users(state, rollout)
         closed = int((users.first + rollout.gates.window_seconds <= time.time()).sum())
         name = f"guardrail {self._metric.text}"

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hilir.analysis.drift import MIN_ROWS, Level, compare, count_window
-from hilir.analysis.reference import FeatureReference, summarize_categories, summarize_numbers
+from hilir.analysis.reference import FeatureReference, name_category, summarize_categories, summarize_numbers
 from hilir.serving.experiment.statistics.bernoulli import share_interval
 from hilir.serving.experiment.statistics.boundaries import look
 from hilir.serving.experiment.statistics.estimates import sum_values
+from hilir.serving.monitor.request import Column, Request, Value
 from hilir.serving.releases.actor import make_printable
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import ALPHA, Decision, Verdict
-from hilir.serving.rollout.request_log import REDACTED, Logged, read_predictions
+from hilir.serving.rollout.step_log import StepLog
 
 # Copied requests at which the interval of flips is closest; fixed before the data.
 _PLANNED = 1000.0
+# An output with more numbers a row than this is no list of classes.
+_MOST_SCORES = 1000
 
 
 class PredictionDrift:
     """Compares the candidate's predictions with stable's of the same step: one look, when the step has lasted."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: StepLog) -> None:
+        self._log = log
         self._found: tuple[str, Verdict] | None = None
 
     def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
         """See `Gate`."""
+        self._log.begin(rollout.since)
         if not over or not rollout.percent or rollout.gates.drift is None or state.stable is None:
             return None
         if self._found is None or self._found[0] != rollout.since:
@@ -44,10 +48,10 @@ class PredictionDrift:
 
     def _look(self, stable: int, model: str, rollout: Rollout) -> Verdict:
         columns: dict[int, dict[str, list[Any]]] = {stable: defaultdict(list), rollout.version: defaultdict(list)}
-        for logged in read_predictions(rollout.gates.request_log, model, _seconds(rollout.since)):
-            if logged.version in columns:
-                for name, values in split_outputs(logged).items():
-                    columns[logged.version][name] += values
+        for request in self._log.read(model):
+            if request.version in columns:
+                for name, values in split_outputs(request.outputs).items():
+                    columns[request.version][name] += values
         before, now = columns[stable], columns[rollout.version]
         rows = [max(map(len, side.values()), default=0) for side in (before, now)]
         if min(rows) < MIN_ROWS:
@@ -69,14 +73,21 @@ class PredictionDrift:
 
 
 class ShadowDifferences:
-    """Compares the answers to copied requests, before the candidate has a user of its own."""
+    """Compares the answers to copied requests, before the candidate has a user of its own.
+
+    Args:
+        log: of servers that log the id of a request.
+    """
+
+    def __init__(self, log: StepLog) -> None:
+        self._log = log
 
     def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
         """See `Gate`."""
+        self._log.begin(rollout.since)
         if not over or rollout.percent or state.stable is None:
             return None
-        found = read_predictions(rollout.gates.request_log, state.model, _seconds(rollout.since))
-        pairs = list(pair_answers(found, state.stable, rollout.version))
+        pairs = list(pair_answers(self._log.read(state.model), state.stable, rollout.version))
         wanted = max(rollout.gates.min_requests, 1)
         if len(pairs) < wanted:
             fact = f"{len(pairs):,} requests were logged with both answers, at least {wanted:,} are needed"
@@ -87,18 +98,17 @@ class ShadowDifferences:
 Answers = dict[str, list[Any]]
 
 
-def pair_answers(found: Iterable[Logged], stable: int, candidate: int) -> Iterable[tuple[Answers, Answers]]:
+def pair_answers(found: Iterable[Request], stable: int, candidate: int) -> Iterator[tuple[Answers, Answers]]:
     """Yields both answers to each request that both versions were given: the copy has the original's id."""
-    waiting: dict[tuple[str, str], tuple[int, Answers]] = {}
-    for logged in found:
-        if logged.version not in (stable, candidate):
+    waiting: dict[str, tuple[int, Answers]] = {}
+    for request in found:
+        if request.version not in (stable, candidate) or not request.request_id:
             continue
-        key, values = (logged.request_id, logged.signature), split_outputs(logged)
-        other = waiting.get(key)
+        values, other = split_outputs(request.outputs), waiting.get(request.request_id)
         if other is None:
-            waiting[key] = (logged.version, values)
-        elif other[0] != logged.version:
-            del waiting[key]
+            waiting[request.request_id] = (request.version, values)
+        elif other[0] != request.version:
+            del waiting[request.request_id]
             yield (other[1], values) if other[0] == stable else (values, other[1])
 
 
@@ -137,23 +147,27 @@ def judge_pairs(pairs: Sequence[tuple[Answers, Answers]], max_flips: float, alph
     return Verdict("shadow", decision, "; ".join(facts))
 
 
-def split_outputs(logged: Logged) -> Answers:
+def split_outputs(outputs: Mapping[str, Column]) -> Answers:
     """Returns one value per row and output: the number, the string, or of several scores the place of the highest.
 
-    What is not a number, a string or a list of scores (images, what was redacted) is left out.
+    What is none of these (images, rows without a value) is left out.
     """
     found: Answers = {}
-    for name, values in logged.outputs.items():
-        if values == REDACTED or not isinstance(values, list):
-            continue
-        rows = [row[0] if isinstance(row, list) and len(row) == 1 else row for row in values]
-        if rows and all(isinstance(row, bool | int | float) for row in rows):
-            found[name] = [float(row) for row in rows]
-        elif rows and all(isinstance(row, str) for row in rows):
-            found[name] = rows
-        elif rows and all(_are_scores(row) for row in rows):
-            found[name] = [f"class {int(np.argmax(row))}" for row in rows]
+    for name, rows in outputs.items():
+        values = [_describe_row(row) for row in rows]
+        if values and len({type(value) for value in values}) == 1 and values[0] is not None:
+            found[name] = values
     return found
+
+
+def _describe_row(row: Sequence[Value]) -> float | str | None:
+    if len(row) == 1:
+        value = row[0]
+        return name_category(value) if isinstance(value, str | bytes) else value
+    scores = [value for value in row if isinstance(value, float)]
+    if 1 < len(scores) == len(row) <= _MOST_SCORES:
+        return f"class {int(np.argmax(scores))}"
+    return None
 
 
 def summarize(values: list[Any]) -> FeatureReference:
@@ -166,11 +180,3 @@ def summarize(values: list[Any]) -> FeatureReference:
 def _count(reference: FeatureReference, values: list[Any]) -> FeatureReference:
     present = [value for value in values if not (isinstance(value, float) and math.isnan(value))]
     return count_window(reference, present, len(values), len(values) - len(present))
-
-
-def _are_scores(row: Any) -> bool:
-    return isinstance(row, list) and len(row) > 1 and all(isinstance(score, int | float) for score in row)
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()

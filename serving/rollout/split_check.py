@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from hilir.serving.experiment.statistics.ratio_mismatch import ALARM, RatioTest
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision, Verdict
+
+_TIME = re.compile(rb'"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z)"')
+# Below this many bytes all lines are read.
+_CHUNK = 1 << 16
 
 
 class SplitCheck:
@@ -66,6 +74,8 @@ def _read_users(path: Path, model: str, since: str) -> Iterator[tuple[str, str, 
     begin = datetime.fromisoformat(since) if since else None
     try:
         with path.open("rb") as file:
+            if begin is not None:
+                seek_time(file, begin)
             for line in file:
                 if b'"user":"' not in line or not line.endswith(b"\n"):
                     continue
@@ -80,3 +90,28 @@ def _read_users(path: Path, model: str, since: str) -> Iterator[tuple[str, str, 
                     yield at.isoformat(timespec="milliseconds"), entry["user"], entry["label"]
     except OSError:
         return
+
+
+def seek_time(file: BinaryIO, moment: datetime) -> None:
+    """Moves to a line of an access log from which on no request began later than a minute before a moment, by halves.
+
+    Lines are in the order in which requests ended, which is nearly that of their beginnings.
+    """
+    low, high = 0, file.seek(0, os.SEEK_END)
+    while high - low > _CHUNK:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        at = next((found for line in islice(file, 20) if (found := _read_time(line)) is not None), None)
+        if at is None or at >= moment - timedelta(minutes=1):
+            high = middle
+        else:
+            low = middle
+    file.seek(low)
+    if low:
+        file.readline()
+
+
+def _read_time(line: bytes) -> datetime | None:
+    match = _TIME.search(line)
+    return None if match is None else datetime.fromisoformat(match[1].decode())

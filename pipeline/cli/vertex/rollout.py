@@ -50,13 +50,14 @@ def rollout(
 
     The command runs until the end. If it is stopped or killed, the same command continues. Exit code 5: rolled back.
     """
-    from hilir.pipeline.cli.vertex.vertex import load_target
+    from hilir.pipeline.cli.vertex.target import load_target
     from hilir.pipeline.vertex.client.rollout import make_plan, open_endpoint_runner, refuse_gates
+    from hilir.serving.cli.options import open_notifier
     from hilir.serving.rollout.plan import parse_duration, parse_steps
 
     refuse_gates(gates)
     plan = make_plan(version, parse_steps(steps), parse_duration("--hold", hold), guardrails)
-    _, connection, target = load_target(config, overlays, settings)
+    loaded, connection, target = load_target(config, overlays, settings)
     if not guardrails:
         click.echo("no guardrail is given: each step only lasts its time; errors and latency are not compared here")
     runner = open_endpoint_runner(
@@ -66,5 +67,9 @@ def rollout(
         plan,
         lambda line: click.echo(line),
         every=max(parse_duration("--every", every), 0.05),
+        approval=loaded.release.approval,
+        notify=open_notifier(loaded.notify),
     )
+    if loaded.release.approval == "required":
+        click.echo(f"approval is required: hilir release approve {version} --root {state} --model {target.model}")
     runner.run(plan, retry)

@@ -8,6 +8,7 @@ import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 from hilir.pipeline.cli.vertex.rollout import rollout
+from hilir.pipeline.cli.vertex.target import load_target
 
 
 @click.group()
@@ -106,17 +107,6 @@ def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -
     made = monitor_model(loaded, connection, target, lambda line: click.echo(line, err=True))
     click.echo(f"monitor {made.name}")
     click.echo(f"analysis {made.analysis}")
-
-
-def load_target(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Any, Any, Any]:
-    """Returns the configuration, the connection, and the model's target."""
-    from hilir.pipeline.config import load
-    from hilir.pipeline.config.target import make_target
-    from hilir.pipeline.vertex.client.connect import connect
-
-    loaded = load(config, overlays, settings).config
-    connection = connect(loaded.vertex)
-    return loaded, connection, make_target(loaded, connection.project)
 
 
 def _read_shares(settings: tuple[str, ...]) -> dict[int, int]:

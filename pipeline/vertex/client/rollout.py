@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from hilir.components.vertex.connection import Connection
 from hilir.components.vertex.errors import VertexError
@@ -114,7 +115,14 @@ def refuse_gates(names: tuple[str, ...]) -> None:
 
 
 def open_endpoint_runner(
-    connection: Connection, target: Target, folder: Path, plan: Rollout, echo: Callable[[str], None], every: float = 1.0
+    connection: Connection,
+    target: Target,
+    folder: Path,
+    plan: Rollout,
+    echo: Callable[[str], None],
+    every: float = 1.0,
+    approval: Literal["none", "required"] = "none",
+    notify: Callable[[State], None] = lambda _state: None,
 ) -> Runner:
     """Returns what carries a rollout out on an endpoint.
 
@@ -125,6 +133,8 @@ def open_endpoint_runner(
         plan: the rollout.
         echo: prints a line.
         every: seconds between two looks at the guardrails.
+        approval: whether the version needs one; `hilir release approve` gives it, with this folder as its root.
+        notify: hands over what was stored.
 
     Raises:
         ReleaseRefused: the version is not deployed, or several others share the traffic.
@@ -148,8 +158,10 @@ def open_endpoint_runner(
         replay_golden=lambda _version: 0,
         echo=echo,
         actor=find_actor(),
+        notify=notify,
     )
-    transaction.save(stored, state, "vertex", None, f"as on the endpoint {target.endpoint}")
+    state = transaction.save(stored, state, "vertex", None, f"as on the endpoint {target.endpoint}")
+    transaction.save(state, transitions.require_approval(state, approval), f"approval-{approval}", None, "")
 
     def stage(version: int) -> State:
         before = transaction.read()
@@ -179,7 +191,7 @@ def adopt_endpoint(state: State, endpoint: Endpoint, version: int) -> State:
         )
     (stable,) = serving
     versions = {}
-    for number in {stable, version}:
+    for number in sorted({stable, version}):
         ready = transitions.add_loaded(state, number, endpoint.deployed[number])
         versions[number] = transitions.verify(ready, number).versions[number]
     content = state.to_json() | {

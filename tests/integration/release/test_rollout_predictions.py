@@ -9,7 +9,15 @@ from tests.integration.release.place import place_running
 from tests.integration.release.versions import make_version
 
 _numbers = itertools.count()
-PLAN = ["--steps", "50,100", "--hold", "1s", "--every", "0.2s", "--min-requests", 30]
+PLAN = ["--steps", "50,100", "--hold", "1s", "--every", "0.2s", "--min-requests", 30, "--max-latency-ratio", 50]
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    """Logs are looked at more often, so that a step ends as soon as it may."""
+    from hilir.serving.rollout import gates
+
+    monkeypatch.setattr(gates, "PACE", 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,8 @@ def test_commands_with_a_configuration_follow_its_approval_and_notify(place, mod
     told = tmp_path / "told"
     config.write_text(
         f"model: {{name: {model}}}\nrelease: {{approval: required}}\n"
-        f"notify: [{{command: [tee, -a, '{told}'], events: [approve, promote]}}, {{command: [/nowhere]}}]\n"
+        f"notify: [{{command: [tee, -a, '{told}'], events: [approve, promote]}}, "
+        "{command: [/nowhere], events: [stage]}]\n"
     )
     monkeypatch.setenv("HILIR_ACTOR", "ann@desk")
     text = place.release("stage", 1, "--config", config, model=model).text

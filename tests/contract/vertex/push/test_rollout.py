@@ -69,3 +69,23 @@ def test_what_is_not_deployed_or_shares_traffic_is_refused(vertex, hilir, rollou
     assert "the traffic goes to v1 60 %, v2 40 %; a rollout begins with one version" in rollout(*PLAN, code=5).err
     first, *rest = config
     assert "version 9 is not deployed; there are: v2, v1" in hilir("vertex", "rollout", first, "9", *rest, code=5).err
+
+
+def test_an_approval_is_given_with_the_command_of_all_releases(vertex, hilir, rollout, tmp_path, monkeypatch) -> None:
+    told = tmp_path / "told"
+    required = ("--set", "release.approval=required", "--set", f"notify=[{{command: [tee, -a, '{told}']}}]")
+    monkeypatch.setenv("HILIR_ACTOR", "ann@desk")
+    done = rollout(*PLAN, *required, code=5)
+    words = f"release approve 2 --root {tmp_path / 'state'} --model taxi"
+    assert f"approval is required: hilir {words}\n" in done.out
+    assert "version 2 needs the approval of somebody who did not stage it" in done.err
+    monkeypatch.setenv("HILIR_ACTOR", "bob@desk")
+    from click.testing import CliRunner
+
+    from hilir.serving.cli.release import release
+
+    approved = CliRunner().invoke(release, words.split()[1:])
+    assert "version 2 is approved by bob@desk" in approved.output, approved.exception
+    rollout(*PLAN, *required)
+    assert shares(vertex) == {"taxi-v2": 100}
+    assert told.read_text().count('"event": "rollout"') == 3

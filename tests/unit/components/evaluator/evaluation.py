@@ -115,7 +115,6 @@ def evaluate(
     properties = {
         "eval_config": json_format.MessageToJson(make_eval_config(parsed, label, weight)),
         "example_splits": '["eval"]',
-        "module_path": "hilir.components.evaluator.extraction",
         "settings": json.dumps({"baseline": parsed.baseline, "code": {}}),
     }
     context = Executor.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1")

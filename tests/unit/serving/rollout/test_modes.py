@@ -8,6 +8,7 @@ from hilir.serving.release import transitions as t
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import State
+from hilir.serving.rollout.engine import find_failure, is_done
 from tests.unit.serving.release.test_transitions import new, promoted, ready
 
 EXPERIMENT = Experiment(id="e-1", name="e", stable=1, candidate=2, percent=50, metrics=("rate:buys",), planned=1000)
@@ -47,3 +48,37 @@ def test_an_experiment_needs_the_approval_too():
     with pytest.raises(ReleaseRefused, match="needs the approval of somebody who did not stage it"):
         experiments.start(state, EXPERIMENT)
     assert experiments.start(t.approve(state, 2, "bob@desk"), EXPERIMENT).percent == 50
+
+
+def told(state: State, *events: tuple[str, int]) -> State:
+    for second, (verb, version) in enumerate(events):
+        state = t.record(state, verb, version, f"2026-01-01T00:00:{second:02}+00:00", f"because {verb}")
+    return state
+
+
+@pytest.mark.parametrize(
+    ("events", "failed"),
+    [
+        ([("rollout", 2), ("rollout-stop", 2)], True),
+        ([("rollout-stop", 2), ("promote", 3), ("rollback", 1)], True),
+        ([("rollout-stop", 2), ("rollout", 2), ("abort", 2)], False),
+        ([("rollout-stop", 2), ("canary", 2)], False),
+        ([("rollout-stop", 3)], False),
+        ([], False),
+    ],
+)
+def test_a_version_counts_as_failed_until_it_is_tried_again(events, failed):
+    found = find_failure(told(staged(), *events), 2)
+    assert (found is not None) is failed
+    assert found is None or found.why == "because rollout-stop"
+
+
+def test_a_plan_is_done_when_the_version_has_its_last_share_by_a_rollout():
+    half = PLAN.model_copy(update={"steps": (10.0, 50.0)})
+    state = t.end_rollout(t.follow(staged(), half.model_copy(update={"step": 1})))
+    assert not is_done(state, half)
+    state = told(state, ("rollout", 2), ("rollout-end", 2), ("stage", 3))
+    assert is_done(state, half)
+    assert not is_done(state, PLAN)
+    assert not is_done(told(state, ("canary", 2)), half)
+    assert is_done(promoted(staged(), 2), PLAN)

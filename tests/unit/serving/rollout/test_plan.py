@@ -54,3 +54,10 @@ def test_what_is_off_is_named():
     lines = list(forecast_lines(rollout(gates=Gates(errors=False, max_latency_ratio=None, drift=None)), None))
     assert lines[2:4] == ["    errors: not compared", "    latency: not compared"]
     assert lines[4].startswith("    drift: not compared, name the servers' request log")
+
+
+def test_copies_without_a_log_are_said_to_be_compared_by_errors_and_latency_only():
+    copies = Rollout(version=2, steps=(0.0, 5.0), shadow=20.0, hold_seconds=60, gates=Gates(drift=None))
+    assert "answers are not compared without --request-log PREFIX" in list(forecast_lines(copies, None))[1]
+    logged = copies.model_copy(update={"gates": Gates(request_log=("log",))})
+    assert "at most 10% of the answers may flip" in list(forecast_lines(logged, None))[1]

@@ -8,8 +8,8 @@ import pytest
 
 from hilir.serving.release import transitions as t
 from hilir.serving.releases.rollout import Rollout
-from hilir.serving.rollout.gates import Decision
-from hilir.serving.rollout.split_check import SplitCheck, find_epochs
+from hilir.serving.rollout.gates import Decision, Paced, Verdict
+from hilir.serving.rollout.split_check import SplitCheck, find_epochs, seek_time
 from tests.unit.serving.release.test_transitions import new, promoted, ready
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,3 +75,34 @@ def test_only_the_present_rollout_counts_and_what_is_no_user_does_not(log):
         file.write('not json "user":"\n{"user":"1","model":"other"}\n{"user":"torn')
     verdict = SplitCheck(log.path).judge(state, plan, over=True)
     assert (verdict.decision, verdict.fact.startswith("0 of 0 new users")) == (Decision.CONTINUE, True)
+
+
+def test_a_long_log_is_read_from_the_rollouts_beginning_on(log):
+    with log.path.open("w") as file:
+        for second in range(20_000):
+            at = BEGIN + timedelta(seconds=second - 10_000)
+            file.write(f'{{"model":"m","time":"{at:%Y-%m-%dT%H:%M:%S}.000Z","user":"{second:08x}","label":"stable"}}\n')
+    with log.path.open("rb") as file:
+        seek_time(file, BEGIN)
+        skipped = file.tell()
+        assert skipped > 0.4 * log.path.stat().st_size
+        assert BEGIN - timedelta(minutes=15) < datetime.fromisoformat(json.loads(file.readline())["time"]) < BEGIN
+    with log.path.open("rb") as file:
+        seek_time(file, BEGIN - timedelta(days=9))
+        assert file.tell() == 0
+
+
+def test_a_gate_that_reads_files_is_asked_when_a_step_is_over_and_not_every_time(log):
+    class Counting:
+        calls = 0
+
+        def judge(self, state, rollout, over):
+            self.calls += 1
+            return Verdict("g", Decision.WAIT, f"{self.calls}")
+
+    gate = Counting()
+    state, plan = rolled_out(10.0)
+    plan = plan.model_copy(update={"since": "a"})
+    paced = Paced(gate)
+    assert [paced.judge(state, plan, over=over).fact for over in (False, False, True, True)] == ["1", "1", "2", "2"]
+    assert paced.judge(state, plan.model_copy(update={"since": "b"}), over=False).fact == "3"

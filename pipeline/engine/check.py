@@ -8,7 +8,7 @@ import shutil
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.engine.options import count_workers
-from hilir.pipeline.run.finding import Finding
+from hilir.pipeline.report.finding import Finding
 
 
 def check_engine(config: Config) -> Finding:
