@@ -46,7 +46,7 @@ def paired_bars(
     parts = legend([name for name, _ in shares], Frame(width=width)) if top else []
     for number, label in enumerate(labels):
         y = top + number * _ROW
-        parts.append(text(shorten(label, label_width // 7), label_width - 6, y + 14, "end"))
+        parts.append(text(shorten(label, label_width // 8), label_width - 6, y + 14, "end"))
         for place, (_, row) in enumerate(shares):
             length = row[number] / most * room
             parts.append(

@@ -43,10 +43,13 @@ def write_command(name: str, config: str, overlays: Sequence[str] = (), settings
 
 def print_summary(summary: Summary, command: str, *, as_json: bool) -> None:
     """Prints the result of a run, with `as_json` also as one JSON object in the last line; `command` started it."""
-    from hilir.pipeline.report.summary import write_lines
+    from hilir.pipeline.report.summary import write_lines, write_report_line
 
     if summary.status in ("succeeded", "not_blessed"):
         click.echo("\n".join(write_lines(summary, command)))
+    else:
+        for line in write_report_line(summary):
+            click.echo(line)
     if as_json:
         import orjson
 

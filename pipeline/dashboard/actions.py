@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hilir.serving.errors import ServingError
 
-VERBS = ("promote", "rollback")
+VERBS = ("approve", "promote", "rollback")
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Targets:
-    """Which servers a verb talks to, and the file with their token; the defaults are those of `hilir release`."""
+    """Which servers a verb talks to, and the file with their token; the defaults are those of `hilir release`.
+
+    `actor` is what the history calls who did it.
+    """
 
     servers: tuple[str, ...] = ()
     token_file: str | None = None
     timeout: float = 60.0
+    actor: str = "dashboard"
 
 
 def act(root: Path, model: str, verb: str, why: str, targets: Targets) -> Outcome:
@@ -40,7 +44,14 @@ def act(root: Path, model: str, verb: str, why: str, targets: Targets) -> Outcom
             Store(root), model, echo=lines.append, servers=targets.servers, token_file=targets.token_file,
             timeout=targets.timeout, why=why or "from the dashboard",
         )  # fmt: skip
-        state = verbs.promote(transaction) if verb == "promote" else verbs.rollback(transaction)
+        transaction = replace(transaction, actor=targets.actor)
+        match verb:
+            case "approve":
+                state = verbs.approve(transaction, transaction.read().candidate or 0)
+            case "promote":
+                state = verbs.promote(transaction)
+            case _:
+                state = verbs.rollback(transaction)
     except ServingError as error:
         return Outcome(False, str(error))
     return Outcome(True, f"{model}: {describe(state)}")

@@ -50,6 +50,9 @@ def make_app(workplace: Workplace, guard: Guard, targets: Targets, hosts: frozen
         Route("/compare", app.compare),
         Route("/versions", app.list_versions),
         Route("/versions", app.change, methods=["POST"]),
+        Route("/experiments", app.list_experiments),
+        Route("/experiments/{model}/{experiment}", app.show_experiment),
+        Route("/drift", app.list_drift),
         Route("/triggers", app.list_triggers),
         Route("/disk", app.measure_disk),
         Route("/style.css", app.style),
@@ -114,6 +117,18 @@ class _Dashboard:
         why = form.get("why", "")[:_MOST_WHY]
         outcome = await run_in_threadpool(act, root, name, verb, why, self._targets)
         return await run_in_threadpool(self._versions, request, outcome)
+
+    def list_experiments(self, request: Request) -> Response:
+        return self._page(request, "experiments.html", **self._pages.list_experiments())
+
+    def show_experiment(self, request: Request) -> Response:
+        found = self._pages.show_experiment(request.path_params["model"], request.path_params["experiment"])
+        if found is None:
+            raise HTTPException(404, "there is no such experiment")
+        return self._page(request, "experiment.html", **found)
+
+    def list_drift(self, request: Request) -> Response:
+        return self._page(request, "drift.html", **self._pages.list_drift())
 
     def list_triggers(self, request: Request) -> Response:
         return self._page(request, "triggers.html", **self._pages.list_triggers())

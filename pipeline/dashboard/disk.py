@@ -58,6 +58,7 @@ def _measure_all(workplace: Workplace) -> Iterator[Use]:
         yield from (_measure(f"versions of {path.name}", path) for path in _folders(root))
     yield from (_measure("folders of runs", path) for path in workplace.runs if path.is_dir())
     yield from (_measure("state of hilir watch", path) for path in workplace.watches if path.is_dir())
+    yield from (_measure("state of hilir monitor", path) for path in workplace.monitors if path.is_dir())
 
 
 def _folders(root: Path) -> list[Path]:

@@ -26,6 +26,7 @@ class VersionLine:
     labels: Sequence[str] = ()
     traffic: float | None = None
     loaded: bool = False
+    approved_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def _read_version(version: Version, state: State | None) -> VersionLine:
         "labels": labels,
         "traffic": state.traffic.get(version.number) if state else None,
         "loaded": state is not None and version.number in state.loaded,
+        "approved_by": state.versions[version.number].approved_by if state and version.number in state.versions else "",
     }
     try:
         return VersionLine(

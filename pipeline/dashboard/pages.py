@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from hilir.analysis.plot import Series, line_chart
+from markupsafe import Markup
+
+from hilir.analysis.plot import Bound, Series, line_chart
 from hilir.pipeline.dashboard.disk import Disk
 from hilir.pipeline.dashboard.models import read_models
 from hilir.pipeline.dashboard.runs import Run, Runs
+from hilir.pipeline.dashboard.traffic import list_experiments, read_monitors, show_experiment
 from hilir.pipeline.dashboard.triggers import read_triggers
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
@@ -22,10 +26,12 @@ from hilir.pipeline.report.page.render import NAME as REPORT
 from hilir.pipeline.report.page.text import clean
 from hilir.pipeline.report.progress_log import read_progress
 from hilir.pipeline.run.past.reports import read_run
+from hilir.serving.experiment.analysis import Curve
 
 PAGE = 50
 _MOST_METRICS = 5
 _LOG_BYTES = 20_000
+_MOST_WINDOWS, _MOST_FEATURES = 20, 30
 
 
 class Pages:
@@ -92,6 +98,25 @@ class Pages:
         """Returns the models with their versions and releases."""
         return {"found": list(read_models(self.workplace.roots)), "roots": self.workplace.roots}
 
+    def list_experiments(self) -> dict[str, Any]:
+        """Returns the experiments of all models."""
+        return {"found": list_experiments(self.list_models()["found"])}
+
+    def show_experiment(self, model: str, name: str) -> dict[str, Any] | None:
+        """Returns an experiment with what it shows now; None where there is none of that id."""
+        found = (each for each in self.list_experiments()["found"] if (each.model, each.experiment.id) == (model, name))
+        listed = next(found, None)
+        if listed is None:
+            return None
+        shown = show_experiment(listed, self.workplace.outcomes)
+        curves = shown.analysis.curves if shown.analysis else ()
+        return {"listed": listed, "shown": shown, "curves": [draw_sequence(curve) for curve in curves]}
+
+    def list_drift(self) -> dict[str, Any]:
+        """Returns what the monitors found."""
+        found = list(read_monitors(self.workplace.monitors))
+        return {"found": found, "most_windows": _MOST_WINDOWS, "most_features": _MOST_FEATURES}
+
     def list_triggers(self) -> dict[str, Any]:
         """Returns what the watchers decided."""
         return {"found": list(read_triggers(self.workplace.watches)), "places": self.workplace.watches}
@@ -121,6 +146,19 @@ def _find_trends(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, list
     """Returns, per metric, the values of the runs from the oldest to the newest."""
     trends = {name: [run.metrics[name] for run in reversed(runs) if name in run.metrics] for name in names}
     return {name: values for name, values in trends.items() if len(values) > 1}
+
+
+def draw_sequence(curve: Curve) -> tuple[str, Markup]:
+    """Returns title and chart of a metric of an experiment: the difference with its confidence sequence, by users."""
+    known = [each for each in curve.readings if math.isfinite(each.low) and math.isfinite(each.high)]
+    series = Series(
+        "candidate less stable",
+        [(float(each.users), each.difference) for each in known],
+        [(each.low, each.high) for each in known],
+    )
+    title = clean(curve.metric.title)
+    chart = line_chart(f"Difference in {title}", [series], x_label="users", bounds=[Bound("no difference", 0.0)])
+    return title, Markup(chart)  # noqa: S704 - escaped where it is drawn
 
 
 def _draw_history(history: Sequence[Mapping[str, Any]]) -> list[str]:

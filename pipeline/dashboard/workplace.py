@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.data_path import is_remote
+from hilir.serving.outcomes.backends import DEFAULT_PLACE
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,19 @@ class Workplace:
         pipelines: with artifacts and metadata stores.
         roots: serving roots.
         watches: with the states of `hilir watch`.
+        monitors: with the states of `hilir monitor`.
+        outcomes: where the outcomes of experiments are.
     """
 
     runs: tuple[Path, ...]
     pipelines: tuple[Path, ...]
     roots: tuple[Path, ...]
     watches: tuple[Path, ...]
+    monitors: tuple[Path, ...] = ()
+    outcomes: str = DEFAULT_PLACE
 
 
-def find_workplace(configs: Sequence[LoadedConfig]) -> Workplace:
+def find_workplace(configs: Sequence[LoadedConfig], outcomes: str | None = None) -> Workplace:
     """Returns the folders of all configurations together."""
     found = [each.config for each in configs]
     return Workplace(
@@ -35,6 +40,8 @@ def find_workplace(configs: Sequence[LoadedConfig]) -> Workplace:
         pipelines=_local([config.pipeline.root for config in found]),
         roots=_local([config.serving.root for config in found]),
         watches=_local([config.watch.state for config in found]),
+        monitors=_local([config.monitor.state for config in found]),
+        outcomes=outcomes or DEFAULT_PLACE,
     )
 
 

@@ -130,6 +130,9 @@ def _describe_machine() -> dict[str, Any]:
 def _examples(artifact: ArtifactRecord) -> dict[str, Any]:
     names = {"span": "span", "version": "version", "input_fingerprint": "fingerprint", "rows": "rows"}
     found = {new: artifact.properties[old] for old, new in names.items() if artifact.properties.get(old) is not None}
+    if str(found.get("span")) == "0":
+        # TFX's word for data without spans.
+        del found["span"]
     if "rows" in found:
         found["rows"] = json.loads(found["rows"])
     return {"source": {**found, "examples": artifact.uri}}

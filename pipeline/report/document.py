@@ -29,8 +29,10 @@ class Document:
         steps: `{id, state, seconds, made, outputs: [{name, type, uri}]}` in the order of the pipeline.
         edges: (step, step that waits for it).
         config: (dotted key, value, where it was set) of the effective configuration.
+        evaluate, card: these sections of it.
+        classes: the names of the classes, where they are known.
         statistics, anomalies, curves: as the readers in `artifacts` return them.
-        drift_before: per feature `{what, size}` … of the data gate: its report.
+        data: the report of the data gate, with drift since the version pushed before.
         evaluation: as `artifacts.evaluation` returns it; empty where no model was evaluated.
         exports: the report of each export, by format.
         pushed: `{version, path, bytes, files}`; empty where nothing was.

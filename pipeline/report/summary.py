@@ -28,7 +28,7 @@ class Summary:
     `status` is `succeeded`, `not_blessed`, `failed` or `interrupted`; `blessed` is None where no model was evaluated;
     `metrics` and `baseline` are over all rows. `comparison` says what the model was compared with, or why with nothing;
     `plots` is what `components.evaluator.plots` reads; `notes` say what the ingest did with the data that its user may
-    not expect.
+    not expect; `report` is the path of the run's report.
     """
 
     run_id: str
@@ -47,6 +47,7 @@ class Summary:
     data: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    report: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the object that `--json` prints; the plots are not in it."""
@@ -66,6 +67,7 @@ class Summary:
             "exports": self.exports,
             "nodes": self.nodes,
             "seconds": round(self.seconds, 3),
+            "report": self.report,
         }
 
 
@@ -222,3 +224,10 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
     elif summary.status == "succeeded":
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"
+    yield from write_report_line(summary)
+
+
+def write_report_line(summary: Summary) -> Iterator[str]:
+    """Yields where the report of the run is, if it has one."""
+    if summary.report is not None:
+        yield f"report: {summary.report}"

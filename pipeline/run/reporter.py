@@ -18,8 +18,9 @@ from hilir.pipeline.report.records import RunRecord
 
 logger = logging.getLogger(__name__)
 _ENDED = ("done", "cached", "failed", "skipped")
-# Shorter steps are reported together with the next one.
+# Shorter steps are reported together with the next one; and so many times as long as a report takes is between two.
 _EVERY_SECONDS = 2.0
+_TIMES = 40.0
 
 
 class Reporter:
@@ -32,7 +33,7 @@ class Reporter:
         self._progress = ProgressLog(folder)
         self._lock = threading.Lock()
         self._written = time.monotonic()
-        self._spent = 0.0
+        self._spent = self._last = 0.0
 
     def follow(self, board: Board) -> None:
         """Writes down the steps of the run, and from then on each change."""
@@ -40,8 +41,11 @@ class Reporter:
         board.listeners.append(lambda node: self._changed(board, node))
 
     def finish(self, board: Board, status: str, **more: Any) -> None:
-        """Writes the last report, and that the run has ended; `more` are further fields of the document."""
+        """Writes the last report; `more` are further fields of the document."""
         self._write(board, status=status, **more)
+
+    def close(self, status: str) -> None:
+        """Writes down that the run has ended, when everything else is written."""
         self._progress.note("end", status=status, report_seconds=round(self._spent, 3))
         self._progress.close()
 
@@ -49,7 +53,8 @@ class Reporter:
         self._progress.note(
             "step", id=node.id, state=node.state, seconds=round(node.elapsed(), 3), made=dict(node.made)
         )
-        if node.state in _ENDED and time.monotonic() - self._written > _EVERY_SECONDS:
+        wait = max(_EVERY_SECONDS, _TIMES * self._last)
+        if node.state in _ENDED and time.monotonic() - self._written > wait:
             self._write(board, status="running")
 
     def _write(self, board: Board, **more: Any) -> None:
@@ -62,4 +67,5 @@ class Reporter:
             except Exception:
                 logger.exception("the report of the run could not be written")
             self._written = time.monotonic()
-            self._spent += self._written - begun
+            self._last = self._written - begun
+            self._spent += self._last

@@ -7,7 +7,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,7 @@ from hilir.pipeline.errors import ConfigError, Interrupted, StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.output_capture import reserved
+from hilir.pipeline.report.page import NAME as REPORT
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary, summarize
 from hilir.pipeline.report.views import view
@@ -94,9 +95,11 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
     def finish(status: str, *reasons: str) -> None:
         record = execution.record(folder.name) if board.nodes else None
         summary = summarize(board, record, status, list(reasons))
-        summaries.append(summary)
-        write_summary(summary, folder)
         reporter.finish(board, summary.status, reasons=summary.reasons)
+        page = folder / REPORT
+        summaries.append(replace(summary, report=str(page) if page.is_file() else None))
+        write_summary(summaries[-1], folder)
+        reporter.close(summary.status)
 
     try:
         board = execution.prepare(folder, screen)

@@ -43,12 +43,23 @@ def test_the_screen_shows_our_lines_only(taxi_run):
     assert not [line for line in lines if "WARNING" in line or line.startswith(("I0", "W0", "E0"))]
 
 
-def test_the_run_folder_has_log_configuration_and_summary(taxi_run):
+def test_the_run_folder_has_log_configuration_summary_and_report(taxi_run):
     place, result = taxi_run
     folder = place.root / "runs" / result["run_id"]
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "log.txt", "plots.json", "summary.json"}
+    written = {"config.yaml", "log.txt", "plots.json", "progress.jsonl", "report.html", "report.json", "summary.json"}
+    assert {path.name for path in folder.iterdir()} == written
     assert "Component Trainer is finished." in (folder / "log.txt").read_text()
-    assert json.loads((folder / "summary.json").read_text())["version"] == 1
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["version"] == 1
+    assert summary["report"] == str(folder / "report.html")
+    report = json.loads((folder / "report.json").read_text())
+    assert report["status"] == "succeeded"
+    assert report["evaluation"]["metrics"]["overall"] == result["metrics"]
+    assert [step["id"] for step in report["steps"]] == [node["id"] for node in result["nodes"]]
+    assert {"auc", "loss"} <= set(report["curves"])
+    assert report["pushed"]["version"] == 1
+    assert ["train.batch_size", 256, "configs/taxi.yaml"] in report["config"]
+    assert f"report: {folder / 'report.html'}" in result["stdout"].splitlines()
 
 
 def test_the_run_can_be_listed_and_shown(taxi_run):
@@ -78,6 +89,7 @@ def test_the_manifest_says_what_is_in_the_version(taxi_run):
     manifest = json.loads((folder / "manifest.json").read_text())
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"manifest.json"}
     assert set(manifest["files"]) == files
+    assert (folder / "MODEL_CARD.md").read_text().startswith("# Model card: taxi\n")
     for name, facts in manifest["files"].items():
         data = (folder / name).read_bytes()
         assert facts == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     "--token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="File with the token that promote and roll back ask for; without it nothing can be changed.",
+    help="File with the token that changes of a release ask for; without it nothing can be changed.",
 )
 @click.option("--server", "servers", multiple=True, metavar="URL", help="Model server that a release talks to.")
+@click.option("--outcomes", metavar="PLACE", help="Outcomes of experiments: a file or database. [out/outcomes.sqlite]")
 @click.option("--server-token-file", metavar="FILE", help="File with the servers' bearer token.")
 @overlay_option
 @set_option
@@ -41,6 +42,7 @@ def dashboard(
     names: tuple[str, ...],
     token_file: Path | None,
     servers: tuple[str, ...],
+    outcomes: str | None,
     server_token_file: str | None,
     overlays: tuple[str, ...],
     settings: tuple[str, ...],
@@ -53,10 +55,12 @@ def dashboard(
     from hilir.pipeline.dashboard.security import Guard
     from hilir.pipeline.dashboard.server import make_server, read_token
     from hilir.pipeline.dashboard.workplace import find_workplace
+    from hilir.serving.releases.actor import find_actor
 
     guard = Guard(read_token(token_file) if token_file else None)
-    workplace = find_workplace(_load(configs, overlays, settings))
-    with make_server((host, port), workplace, guard, Targets(servers, server_token_file), names) as server:
+    workplace = find_workplace(_load(configs, overlays, settings), outcomes)
+    targets = Targets(servers, server_token_file, actor=find_actor(str(token_file) if token_file else None))
+    with make_server((host, port), workplace, guard, targets, names) as server:
         click.echo(f"open {server.url}/   (Ctrl-C to stop)")
         try:
             server.wait()
