@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-attack check format lock bench bench-train bench-serve bench-release bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-slow test-gpu test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,8 +16,9 @@ setup-tfjs: setup ## make the environment of the TensorFlow.js converter
 setup-edge: ## make the environment of a small device (ai-edge-litert and numpy)
 	@scripts/setup.sh edge
 
-setup-tools: ## install Prometheus and Alertmanager for the tests of the rules (as root, on Debian and Ubuntu)
+setup-tools: ## install Prometheus, Alertmanager and PostgreSQL for tests with them (as root, on Debian and Ubuntu)
 	@command -v promtool >/dev/null && command -v amtool >/dev/null || { apt-get update -qq && apt-get install -qq --yes prometheus prometheus-alertmanager >/dev/null; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { apt-get update -qq && apt-get install -qq --yes postgresql >/dev/null; }
 
 setup-browser: setup ## install Chromium and Node.js (as root, on Debian and Ubuntu) and the page's packages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes chromium >/dev/null; }
@@ -36,8 +37,14 @@ test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian'
 test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)
 
+test-gpu: setup ## the tests that need a GPU; without one they are skipped and say so
+	@$(PY) -m pytest tests/gpu -m gpu $(ARGS)
+
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
-	@$(PY) -m pytest tests/attack -m slow -s $(ARGS)
+	@HILIR_FUZZ_SECONDS=$${HILIR_FUZZ_SECONDS:-600} $(PY) -m pytest tests/attack -m slow $(ARGS)
+
+test-rollout: setup ## rollouts killed ten times in each phase, on a real server behind a real Envoy
+	@$(PY) -m pytest tests/integration/release/test_rollout_crash.py -m slow $(ARGS)
 
 check: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .
@@ -62,6 +69,9 @@ bench-serve: setup ## figures of the model server (benchmarks/serve/RESULTS.md)
 
 bench-release: setup ## rollback under 200 requests per second (benchmarks/release/RESULTS.md)
 	@$(PY) -m benchmarks.release $(ARGS)
+
+bench-loop: setup ## from an error in a new version to its rollback (benchmarks/loop/RESULTS.md)
+	@$(PY) -m benchmarks.loop.rollback $(ARGS)
 
 bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (benchmarks/export/RESULTS.md)
 	@$(PY) -m benchmarks.export $(ARGS)

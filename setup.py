@@ -23,7 +23,12 @@ setup(
         "hilir.analysis": ["plot/*.css"],
         "hilir.configs": ["*.yaml", "*/*.yaml", "*/*.pbtxt"],
         "hilir.setup": ["data/*"],
-        "hilir.pipeline": [f"browser/page/*.{suffix}" for suffix in ("html", "css", "js", "svg")],
+        "hilir.pipeline": [
+            *(f"browser/page/*.{suffix}" for suffix in ("html", "css", "js", "svg")),
+            *(f"{room}/templates/*.{suffix}" for room in ("report/page", "dashboard") for suffix in ("html", "css")),
+            "dashboard/vendor/README.md",
+            "dashboard/vendor/htmx/*",
+        ],
         "hilir.components": ["exporter/tfjs/js/*.js", "exporter/tfjs/js/*.mjs"],
     },
     install_requires=[
@@ -38,12 +43,14 @@ setup(
         # The minors whose core bindings were tested: serving/server/grpc/grpc_core.py.
         "grpcio>=1.81,<1.86",
         "httptools>=0.6",
+        "jinja2>=3.1,<4",
         "keras-tuner>=1.4.8,<2",
         "kfp-pipeline-spec>=2.16,<2.17",
         "kfp>=2.16,<2.17",
         "numpy>=2,<3",
         "omegaconf>=2.3,<3",
         "orjson>=3.10",
+        "pg8000>=1.31,<2",
         "protobuf>=6.31.1,<7",
         "pyarrow>=18,<19",
         "pydantic>=2.12,<3",

@@ -138,6 +138,7 @@ def compare_feature(name: str, reference: FeatureReference, window: FeatureRefer
     if window.rows < MIN_ROWS or reference.rows == 0:
         return FeatureDrift(name, window, ())
     before, now = _bins(reference, window)
+    before, now = _per_row(before, reference), _per_row(now, window)
     found = [_missing(reference, window, alpha), _distribution(before, now, alpha)]
     if isinstance(reference, CategoryReference) and isinstance(window, CategoryReference):
         found += [_new(reference, window, alpha), _lost(reference, window, alpha)]
@@ -218,6 +219,12 @@ def _bins(reference: FeatureReference, window: FeatureReference) -> tuple[np.nda
         now = [*(window.counts.get(value, 0) for value in reference.counts), window.other]
         return np.array(before, np.int64), np.array(now, np.int64)
     raise ValueError("the window is of another kind than the reference")
+
+
+def _per_row(counts: np.ndarray, of: FeatureReference) -> np.ndarray:
+    """Returns counts that are one a row: the values of one row, like pixels of an image, are no independent draws."""
+    rows, values = of.rows - of.missing, counts.sum()
+    return counts * (rows / values) if values > rows else counts
 
 
 def _distribution(before: np.ndarray, now: np.ndarray, alpha: float) -> Difference:

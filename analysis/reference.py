@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hilir.analysis.errors import ReferenceDamaged
+from hilir.analysis.quality import QualityReference, decode_quality, encode_quality
+from hilir.analysis.tfdv import make_histogram
 
 FORMAT = 1
 # Values of a category that are counted by name; all others share one bin.
@@ -36,6 +38,8 @@ class NumberReference:
         high: the largest finite value; None if there is none.
         rows: rows that were looked at.
         missing: rows without a value.
+        histogram: finite values in ten buckets of equal width between low and high, as TFDV counts them; empty in
+            references of old versions, and in windows.
     """
 
     edges: tuple[float, ...]
@@ -44,6 +48,7 @@ class NumberReference:
     high: float | None
     rows: int
     missing: int
+    histogram: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,12 @@ class Reference:
     Attributes:
         features: raw features of the training split.
         predictions: outputs of the model on the evaluation split.
+        quality: of a classifier, its scores against the labels of the evaluation split.
     """
 
     features: Mapping[str, FeatureReference] = field(default_factory=dict)
     predictions: Mapping[str, FeatureReference] = field(default_factory=dict)
+    quality: QualityReference | None = None
 
 
 def summarize_numbers(values: npt.ArrayLike, rows: int | None = None, missing: int | None = None) -> NumberReference:
@@ -98,6 +105,7 @@ def summarize_numbers(values: npt.ArrayLike, rows: int | None = None, missing: i
         high=high,
         rows=flat.size if rows is None else rows,
         missing=flat.size - present.size if missing is None else missing,
+        histogram=tuple(int(count) for _, _, count in make_histogram(present).buckets),
     )
 
 
@@ -157,6 +165,7 @@ def to_json(reference: Reference) -> str:
         "format": FORMAT,
         "features": {name: _encode(each) for name, each in sorted(reference.features.items())},
         "predictions": {name: _encode(each) for name, each in sorted(reference.predictions.items())},
+        "quality": None if reference.quality is None else encode_quality(reference.quality),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -171,9 +180,11 @@ def from_json(text: str | bytes) -> Reference:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise ReferenceDamaged(f"its format is {content['format']!r}, and this program knows format {FORMAT}")
+        quality = content.get("quality")
         return Reference(
             {name: _decode(each) for name, each in content["features"].items()},
             {name: _decode(each) for name, each in content["predictions"].items()},
+            None if quality is None else decode_quality(quality),
         )
     except ReferenceDamaged:
         raise
@@ -199,7 +210,8 @@ def _decode(content: dict[str, Any]) -> FeatureReference:
     if len(counts) != len(edges) + 1 or any(a >= b for a, b in pairwise(edges)):
         raise ValueError("edges and counts do not fit")
     low, high = (None if fields[key] is None else float(fields[key]) for key in ("low", "high"))
-    return NumberReference(edges, counts, low, high, _count(fields["rows"]), _count(fields["missing"]))
+    histogram = tuple(_count(count) for count in fields.get("histogram", ()))
+    return NumberReference(edges, counts, low, high, _count(fields["rows"]), _count(fields["missing"]), histogram)
 
 
 def _count(value: Any) -> int:

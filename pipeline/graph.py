@@ -51,22 +51,20 @@ class Platform:
     Attributes:
         metadata: where runs are recorded; None where the platform does it itself.
         own_resolvers: whether it runs resolver strategies of our own, or TFX's only.
+        beam_options: what Beam gets.
         tuner_job: `custom_config` of the job that tries several values at a time; None where trials run one by one.
     """
 
     metadata: metadata_store_pb2.ConnectionConfig | None
     own_resolvers: bool
+    beam_options: Sequence[str] = ()
     tuner_job: Mapping[str, Any] | None = None
 
 
 def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: bool = True) -> Pipeline:
-    """Returns the pipeline.
+    """Returns the pipeline of the effective configuration.
 
-    Args:
-        config: the effective configuration.
-        inputs: resolved paths and fingerprints.
-        platform: what will run it.
-        cache: whether unchanged steps are skipped.
+    `inputs` are resolved paths and fingerprints; with `cache`, unchanged steps are skipped.
     """
     example_gen = _example_gen(config, inputs)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
@@ -106,7 +104,7 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         ],
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
-        beam_pipeline_args=list(config.beam.args),
+        beam_pipeline_args=list(platform.beam_options),
     )  # fmt: skip
 
 
@@ -127,7 +125,7 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
         components=[example_gen, statistics_gen, schema_gen, transform, preflight],
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
-        beam_pipeline_args=list(config.beam.args),
+        beam_pipeline_args=list(platform.beam_options),
     )
 
 
@@ -199,7 +197,7 @@ def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schem
 
 
 def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, transform: Transform) -> BaseNode:
-    node: BaseNode = Preflight(
+    return Preflight(
         examples=example_gen.outputs["examples"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -214,7 +212,6 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             curated=config.schema_.path is not None,
         ),
     )
-    return node
 
 
 def _baseline(*, own_resolvers: bool, **candidate: BaseChannel) -> Resolver:
@@ -336,6 +333,7 @@ def _pusher(
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
             "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
+            **config.card.as_setting(),
         },
     )
 

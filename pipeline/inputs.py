@@ -114,6 +114,15 @@ def find_inputs(config: Config) -> GraphInputs:
     )
 
 
+def describe_origin(inputs: GraphInputs) -> dict[str, dict[str, str]]:
+    """Returns what a report says of the origin of a run: fingerprints of its `code`, and versions of `packages`."""
+    from hilir.components.pusher.manifest import installed_packages
+
+    code = {"model": inputs.model_code, "transform": inputs.transform_code, "commit": inputs.commit or ""}
+    code |= {f"metric {module}": found for module, found in inputs.metric_code.items()}
+    return {"code": code, "packages": installed_packages()}
+
+
 def find_content(path: str | None) -> str:
     """Returns the sha256 of a file on this machine; empty where there is none."""
     if path is None or is_remote(path) or not Path(path).is_file():

@@ -29,7 +29,7 @@ Inputs = np.ndarray | Mapping[str, Any]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _RETRIED_STATUS = (429, 502, 503)
 _BOTH = "version and label are both given; name one of them"
-_USER_KEY, _LABEL = "X-User-Key", "X-Model-Label"
+_USER_KEY, _LABEL, _REQUEST_ID = "X-User-Key", "X-Model-Label", "X-Request-Id"
 
 
 class PredictionFailed(ServingError):
@@ -46,11 +46,22 @@ class PredictionFailed(ServingError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """Outputs by name, and the version that gave them, as far as it is known; the gateway knows the label too."""
+    """Outputs by name, and the version that gave them, as far as it is known; the gateway knows the label too.
+
+    Attributes:
+        request_id: what logs call the request; None where the server has no ids.
+    """
 
     outputs: Mapping[str, np.ndarray]
     version: int | None
     label: str | None
+    request_id: str | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the predictions, one a row, to send outcomes for; empty where the server has no ids."""
+        rows = min((array.shape[0] for array in self.outputs.values() if array.ndim), default=1)
+        return [] if self.request_id is None else [f"{self.request_id}#{row}" for row in range(rows)]
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ class RestClient:
             {name: _array(value) for name, value in named.items()},
             int(told) if told else None,
             response.headers.get(_LABEL),
+            response.headers.get(_REQUEST_ID),
         )
 
     def _output_name(self, model: str, signature: str) -> str:
@@ -244,12 +256,13 @@ class GrpcClient:
             request.model_spec.version_label = label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(to_proto(_tensor(value), as_content=True))
-        response, label_told = self._send(request, user_key)
+        response, told = self._send(request, user_key)
         outputs = {name: from_proto(tensor, name) for name, tensor in response.outputs.items()}
-        return Prediction(outputs, response.model_spec.version.value, label_told)
+        version_told = response.model_spec.version.value
+        return Prediction(outputs, version_told, told.get(_LABEL.lower()), told.get(_REQUEST_ID.lower()))
 
-    def _send(self, request: Any, user_key: str | None) -> tuple[Any, str | None]:
-        """Returns the response, and the label that the gateway chose."""
+    def _send(self, request: Any, user_key: str | None) -> tuple[Any, dict[str, str]]:
+        """Returns the response, and its metadata: the label that the gateway chose, and the request's id."""
         import grpc
 
         failure = PredictionFailed(f"{request.model_spec.name}: no answer within {self._retry.deadline:g} s")
@@ -258,7 +271,7 @@ class GrpcClient:
             time.sleep(pause)
             try:
                 response, call = self._stub.Predict.with_call(request, timeout=left, metadata=metadata)
-                return response, dict(call.initial_metadata()).get(_LABEL.lower())
+                return response, dict((*call.initial_metadata(), *call.trailing_metadata()))
             except grpc.RpcError as error:
                 code = error.code()
                 failure = PredictionFailed(f"{request.model_spec.name}: {code.name}: {error.details()}", code.name)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SHARED = 0o644
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -47,8 +49,14 @@ def list_folders(path: str | Path) -> Folders:
     return Folders(tuple(sorted(names)), tuple(sorted(others)), faults)
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replaces a file as a whole; after a crash it is the old one or the new one."""
+def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replaces a file as a whole; after a crash it is the old one or the new one.
+
+    Args:
+        path: the file.
+        text: its content.
+        mode: who may read it; by default its owner alone. `SHARED` is for what servers of another user read.
+    """
     new = path.with_name(f".{path.name}.new")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:

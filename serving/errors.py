@@ -3,6 +3,7 @@
 ServingError
 ├── ServingConfigError    a flag, a configuration file or a certificate is wrong
 ├── ServingStartError     everything is configured well, and the server cannot start or cannot serve
+├── PredictError          a file cannot be predicted: its form, a column, a cell
 ├── ReleaseRefused        a release verb will not do what would be unsafe
 └── TargetError           servers or a gateway do not answer, or do not do what they were told
 """
@@ -20,6 +21,10 @@ class ServingConfigError(ServingError):
 
 class ServingStartError(ServingError):
     """The server cannot start: a port is taken, or a model does not become available."""
+
+
+class PredictError(ServingError):
+    """A file cannot be sent through a version: it, one of its columns or one of its cells is wrong."""
 
 
 class ReleaseRefused(ServingError):

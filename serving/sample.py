@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from hilir.serving.missing import MISSING_INT
+
 GOLDEN_FILE = "assets.extra/golden.jsonl"
 # A longer line is not one that somebody copies: an image, say.
 _LONGEST = 4000
@@ -54,6 +56,8 @@ def _plain(value: Any) -> Any:
     """Returns the value as a person would write it: a 32-bit number with the digits that tell it from others."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
+    if value == MISSING_INT:
+        return None
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):

@@ -27,7 +27,7 @@ PARTS = {
     "vertex": ["tests/integration/emulator", "tests/contract/vertex", "tests/integration/triggers"],
     "units": ["tests/unit", "tests/golden"],
 }
-MARKS = "not slow and not browser"
+MARKS = "not slow and not browser and not gpu"
 # pytest's exit code where nothing was selected.
 _NOTHING = 5
 

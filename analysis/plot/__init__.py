@@ -1,10 +1,11 @@
 """Small charts as SVG: deterministic strings, coloured by the page's style sheet, readable without it.
 
-`line_chart`, `bar_chart`, `histogram`, `interval_chart`, `matrix_chart`, `sparkline` and `draw_graph` return one
-`<svg>` each, with a title and a description; `STYLE` is the style sheet, for light and dark pages and for print.
+`line_chart`, `bar_chart`, `paired_bars`, `histogram`, `interval_chart`, `matrix_chart`, `sparkline` and `draw_graph`
+return one `<svg>` each, with a title and a description; `STYLE` is the style sheet, for light and dark pages and for
+print.
 """
 
-from hilir.analysis.plot.bars import bar_chart, histogram
+from hilir.analysis.plot.bars import bar_chart, histogram, paired_bars
 from hilir.analysis.plot.graph import Node, draw_graph
 from hilir.analysis.plot.intervals import Interval, interval_chart
 from hilir.analysis.plot.lines import Bound, Series, line_chart, simplify, sparkline
@@ -23,6 +24,7 @@ __all__ = [
     "interval_chart",
     "line_chart",
     "matrix_chart",
+    "paired_bars",
     "simplify",
     "sparkline",
 ]

@@ -26,6 +26,42 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float]], width: int = 420, l
     return chart(title, described, width, len(bars) * _ROW + 4, parts)
 
 
+def paired_bars(
+    title: str, labels: Sequence[str], shares: Sequence[tuple[str, Sequence[float]]], width: int = 420,
+    label_width: int = 150,
+) -> str:  # fmt: skip
+    """Returns, per label, a thin bar for the share (0 to 1) of each data set.
+
+    Args:
+        title: what it shows.
+        labels: the categories.
+        shares: name of each data set, and its share of each category.
+        width: in pixels.
+        label_width: room for the labels.
+    """
+    room = width - label_width - 60
+    most = max((share for _, row in shares for share in row), default=0) or 1
+    thin = (_ROW - 6.0) / max(len(shares), 1)
+    top = _ROW if len(shares) > 1 else 0
+    parts = legend([name for name, _ in shares], Frame(width=width)) if top else []
+    for number, label in enumerate(labels):
+        y = top + number * _ROW
+        parts.append(text(shorten(label, label_width // 7), label_width - 6, y + 14, "end"))
+        for place, (_, row) in enumerate(shares):
+            length = row[number] / most * room
+            parts.append(
+                element("rect", x=float(label_width), y=y + 3 + place * thin, width=length, height=thin,
+                        class_=f"f{place % COLOURS}")
+            )  # fmt: skip
+        longest = max(row[number] for _, row in shares)
+        parts.append(text(f"{longest:.1%}", label_width + longest / most * room + 5, y + 14, "start", "strong"))
+    described = "; ".join(
+        f"{name}: " + ", ".join(f"{label} {share:.1%}" for label, share in zip(labels, row, strict=True))
+        for name, row in shares
+    )
+    return chart(title, described, width, top + len(labels) * _ROW + 4, parts)
+
+
 def histogram(
     title: str, edges: Sequence[float], counts: Sequence[tuple[str, Sequence[float]]], *, x_label: str = "",
     frame: Frame = DEFAULT_FRAME,

@@ -76,7 +76,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _box(node: Node, x: float, y: float) -> list[str]:
-    state = f"box {node.state}".strip()
+    state = f"box node {node.state}".strip()
     return [
         element("rect", x=x, y=y, width=float(_WIDTH), height=float(_HEIGHT), rx=6, class_=state),
         text(node.name, x + _WIDTH / 2, y + (16 if node.detail else 24), class_="strong"),

@@ -14,6 +14,7 @@ from hilir.components.data_gate.drift import find_drift
 from hilir.components.data_gate.gate import explain, explain_drift, find_refusals
 from hilir.components.data_gate.last_push import name_version
 from hilir.components.data_gate.report import DataReport, write_report
+from hilir.components.data_gate.unexpected import describe_unexpected
 from hilir.components.data_gate.validator import read_origin
 from hilir.components.errors import DataRefused
 
@@ -45,20 +46,21 @@ def DataGate(  # noqa: N802 - a component is named like a class
     Raises:
         DataRefused: there is such an anomaly, or alarming drift.
     """
-    found = {}
+    found, unexpected = {}, {}
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = os.path.join(artifact_utils.get_split_uri([anomalies], split), "SchemaDiff.pb")
         with fileio.open(path, "rb") as file:
             found[split] = anomalies_pb2.Anomalies.FromString(file.read())
+        unexpected[split] = describe_unexpected(found[split], artifact_utils.get_split_uri([examples], split))
     origin = read_origin(anomalies)
-    refusals = find_refusals(found, fail_on, json.loads(accept))
+    refusals = find_refusals(found, fail_on, json.loads(accept), unexpected)
     if refusals:
         raise DataRefused(explain(refusals, fail_on, origin))
     drifted = None if drift == "off" else find_drift(last_push, examples)
     alarming = [finding for finding in drifted or [] if finding.level == "alarm"]
     if alarming and drift == "fail":
         raise DataRefused(explain_drift(alarming, name_version(last_push)))
-    let_pass = find_refusals(found, "warning", {})
+    let_pass = find_refusals(found, "warning", {}, unexpected)
     blessing.set_int_custom_property("accepted", len(let_pass))
     report = DataReport(
         checked_against=origin,

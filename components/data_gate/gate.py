@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
@@ -11,6 +11,7 @@ from hilir.components.data_gate.drift import Finding
 
 _RANKS = {"never": 99, "error": 2, "warning": 1}
 _EMPTY_CELLS = "FEATURE_TYPE_LOW_FRACTION_PRESENT"
+_UNEXPECTED = "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
 _SEVERITIES = {anomalies_pb2.AnomalyInfo.ERROR: "error", anomalies_pb2.AnomalyInfo.WARNING: "warning"}
 
 
@@ -23,14 +24,19 @@ class Refusal:
     anomaly: str
     severity: str
     description: str
+    values: str = ""
 
     def __str__(self) -> str:
         place = f"feature '{self.feature}'" if self.feature else "the whole dataset"
-        return f"split {self.split}, {place}: {self.anomaly} ({self.severity}): {self.description}"
+        values = f" [{self.values}]" if self.values else ""
+        return f"split {self.split}, {place}: {self.anomaly} ({self.severity}): {self.description}{values}"
 
 
 def find_refusals(
-    anomalies: Mapping[str, anomalies_pb2.Anomalies], fail_on: str, accept: Mapping[str, Sequence[str]]
+    anomalies: Mapping[str, anomalies_pb2.Anomalies],
+    fail_on: str,
+    accept: Mapping[str, Sequence[str]],
+    unexpected: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Refusal]:
     """Returns the anomalies that stop the run.
 
@@ -38,9 +44,12 @@ def find_refusals(
         anomalies: TFDV's findings by split.
         fail_on: the lowest severity that stops: `error`, `warning`, or `never`.
         accept: names of anomaly types to let pass, by feature; the dataset's own under the empty name.
+        unexpected: by split and feature, the values that the schema does not know.
     """
     return [
-        refusal
+        replace(refusal, values=(unexpected or {}).get(refusal.split, {}).get(refusal.feature, ""))
+        if refusal.anomaly == _UNEXPECTED
+        else refusal
         for split, found in sorted(anomalies.items())
         for refusal in _all(split, found)
         if _RANKS[refusal.severity] >= _RANKS[fail_on] and refusal.anomaly not in accept.get(refusal.feature, ())

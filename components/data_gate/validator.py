@@ -48,6 +48,7 @@ class Executor(tfx_validator.Executor):
         """Writes the anomalies of each split, and in a property against what the data was checked."""
         push = next(iter(input_dict.get("last_push") or []), None)
         path = exec_properties["schema_path"]
+        self._curated = bool(path)
         before = None if path else find_file(push, SCHEMA)
         self._schema = io_utils.parse_pbtxt_file(before, schema_pb2.Schema()) if before else None
         self._statistics = input_dict["statistics"][0]
@@ -67,6 +68,8 @@ class Executor(tfx_validator.Executor):
             _load(self._last, split),
             _load(self._statistics, "eval") if split == "train" else None,
         )
+        if not self._curated:
+            soften(anomalies)
         writer_utils.write_anomalies(os.path.join(folder, tfx_validator.DEFAULT_FILE_NAME), anomalies)
         return anomalies
 
@@ -90,6 +93,13 @@ def validate(
         statistics, schema, previous_statistics=last, serving_statistics=held_out
     )
     return result
+
+
+def soften(anomalies: anomalies_pb2.Anomalies) -> None:
+    """Makes a warning of each column that is new: nobody wrote down which columns there are, and no model reads it."""
+    for info in anomalies.anomaly_info.values():
+        if all(reason.type == anomalies_pb2.AnomalyInfo.SCHEMA_NEW_COLUMN for reason in info.reason):
+            info.severity = anomalies_pb2.AnomalyInfo.WARNING
 
 
 def read_origin(anomalies: types.Artifact) -> str:

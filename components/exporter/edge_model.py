@@ -18,6 +18,7 @@ from hilir.components.trainer.export.names import read_parameters, save, trace
 SIGNATURE = "edge"
 
 Network = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+Change = Callable[[Network, Mapping[str, tf.TensorSpec]], Network]
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,20 @@ def read_edge_inputs(path: str) -> dict[str, tf.TensorSpec]:
     return find_inputs(tf.saved_model.load(path), read_parameters(path), SIGNATURE)
 
 
-def write_single(edge: EdgeModel, raw: bool, folder: str) -> str:
+def write_single(edge: EdgeModel, raw: bool, folder: str, change: Change | None = None) -> str:
     """Writes `raw` or `network` for exactly one row at a time; returns its path.
 
     TensorFlow Lite has recurrent layers only for a number of rows that is known.
+
+    Args:
+        edge: the model.
+        raw: whether it takes raw features.
+        folder: where to write; one for each way of doing it.
+        change: what to do to the network, whose inputs are given too.
     """
     network = _call(edge.loaded, edge.parameters)
+    if change is not None:
+        network = change(network, _one_row(edge.inputs(SIGNATURE)))
     path = os.path.join(folder, "single_raw" if raw else "single_network")
     if raw and edge.program is not None:
         module = RawFeatures(edge.program, network)

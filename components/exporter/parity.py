@@ -13,6 +13,7 @@ import tf_keras as keras
 from hilir.components.evaluator.settings import EvaluateSettings
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.settings import Bounds, ExportSettings
+from hilir.components.missing import is_missing
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,9 @@ def compare(reference: Reference, outputs: Mapping[str, np.ndarray]) -> Parity:
             )
     per_row = np.max([_difference(outputs[name], expected) for name, expected in reference.outputs.items()], axis=0)
     name = reference.main_name
-    before = reference.metric.compute(reference.labels, reference.main)
-    after = reference.metric.compute(reference.labels, outputs[name])
+    labelled = has_label(reference.labels)
+    before = reference.metric.compute(reference.labels[labelled], reference.main[labelled])
+    after = reference.metric.compute(reference.labels[labelled], outputs[name][labelled])
     return Parity(
         examples=len(per_row),
         difference=float(per_row.max()),
@@ -152,6 +154,13 @@ def compare(reference: Reference, outputs: Mapping[str, np.ndarray]) -> Parity:
         export_metric=after,
         metric_loss=before - after if reference.metric.better == "higher" else after - before,
     )
+
+
+def has_label(labels: np.ndarray) -> np.ndarray:
+    """Returns for each row of labels, [rows, …], whether none of its values is missing."""
+    flat = labels.reshape(len(labels), -1)
+    present: np.ndarray = np.array([not any(is_missing(value) for value in row) for row in flat.tolist()], bool)
+    return present
 
 
 def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:

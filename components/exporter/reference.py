@@ -7,19 +7,22 @@ import tensorflow as tf
 
 from hilir.components.exporter.edge_model import EdgeModel, read_edge_inputs
 from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.measure import measure_latencies
-from hilir.components.exporter.parity import MetricSpec, Reference
+from hilir.components.exporter.parity import MetricSpec, Reference, has_label
 from hilir.components.exporter.rows import Rows
 from hilir.components.exporter.transform.interpreter import transform
+from hilir.components.trainer.export.label_names import read_labels
 
 
-def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference:
+def make_reference(edge: EdgeModel, subject: Subject) -> Reference:
     """Returns the outputs of the signature `examples` and the labels of the signature `label`.
 
     Raises:
-        ExportError: the outputs are not numbers, or none of several labels is named like the output of the metric.
+        ExportError: the outputs are not numbers, none of several labels belongs to the output of the metric, or no row
+            has a label.
     """
-    signatures = edge.loaded.signatures
+    signatures, rows, metric = edge.loaded.signatures, subject.rows, subject.metric
     outputs = {name: value.numpy() for name, value in signatures["examples"](examples=rows.tensor()).items()}
     for name, value in outputs.items():
         if value.dtype.kind not in "fiu":
@@ -27,19 +30,25 @@ def make_reference(edge: EdgeModel, rows: Rows, metric: MetricSpec) -> Reference
                 f"the model's output '{name}' is {value.dtype}, not numbers; exports compare numbers only"
             )
     labels = {name: value.numpy() for name, value in signatures["label"](examples=rows.tensor()).items()}
-    return Reference(outputs, _choose_label(labels, metric.choose_output(outputs), metric), metric)
+    of_output = read_labels(subject.saved_model)
+    return Reference(outputs, _choose_label(labels, of_output, metric.choose_output(outputs), metric), metric)
 
 
-def _choose_label(labels: dict[str, np.ndarray], output: str, metric: MetricSpec) -> np.ndarray:
-    if len(labels) == 1:
-        return next(iter(labels.values()))
-    if output not in labels:
+def _choose_label(
+    labels: dict[str, np.ndarray], of_output: dict[str, str], output: str, metric: MetricSpec
+) -> np.ndarray:
+    label = next(iter(labels)) if len(labels) == 1 else of_output.get(output, output)
+    if label not in labels:
         raise ExportError(
-            f"exports are compared by '{metric.name}' of the output '{output}', and none of the labels "
-            f"{', '.join(sorted(labels))} has this name; name the output like its label, or set export.metric to the "
-            f"metric of another"
+            f"exports are compared by '{metric.name}' of the output '{output}', which has no label in features.LABEL; "
+            f"give it one of {', '.join(sorted(labels))}, or set export.metric to the metric of another output"
         )
-    return labels[output]
+    if not has_label(labels[label]).any():
+        raise ExportError(
+            f"exports are compared by '{metric.name}', and none of the {len(labels[label]):,} examples has the label "
+            f"'{label}'; set export.examples to more"
+        )
+    return labels[label]
 
 
 def raw_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:

@@ -29,6 +29,7 @@ class TFLiteSettings(Section):
     """The exports for TensorFlow Lite."""
 
     variants: list[TFLiteVariant]
+    inputs: Literal["raw", "transformed"]
     allow_select_ops: bool
     calibration: PositiveInt
     bounds: dict[TFLiteVariant, Bounds]

@@ -39,7 +39,7 @@ def convert_variants(export: ExportSettings, subject: Subject, package: str, wor
     found = Conversions()
     with _attempt(export, found, "preparing the exports", package, []):
         edge = prepare(subject.saved_model, work)
-        make_reference(edge, subject.rows, subject.metric)
+        make_reference(edge, subject)
         for variant in export.tflite.variants:
             name = f"TensorFlow Lite {variant}"
             with _attempt(export, found, name, package, [name]):
@@ -80,7 +80,7 @@ def _convert_tflite(
 
     conversion = convert_variant(variant, subject, edge, subject.rows, export.tflite, work)
     TFLiteModel(conversion.content).predict(conversion.inputs)
-    if conversion.takes == "transformed":
+    if conversion.takes == "transformed" and edge.program is not None:
         check_program(edge, subject.rows)
 
 

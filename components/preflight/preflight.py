@@ -19,6 +19,7 @@ from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.signatures import call_signatures, check_golden
 from hilir.components.preflight.step import make_job, require_monitored, take_step
 from hilir.components.trainer.data.labels import Labels, read_labels
+from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
 from hilir.components.trainer.fit import require_labels
 from hilir.components.trainer.model_package import ModelPackage, load_package
 
@@ -66,6 +67,7 @@ def check(settings: PreflightSettings, data: Data) -> Report:
     Raises:
         ComponentError: the sentence that says what would stop the run later.
     """
+    set_gpu_memory(settings.train.gpu_memory)
     package = load_package(settings.package)
     transform = tft.TFTransformOutput(data.transform)
     require_labels(package, transform)

@@ -21,6 +21,7 @@ from hilir.components.preflight.sample import write_rows
 from hilir.components.preflight.stage import stage
 from hilir.components.pusher.golden import SIGNATURE as SERVED
 from hilir.components.pusher.golden import write_golden
+from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.names import NamedFunction, save
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
@@ -62,6 +63,7 @@ def call_signatures(
         module = ExportModule(network, transform, package, classes)
         signatures = module.signatures()
         save(module, folder, signatures)
+        write_labels(folder, package.label)
     answers: dict[str, dict[str, np.ndarray]] = {}
     for name in signatures:
         with stage(f"calling the signature '{name}' with real rows", package.name, f"fix {package.name}"):

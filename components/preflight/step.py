@@ -21,7 +21,7 @@ from hilir.components.trainer.data.labels import Labels
 from hilir.components.trainer.data.parsing import make_parsing
 from hilir.components.trainer.fit import build_network, fit
 from hilir.components.trainer.model.compilation import compile_arguments
-from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model.steps import replaced, unpacked
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.state.weights import build_optimizer
@@ -102,9 +102,25 @@ def take_step(
             # The trainer says where else to look; here the rows are at hand.
             _require_finite({"loss": math.nan}, network, package, batch)
             raise
+    with stage("one training step of a replica", package.name, f"{remedy}; {what}"):
+        _take_weighted_step(settings, network, features, target, len(train))
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
     _require_finite(figures, trained.network, package, batch)
     return Step(trained.network, figures)
+
+
+def _take_weighted_step(
+    settings: PreflightSettings, network: keras.Model, features: Any, target: Any, rows: int
+) -> None:
+    """Gives the model's own training step a batch as it will get it where there are several replicas.
+
+    Raises:
+        ModelPackageError: it cannot unpack the weights.
+    """
+    if not settings.train.has_replicas or not replaced(network, "train_step"):
+        return
+    with unpacked(network, replicas=True):
+        network.train_step((features, target, tf.ones([rows])))
 
 
 def _name_labels(target: Any, package: ModelPackage) -> dict[str, tf.Tensor]:

@@ -59,7 +59,8 @@ class Pusher(base_component.BaseComponent):
             tflite: the exports for TensorFlow Lite, if any; they get the same version number.
             tfjs: the exports for TensorFlow.js, if any.
             settings: `root`, `model`, `pipeline`, `thresholds`, `code` (fingerprint and commit) and
-                `classes` (`label`, and the `names` that the configuration gives its classes).
+                `classes` (`label`, and the `names` that the configuration gives its classes); maybe `card`, what the
+                configuration says for the model card.
         """
         super().__init__(
             spec=PusherSpec(

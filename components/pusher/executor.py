@@ -14,13 +14,14 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from hilir.components.data_gate.validator import SCHEMA
 from hilir.components.evaluator.comparison import read_comparison
 from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
 from hilir.components.pusher import manifest, versions
+from hilir.components.pusher.card import describe_model, write_card
 from hilir.components.pusher.golden import write_golden
 from hilir.components.pusher.reference import write_reference
+from hilir.components.pusher.schema import write_schema
 
 
 class Executor(tfx_pusher.Executor):
@@ -59,6 +60,7 @@ class Executor(tfx_pusher.Executor):
     ) -> int:
         model = self.GetModelPath(inputs)
         examples = inputs["examples"][0]
+        metrics = read_metrics(inputs["evaluation"][0].uri)
         targets: list[str] = []
 
         def fill(target: str) -> None:
@@ -68,8 +70,8 @@ class Executor(tfx_pusher.Executor):
             )
             write_golden(target, settings["model"], evaluation)
             write_reference(target, training, evaluation)
-            schema = io_utils.get_only_uri_in_dir(inputs["schema"][0].uri)
-            io_utils.copy_file(schema, os.path.join(target, "assets.extra", SCHEMA), overwrite=True)
+            write_schema(target, io_utils.get_only_uri_in_dir(inputs["schema"][0].uri))
+            write_card(target, describe_model(settings, metrics, _describe_data(examples), run_id))
             targets.append(target)
 
         exports = {name: inputs[name][0].uri for name in ("tflite", "tfjs") if inputs.get(name)}
@@ -93,7 +95,7 @@ class Executor(tfx_pusher.Executor):
                 "signatures": manifest.describe_signatures(targets[0]),
                 "parameters": manifest.describe_parameters(targets[0]),
                 "classes": manifest.describe_classes(targets[0], **settings["classes"]),
-                "metrics": read_metrics(inputs["evaluation"][0].uri),
+                "metrics": metrics,
                 "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],
                 "data": _describe_data(examples),

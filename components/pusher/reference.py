@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from hilir.analysis.quality import QualityReference, fit_quality
 from hilir.analysis.reference import (
     FeatureReference,
     Reference,
@@ -20,6 +21,7 @@ from hilir.analysis.reference import (
 )
 from hilir.components.examples import TRAINING_ROWS, read_columns, read_records, summarize_column
 
+Columns = dict[str, np.ndarray]
 NAME = "reference.json"
 _PREDICTED_ROWS = 20_000
 _BATCH = 1000
@@ -36,11 +38,12 @@ def write_reference(folder: str, training: Sequence[str], evaluation: Sequence[s
         evaluation: the same of the evaluation split, whose predictions are described.
     """
     features = summarize_examples(read_records(training, TRAINING_ROWS))
-    predictions = dict(_summarize_outputs(_predict(folder, read_records(evaluation, _PREDICTED_ROWS))))
+    outputs, labels = _predict(folder, list(read_records(evaluation, _PREDICTED_ROWS)))
+    predictions = dict(_summarize_outputs(outputs))
     extra = os.path.join(folder, "assets.extra")
     fileio.makedirs(extra)
     with fileio.open(os.path.join(extra, NAME), "w") as file:
-        file.write(to_json(Reference(features, predictions)))
+        file.write(to_json(Reference(features, predictions, _fit_quality(outputs, labels))))
 
 
 def summarize_examples(records: Iterator[bytes]) -> dict[str, FeatureReference]:
@@ -48,23 +51,39 @@ def summarize_examples(records: Iterator[bytes]) -> dict[str, FeatureReference]:
     return {name: summarize_column(column) for name, column in read_columns(records).items()}
 
 
-def _predict(folder: str, records: Iterator[bytes]) -> dict[str, np.ndarray]:
-    """Returns the outputs of the signature `examples` for all records, [rows, …]."""
-    serialized = list(records)
+def _predict(folder: str, serialized: list[bytes]) -> tuple[Columns, Columns]:
+    """Returns the outputs of the signature `examples` for all records, [rows, …], and those of `label`."""
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
-        loaded = tf.compat.v1.saved_model.load(session, ["serve"], folder)
-        signature = loaded.signature_def["examples"]
-        (examples,) = (info.name for info in signature.inputs.values())
-        fetches = {name: info.name for name, info in signature.outputs.items()}
-        parts = [
-            session.run(fetches, {examples: serialized[start : start + _BATCH]})
-            for start in range(0, len(serialized), _BATCH)
-        ]
+        signatures = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def
+        return (
+            _run(session, signatures["examples"], serialized),
+            _run(session, signatures["label"], serialized) if "label" in signatures else {},
+        )
+
+
+def _run(session: Any, signature: Any, serialized: list[bytes]) -> Columns:
+    (examples,) = (info.name for info in signature.inputs.values())
+    fetches = {name: info.name for name, info in signature.outputs.items()}
+    parts = [
+        session.run(fetches, {examples: serialized[start : start + _BATCH]})
+        for start in range(0, len(serialized), _BATCH)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in fetches} if parts else {}
 
 
-def _summarize_outputs(outputs: dict[str, np.ndarray]) -> Iterator[tuple[str, FeatureReference]]:
+def _fit_quality(outputs: Columns, labels: Columns) -> QualityReference | None:
+    """Returns the quality of a classifier; None where it is not clear which output answers which label."""
+    numbers = {name: values for name, values in outputs.items() if values.dtype.kind in "fiu"}
+    if len(numbers) != 1 or len(labels) != 1:
+        return None
+    (output, scores), (label, values) = *numbers.items(), *labels.items()
+    if values.dtype.kind not in "fiub" or values.size != len(values):
+        return None
+    return fit_quality(output, label, scores, values)
+
+
+def _summarize_outputs(outputs: Columns) -> Iterator[tuple[str, FeatureReference]]:
     for name, values in sorted(outputs.items()):
         rows = len(values)
         if values.dtype.kind in "OSU":

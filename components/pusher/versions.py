@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -94,6 +94,19 @@ def publish(
 def export_path(folder: str, version: int) -> str:
     """Returns where the exports of a version are."""
     return os.path.join(folder, EXPORTS, str(version))
+
+
+def remove(folder: str, versions: Sequence[int]) -> None:
+    """Removes versions on a file system, and their exports: at once for a reader, by a rename under the push's lock.
+
+    Raises:
+        PushError: the folder cannot be written to, or a push holds it for ten minutes.
+    """
+    with _locked(folder):
+        for version in versions:
+            if os.path.isdir(os.path.join(folder, str(version))):
+                os.rename(os.path.join(folder, str(version)), os.path.join(folder, f"{PREFIX}{uuid.uuid4().hex}"))
+        _remove_remains(folder)
 
 
 def replace_export(folder: str, version: int, name: str, source: str, entry: dict[str, Any]) -> str:

@@ -20,12 +20,13 @@ from hilir.components.trainer.data.feed import make_feed
 from hilir.components.trainer.data.labels import Labels, class_weights, read_labels
 from hilir.components.trainer.data.parsing import Parsing, make_parsing
 from hilir.components.trainer.distribution.cluster import Role
+from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
 from hilir.components.trainer.distribution.strategy import Kind, check_compiler, make_strategy
 from hilir.components.trainer.export.class_names import read_classes
 from hilir.components.trainer.model.class_rows import copy_known_classes
 from hilir.components.trainer.model.compilation import compile_arguments, recompile
 from hilir.components.trainer.model.compression import compress, strip
-from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model.steps import unpacked
 from hilir.components.trainer.model_data import ModelData, make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.network import build_by_call
@@ -70,6 +71,7 @@ def fit(
     settings = job.settings
     spec = transform.transformed_feature_spec()
     require_labels(package, transform)
+    set_gpu_memory(settings.gpu_memory)
     strategy = make_strategy(kind, settings, role)
     on_ready()
     check_compiler(settings, strategy)
@@ -121,6 +123,11 @@ def build_network(package: ModelPackage, hyperparameters: dict[str, Any], data: 
     keras.backend.reset_uids()
     model = package.build(package.make_hyperparameters(hyperparameters), data)
     if not isinstance(model, keras.Model) or model.optimizer is None:
+        if type(model).__module__.partition(".")[0] == "keras":
+            raise ModelPackageError(
+                f"{package.name}.model.build_model returned a {type(model).__name__} of Keras 3; hilir trains "
+                f"models of Keras 2: write 'import tf_keras as keras' instead of 'import keras'"
+            )
         raise ModelPackageError(
             f"{package.name}.model.build_model returned {type(model).__name__}, not a compiled tf_keras model; "
             f"call model.compile(…) and return the model"
@@ -171,7 +178,7 @@ class _Session:
         )
         feed = make_feed(self._job, self._strategy, self._batching, parsing, (position.epoch, position.step))
         self.model._maybe_load_initial_counters_from_ckpt = lambda _, __: (position.epoch, position.step)
-        with stop.listening(), self._unpacked():
+        with stop.listening(), unpacked(self.model, replicas=self._batching.replicas > 1):
             history = self.model.fit(
                 feed.train,
                 validation_data=feed.evaluation,
@@ -182,21 +189,6 @@ class _Session:
                 verbose=0,
             )
         return history.history, read_optimizer(self.model)
-
-    @contextmanager
-    def _unpacked(self) -> Iterator[None]:
-        """Explains why a step of the user's own cannot unpack its batches."""
-        try:
-            yield
-        except ValueError as error:
-            own = replaced(self.model, "train_step", "test_step")
-            if self._batching.replicas == 1 or not own or "too many values to unpack" not in str(error):
-                raise
-            raise ModelPackageError(
-                f"the {' and '.join(own)} of the model '{self.model.name}' cannot unpack a batch: with several "
-                f"replicas it has weights, which mark padding; write x, y, weight = "
-                f"keras.utils.unpack_x_y_sample_weight(data) and pass the weight on"
-            ) from error
 
     def _make_model(self, package: ModelPackage) -> keras.Model:
         built = build_network(package, self._job.hyperparameters, self._data)

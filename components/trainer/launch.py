@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from hilir.components.errors import DataRefused, ModelPackageError, TrainingError, UserCodeError
 from hilir.components.trainer.callbacks import report_progress
+from hilir.components.trainer.distribution.gpu_memory import GROWTH, describe_growth
 from hilir.components.trainer.distribution.strategy import Kind
 from hilir.components.trainer.distribution.supervisor import Cluster, Failure, Spec
 from hilir.components.trainer.state.preemption import Preempted
@@ -100,7 +101,7 @@ def divide_gpus(index: int, workers: int, gpus: int, visible: str | None = None)
 def _spec(job: TrainingJob, kind: Kind, index: int, ports: list[int], gpus: int, logs: Path) -> Spec:
     return Spec(
         command=[sys.executable, "-m", "hilir.components.trainer.worker"],
-        environment=_environment(index, len(ports), gpus),
+        environment=_environment(index, len(ports), gpus) | {GROWTH: describe_growth(job.settings.gpu_memory)},
         log=logs / f"worker-{index}.log",
         work={"job": job.to_json(), "kind": kind, "index": index, "ports": ports},
     )
@@ -112,7 +113,6 @@ def _environment(index: int, workers: int, gpus: int) -> dict[str, str]:
     environment["PYTHONUNBUFFERED"] = "1"
     # What is importable here, such as the user's packages in the working directory, must be so there.
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     if workers > 1:
         threads = str(max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1)
         environment.setdefault("TF_NUM_INTRAOP_THREADS", threads)

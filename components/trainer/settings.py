@@ -71,6 +71,15 @@ class Pruning(Section):
         return self
 
 
+class MemoryLimit(Section):
+    """The most memory of each GPU, in MB, that a process takes."""
+
+    limit_mb: PositiveInt
+
+
+GpuMemory = Literal["all", "growth"] | MemoryLimit
+
+
 class Timeouts(Section):
     """How long, in seconds, the supervisor of local workers waits before it counts one as hung."""
 
@@ -112,6 +121,7 @@ class TrainSettings(Section):
     gradient_accumulation: PositiveInt
     precision: Precision
     jit_compile: bool
+    gpu_memory: GpuMemory
     steps_per_execution: PositiveInt
     early_stopping: EarlyStopping | None
     tensorboard: bool
@@ -125,6 +135,11 @@ class TrainSettings(Section):
     missing_label: Literal["drop", "refuse"]
     class_weight: Literal["balanced"] | dict[str | int, NonNegativeFloat] | None
     tune: Tuning
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether there will be several replicas, as far as the configuration says; `auto` looks at the machine."""
+        return self.strategy == "multi_worker" or (self.workers or 1) > 1 or (self.devices or 1) > 1
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainSettings:

@@ -14,6 +14,8 @@ export class Field {
    */
   constructor(name, feature) {
     this.feature = feature;
+    // As many values as there are, in a row of a column with lists.
+    this.several = feature.shape.includes(-1);
     this.size = feature.shape.reduce((all, one) => all * one, 1);
     this.isText = feature.dtype === "string";
     this.label = document.createElement("label");
@@ -31,7 +33,10 @@ export class Field {
     const words = this.feature.words ?? [];
     if (this.isText && this.size === 1 && words.length && words.length <= MOST_CHOICES && !this.feature.dates) return this.makeChoice(words);
     const input = document.createElement("input");
-    if (this.size > 1) {
+    if (this.several) {
+      input.placeholder = `${this.isText ? "words" : "numbers"}, separated by commas`;
+      if (this.isText) this.addWords(input, words);
+    } else if (this.size > 1) {
       input.placeholder = `${this.size} ${this.isText ? "words" : "numbers"}, separated by commas`;
     } else if (this.feature.dates) {
       input.type = "date";
@@ -75,7 +80,8 @@ export class Field {
 
   /** @param {any} value */
   fill(value) {
-    const values = [value ?? ""].flat(Infinity).map((one) => (typeof one === "number" && this.feature.dtype === "float32" ? writeExactly(one) : String(one ?? "")));
+    const given = [value ?? ""].flat(Infinity).filter((one) => !this.several || (one !== null && one !== ""));
+    const values = given.map((one) => (typeof one === "number" && this.feature.dtype === "float32" ? writeExactly(one) : String(one ?? "")));
     const text = values.join(", ");
     if (this.input instanceof HTMLSelectElement && ![...this.input.options].some((option) => option.value === text)) {
       this.input.add(new Option(text, text));
@@ -95,8 +101,9 @@ export class Field {
   parse() {
     const text = this.input.value;
     if (this.size === 1) return text === "" ? null : this.isText ? text : Number(text);
+    if (this.several && text.trim() === "") return [];
     const parts = text.split(this.isText ? "," : /[\s,;]+/).map((part) => part.trim());
     const values = this.isText ? parts : parts.filter(Boolean).map(Number);
-    return values.length === this.size && !values.some(Number.isNaN) ? values : undefined;
+    return (this.several || values.length === this.size) && !values.some(Number.isNaN) ? values : undefined;
   }
 }

@@ -20,6 +20,7 @@ export class FormPanel extends Panel {
     document.querySelector("main")?.append(section);
     super(section, listed, messages);
     this.part("h2").textContent = listed.model;
+    this.part(".served").hidden = !listed.served;
     /** @type {Record<string, Field>} */
     this.fields = Object.fromEntries(Object.entries(listed.report.inputs).map(([name, feature]) => [name, new Field(name, feature)]));
     this.part(".fields").append(...Object.values(this.fields).map((field) => field.label));

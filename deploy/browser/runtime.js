@@ -56,7 +56,7 @@ export async function useBackend(name) {
 }
 
 /**
- * @typedef {{model: string, version: number, folder: string, report: any, examples: Record<string, any>[]}} Listed
+ * @typedef {{model: string, version: number, folder: string, report: any, examples: Record<string, any>[], served?: boolean}} Listed
  * @returns {Promise<Listed[]>} the newest export of each model
  */
 export async function listModels() {
@@ -77,6 +77,11 @@ export async function loadModel(tf, listed, variant) {
   const folder = new URL(listed.folder, document.baseURI);
   const start = performance.now();
   try {
+    if (listed.served) {
+      const model = new ServedModel(listed);
+      await model.predict(listed.examples[0] ?? {});
+      return { model, loadMs: performance.now() - start };
+    }
     const { load } = await import(new URL("model.js", folder).href);
     const model = await load(tf, new URL(`${variant}/`, folder));
     if (listed.examples.length) {
@@ -87,6 +92,27 @@ export async function loadModel(tf, listed, variant) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`The model ${listed.model}, version ${listed.version}, ${variant}, cannot be loaded: ${reason}`);
   }
+}
+
+/** A model that has no export for browsers: the program that serves this page computes it. */
+class ServedModel {
+  /** @param {Listed} listed */
+  constructor(listed) {
+    this.url = new URL(`predict/${encodeURIComponent(listed.model)}/${listed.version}`, document.baseURI);
+  }
+
+  /**
+   * @param {Record<string, any>} example
+   * @returns {Promise<Record<string, number | number[]>>}
+   */
+  async predict(example) {
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(this.url, { method: "POST", headers, body: JSON.stringify(example) });
+    if (!response.ok) throw new Error((await response.text()).trim() || `HTTP ${response.status}`);
+    return response.json();
+  }
+
+  dispose() {}
 }
 
 /** The last durations of one model's predictions. */

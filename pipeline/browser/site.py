@@ -12,6 +12,7 @@ from typing import Any
 from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import FeatureReference, NumberReference, Reference, from_json
 from hilir.components.missing import is_missing
+from hilir.pipeline.browser.served import can_be_served, describe_served
 from hilir.pipeline.versions.catalogue import Version, list_models, list_versions
 from hilir.setup.tools import make_browser
 
@@ -39,8 +40,10 @@ _EXAMPLES = 8
 _RUNTIME = "tfjs"
 
 
-def collect_site(root: Path) -> Site:
+def collect_site(root: Path, *, served: bool = False) -> Site:
     """Returns the page, TensorFlow.js, and the newest export of each model below the serving root.
+
+    `served`: whether what serves the page computes models that have no export.
 
     Raises:
         SetupError: the npm packages are missing and cannot be installed.
@@ -53,7 +56,14 @@ def collect_site(root: Path) -> Site:
     for version in find_newest(root):
         base, folder = f"models/{version.model.name}/{version.number}/", version.export_folder(_RUNTIME)
         site |= {f"{base}{path.relative_to(folder)}": path for path in folder.rglob("*") if is_plain_file(path)}
-        listed.append(_describe(version, base))
+        listed.append(_describe(version, base, version.exports[_RUNTIME]))
+    if served:
+        shown = {found["model"] for found in listed}
+        listed += [
+            _describe(version, "", describe_served(version)) | {"served": True}
+            for version in find_others(root)
+            if version.model.name not in shown
+        ]
     site["models/index.json"] = json.dumps(listed, ensure_ascii=False).encode()
     site["site.json"] = json.dumps(["./", *sorted(site)]).encode()
     return site
@@ -70,6 +80,15 @@ def find_newest(root: Path) -> Iterator[Version]:
             if not is_plain_file(version.export_folder(_RUNTIME) / "export.json"):
                 continue
             if any(variant["kept"] for variant in version.exports[_RUNTIME]["variants"].values()):
+                yield version
+                break
+
+
+def find_others(root: Path) -> Iterator[Version]:
+    """Yields the newest version that hilir pushed of each model."""
+    for model in list_models(root):
+        for version in list_versions(model.resolve()):
+            if can_be_served(version):
                 yield version
                 break
 
@@ -92,8 +111,8 @@ def read_content(content: Path | bytes) -> bytes:
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
-def _describe(version: Version, base: str) -> dict[str, Any]:
-    report, assets = version.exports[_RUNTIME], version.folder / "assets.extra"
+def _describe(version: Version, base: str, report: dict[str, Any]) -> dict[str, Any]:
+    assets = version.folder / "assets.extra"
     vocabularies = _read_vocabularies(version, report)
     reference = _read_reference(assets / "reference.json")
     for name, feature in report["inputs"].items():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from hilir.pipeline.browser.served import RowRefused, ServedModels
 from hilir.pipeline.browser.site import Site, collect_site, is_plain_file
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "
@@ -30,6 +33,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_LONGEST_ROW = 1_000_000
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
 
@@ -40,8 +44,12 @@ def make_site_server(address: tuple[str, int], root: Path) -> WebServer:
         ConfigError: the address is taken or not of this machine.
     """
     app = _SiteApp(root)
+    routes = [
+        Route("/predict/{model}/{version:int}", app.predict, methods=["POST"]),
+        Route("/{path:path}", app.answer),
+    ]
     try:
-        return WebServer(Starlette(routes=[Route("/{path:path}", app.answer)]), address)
+        return WebServer(Starlette(routes=routes), address)
     except OSError as error:
         raise ConfigError(
             f"{address[0]}:{address[1]}: cannot be listened on ({error.strerror}); give another --port or --host"
@@ -53,13 +61,37 @@ class _SiteApp:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._site: Site = collect_site(root)
+        self._site: Site = collect_site(root, served=True)
+        self._models = ServedModels(root)
+
+    async def predict(self, request: Request) -> Response:
+        """Answers with what a version without an export gives for the row in the body."""
+        # Pages of other origins cannot send this type without being asked first.
+        if request.headers.get("content-type") != "application/json":
+            return _refuse(415, "send a row as application/json")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LONGEST_ROW:
+                return _refuse(413, f"the row has more than {_LONGEST_ROW:,} bytes")
+        model, number = request.path_params["model"], request.path_params["version"]
+        try:
+            row = json.loads(body)
+            if not isinstance(row, dict):
+                return _refuse(400, "the row is not a JSON object")
+            return JSONResponse(await run_in_threadpool(self._models.predict, model, number, row), headers=_HEADERS)
+        except (ValueError, RecursionError):
+            return _refuse(400, "the row is not JSON")
+        except RowRefused as error:
+            return _refuse(400, str(error))
+        except ConfigError:
+            return _refuse(404, "there is no such version")
 
     def answer(self, request: Request) -> Response:
         """Answers with a file of the site; a new page looks for new versions."""
         path = request.path_params["path"]
         if path == "":
-            self._site = collect_site(self._root)
+            self._site = collect_site(self._root, served=True)
         content = self._site.get(path or "index.html")
         suffix = Path(path or "index.html").suffix
         kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
@@ -68,3 +100,7 @@ class _SiteApp:
         if content is None or not is_plain_file(content):
             return PlainTextResponse("There is no such page.\n", 404, _HEADERS)
         return FileResponse(content, headers={**_HEADERS, "Content-Type": kind})
+
+
+def _refuse(status: int, text: str) -> Response:
+    return PlainTextResponse(f"{text}\n", status, _HEADERS)

@@ -8,15 +8,24 @@ from importlib import import_module
 
 import click
 
-from hilir.pipeline.cli.exits import exit_code
+from hilir.pipeline.cli.exits import exit_code, find_full_disk
+from hilir.pipeline.report.terminal import Screen
 
 # Name -> (where the command is, its line in `hilir --help`).
 COMMANDS = {
+    "new": ("hilir.pipeline.cli.project.new:new", "Make a project from a file of rows, or copy an example."),
     "run": ("hilir.pipeline.cli.run.run:run", "Train, evaluate and push a model on this machine."),
     "tune": ("hilir.pipeline.cli.run.tune:tune", "Search for the best hyperparameters of a model."),
     "config": ("hilir.pipeline.cli.run.config:config", "Show or check a configuration."),
     "schema": ("hilir.pipeline.cli.run.schema:schema", "Show, compare or write down what is expected of the data."),
-    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, or show one."),
+    "runs": ("hilir.pipeline.cli.run.runs:runs", "List past runs, show one, or compare two."),
+    "report": ("hilir.pipeline.cli.run.report:report", "Write the report of a run as one HTML file."),
+    "dashboard": (
+        "hilir.pipeline.cli.run.dashboard:dashboard",
+        "Show runs, versions, releases and triggers in the browser.",
+    ),
+    "tensorboard": ("hilir.pipeline.cli.run.tensorboard:tensorboard", "Look at the training of runs in TensorBoard."),
+    "clean": ("hilir.pipeline.cli.run.clean:clean", "Remove old runs, artifacts and versions that nothing needs."),
     "models": ("hilir.pipeline.cli.export.models:models", "List pushed models and their versions."),
     "export": (
         "hilir.pipeline.cli.export.export:export",
@@ -24,8 +33,11 @@ COMMANDS = {
     ),
     "browse": ("hilir.pipeline.cli.export.browse:browse", "Try the newest exports in the browser."),
     "serve": ("hilir.serving.server.cli:serve", "Serve pushed models over REST and gRPC, as TensorFlow Serving does."),
+    "predict": ("hilir.serving.cli.predict:predict", "Predict each row of a file with a pushed version."),
     "release": ("hilir.serving.cli.release:release", "Decide which version gets which traffic; roll back."),
     "experiment": ("hilir.serving.cli.experiment:experiment", "Compare two versions with statistics."),
+    "outcomes": ("hilir.serving.cli.outcomes:outcomes", "Store what became of predictions."),
+    "monitor": ("hilir.serving.cli.monitor:monitor", "Watch what comes back from traffic: outcomes, drift, quality."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
     "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),
@@ -42,7 +54,10 @@ COMMANDS = {
         "hilir.pipeline.cli.vertex.vertex:vertex",
         "Manage the model on Vertex AI: traffic, predictions, monitoring.",
     ),
-    "watch": ("hilir.pipeline.cli.run.watch:watch", "Retrain automatically: on a schedule, new data, age or a call."),
+    "watch": (
+        "hilir.pipeline.cli.run.watch:watch",
+        "Retrain automatically: on a schedule, new data, drift or a call.",
+    ),
 }
 
 
@@ -88,7 +103,7 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def cli(ctx: click.Context, verbose: bool) -> None:
     """Take data to a served, monitored and retrained TensorFlow model.
 
-    Start with: hilir run CONFIG
+    Start with: hilir new NAME --data FILE --label COLUMN
     """
     ctx.obj = {"verbose": verbose}
 
@@ -97,6 +112,7 @@ def main() -> None:
     """Runs the program; every error ends as one message and an exit code."""
     # pydantic looks through all installed packages for plugins, of which there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -111,6 +127,8 @@ def _run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         code, message = exit_code(error), str(error)
+        if code is None and (full := find_full_disk(error)):
+            code, message = 4, full
         if code is None:
             code, message = _find_user_error(error)
         if code is None or {"--verbose", "-v"} & set(arguments):

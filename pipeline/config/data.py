@@ -127,7 +127,42 @@ class TransformSection(Section):
     statistics: bool
 
 
-class BeamSection(Section):
-    """How Beam steps run on this machine."""
+_RUNNERS = ("local", "multiprocess", "dataflow", "flink")
 
-    args: list[str] = Field(min_length=0)
+
+class BeamSection(Section):
+    """What runs the Beam pipelines of `hilir run`."""
+
+    runner: Literal["local", "multiprocess", "dataflow", "flink"]
+    workers: PositiveInt | None
+    args: list[str]
+
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _runner_keeps_all_outputs(cls, runner: object) -> object:
+        if isinstance(runner, str) and runner not in _RUNNERS:
+            _refuse_dask(runner)
+        return runner
+
+    @field_validator("args")
+    @classmethod
+    def _runner_has_a_key(cls, args: list[str]) -> list[str]:
+        for number, word in enumerate(args):
+            name, _, value = word.partition("=")
+            # Beam's parser takes any beginning of an option's name that is clear.
+            if name.startswith("--ru") and "--runner".startswith(name):
+                _refuse_dask(value or next(iter(args[number + 1 :]), ""))
+                raise ValueError(f"names a runner by '{word}'; set beam.runner to one of {', '.join(_RUNNERS)} instead")
+        return args
+
+
+def _refuse_dask(runner: str) -> None:
+    """Raises ValueError for the one runner that loses data without an error.
+
+    Of several sinks it computes the last one alone, and it mixes tagged outputs (Beam 2.77, runners/dask).
+    """
+    if runner.rpartition(".")[2].lower() in ("dask", "daskrunner"):
+        raise ValueError(
+            "names the DaskRunner, which loses the output of all sinks but one without an error; "
+            "use multiprocess on one machine, flink or dataflow on several"
+        )

@@ -16,6 +16,9 @@ from hilir.pipeline.errors import ConfigError
 
 # Maps that are one value: who gives one gives all of it.
 _WHOLE = ("data.splits",)
+# A reference to a reference to …: OmegaConf has refused circles by then.
+_MOST_REFERENCES = 20
+_MOST_VALUES, _MOST_LEVELS = 100_000, 100
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -60,11 +63,29 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         raise ConfigError(
             f"{shown}{place}: is not valid YAML: {getattr(error, 'problem', error)}; fix that line"
         ) from None
+    except RecursionError:
+        raise ConfigError(f"{shown}: is nested too deeply to be read; a configuration has a few levels") from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{shown}: contains a {type(values).__name__}, not keys and values; see configs/base.yaml")
+    _require_small(values, shown)
     return Layer(shown, values)
+
+
+def _require_small(values: Any, shown: str) -> None:
+    """Raises ConfigError if there are more values than anybody writes, which a few lines with anchors can stand for."""
+    count, waiting = 0, [(values, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if count > _MOST_VALUES or depth > _MOST_LEVELS:
+            raise ConfigError(
+                f"{shown}: has more than {_MOST_VALUES:,} values or {_MOST_LEVELS} levels once its anchors (&, *) are "
+                "written out; write what is meant without them"
+            )
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(part, depth + 1) for part in parts]
 
 
 def read_setting(setting: str) -> Layer:
@@ -82,19 +103,24 @@ def read_setting(setting: str) -> Layer:
         plain = OmegaConf.create({})
         OmegaConf.update(plain, key, value)
         values = OmegaConf.to_container(plain)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"--set {setting}: the value cannot be read: {error}") from None
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"--set {key}: the value cannot be read: {str(error).splitlines()[0]}") from None
     assert isinstance(values, dict)
+    _require_small(values, f"--set {key}")
     return Layer(f"--set {key}", values, key)
 
 
-def merge(layers: Sequence[Layer]) -> dict[str, Any]:
+def merge(layers: Sequence[Layer], resolve: bool = True) -> dict[str, Any]:
     """Returns the values of all layers, the later ones winning; mappings are merged, lists and `data.splits` replaced.
 
     A setting of one key in it, such as `data.splits.train=8`, changes that key alone.
 
+    Args:
+        layers: the layers, the last one winning.
+        resolve: whether `${...}` becomes the value that it refers to, or stays.
+
     Raises:
-        ConfigError: a value refers to another one (`${...}`) that does not exist.
+        ConfigError: a value refers to another one (`${...}`) that does not exist, or a list stands for a mapping.
     """
     try:
         merged = OmegaConf.create({})
@@ -103,12 +129,55 @@ def merge(layers: Sequence[Layer]) -> dict[str, Any]:
                 replaced = _find(layer.values, whole) is not None and not layer.key.startswith(f"{whole}.")
                 if replaced and OmegaConf.select(merged, whole) is not None:
                     OmegaConf.update(merged, whole, None)
+            _require_same_shape(OmegaConf.to_container(merged), layer)
             merged = OmegaConf.merge(merged, OmegaConf.create(layer.values))
-        values = OmegaConf.to_container(merged, resolve=True)
+        values = OmegaConf.to_container(merged, resolve=resolve)
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error, layers)) from None
     assert isinstance(values, dict)
     return _without_unset(values)
+
+
+def _require_same_shape(merged: Any, layer: Layer) -> None:
+    """Raises ConfigError where the layer has a list for a mapping, or the reverse, which cannot be merged."""
+    waiting: list[tuple[str, Any, Any]] = [("", merged, layer.values)]
+    while waiting:
+        prefix, below, above = waiting.pop()
+        for key in above.keys() & below.keys():
+            kinds = type(below[key]), type(above[key])
+            if kinds == (dict, dict):
+                waiting.append((f"{prefix}{key}.", below[key], above[key]))
+            elif set(kinds) == {dict, list}:
+                is_list = isinstance(above[key], list)
+                raise ConfigError(
+                    f"{layer.name}: {prefix}{key}: is {'a list' if is_list else 'keys and values'}, and has to be "
+                    f"{'keys and values' if is_list else 'a list'}; see it in configs/base.yaml"
+                )
+
+
+def hide_environment(values: Any, written: Any, whole: Any) -> Any:
+    """Returns the values as they may be shown and stored: what comes from the environment stays a reference to it.
+
+    Args:
+        values: what `merge` returns, or a part of it.
+        written: the same with its references.
+        whole: all of what was written.
+    """
+    if isinstance(values, dict) and isinstance(written, dict):
+        return {key: hide_environment(value, written.get(key), whole) for key, value in values.items()}
+    if isinstance(values, list) and isinstance(written, list):
+        return [hide_environment(*both, whole) for both in zip(values, written, strict=True)]
+    return written if _asks_environment(written, whole) else values
+
+
+def _asks_environment(written: Any, whole: Any, depth: int = 0) -> bool:
+    """Returns whether a value comes from the environment, itself or by what it refers to."""
+    if isinstance(written, dict):
+        return any(_asks_environment(each, whole, depth) for each in written.values())
+    if not isinstance(written, str) or "${" not in written or depth > _MOST_REFERENCES:
+        return False
+    references = re.findall(r"\$\{([^${}:,]+)\}", written)
+    return "oc.env:" in written or any(_asks_environment(_find(whole, key), whole, depth + 1) for key in references)
 
 
 def _explain(error: OmegaConfBaseException, layers: Sequence[Layer]) -> str:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from hilir.pipeline.config.faults import describe
-from hilir.pipeline.config.layers import Layer, merge, origin_of, read_file, read_setting
+from hilir.pipeline.config.layers import Layer, hide_environment, merge, origin_of, read_file, read_setting
 from hilir.pipeline.config.project import enter_project
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
@@ -21,7 +21,13 @@ from hilir.pipeline.errors import ConfigError
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A checked configuration together with where each of its values came from."""
+    """A checked configuration together with where each of its values came from.
+
+    Attributes:
+        config: the checked values.
+        values: the same as they may be shown: what comes from the environment is a reference to it.
+        layers: where they were written, the last one winning.
+    """
 
     config: Config
     values: dict[str, Any]
@@ -70,4 +76,5 @@ def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequen
     except ValidationError as error:
         raise ConfigError(describe(error, layers)) from None
     enter_project(Path(path))
-    return LoadedConfig(config, values, tuple(layers))
+    written = merge(layers, resolve=False)
+    return LoadedConfig(config, hide_environment(values, written, written), tuple(layers))

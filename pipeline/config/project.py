@@ -51,7 +51,7 @@ def _has_package(path: Path) -> bool:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return content["model"]["package"] is not None
+        return content["model"]["package"] not in (None, "???")
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return False
 
@@ -65,6 +65,12 @@ def find_hiding(folder: Path, installed: Sequence[str]) -> Iterator[str]:
             yield f"{path}: hides Python's own module '{name}'; rename it"
         elif name == "hilir" or (_finds(name, installed) and _is_needed(name)):
             yield f"{path}: hides the installed package '{name}', which hilir needs; rename it"
+
+
+def hides(name: str) -> bool:
+    """Returns whether a package of the project of that name would hide a module of Python, or a package hilir needs."""
+    installed = [entry for entry in sys.path if _is_installed(entry)]
+    return name in sys.stdlib_module_names or name == "hilir" or (_finds(name, installed) and _is_needed(name))
 
 
 def _modules(folder: Path) -> Iterator[tuple[str, Path]]:

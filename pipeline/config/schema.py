@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -12,8 +12,11 @@ from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import Section
 from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.data import BeamSection, DataSection, SchemaSection, TransformSection, ValidationSection
+from hilir.pipeline.config.report import CardSection, ReportSection
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.config.watch import WatchSection
+from hilir.serving.monitor.settings import MonitorSettings
+from hilir.serving.notify import Channel
 
 # The rule that Vertex AI Pipelines has for pipeline names holds everywhere, so that a name never has to change.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
@@ -44,6 +47,12 @@ class ServingSection(Section):
     root: str
 
 
+class ReleaseSection(Section):
+    """How versions are released: `required` asks for another actor's approval before a version gets traffic."""
+
+    approval: Literal["none", "required"]
+
+
 class Config(Section):
     """The effective configuration of one pipeline."""
 
@@ -57,7 +66,12 @@ class Config(Section):
     evaluate: EvaluateSettings
     export: ExportSettings
     serving: ServingSection
+    release: ReleaseSection
+    notify: list[Channel]
+    report: ReportSection
+    card: CardSection
     beam: BeamSection
+    monitor: MonitorSettings
     watch: WatchSection
     vertex: VertexSection
 

@@ -18,6 +18,14 @@ class DataWatchSection(Section):
     stable_seconds: NonNegativeFloat = 60.0
 
 
+class DriftWatchSection(Section):
+    """When drift that `hilir monitor run` found starts a run: a level, in so many windows in a row."""
+
+    level: Literal["warn", "alarm"] = "alarm"
+    windows: PositiveInt = 2
+    quiet_hours: NonNegativeFloat = 24.0
+
+
 class HttpWatchSection(Section):
     """Where calls for a run are taken; `token` is the name of the environment variable that contains the token."""
 
@@ -43,7 +51,10 @@ class WatchSection(Section):
     cron: Cron | None
     data: DataWatchSection | None
     max_age_hours: PositiveFloat | None
+    drift: DriftWatchSection | None
     http: HttpWatchSection | None
+    after: Literal["stage", "rollout"] | None
+    after_options: list[str]
     queue: Literal["merge", "each", "skip"]
     debounce_seconds: NonNegativeFloat
     runs_a_day: PositiveInt

@@ -8,8 +8,9 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from hilir.components.processes.errors import Canceled
 from hilir.pipeline.emulator.artifact_store import Outputs
-from hilir.pipeline.emulator.errors import Canceled, StepError
+from hilir.pipeline.emulator.errors import StepError
 from hilir.pipeline.emulator.executor_input import Inputs, make_executor_input
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import cel

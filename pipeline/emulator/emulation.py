@@ -8,16 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
+from hilir.components.processes.fork_server import serve_modules
+from hilir.components.processes.process import FreshProcesses, Starter
 from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures, show_artifacts
 from hilir.pipeline.emulator.executor_input import Inputs
 from hilir.pipeline.emulator.job import Job
-from hilir.pipeline.emulator.processes.fork_server import ForkServer
-from hilir.pipeline.emulator.processes.process import FreshProcesses, Starter
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.records import RunRecord, StepRecord
-from hilir.pipeline.spec.node_labels import node_labels
+from hilir.pipeline.spec.node_labels import list_edges, node_labels
 from hilir.pipeline.spec.specification import Specification
 
 # Parameters of TFX's components that name a function of the user's.
@@ -35,7 +35,8 @@ class Options:
 
 def make_board(run_id: str, parsed: Specification) -> Board:
     """Returns the board with a node per task."""
-    return Board(run_id, list(node_labels(parsed).values()))
+    labels = node_labels(parsed)
+    return Board(run_id, list(labels.values()), list_edges(parsed, labels))
 
 
 def run(
@@ -80,7 +81,10 @@ def run(
 
 
 def _starter(parsed: Specification, folder: Path, options: Options) -> Starter:
-    return ForkServer(find_modules(parsed), folder / "logs" / "preloaded.log") if options.fast else FreshProcesses()
+    if not options.fast:
+        return FreshProcesses()
+    log = folder / "logs" / "preloaded.log"
+    return serve_modules(find_modules(parsed), log, f"see {log}, or leave out --fast")
 
 
 def find_modules(parsed: Specification) -> list[str]:

@@ -1,9 +1,7 @@
 """What stops one step of an emulated pipeline."""
 
+from hilir.components.processes.errors import ProcessError
 
-class StepError(Exception):
+
+class StepError(ProcessError):
     """The step cannot continue; the message gives the reason, without the step's name."""
-
-
-class Canceled(Exception):
-    """The user stopped the emulation while the step ran."""

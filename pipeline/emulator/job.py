@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
+from hilir.components.processes.process import Starter
 from hilir.pipeline.emulator.artifact_store import Store
-from hilir.pipeline.emulator.processes.process import Starter
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.spec.specification import Specification
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from google.protobuf import json_format
 
+from hilir.components.processes.errors import Canceled, ProcessError
+from hilir.components.processes.process import describe_exit, make_environment, wait
 from hilir.pipeline.emulator.artifact_store import NOTHING, Artifact, Outputs
 from hilir.pipeline.emulator.cache import make_key
-from hilir.pipeline.emulator.errors import Canceled, StepError
+from hilir.pipeline.emulator.errors import StepError
 from hilir.pipeline.emulator.executor_input import (
     Inputs,
     Json,
@@ -29,7 +31,6 @@ from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import placeholders
 from hilir.pipeline.emulator.language.query import parse_filter
 from hilir.pipeline.emulator.log_figures import Follower
-from hilir.pipeline.emulator.processes.process import describe_exit, make_environment, wait
 from hilir.pipeline.emulator.step_log import read_reason
 from hilir.pipeline.emulator.task_inputs import Result
 from hilir.pipeline.emulator.worker_pools import run_custom_job
@@ -57,7 +58,7 @@ def run_task(task: Task, job: Job) -> Result:
     executor = job.parsed.deployment.executors[task.component.executor_label]
     try:
         result, key = _run(task, executor, job)
-    except StepError as error:
+    except ProcessError as error:
         result, key = Result("failed", error=str(error)), None
     made = NOTHING if executor.WhichOneof("spec") == "resolver" else result.outputs
     job.store.record(job.name, job.parsed.name, task.label, result.state, made, began, key)
@@ -85,7 +86,7 @@ def _attempts(task: Task, executor: Any, job: Job) -> tuple[Result, str | None]:
         _note(log, f"attempt {attempt + 1} of {policy.max_retry_count + 1}")
         try:
             return _attempt(task, executor, job, folder, log)
-        except StepError as error:
+        except ProcessError as error:
             if attempt == policy.max_retry_count:
                 tried = f" ({attempt + 1} attempts)" if attempt else ""
                 raise StepError(f"{error}{tried}") from None

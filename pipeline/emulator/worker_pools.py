@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from hilir.components.processes.process import Starter, describe_exit, make_environment, wait
 from hilir.pipeline.emulator.errors import StepError
-from hilir.pipeline.emulator.processes.process import Starter, describe_exit, make_environment, wait
 from hilir.pipeline.emulator.step_log import read_reason
 
 Json = Mapping[str, Any]

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hilir.pipeline.report.artifacts.anomalies import read_anomalies
+from hilir.pipeline.report.artifacts.statistics import count_features
 from hilir.pipeline.report.records import ArtifactRecord
 
 # So many spans are named one by one.
@@ -25,6 +27,25 @@ def describe(outputs: Mapping[str, ArtifactRecord]) -> dict[str, Any]:
     return figures
 
 
+def describe_made(made: Mapping[str, Any]) -> str:
+    """Returns figures as text: `rows 10,052 train, 4,950 eval · epoch 3/5`."""
+    return " · ".join(_figure(name, value) for name, value in made.items())
+
+
+def _figure(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{name} " + ", ".join(f"{_number(count)} {part}" for part, count in value.items())
+    if isinstance(value, bool):
+        return f"{'' if value else 'not '}{name}"
+    return f"{name} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def _examples(artifact: ArtifactRecord) -> dict[str, Any]:
     rows = json.loads(artifact.properties["rows"]) if "rows" in artifact.properties else {}
     skipped = int(artifact.properties.get("skipped", 0))
@@ -41,11 +62,8 @@ def _examples(artifact: ArtifactRecord) -> dict[str, Any]:
 
 
 def _statistics(artifact: ArtifactRecord) -> dict[str, Any]:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
-
-    text = _first_file(artifact, "FeatureStats.pb")
-    datasets = statistics_pb2.DatasetFeatureStatisticsList.FromString(text).datasets if text else []
-    return {"features": len(datasets[0].features)} if datasets else {}
+    count = count_features(artifact.uri)
+    return {} if count is None else {"features": count}
 
 
 def _schema(artifact: ArtifactRecord) -> dict[str, Any]:
@@ -57,14 +75,7 @@ def _schema(artifact: ArtifactRecord) -> dict[str, Any]:
 
 
 def _anomalies(artifact: ArtifactRecord) -> dict[str, Any]:
-    from tensorflow_metadata.proto.v0 import anomalies_pb2
-
-    count = 0
-    for split in json.loads(artifact.properties["split_names"]):
-        path = os.path.join(artifact.uri, f"Split-{split}", "SchemaDiff.pb")
-        with open(path, "rb") as file:
-            count += len(anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info)
-    return {"anomalies": count}
+    return {"anomalies": len(read_anomalies(artifact.uri, artifact.properties))}
 
 
 def _data_blessing(artifact: ArtifactRecord) -> dict[str, Any]:

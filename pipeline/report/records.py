@@ -18,13 +18,14 @@ class ArtifactRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One execution of one node."""
+    """One execution of one node; `inputs` are the URIs of the artifacts that it got."""
 
     node: str
     state: str
     began: float
     seconds: float
     outputs: Mapping[str, ArtifactRecord]
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.ingested import read_notes
 from hilir.pipeline.report.records import RunRecord
@@ -119,16 +120,13 @@ class _Evaluation:
 def _read_evaluation(uri: str | None) -> _Evaluation:
     if uri is None:
         return _Evaluation()
-    from hilir.components.evaluator.comparison import read_comparison
-    from hilir.components.evaluator.plots import read_plots
-    from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
-
+    found = read_evaluation(uri)
     return _Evaluation(
-        metrics=read_metrics(uri).get("overall", {}),
-        baseline=read_baseline(uri).get("overall", {}),
-        reasons=read_reasons(uri),
-        comparison=asdict(read_comparison(uri)),
-        plots=read_plots(uri),
+        metrics=found["metrics"].get("overall", {}),
+        baseline=found["baseline"].get("overall", {}),
+        reasons=found["reasons"],
+        comparison=found["comparison"],
+        plots=found["plots"],
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -13,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hilir.pipeline.report.board import Board, Node
+from hilir.pipeline.report.figures import describe_made
+from hilir.pipeline.report.terminal import show_controls
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -22,25 +23,6 @@ _MARKS = {
     "failed": ("✗", "bold red"),
     "skipped": ("-", "dim"),
 }
-
-
-def describe_made(made: Mapping[str, Any]) -> str:
-    """Returns figures as text: `rows 10,052 train, 4,950 eval · epoch 3/5`."""
-    return " · ".join(_figure(name, value) for name, value in made.items())
-
-
-def _figure(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{name} " + ", ".join(f"{_number(count)} {part}" for part, count in value.items())
-    if isinstance(value, bool):
-        return f"{'' if value else 'not '}{name}"
-    return f"{name} {_number(value)}"
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 class LiveView:
@@ -72,7 +54,11 @@ class LiveView:
             mark, style = _MARKS[node.state]
             seconds = f"{node.elapsed():.1f}" if node.state not in ("waiting", "skipped") else ""
             table.add_row(
-                Text(mark, style), Text(node.id, style), Text(node.state, style), seconds, describe_made(node.made)
+                Text(mark, style),
+                Text(node.id, style),
+                Text(node.state, style),
+                seconds,
+                Text(show_controls(describe_made(node.made))),
             )
         return table
 
@@ -82,7 +68,7 @@ class LineView:
 
     def __init__(self, board: Board, stream: TextIO) -> None:
         self._stream = stream
-        board.listener = self._changed
+        board.listeners.append(self._changed)
 
     def __enter__(self) -> LineView:
         return self
@@ -97,7 +83,7 @@ class LineView:
         made = f": {describe_made(node.made)}" if node.made else ""
         if node.state == "skipped":
             return
-        print(f"{node.id} {node.state}{seconds}{made}", file=self._stream, flush=True)
+        print(show_controls(f"{node.id} {node.state}{seconds}{made}"), file=self._stream, flush=True)
 
 
 def view(board: Board, stream: TextIO) -> AbstractContextManager[object]:

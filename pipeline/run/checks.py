@@ -6,34 +6,18 @@ import ast
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.run.engine_check import check_engine
+from hilir.pipeline.run.finding import Finding
 
 # TFX finds files by patterns that begin with these paths, and has no way to quote.
 _WILDCARD = re.compile(r"[*?\[\]]")
 _WITH_WILDCARD = ("has one of the characters * ? [ ], which stand for others in patterns of files", "rename the folder")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: what, the fact found, and what to do where it is not ok."""
-
-    what: str
-    fact: str
-    remedy: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Says whether nothing has to be done."""
-        return not self.remedy
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.fact}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 def check_config(config: Config) -> Iterator[Finding]:
@@ -45,6 +29,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield writable("pipeline.root", config.pipeline.root)
     yield writable("pipeline.runs", config.pipeline.runs)
     yield writable("serving.root", config.serving.root)
+    yield check_engine(config)
 
 
 def require(config: Config) -> None:

@@ -7,10 +7,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from hilir.pipeline.run.checks import Finding
+from hilir.pipeline.run.finding import Finding
 from hilir.setup.folders import DATA
 from hilir.setup.glibc import find_version
 
@@ -30,19 +30,22 @@ def check_host() -> Iterator[Finding]:
     yield _disk()
 
 
-def check_beam() -> Finding:
-    """Finds whether Beam's local runner works, by running a pipeline of three numbers in a process of its own."""
+def check_beam(options: Sequence[str] = ("--runner=FnApiRunner",)) -> Finding:
+    """Finds whether one of Beam's runners on this machine works: it adds three numbers in a process of its own."""
     program = (
+        "import sys\n"
         "import apache_beam as beam\n"
         "from apache_beam.testing.util import assert_that, equal_to\n"
-        "with beam.Pipeline(runner='FnApiRunner') as p:\n"
+        "with beam.Pipeline(argv=sys.argv[1:]) as p:\n"
         "    assert_that(p | beam.Create([1, 2, 3]) | beam.CombineGlobally(sum), equal_to([6]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    runner = options[0].rpartition("=")[2].rpartition(".")[2]
     if done.returncode == 0:
-        return Finding("Beam", f"{version('apache-beam')}, FnApiRunner adds three numbers")
+        return Finding("Beam", f"{version('apache-beam')}, {runner} adds three numbers")
     reason = (done.stderr.strip() or "it ended without a word").splitlines()[-1]
-    return Finding("Beam", f"FnApiRunner failed: {reason}", _reinstall())
+    return Finding("Beam", f"{runner} failed: {reason}", _reinstall())
 
 
 def _host() -> Finding:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.nodes import check_name, list_nodes
+from hilir.pipeline.engine.options import list_run_options
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
+from hilir.pipeline.report.notices import notify_run
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
+from hilir.pipeline.run.leftovers import close_open_executions, own_temporary_folder
 from hilir.pipeline.run.ownership import claim, require_own
 from hilir.pipeline.run.package_check import check_sources
 from hilir.pipeline.run.process_lock import ProcessLock
@@ -62,13 +66,23 @@ def run_locally(loaded: LoadedConfig, options: Options, finished: Callable[[Summ
     require_own(loaded)
     name = check_name(config) if options.check else config.model.name
     root = Path(config.pipeline.root) / name
-    root.mkdir(parents=True, exist_ok=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # Rows of the data are below it.
+    root.mkdir(mode=0o700, exist_ok=True)
     runs = Path(config.pipeline.runs)
-    session = Session(runs, name, ("config.yaml", loaded.text), options.command, config.model.package)
-    with _alone(root):
+    subject = Subject(name, options.command, loaded.values, tuple(loaded.origins()))
+
+    def end(summary: Summary) -> None:
+        finished(summary)
+        if not options.check:
+            notify_run(config.notify, config.model.name, summary)
+
+    session = Session(runs, name, ("config.yaml", loaded.text), subject, config.model.package)
+    with _alone(root), own_temporary_folder(root):
         claim(loaded)
         try:
-            return run_session(session, _LocalRun(loaded, options, root), finished)
+            with ExitStack() as workers:
+                return run_session(session, _LocalRun(loaded, options, root, workers), end)
         finally:
             claim(loaded)
 
@@ -94,26 +108,40 @@ def require_nodes(loaded: LoadedConfig, options: Options) -> None:
 class _LocalRun:
     """The pipeline of a configuration; TensorFlow and TFX are imported when it is prepared."""
 
-    def __init__(self, loaded: LoadedConfig, options: Options, root: Path) -> None:
-        """`root`: the pipeline's folder, with its metadata store."""
-        self._loaded, self._options, self._root = loaded, options, root
+    def __init__(self, loaded: LoadedConfig, options: Options, root: Path, workers: ExitStack) -> None:
+        """`root`: the pipeline's folder, with its metadata store; `workers`: ended with the run."""
+        self._loaded, self._options, self._root, self._workers = loaded, options, root, workers
         self._pipeline: Pipeline | None = None
 
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
+            from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
             from hilir.pipeline.graph import Platform, build, build_check
-            from hilir.pipeline.inputs import find_inputs, generate_data
+            from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
             config = self._loaded.config
+            if config.beam.runner == "multiprocess":
+                from hilir.components.processes.beam_workers import forked_from_here
+
+                # Before the user's code runs, which may start threads or TensorFlow.
+                self._workers.enter_context(forked_from_here())
+            if closed := close_open_executions(self._root):
+                print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
+            set_gpu_memory(config.train.gpu_memory)
             generate_data(config)
-            platform = Platform(connection(str(self._root)), own_resolvers=True)
+            options = list_run_options(config)
+            platform = Platform(connection(str(self._root)), own_resolvers=True, beam_options=options)
             inputs = find_inputs(config)
             print("".join(f"note: {note}\n" for note in inputs.notes), end="", file=screen, flush=True)
             make = build_check if self._options.check else build
             self._pipeline = make(config, inputs, platform, cache=self._options.cache)
-        return Board(folder.name, [component.id for component in self._pipeline.components])
+        components = self._pipeline.components
+        edges = [(node.id, component.id) for component in components for node in component.upstream_nodes]
+        board = Board(folder.name, [component.id for component in components], sorted(edges))
+        board.about |= describe_origin(inputs)
+        return board
 
     def run(self, board: Board, folder: Path) -> None:
         from hilir.pipeline.run import local_runner

@@ -17,6 +17,8 @@ _STATES = {
     metadata_store_pb2.Execution.CANCELED: "failed",
     metadata_store_pb2.Execution.RUNNING: "running",
 }
+_MADE = (metadata_store_pb2.Event.OUTPUT,)
+_REMOVED = "removed"
 
 
 def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
@@ -25,6 +27,16 @@ def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
     config.sqlite.filename_uri = str(Path(folder) / "metadata.sqlite")
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     return config
+
+
+def is_removed(context: metadata_store_pb2.Context) -> bool:
+    """Says whether `hilir clean` has removed the run; what others were made from stays in the store."""
+    return _REMOVED in context.custom_properties
+
+
+def mark_removed(context: metadata_store_pb2.Context) -> None:
+    """Marks the run as removed."""
+    context.custom_properties[_REMOVED].int_value = 1
 
 
 class RunStore:
@@ -36,13 +48,13 @@ class RunStore:
 
     def list_runs(self) -> list[RunRecord]:
         """Returns all runs, the newest first."""
-        contexts = self._store.get_contexts_by_type("pipeline_run")
+        contexts = [each for each in self._store.get_contexts_by_type("pipeline_run") if not is_removed(each)]
         return sorted((self._run(context) for context in contexts), key=lambda run: run.began, reverse=True)
 
     def find_run(self, run_id: str) -> RunRecord | None:
         """Returns the run, or None where the store has none of that id."""
         context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
-        return None if context is None else self._run(context)
+        return None if context is None or is_removed(context) else self._run(context)
 
     def _run(self, context: metadata_store_pb2.Context) -> RunRecord:
         executions = self._store.get_executions_by_context(context.id)
@@ -58,18 +70,15 @@ class RunStore:
         began = execution.create_time_since_epoch / 1000
         ended = execution.last_update_time_since_epoch / 1000
         state = _STATES.get(execution.last_known_state, "waiting")
-        return StepRecord(node, state, began, ended - began, self._outputs(execution.id))
-
-    def _outputs(self, execution_id: int) -> dict[str, ArtifactRecord]:
-        events = {
-            event.artifact_id: event.path.steps[0].key
-            for event in self._store.get_events_by_execution_ids([execution_id])
-            if event.type == metadata_store_pb2.Event.OUTPUT
+        events = list(self._store.get_events_by_execution_ids([execution.id]))
+        made = {event.artifact_id: event.path.steps[0].key for event in events if event.type in _MADE}
+        got = [event.artifact_id for event in events if event.type not in _MADE]
+        outputs = {
+            made[artifact.id]: ArtifactRecord(artifact.uri, artifact.type, _properties(artifact))
+            for artifact in self._store.get_artifacts_by_id(list(made))
         }
-        return {
-            events[artifact.id]: ArtifactRecord(artifact.uri, artifact.type, _properties(artifact))
-            for artifact in self._store.get_artifacts_by_id(list(events))
-        }
+        inputs = tuple(sorted(artifact.uri for artifact in self._store.get_artifacts_by_id(got)))
+        return StepRecord(node, state, began, ended - began, outputs, inputs)
 
 
 def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.pipeline.config.schema import Config
-from hilir.pipeline.run.checks import Finding
+from hilir.pipeline.run.finding import Finding
 
 _NEEDED = {
     "features": ("LABEL", "LABEL_COLUMNS"),

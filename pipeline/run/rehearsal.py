@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config.project import enter_project
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.session import Session, run_session
@@ -53,7 +54,7 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> str:
     parsed = make_plan(job, options.parameters, mounts, workdir)
     check_folders(mounts, parse(job).output_directory)
     source = ("specification.json", json.dumps(job, indent=2))
-    session = Session(workdir / "runs", parsed.name, source, options.command)
+    session = Session(workdir / "runs", parsed.name, source, Subject(parsed.name, options.command))
     return run_session(session, _Rehearsal(parsed, options), finished)
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from hilir.components.errors import UserCodeError
 from hilir.components.staging import write_file
 from hilir.pipeline.errors import ConfigError, Interrupted, StepFailed
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.records import RunRecord
 from hilir.pipeline.report.summary import Summary, summarize
 from hilir.pipeline.report.views import view
+from hilir.pipeline.run.reporter import Reporter
 
 
 class Execution(Protocol):
@@ -49,14 +51,14 @@ class Session:
         runs: the folder of the runs' folders.
         name: the pipeline's name, with which the run's name begins.
         source: file name and content of what is run, kept in the run's folder.
-        command: what starts it again.
+        subject: model, command that starts it again, and configuration, for the report.
         package: import path of the model package, where it is known.
     """
 
     runs: Path
     name: str
     source: tuple[str, str]
-    command: str
+    subject: Subject
     package: str = ""
 
 
@@ -87,29 +89,37 @@ def run_session(session: Session, execution: Execution, finished: Callable[[Summ
 
 def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, summaries: list[Summary]) -> None:
     board = Board(folder.name, [])
+    reporter = Reporter(session.subject, folder, lambda: execution.record(folder.name) if board.nodes else None)
 
     def finish(status: str, *reasons: str) -> None:
         record = execution.record(folder.name) if board.nodes else None
-        summaries.append(summarize(board, record, status, list(reasons)))
-        write_summary(summaries[-1], folder)
+        summary = summarize(board, record, status, list(reasons))
+        summaries.append(summary)
+        write_summary(summary, folder)
+        reporter.finish(board, summary.status, reasons=summary.reasons)
 
     try:
         board = execution.prepare(folder, screen)
+        reporter.follow(board)
         with view(board, screen):
             execution.run(board, folder)
         finish("succeeded")
     except Exception as error:
-        # The screen shows one sentence; whoever looks into the log finds where it came from.
-        traceback.print_exc()
+        # The screen shows one sentence; whoever looks into the log finds where it came from. The disk may be full.
+        with suppress(OSError):
+            traceback.print_exc()
         shown = _explain(error, session.package, folder / "log.txt")
-        finish("failed", str(shown) or type(shown).__name__)
+        with suppress(OSError):
+            finish("failed", str(shown) or type(shown).__name__)
         if shown is error:
             raise
         raise shown from error
     except KeyboardInterrupt:
         step = board.running()
         place = f" in {step}" if step else ""
-        message = f"interrupted{place}; finished steps are kept, '{session.command}' continues where this run stopped"
+        message = (
+            f"interrupted{place}; finished steps are kept, '{session.subject.command}' continues where this run stopped"
+        )
         if step:
             board.finish(step, "failed")
         finish("interrupted", message)
@@ -141,7 +151,9 @@ def make_run_folder(runs: Path, name: str) -> Path:
     for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
         folder = runs / f"{stamp}{suffix}"
         try:
-            folder.mkdir(parents=True)
+            runs.mkdir(parents=True, exist_ok=True)
+            # Logs and configurations are the operator's: they may hold rows of the data, and names of secrets.
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return folder

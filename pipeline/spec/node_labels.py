@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -29,3 +30,19 @@ def node_labels(parsed: Specification) -> dict[tuple[str, ...], str]:
     visit(parsed.spec.root, ())
     names = [path[-1] for path in paths]
     return {path: path[-1] if names.count(path[-1]) == 1 else "/".join(path) for path in paths}
+
+
+def list_edges(parsed: Specification, labels: Mapping[tuple[str, ...], str]) -> list[tuple[str, str]]:
+    """Returns (label, label of what waits for it) of tasks of the same dag; inner dags hang together by themselves."""
+    edges: list[tuple[str, str]] = []
+
+    def visit(component: Any, path: tuple[str, ...]) -> None:
+        for name, task in sorted(component.dag.tasks.items()):
+            inner = parsed.spec.components[task.component_ref.name]
+            if inner.HasField("dag"):
+                visit(inner, (*path, name))
+            pairs = [((*path, before), (*path, name)) for before in sorted(upstream_tasks(task))]
+            edges.extend((labels[one], labels[other]) for one, other in pairs if one in labels and other in labels)
+
+    visit(parsed.spec.root, ())
+    return edges

@@ -33,6 +33,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
     from hilir.components.exporter.settings import ExportSettings
     from hilir.components.pusher import versions
     from hilir.components.pusher.manifest import describe_export
+    from hilir.components.trainer.export.class_names import find_only_classes
 
     export = _choose(ExportSettings, config, name, variants)
     pushed = _find(config, version)
@@ -47,7 +48,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
         saved_model=str(pushed.folder),
         rows=read_rows([str(source / "Split-eval" / "*")], export.examples),
         metric=choose_metric(export, config.evaluate),
-        labels=tuple(export.labels),
+        labels=tuple(export.labels) or find_only_classes(str(pushed.folder)),
     )
     with tempfile.TemporaryDirectory() as work:
         if name == "tflite":

@@ -27,6 +27,12 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         metavar="HOST:PORT",
         help="gRPC address of a model server; may be repeated. [127.0.0.1:8500]",
     ),
+    click.option(
+        "--outcomes",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="Address that takes POST /v1/outcomes, of 'hilir monitor serve' or a model server; may be repeated.",
+    ),
     click.option("--status", metavar="HOST:PORT", help="Address for metrics and readiness. [127.0.0.1:9902]"),
     click.option("--admin", metavar="HOST:PORT", help="Address of Envoy's admin interface. [127.0.0.1:9901]"),
     click.option(

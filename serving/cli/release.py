@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from hilir.serving.release.transaction import Transaction
-
-Command = Callable[..., Any]
-
-_SELECTION: list[Callable[[Command], Command]] = [
-    click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
-    click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
-    click.option("--config", metavar="FILE", help="A project's configuration, for --root and --model."),
-]
-_OPTIONS: list[Callable[[Command], Command]] = [
-    *_SELECTION,
-    click.option(
-        "--server",
-        "servers",
-        multiple=True,
-        metavar="URL",
-        help="REST address of a model server; its name may resolve to several. [http://127.0.0.1:8501]",
-    ),
-    click.option(
-        "--gateway",
-        "gateways",
-        multiple=True,
-        metavar="HOST:PORT",
-        help="Status address of a gateway. [the one that 'hilir gateway' wrote]",
-    ),
-    click.option("--token-file", metavar="FILE", help="File with the servers' bearer token."),
-    click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
-]
-_CHANGES: list[Callable[[Command], Command]] = [
-    click.option("--dry-run", is_flag=True, help="Check and print the changes, without making them."),
-    click.option("--why", default="", metavar="TEXT", help="Reason to record in the history."),
-]
-_schema_option = click.option(
-    "--accept-schema-change",
-    is_flag=True,
-    help="Accept a version whose inputs, outputs or classes differ from stable's.",
+from hilir.serving.cli.options import (
+    CHANGES,
+    OPTIONS,
+    SELECTION,
+    add_options,
+    offline_option,
+    open_transaction,
+    print_state,
+    schema_option,
+    version_argument,
 )
-_offline_option = click.option(
-    "--offline", is_flag=True, help="For the first release, while no server is running: write what a server will load."
-)
-_version = click.argument("version", type=click.IntRange(1))
-
-
-def _with(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return add
+from hilir.serving.cli.rollout import rollout
 
 
 @click.group()
@@ -68,26 +28,8 @@ def release() -> None:
     """
 
 
-def _open(
-    root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
-) -> Transaction:
-    from hilir.serving.release.factory import open_transaction
-    from hilir.serving.release.selection import select
-
-    store, chosen = select(root, model, config)
-    return open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)
-
-
-def _print_state(transaction: Transaction, state: Any) -> None:
-    from hilir.serving.release.transaction import describe
-
-    click.echo(
-        f"{transaction.model}: {'nothing was changed; it would be: ' if transaction.dry_run else ''}{describe(state)}"
-    )
-
-
 @release.command("list")
-@_with(_SELECTION)
+@add_options(SELECTION)
 def list_versions(**selection: str | None) -> None:
     """List the versions on disk and their states."""
     from hilir.serving.release.report import list_lines
@@ -98,7 +40,7 @@ def list_versions(**selection: str | None) -> None:
 
 
 @release.command()
-@_with(_OPTIONS)
+@add_options(OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def show(as_json: bool, **options: Any) -> None:
     """Show the release, and where servers and gateway differ from it.
@@ -107,7 +49,7 @@ def show(as_json: bool, **options: Any) -> None:
     """
     from hilir.serving.release.report import inspect, show_lines
 
-    found = inspect(_open(**options))
+    found = inspect(open_transaction(**options))
     for line in show_lines(found, as_json):
         click.echo(line)
     found.require_arrival()
@@ -140,25 +82,25 @@ def adopt(path: str, dry_run: bool, why: str) -> None:
 
 
 @release.command()
-@_version
-@_with(_OPTIONS, _CHANGES)
-@_schema_option
-@_offline_option
+@version_argument
+@add_options(OPTIONS, CHANGES)
+@schema_option
+@offline_option
 @click.option("--served-root", metavar="PATH", help="The serving root as the servers see it, for containers.")
 def stage(version: int, accept_schema_change: bool, **options: Any) -> None:
     """Load VERSION on the servers, verify it, and make it the candidate without traffic."""
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
-    _print_state(transaction, verbs.stage(transaction, version, accept_schema_change=accept_schema_change))
+    transaction = open_transaction(**options)
+    print_state(transaction, verbs.stage(transaction, version, accept_schema_change=accept_schema_change))
 
 
 @release.command()
-@_version
+@version_argument
 @click.option("--percent", required=True, type=float, help="Percentage of the traffic, 0 to 100.")
 @click.option("--shadow", type=float, help="Percentage of stable's requests to copy to it; its answers are dropped.")
-@_with(_OPTIONS, _CHANGES)
-@_schema_option
+@add_options(OPTIONS, CHANGES)
+@schema_option
 def canary(version: int, percent: float, shadow: float | None, accept_schema_change: bool, **options: Any) -> None:
     """Give VERSION a part of the traffic.
 
@@ -166,63 +108,83 @@ def canary(version: int, percent: float, shadow: float | None, accept_schema_cha
     """
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
+    transaction = open_transaction(**options)
     state = verbs.canary(transaction, version, percent, shadow=shadow, accept_schema_change=accept_schema_change)
-    _print_state(transaction, state)
+    print_state(transaction, state)
 
 
 @release.command()
-@_with(_OPTIONS, _CHANGES)
-@_offline_option
+@add_options(OPTIONS, CHANGES)
+@offline_option
 def promote(**options: Any) -> None:
     """Make the candidate stable; the version before it stays loaded."""
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
-    _print_state(transaction, verbs.promote(transaction))
+    transaction = open_transaction(**options)
+    print_state(transaction, verbs.promote(transaction))
 
 
 @release.command()
 @click.option(
     "--to", type=click.IntRange(1), metavar="VERSION", help="Version to go back to. [the previous stable one]"
 )
-@_with(_OPTIONS, _CHANGES)
+@add_options(OPTIONS, CHANGES)
 def rollback(to: int | None, **options: Any) -> None:
     """Give all traffic back to the previous stable version."""
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
-    _print_state(transaction, verbs.rollback(transaction, to))
+    transaction = open_transaction(**options)
+    print_state(transaction, verbs.rollback(transaction, to))
 
 
 @release.command()
-@_with(_OPTIONS, _CHANGES)
+@add_options(OPTIONS, CHANGES)
 def abort(**options: Any) -> None:
     """Stop the candidate's trial; all traffic goes to stable."""
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
-    _print_state(transaction, verbs.abort(transaction))
+    transaction = open_transaction(**options)
+    print_state(transaction, verbs.abort(transaction))
+
+
+@release.command()
+@version_argument
+@add_options(OPTIONS, CHANGES)
+def approve(version: int, **options: Any) -> None:
+    """Approve that VERSION gets traffic; whoever staged it cannot.
+
+    Needed where the project's configuration says release.approval: required.
+    """
+    from hilir.serving.release import verbs
+
+    transaction = open_transaction(**options)
+    verbs.approve(transaction, version)
+    prefix = "nothing was changed; it would be: " if transaction.dry_run else ""
+    click.echo(f"{transaction.model}: {prefix}version {version} is approved by {transaction.actor}")
 
 
 @release.command()
 @click.argument("versions", nargs=-1, type=click.IntRange(1))
-@_with(_OPTIONS, _CHANGES)
+@add_options(OPTIONS, CHANGES)
 def retire(versions: tuple[int, ...], **options: Any) -> None:
     """Unload VERSIONS, or all that are neither stable nor the candidate."""
     from hilir.serving.release import verbs
 
-    transaction = _open(**options)
-    _print_state(transaction, verbs.retire(transaction, versions))
+    transaction = open_transaction(**options)
+    print_state(transaction, verbs.retire(transaction, versions))
 
 
 @release.command()
-@_with(_SELECTION)
+@add_options(SELECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def history(as_json: bool, **selection: str | None) -> None:
-    """Show what was done, when and why."""
+@click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
+def history(as_json: bool, at: str | None, **selection: str | None) -> None:
+    """Show what was done, when, by whom and why."""
     from hilir.serving.release.report import history_lines
     from hilir.serving.release.selection import select
 
-    for line in history_lines(*select(**selection), as_json):
+    for line in history_lines(*select(**selection), as_json, at):
         click.echo(line)
+
+
+release.add_command(rollout)

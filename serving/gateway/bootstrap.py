@@ -8,7 +8,7 @@ from typing import Any
 
 from hilir.serving.gateway import filters
 from hilir.serving.gateway.lua_script import GRPC_CLUSTERS, REST_CLUSTERS, request_script, shadow_script
-from hilir.serving.gateway.routes import LUA_FILTER, ROUTES
+from hilir.serving.gateway.routes import LUA_FILTER, OUTCOMES_CLUSTER, ROUTES
 from hilir.serving.gateway.settings import GatewaySettings
 
 ROUTES_FILE = "routes.json"
@@ -33,6 +33,7 @@ _REQUEST_ID = {
         }
     },
 }
+_OTLP_CLUSTER = "otlp"
 # What may be read through the status listener; everything else of the administration stays on this machine.
 _STATUS_PATHS = ("/stats/prometheus", "/ready")
 
@@ -52,14 +53,17 @@ def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
         "node": {"id": "hilir-gateway", "cluster": "hilir-gateway"},
         "admin": {"address": _socket(settings.admin)},
         "overload_manager": {"resource_monitors": [_connection_limit(settings.max_connections)]},
+        "stats_config": {"histogram_bucket_settings": filters.histogram_buckets()},
         "static_resources": {
             "listeners": [_ingress(settings, folder), _shadow(settings, shadow), _status(settings)],
             "clusters": [
                 *(_cluster(REST_CLUSTERS + name, settings.rest, settings) for name in _DESTINATIONS),
                 *(_cluster(GRPC_CLUSTERS + name, settings.grpc, settings, http2=True) for name in _DESTINATIONS),
+                *([_cluster(OUTCOMES_CLUSTER, settings.outcomes, settings)] if settings.outcomes else []),
                 _pipe_cluster(f"{REST_CLUSTERS}shadow", shadow),
                 _pipe_cluster(f"{GRPC_CLUSTERS}shadow", shadow, http2=True),
                 _plain_cluster("admin", settings.admin),
+                *([_plain_cluster(_OTLP_CLUSTER, settings.otlp)] if settings.otlp else []),
             ],
         },
     }
@@ -75,7 +79,8 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             "route_config_name": ROUTES,
             "config_source": {"path_config_source": source, "resource_api_version": "V3"},
         },
-        access_log=[filters.access_log(settings)],
+        **({"tracing": _tracing(settings)} if settings.otlp else {}),
+        access_log=[filters.access_log(settings), filters.version_counters()],
         always_set_request_id_in_response=True,
         normalize_path=True,
         request_headers_timeout="20s",
@@ -104,7 +109,7 @@ def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:
         {"pipe": {"path": pipe}},
         stat_prefix="shadow",
         route_config={"name": "shadow", "virtual_hosts": [{"name": "shadow", "domains": ["*"], "routes": routes}]},
-        access_log=[filters.access_log(settings)],
+        access_log=[filters.access_log(settings), filters.version_counters()],
         http_filters=[filters.body_limit(settings), _lua(shadow_script()), _router()],
     )
 
@@ -130,6 +135,18 @@ def _listener(name: str, address: dict[str, Any], **manager: Any) -> dict[str, A
         "typed_config": {"@type": _MANAGER, "http_protocol_options": _HTTP_1} | _REQUEST_ID | manager,
     }
     return {"name": name, "address": address, "filter_chains": [{"filters": [manager_filter]}]}
+
+
+def _tracing(settings: GatewaySettings) -> dict[str, Any]:
+    """A span per request; a trace that the caller began is continued, and the server continues Envoy's."""
+    kind = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
+    uri = {"uri": f"http://{settings.otlp}/v1/traces", "cluster": _OTLP_CLUSTER, "timeout": "5s"}
+    provider = {"@type": kind, "http_service": {"http_uri": uri}, "service_name": "hilir-gateway"}
+    return {
+        "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
+        "random_sampling": {"value": settings.trace_percent},
+        "spawn_upstream_span": True,
+    }
 
 
 def _connection_limit(number: int) -> dict[str, Any]:

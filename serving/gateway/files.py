@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hilir.serving.disk import write_atomically
+from hilir.serving.disk import SHARED, write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
 from hilir.serving.gateway.routes import render_routes
@@ -15,7 +15,7 @@ from hilir.serving.releases.store import Store
 
 SETTINGS_FILE = "settings.json"
 # A bootstrap with API keys is for its owner alone.
-_SECRET, _OPEN = 0o600, 0o644
+_SECRET = 0o600
 
 
 def gateway_folder(store: Store) -> Path:
@@ -35,11 +35,11 @@ def write_gateway(store: Store, settings: GatewaySettings, served_root: str | No
         ServingConfigError: the folder cannot be written to, or a file of the settings cannot be read.
     """
     folder = gateway_folder(store)
-    mode = _SECRET if settings.api_keys_file else _OPEN
+    mode = _SECRET if settings.api_keys_file else SHARED
     bootstrap = render_bootstrap(settings, f"{served_root}/{folder.name}" if served_root else str(folder))
     try:
         folder.mkdir(exist_ok=True)
-        write_atomically(folder / SETTINGS_FILE, json.dumps(settings.model_dump(mode="json"), indent=2) + "\n")
+        write_atomically(folder / SETTINGS_FILE, json.dumps(settings.model_dump(mode="json"), indent=2) + "\n", SHARED)
         write_routes(store)
         write_atomically(folder / BOOTSTRAP_FILE, json.dumps(bootstrap, indent=2) + "\n", mode)
     except PermissionError as error:
@@ -81,4 +81,4 @@ def write_routes(store: Store, changed: State | None = None) -> None:
         path = gateway_folder(store) / ROUTES_FILE
         text = json.dumps(render_routes(states, settings), indent=2) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+            write_atomically(path, text, SHARED)

@@ -9,6 +9,11 @@ from hilir.serving.gateway.settings import GatewaySettings, read_api_keys
 CLIENT_HEADER = "x-client"
 """Name of the API key's owner; only the gateway sets it."""
 
+COUNTED = "hilir_version"
+"""Begins the names of the counters per version."""
+FIRST_EDGE, GROWTH = 0.5, 1.15
+"""The latency's buckets: the first edge in milliseconds, and how much longer each next one is."""
+
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http."
 _LOGGED = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
@@ -19,6 +24,8 @@ _LOGGED = {
     "version": "%DYNAMIC_METADATA(hilir:version)%",
     "label": "%DYNAMIC_METADATA(hilir:label)%",
     "user": "%DYNAMIC_METADATA(hilir:user)%",
+    "experiment": "%DYNAMIC_METADATA(hilir:experiment)%",
+    "experiment_user": "%DYNAMIC_METADATA(hilir:experiment_user)%",
     "client": f"%REQ({CLIENT_HEADER})%",
     "status": "%RESPONSE_CODE%",
     "grpc_status": "%GRPC_STATUS%",
@@ -35,12 +42,50 @@ _LOGGED = {
 def access_log(settings: GatewaySettings) -> dict[str, Any]:
     """Returns the access log: a JSON line per request with version, label and latency.
 
-    `user` is the hash that the version was chosen by, never the key itself; `latency_ms` counts from the first byte
+    `user` is the hash that the version was chosen by, never the key itself; in an experiment, whose id is
+    `experiment`, it was chosen by `experiment_user` instead. `latency_ms` counts from the first byte
     of the request to the last of the answer, `upstream_ms` to the first byte of the server's answer.
     """
     kind = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
     config = {"@type": kind, "path": settings.access_log, "log_format": {"json_format": _LOGGED}}
     return {"name": "envoy.access_loggers.file", "typed_config": config}
+
+
+def version_counters() -> dict[str, Any]:
+    """Returns the log that counts predictions per version and arm, with HTTP's and gRPC's status, and their latency.
+
+    Envoy's own counters know nothing of a gRPC status per version: to HTTP a failed call has status 200. The script
+    marks what counts (`counted`), so that a caller cannot make series by naming versions that do not exist.
+    https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/access_loggers/stats/v3/stats.proto
+    """
+    names = {"model": "model", "version": "counted", "arm": "arm"}
+    tags = [{"name": tag, "value_format": f"%DYNAMIC_METADATA(hilir:{key})%"} for tag, key in names.items()]
+    statuses = [("status", "%RESPONSE_CODE%"), ("grpc_status", "%GRPC_STATUS_NUMBER%")]
+    with_status = [*tags, *({"name": tag, "value_format": value} for tag, value in statuses)]
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config",
+        "stats_scope": {"prefix": COUNTED},
+        "counters": [{"stat": {"name": "requests", "tags": with_status}, "value_fixed": 1}],
+        "histograms": [
+            {
+                "stat": {"name": "latency", "tags": tags},
+                "unit": "Microseconds",
+                "value_format": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+            }
+        ],
+    }
+    marked = {"filter": "hilir", "path": [{"key": "counted"}], "value": {"present_match": True}}
+    return {
+        "name": "envoy.access_loggers.stats",
+        "filter": {"metadata_filter": {"matcher": marked, "match_if_key_not_found": False}},
+        "typed_config": config,
+    }
+
+
+def histogram_buckets() -> list[dict[str, Any]]:
+    """Returns the buckets of the latency per version, in microseconds, up to a minute."""
+    edges = [FIRST_EDGE * 1000 * GROWTH**power for power in range(85)]
+    return [{"match": {"prefix": f"{COUNTED}."}, "buckets": edges}]
 
 
 def authentication(settings: GatewaySettings) -> list[dict[str, Any]]:

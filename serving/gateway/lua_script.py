@@ -11,7 +11,6 @@ from hilir.serving.gateway.settings import GatewaySettings
 
 CLUSTER_HEADER = "x-hilir-cluster"
 MODEL_HEADER = "x-hilir-model"
-VERSION_HEADER = "x-hilir-version"
 SHADOW_HEADER = "x-hilir-shadow"
 SHADOW_VERSION_HEADER = "x-hilir-shadow-version"
 REST_CLUSTERS = "models_"
@@ -63,14 +62,20 @@ local function read_key(headers)
   return binary and decode_base64(binary)
 end
 
+-- While an experiment runs, its own hash decides, and whoever has no key takes part without being counted as a user.
 local function choose(release, headers, log)
-  local key = read_key(headers)
+  local key, experiment = read_key(headers), release["experiment"]
   local value
+  if experiment ~= nil then log:set("hilir", "experiment", experiment) end
   if key == nil or key == "" then
     value = math.random(0, 9999)
   else
     value = hash(release["salt"] .. ":" .. key)
     log:set("hilir", "user", string.format("%08x", value))
+    if experiment ~= nil then
+      value = hash(experiment .. ":" .. key)
+      log:set("hilir", "experiment_user", string.format("%08x", value))
+    end
   end
   if value % 10000 < release["buckets"] then return "candidate" end
   return "stable"
@@ -88,15 +93,18 @@ local function note_model(headers, log, model, clusters)
   headers:replace("@CLUSTER", clusters .. "direct")
 end
 
--- Only predictions are counted, and copied.
-local function note_version(headers, log, version, predicts)
+-- Only predictions are counted, of versions that are released.
+local function note_version(log, version, predicts, release, arm)
   log:set("hilir", "version", version)
-  if predicts then headers:replace("@VERSION", version) end
+  if predicts and release ~= nil and release["versions"]:find("," .. version .. ",", 1, true) then
+    log:set("hilir", "counted", version)
+    log:set("hilir", "arm", arm or "named")
+  end
 end
 
-local function send_to(headers, log, release, label, clusters, predicts)
+local function send_to(headers, log, release, label, clusters, predicts, named)
   log:set("hilir", "label", label)
-  note_version(headers, log, release[label], predicts)
+  note_version(log, release[label], predicts, release, not named and label or nil)
   headers:replace("@CLUSTER", clusters .. label)
   if predicts and label == "stable" and math.random(0, 9999) < release["shadow"] then
     headers:replace("@SHADOW", clusters .. "shadow")
@@ -114,14 +122,15 @@ local function split_rest(handle, path)
   if model == nil then return end
   note_model(headers, log, model, "@REST_CLUSTERS")
   local predicts = call ~= "/metadata"
-  if selector == "versions" then return note_version(headers, log, name, predicts) end
   local release = handle:metadata():get("release")
+  if selector == "versions" then return note_version(log, name, predicts, release) end
   if release == nil then return end
-  local label = name or headers:get("@LABEL") or choose(release, headers, log)
+  local named = name or headers:get("@LABEL")
+  local label = named or choose(release, headers, log)
   local version = find_version(release, label)
   if version ~= nil then
     headers:replace(":path", "/v1/models/" .. model .. "/versions/" .. version .. call)
-    send_to(headers, log, release, label, "@REST_CLUSTERS", predicts)
+    send_to(headers, log, release, label, "@REST_CLUSTERS", predicts, named)
   elseif name == nil and label:match("^[%w_]+$") then
     headers:replace(":path", "/v1/models/" .. model .. "/labels/" .. label .. call)
   end
@@ -137,14 +146,15 @@ local function split_grpc(handle, method)
   -- The routes of the model match this header, and have its release.
   note_model(headers, log, spec.name, "@GRPC_CLUSTERS")
   local predicts = method ~= "GetModelMetadata"
-  if spec.version ~= nil then return note_version(headers, log, spec.version, predicts) end
   local release = handle:metadata():get("release")
+  if spec.version ~= nil then return note_version(log, spec.version, predicts, release) end
   if release == nil then return end
-  local label = spec.label or headers:get("@LABEL") or choose(release, headers, log)
+  local named = spec.label or headers:get("@LABEL")
+  local label = named or choose(release, headers, log)
   local version = find_version(release, label)
   if version ~= nil then
     change_message(body, spec, version_spec(version), spec.label ~= nil)
-    send_to(headers, log, release, label, "@GRPC_CLUSTERS", predicts)
+    send_to(headers, log, release, label, "@GRPC_CLUSTERS", predicts, named)
   elseif spec.label == nil and label:match("^[%w_]+$") then
     change_message(body, spec, label_spec(label), false)
   end
@@ -152,7 +162,7 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  for _, name in ipairs({"@CLUSTER", "@MODEL", "@VERSION", "@SHADOW", "@SHADOW_VERSION"}) do headers:remove(name) end
+  for _, name in ipairs({"@CLUSTER", "@MODEL", "@SHADOW", "@SHADOW_VERSION"}) do headers:remove(name) end
   local path = headers:get(":path")
   handle:streamInfo():dynamicMetadata():set("hilir", "path", path)
   local method = path:match("^/tensorflow%.serving%.PredictionService/(%a+)$")
@@ -175,6 +185,8 @@ local function note_copy(handle, model, version)
   log:set("hilir", "model", model)
   log:set("hilir", "version", version)
   log:set("hilir", "label", "shadow")
+  log:set("hilir", "counted", version)
+  log:set("hilir", "arm", "shadow")
 end
 
 function envoy_on_request(handle)
@@ -209,7 +221,6 @@ def _named(script: str) -> str:
     names = {
         "@CLUSTER": CLUSTER_HEADER,
         "@MODEL": MODEL_HEADER,
-        "@VERSION": VERSION_HEADER,
         "@SHADOW_VERSION": SHADOW_VERSION_HEADER,
         "@SHADOW": SHADOW_HEADER,
         "@REST_CLUSTERS": REST_CLUSTERS,

@@ -16,7 +16,6 @@ from hilir.serving.gateway.lua_script import (
     MODEL_HEADER,
     REST_CLUSTERS,
     SHADOW_HEADER,
-    VERSION_HEADER,
 )
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.releases.split import BUCKETS, salt_of
@@ -24,6 +23,7 @@ from hilir.serving.releases.state import State
 
 ROUTES = "release"
 """Name of the route configuration."""
+OUTCOMES_CLUSTER = "outcomes"
 LUA_FILTER = "envoy.filters.http.lua"
 
 _TYPE = "type.googleapis.com/envoy.config.route.v3."
@@ -47,6 +47,7 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
     released = [state for _, state in sorted(states.items()) if state.stable is not None]
     routes = [
         _healthz(),
+        *([_outcomes(settings)] if settings.outcomes else []),
         *(route for state in released for route in _model_routes(state, settings)),
         *_pass_through(settings),
     ]
@@ -54,27 +55,32 @@ def render_routes(states: Mapping[str, State], settings: GatewaySettings) -> dic
         "name": "models",
         "domains": ["*"],
         "routes": routes,
-        "virtual_clusters": [_version_stats(state.model, number) for state in released for number in state.loaded],
         "retry_policy": _retries(_REST_RETRY, settings),
     }
     configuration = {
         "@type": f"{_TYPE}RouteConfiguration",
         "name": ROUTES,
         "virtual_hosts": [host],
-        "request_headers_to_remove": [CLUSTER_HEADER, MODEL_HEADER, VERSION_HEADER],
+        "request_headers_to_remove": [CLUSTER_HEADER, MODEL_HEADER],
     }
     version = ",".join(f"{state.model}:{state.revision}" for state in released) or "none"
     return {"version_info": version, "resources": [configuration]}
 
 
 def release_metadata(state: State) -> dict[str, Any]:
-    """Returns what the script needs to know of a model: versions by label, and how many buckets the candidate has."""
+    """Returns what the script needs to know of a model: versions by label, and how many buckets the candidate has.
+
+    `versions` are those that are loaded, whose requests are counted, each between commas.
+    """
     labels = state.served_labels
+    experiment = state.experiment
     return {
         "model": state.model,
         "salt": salt_of(state.model, state.candidate),
+        **({"experiment": experiment.id} if experiment is not None else {}),
         "buckets": round(state.percent * BUCKETS / 100),
         "shadow": round(state.shadow * 100) if state.candidate is not None else 0,
+        "versions": "".join(f",{number}" for number in state.loaded) + ",",
         **{label: str(number) for label, number in labels.items()},
     }
 
@@ -148,6 +154,12 @@ def _retries(on: str, settings: GatewaySettings) -> dict[str, Any]:
     }
 
 
+def _outcomes(settings: GatewaySettings) -> dict[str, Any]:
+    """What became of predictions; a batch may be sent twice, so it may be retried."""
+    action = {"cluster": OUTCOMES_CLUSTER, "timeout": f"{settings.timeout_seconds:g}s"}
+    return {"match": {"path": "/v1/outcomes", "headers": [_header(":method", "POST")]}, "route": action}
+
+
 def _healthz() -> dict[str, Any]:
     """Whether the gateway itself lives: without credentials, and without counting."""
     off = {"@type": f"{_TYPE}FilterConfig", "disabled": True, "config": {}}
@@ -157,13 +169,6 @@ def _healthz() -> dict[str, Any]:
         "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
         "typed_per_filter_config": {f"envoy.filters.http.{name}": off for name in names},
     }
-
-
-def _version_stats(model: str, version: int) -> dict[str, Any]:
-    """Counters and latency per version, which TensorFlow Serving's own metrics lack."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", model)
-    matches = [_header(MODEL_HEADER, model), _header(VERSION_HEADER, str(version))]
-    return {"name": f"{name}_{version}", "headers": matches}
 
 
 def _rest_match(method: str, pattern: str) -> dict[str, Any]:

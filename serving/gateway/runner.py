@@ -17,6 +17,8 @@ import urllib3
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE
+from hilir.serving.gateway.counters import COUNTERS_PATH
+from hilir.serving.gateway.recent import Recorder
 from hilir.serving.gateway.settings import GatewaySettings
 
 _START_SECONDS = 20.0
@@ -107,6 +109,13 @@ class Gateway:
         """Exit status of an Envoy that has ended."""
         return self._process.poll() if self._process is not None else None
 
+    def read_counters(self) -> str | None:
+        """Returns the page with what Envoy has counted per version; None if it does not answer."""
+        try:
+            return self._admin("GET", COUNTERS_PATH).data.decode("utf-8", "replace")
+        except urllib3.exceptions.HTTPError:
+            return None
+
     def stop(self, drain: bool = True) -> None:
         """Ends Envoy; with `drain` it takes no new connections and finishes the requests in progress first."""
         if self._process is None or self._process.poll() is not None:
@@ -156,7 +165,10 @@ def run_gateway(folder: Path, settings: GatewaySettings, say: Say, threads: int 
     say(f"Gateway on http://{settings.listen} to {', '.join(settings.rest)}")
     say(f"Metrics on http://{settings.status}/stats/prometheus")
     sys.stdout.flush()
+    recorder = Recorder(folder)
     while not stopping.wait(_POLL_SECONDS):
+        if recorder.is_due() and (page := gateway.read_counters()) is not None:
+            recorder.record(page)
         if gateway.status is not None:
             say(f"Envoy ended by itself with status {gateway.status}; its reason is above.")
             return gateway.status or 1

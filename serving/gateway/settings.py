@@ -50,11 +50,14 @@ class GatewaySettings(_Part):
         admin: Envoy's own administration, which may do anything: never on a network.
         rest: model servers, REST; a name may stand for several replicas.
         grpc: the same servers, gRPC.
+        outcomes: what takes POST /v1/outcomes: `hilir monitor serve`, or our server; none turns it away.
         user_key_header: the header whose value decides a user's version.
         retries: how often a request that no server has begun to answer goes to another replica.
         api_keys_file: lines `CLIENT KEY`; calls need one of the keys in `X-API-Key`.
         jwt: calls need a token.
         access_log: file of JSON lines.
+        otlp: address of an OTLP/HTTP collector that gets a span of each traced request; None for none.
+        trace_percent: percent of the requests that no caller traces yet.
         drain_seconds: time for requests in progress when the gateway is stopped.
     """
 
@@ -63,6 +66,7 @@ class GatewaySettings(_Part):
     admin: Address = "127.0.0.1:9901"
     rest: tuple[Address, ...] = Field(default=("127.0.0.1:8501",), min_length=1)
     grpc: tuple[Address, ...] = Field(default=("127.0.0.1:8500",), min_length=1)
+    outcomes: tuple[Address, ...] = ()
     user_key_header: str = Field(default="x-user-key", pattern=r"^[a-z0-9-]+$")
     timeout_seconds: float = Field(default=30.0, gt=0)
     retries: int = Field(default=2, ge=0)
@@ -73,6 +77,8 @@ class GatewaySettings(_Part):
     api_keys_file: str | None = None
     jwt: Jwt | None = None
     access_log: str = "/dev/stdout"
+    otlp: Address | None = None
+    trace_percent: float = Field(default=1.0, ge=0, le=100)
     drain_seconds: float = Field(default=10.0, ge=0)
 
     @model_validator(mode="after")

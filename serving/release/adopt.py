@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hilir.serving.disk import hash_file, write_atomically
+from hilir.serving.disk import SHARED, hash_file, write_atomically
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.release.checks import MANIFEST, SCHEMA, is_adopted
 
@@ -35,7 +35,7 @@ def adopt_version(path: str, why: str = "", dry_run: bool = False) -> dict[str, 
         if known is not None and all(known.get(key) == manifest[key] for key in ("model", "version", "files")):
             return known
         if not dry_run:
-            write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", SHARED)
     except OSError as error:
         raise ServingConfigError(
             f"{error.filename or folder}: cannot be read or written ({error.strerror}); "

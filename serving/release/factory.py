@@ -13,6 +13,8 @@ from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.release.targets.tf_serving import TfServing, UnstartedServers
 from hilir.serving.release.transaction import Transaction
+from hilir.serving.releases.actor import find_actor
+from hilir.serving.releases.state import State
 from hilir.serving.releases.store import Store
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
@@ -31,6 +33,7 @@ def open_transaction(
     dry_run: bool = False,
     timeout: float = 300.0,
     why: str = "",
+    notify: Callable[[State], None] = lambda _state: None,
 ) -> Transaction:
     """Returns a transaction for a model of a serving root; a gateway takes part if its files are there.
 
@@ -52,6 +55,8 @@ def open_transaction(
         dry_run=dry_run,
         timeout=timeout,
         why=why,
+        actor=find_actor(token_file),
+        notify=notify,
         served_root=served_root,
     )
 

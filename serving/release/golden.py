@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
+from hilir.serving.outcomes.access_log import GOLDEN_IDS
 from hilir.serving.release.checks import is_adopted, read_manifest
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.store import Store
@@ -49,7 +50,9 @@ def replay_golden(store: Store, model: str, version: int, replicas: Sequence[str
         url = f"{replica}/v1/models/{model}/versions/{version}:predict"
         for number, case in enumerate(cases, start=1):
             body = {"signature_name": case["signature"], "inputs": case["inputs"]}
-            status, answer = caller.call("POST", url, body)
+            # What is measured of traffic leaves these out.
+            header = {"X-Request-Id": f"{GOLDEN_IDS}{version}-{number}"}
+            status, answer = caller.call("POST", url, body, header)
             fault = _compare(case["outputs"], status, answer)
             if fault:
                 raise ReleaseRefused(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from hilir.serving.disk import write_atomically
+from hilir.serving.disk import SHARED, write_atomically
 from hilir.serving.releases.state import State
 from hilir.serving.releases.store import Store
 
@@ -56,4 +56,4 @@ def write_model_config(store: Store, changed: State | None = None) -> None:
         text = render_model_config(states, unreleased)
         path = store.root / CONFIG_FILE
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+            write_atomically(path, text, SHARED)

@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.notify import Channel
 from hilir.serving.releases.store import Store
 
 DEFAULT_ROOT = "out/models"
 
 
-def read_config(path: str) -> tuple[str, str]:
-    """Returns the serving root and the model's name that a project's configuration says.
+@dataclass(frozen=True)
+class Project:
+    """What a project's configuration says about releases.
+
+    Attributes:
+        root: the serving root.
+        model: the model's name.
+        approval: `none` or `required`; None where nothing is said.
+        notify: where notifications go.
+    """
+
+    root: str
+    model: str
+    approval: str | None = None
+    notify: tuple[Channel, ...] = ()
+
+
+def read_config(path: str) -> Project:
+    """Returns what a project's configuration says about releases.
 
     Raises:
         ServingConfigError: the file cannot be read, or names no model.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from pydantic import ValidationError
     from yaml import YAMLError
 
     try:
         content: Any = OmegaConf.load(Path(path))
         model = OmegaConf.select(content, "model.name")
         root = OmegaConf.select(content, "serving.root")
+        approval = OmegaConf.select(content, "release.approval")
+        notify = OmegaConf.select(content, "notify")
     except OSError as error:
         raise ServingConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ServingConfigError(f"{path}: not a configuration ({str(error).splitlines()[0]})") from None
     if not isinstance(model, str):
         raise ServingConfigError(f"{path}: model.name is missing; name a configuration like configs/digits.yaml")
-    return str(root or DEFAULT_ROOT), model
+    if approval not in (None, "none", "required"):
+        raise ServingConfigError(f"{path}: release.approval is {approval!r}; write none or required")
+    try:
+        channels = tuple(map(Channel.model_validate, OmegaConf.to_container(notify, resolve=True))) if notify else ()
+    except (ValidationError, TypeError, OmegaConfBaseException) as error:
+        fault = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ServingConfigError(f"{path}: notify: {fault}; configs/base.yaml has an example") from None
+    return Project(str(root or DEFAULT_ROOT), model, approval, channels)
 
 
 def select(root: str | None, model: str | None, config: str | None) -> tuple[Store, str | None]:
@@ -41,8 +70,8 @@ def select(root: str | None, model: str | None, config: str | None) -> tuple[Sto
         ServingConfigError: there is no such root or no such configuration.
     """
     if config is not None:
-        configured_root, configured_model = read_config(config)
-        root, model = root or configured_root, model or configured_model
+        project = read_config(config)
+        root, model = root or project.root, model or project.model
     return Store(root or DEFAULT_ROOT), model
 
 

@@ -31,7 +31,9 @@ class Transaction:
         dry_run: print what would be done, and change nothing.
         timeout: seconds to wait for a target.
         why: goes into the history.
+        actor: who runs the verb; goes into the history.
         served_root: the serving root as the servers see it; None leaves that as it is.
+        notify: hands over what was stored; must not wait.
     """
 
     store: Store
@@ -44,14 +46,23 @@ class Transaction:
     dry_run: bool = False
     timeout: float = 300.0
     why: str = ""
+    actor: str = ""
     served_root: str | None = None
+    notify: Callable[[State], None] = lambda _state: None
 
     def read(self) -> State:
         """Returns the state as it is stored."""
         return self.store.read(self.model)
 
-    def save(self, before: State, after: State, verb: str, version: int | None) -> State:
+    def save(self, before: State, after: State, verb: str, version: int | None, why: str | None = None) -> State:
         """Stores what a verb made of a state, with its place in the history; the same state is not stored again.
+
+        Args:
+            before: the state that was read.
+            after: what the verb made of it.
+            verb: its name.
+            version: the version that it is about.
+            why: goes into the history; None for what the user gave.
 
         Raises:
             ReleaseRefused: somebody else changed the release in the meantime.
@@ -62,7 +73,10 @@ class Transaction:
             self.echo(f"would write: {describe(after)}")
             return after
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return self.store.write(transitions.record(after, verb, version, now, self.why))
+        reason = self.why if why is None else why
+        written = self.store.write(transitions.record(after, verb, version, now, reason, self.actor))
+        self.notify(written)
+        return written
 
     def settle(self, state: State, *targets: Target | None, patient: bool = False) -> None:
         """Has targets follow a stored state, one after the other, and waits for each.
@@ -128,4 +142,5 @@ def describe(state: State) -> str:
     loaded = ", ".join(map(str, state.loaded)) or "nothing"
     shadow = f"; shadow {state.shadow:g} %" if state.shadow else ""
     traffic = describe_split(state.traffic) if state.loaded else "the newest version, nothing is released"
-    return f"{labels}; loaded {loaded}; traffic: {traffic}{shadow}"
+    experiment = f"; experiment {state.experiment.name}" if state.experiment is not None else ""
+    return f"{labels}; loaded {loaded}; traffic: {traffic}{shadow}{experiment}"

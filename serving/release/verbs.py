@@ -119,6 +119,22 @@ def abort(transaction: Transaction) -> State:
     return state
 
 
+def approve(transaction: Transaction, version: int) -> State:
+    """Approves that a staged version gets traffic; nothing that serves changes.
+
+    Raises:
+        ReleaseRefused: it is not staged, or the same actor staged it.
+    """
+    before = transaction.read()
+    return transaction.save(before, transitions.approve(before, version, transaction.actor), "approve", version)
+
+
+def require_approval(transaction: Transaction, approval: str) -> None:
+    """Notes whether versions of the model need an approval from now on: `required` or `none`."""
+    before = transaction.read()
+    transaction.save(before, transitions.require_approval(before, approval), f"approval-{approval}", None)
+
+
 def retire(transaction: Transaction, versions: tuple[int, ...] = ()) -> State:
     """Has servers unload versions that nobody is sent to.
 
@@ -151,7 +167,7 @@ def _prepare(transaction: Transaction, before: State, version: int, accept_schem
             f"{transaction.model}: version {before.stable} is stable, so the next one has to be verified on a server; "
             "start the servers and leave out --offline"
         )
-    state = _keep_loaded(transaction, before) if before.revision == 0 else before
+    state = _keep_loaded(transaction, before) if not before.versions else before
     if transaction.served_root is not None:
         state = transitions.serve_from(state, transaction.served_root)
     return transitions.add_loaded(state, version, manifest, other)
@@ -229,4 +245,4 @@ def _verified(state: State, version: int) -> State:
     return transitions.verify(state, version)
 
 
-__all__ = ["abort", "canary", "describe", "promote", "retire", "rollback", "stage"]
+__all__ = ["abort", "approve", "canary", "describe", "promote", "require_approval", "retire", "rollback", "stage"]

@@ -20,12 +20,17 @@ _MIX_1, _MIX_2 = 0x85EBCA6B, 0xC2B2AE35
 
 def bucket_of(salt: str, key: str) -> int:
     """Returns the bucket of a user's key, 0 to 9,999; another salt gives another, independent bucket."""
+    return hash_key(salt, key) % BUCKETS
+
+
+def hash_key(salt: str, key: str) -> int:
+    """Returns the hash of a user's key, 32 bits; the access log has it with eight hexadecimal digits."""
     value = _FNV_OFFSET
     for byte in f"{salt}:{key}".encode():
         value = ((value ^ byte) * _FNV_PRIME) & _MASK
     value = ((value ^ (value >> 16)) * _MIX_1) & _MASK
     value = ((value ^ (value >> 13)) * _MIX_2) & _MASK
-    return (value ^ (value >> 16)) % BUCKETS
+    return value ^ (value >> 16)
 
 
 def choose_label(salt: str, key: str | None, candidate_percent: float) -> str:

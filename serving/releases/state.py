@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hilir.serving.releases.experiments import Experiment, Number
+from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.split import CANDIDATE, STABLE
-
-# What a server can number a version with.
-Number = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Version(BaseModel):
@@ -20,6 +19,7 @@ class Version(BaseModel):
         loaded: servers are to keep it in memory.
         verified: loaded everywhere, it has answered its golden requests.
         other_inputs: its inputs differ from what was stable's, and that was accepted.
+        approved_by: the actor who approved that it gets traffic; empty until somebody has.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,12 +28,14 @@ class Version(BaseModel):
     loaded: bool = True
     verified: bool = False
     other_inputs: bool = False
+    approved_by: str = ""
 
 
 class Event(BaseModel):
-    """What a verb did, when and why; labels and traffic are those afterwards.
+    """What a verb did, when, by whom and why; labels and traffic are those afterwards.
 
     Attributes:
+        actor: user@host, or the name of a token; empty in files of old releases of hilir.
         percent: the candidate's share of the split.
         traffic: percent of the requests without a label by version; None in files of old releases of hilir.
     """
@@ -48,6 +50,7 @@ class Event(BaseModel):
     percent: float
     traffic: dict[Number, float] | None = None
     why: str = ""
+    actor: str = ""
 
 
 class State(BaseModel):
@@ -59,6 +62,9 @@ class State(BaseModel):
         labels: `stable` and `candidate`, as far as they exist.
         split: percent of the traffic by label; sums to 100 as soon as there is a stable version.
         shadow: percent of stable's requests that the candidate gets a copy of.
+        experiments: the one that runs, and those that are over.
+        rollout: the rollout in progress.
+        approval: whether a version needs the approval of another actor before it gets traffic.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +77,9 @@ class State(BaseModel):
     labels: dict[Literal["stable", "candidate"], Number] = {}
     split: dict[Literal["stable", "candidate"], float] = {}
     shadow: float = Field(default=0.0, ge=0, le=100)
+    experiments: tuple[Experiment, ...] = ()
+    rollout: Rollout | None = None
+    approval: Literal["none", "required"] = "none"
     history: tuple[Event, ...] = ()
 
     @model_validator(mode="after")
@@ -83,6 +92,8 @@ class State(BaseModel):
             raise ValueError(f"split {self.split} has a negative share, or a label that points to no version")
         if (self.split or self.stable is not None) and not abs(sum(self.split.values()) - 100) <= 1e-6:
             raise ValueError(f"split {self.split} sums to {sum(self.split.values()):g}, not to 100")
+        if self.rollout is not None and self.rollout.version != self.labels.get("candidate"):
+            raise ValueError(f"version {self.rollout.version} is rolled out and is not the candidate")
         return self
 
     @property
@@ -99,6 +110,11 @@ class State(BaseModel):
     def percent(self) -> float:
         """The candidate's share of the traffic."""
         return self.split.get("candidate", 0.0)
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The experiment that runs."""
+        return next((each for each in self.experiments if not each.ended_by), None)
 
     @property
     def loaded(self) -> tuple[int, ...]:

@@ -6,16 +6,19 @@ import asyncio
 import gc
 import logging
 import os
+import platform
 import signal
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.outcomes.backends import open_store
 from hilir.serving.sample import write_curl
 from hilir.serving.server import assembly
 from hilir.serving.server.grpc.grpc_aio import AioServer
@@ -28,10 +31,11 @@ from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService
 from hilir.serving.server.options import LOOPBACK, ServeOptions
-from hilir.serving.server.ports import bind, close, port_taken
+from hilir.serving.server.ports import bind, close, port_taken, raise_open_files
 from hilir.serving.server.rest.api import RestApi
 from hilir.serving.server.rest.http_message import HttpLimits
 from hilir.serving.server.rest.http_server import HttpServer
+from hilir.serving.server.rest.outcomes import OutcomeEndpoint
 from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_config
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
@@ -43,6 +47,7 @@ from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
+from hilir.serving.server.telemetry.tracing import make_tracer
 from hilir.serving.server.warmup import replay_warmup
 
 logger = logging.getLogger(__name__)
@@ -66,6 +71,7 @@ class ModelServer:
         self.options = options
         self.say = say
         self.metrics = Metrics()
+        self.metrics.build_info.set(*_find_versions(), to=1)
         self.lifecycle = Lifecycle(self._load, return_memory, assembly.lifecycle_options(options))
         project = options.serves_project
         self.core = ServerCore(
@@ -78,6 +84,7 @@ class ModelServer:
         self.tokens = Tokens.read(options.tokens_file) if options.tokens_file else None
         self.batch_options = assembly.batch_options(options)
         self.rest_options = assembly.rest_options(options)
+        self.outcomes = OutcomeEndpoint(open_store(options.outcomes, options.replicas)) if options.outcomes else None
         self.ssl_context: ssl.SSLContext | None = None
         if options.rest_tls:
             if self.tls is None:
@@ -122,6 +129,7 @@ class ModelServer:
         # at all of it would stop every request for half a second.
         gc.collect()
         gc.freeze()
+        raise_open_files(2 * self.options.max_connections, self.say)
         hosts = self.options.hosts
         self.rest_sockets = bind(hosts, self.options.rest_api_port, "REST", "--rest_api_port")
         try:
@@ -171,11 +179,12 @@ class ModelServer:
                 self.metrics,
                 options.enable_per_model_batching_parameters,
             )
-        recorder = Recorder(self.core, self.metrics, log)
+        tracer = make_tracer(options.otlp_endpoint, options.trace_rate, self.metrics)
+        recorder = Recorder(self.core, self.metrics, log, tracer)
         budget = MemoryBudget(options.max_request_memory)
         service = InferenceService(self.core, executor, recorder, budget, options.max_in_flight)
         ids = RequestIds()
-        rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens)
+        rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens, self.outcomes)
         api = GrpcApi(
             self.core,
             service,
@@ -186,7 +195,7 @@ class ModelServer:
         limits = HttpLimits(max_body=options.max_request_bytes, max_connections=options.max_connections)
         http = HttpServer(rest.handle, limits, budget)
         close(self.grpc_sockets)
-        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens)
+        self.grpc_server, addresses = make_grpc_server(api, options, ids, self.tls, self.tokens, budget)
         listeners = await self._listen_http(http)
         await self.grpc_server.start()
         tasks = [loop.create_task(http.sweep()), loop.create_task(self._keep_up_to_date(log))]
@@ -199,7 +208,10 @@ class ModelServer:
         for task in tasks:
             task.cancel()
         await self._stop(listeners, http, self.grpc_server)
+        await asyncio.to_thread(tracer.close)
         await asyncio.to_thread(log.close)
+        if self.outcomes is not None:
+            await asyncio.to_thread(self.outcomes.close)
         executor.close()
 
     async def _stop(self, listeners: list[asyncio.Server], http: HttpServer, server: CoreServer | AioServer) -> None:
@@ -285,6 +297,11 @@ class ModelServer:
         prefix = self.options.request_log
         default = assembly.log_options(self.options, prefix, self.options.request_log_rate) if prefix else None
         return RequestLog(self._log_options(), default, self.metrics)
+
+
+def _find_versions() -> tuple[str, str, str]:
+    """Returns the versions of hilir, TensorFlow and Python."""
+    return version("hilir"), version("tensorflow"), platform.python_version()
 
 
 def serve(options: ServeOptions, say: Say = print) -> None:

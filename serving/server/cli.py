@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import click
 
 from hilir.serving.server.options import ServeOptions
 from hilir.serving.server.output import quiet_tensorflow
+from hilir.serving.server.telemetry.log_format import set_up_logging
 
 Command = Callable[..., Any]
 # Flags that tune what this server does not have; accepted so that command lines can be swapped.
@@ -51,6 +51,8 @@ def _option(field: dataclasses.Field[Any]) -> Callable[[Command], Command]:
             kind, more = click.BOOL, {**more, "is_flag": False, "flag_value": "true", "metavar": "[BOOL]"}
         case tuple():
             kind, more = str, {**more, "multiple": True}
+        case str() if "choices" in about:
+            kind = click.Choice(about["choices"])
         case int() if "low" in about:
             kind = click.IntRange(about["low"], about.get("high"))
         case float() if "low" in about:
@@ -93,9 +95,10 @@ def serve(show_version: bool, **given: Any) -> None:
 
 def _run(values: dict[str, Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    options = dataclasses.replace(ServeOptions(), **values)
+    say = set_up_logging(options.log_format)
     with quiet_tensorflow():
         from hilir.serving.server.app import serve as run_server
     # The server knows which of TensorFlow's functions are deprecated, and who runs it cannot change that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    run_server(dataclasses.replace(ServeOptions(), **values), lambda line: click.echo(line))
+    run_server(options, say)

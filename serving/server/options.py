@@ -16,7 +16,7 @@ def _flag(default: Any, text: str, shown: str | None = None, **more: Any) -> Any
         default: the default value; it also gives the flag its type.
         text: what `--help` says.
         shown: the default in words, where the value itself says too little; empty if there is none to show.
-        more: `spelling` if it is not the field's name, `metavar`, and the bounds `low` and `high`.
+        more: `spelling` if it is not the field's name, `metavar`, `choices`, and the bounds `low` and `high`.
     """
     metadata = {"help": text, "shown": str(default) if shown is None else shown, **more}
     return dataclasses.field(default=default, metadata=metadata)
@@ -80,6 +80,10 @@ class ServeOptions:
     )
     request_log_max_files: int = _flag(8, "Log files to keep.", spelling="request-log-max-files", low=2)
     redact: tuple[str, ...] = _flag((), "Input or output to keep out of logs; repeatable.", "", metavar="NAME")
+    outcomes: str = _flag(
+        "", "Take outcomes (POST /v1/outcomes) into a SQLite file or postgresql://…/database.", metavar="PLACE"
+    )
+    replicas: int = _flag(1, "Servers that take outcomes together; more than one need PostgreSQL.", low=1)
     max_request_bytes: int = _flag(
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
     )
@@ -94,9 +98,21 @@ class ServeOptions:
     max_in_flight: int = _flag(
         1024, "Refuse more requests at a time, REST and gRPC together, with 503.", spelling="max-in-flight"
     )
-    max_connections: int = _flag(4096, "Refuse more REST connections with 503.", spelling="max-connections")
+    max_connections: int = _flag(
+        4096,
+        "Refuse more connections, of REST with 503; gRPC, which has as many of its own, closes them.",
+        spelling="max-connections",
+        low=1,
+    )
     drain_seconds: float = _flag(
         30.0, "Time that requests in progress get on shutdown.", "30", spelling="drain-seconds"
+    )
+    log_format: str = _flag("text", "Form of messages.", spelling="log-format", choices=("text", "json"))
+    otlp_endpoint: str = _flag(
+        "", "Send spans to an OTLP/HTTP collector, like http://127.0.0.1:4318.", spelling="otlp-endpoint", metavar="URL"
+    )
+    trace_rate: float = _flag(
+        0.01, "Fraction of requests to trace that no caller traces.", spelling="trace-rate", low=0, high=1
     )
     model_root: str = _flag(
         "", "Refuse base paths and request logs of models outside this directory.", spelling="model-root"

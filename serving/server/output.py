@@ -1,7 +1,8 @@
-"""What TensorFlow's libraries write while they start, which is no news to who runs a server."""
+"""What a server writes: log lines of one line each, and nothing of what TensorFlow's libraries write at their start."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -10,6 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _NVIDIA_DRIVER = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
+
+
+class LineFormatter(logging.Formatter):
+    """A message is one line, whatever names and values are in it; a traceback follows as it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return the line, with what cannot be printed written as Python would."""
+        record.message = "".join(
+            each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+            for each in record.message
+        )
+        return super().formatMessage(record)
 
 
 @contextmanager

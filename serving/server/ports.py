@@ -1,10 +1,11 @@
-"""Ports that are taken before anything is loaded, so that a second server says at once that it cannot start."""
+"""Ports, taken before anything is loaded, so that a second server stops at once; and how many files may be open."""
 
 from __future__ import annotations
 
 import errno
+import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hilir.serving.errors import ServingStartError
 
@@ -57,3 +58,22 @@ def close(sockets: Sequence[socket.socket]) -> None:
     """Give the ports back."""
     for sock in sockets:
         sock.close()
+
+
+# Models, logs, epoll, the interpreter's own: seen below 150.
+_OTHER_FILES = 512
+
+
+def raise_open_files(connections: int, say: Callable[[str], None]) -> None:
+    """Let this process open as many files as its connections need, or report that it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        say(
+            f"This process may open {allowed:,} files, and {connections:,} connections may need {wanted:,}: lower "
+            f"--max-connections, or raise the limit (ulimit -Hn, LimitNOFILE= of systemd)."
+        )

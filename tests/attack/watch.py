@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.attack.table import note
+
 MAX_BYTES = 1.5e9
 MAX_SECONDS = 1.0
 _HEALTH = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
@@ -23,9 +25,11 @@ class Seen:
     polls: int = 0
 
     def check(self, what: str) -> None:
-        """Print the row of the table, and fail if a bound was broken."""
-        line = f"{what}: {self.above_idle / 1e6:.0f} MB above idle, healthz {self.slowest * 1e3:.0f} ms"
-        print(f"{line} ({self.polls} polls)")
+        """Add the row to the table, and fail if a bound was broken."""
+        held = self.above_idle <= MAX_BYTES and self.slowest <= MAX_SECONDS
+        shown = f"{self.above_idle / 1e6:.0f} MB, {self.slowest * 1e3:.0f} ms ({self.polls} polls)"
+        note(what, held, f"{MAX_BYTES / 1e6:.0f} MB above idle, healthz {MAX_SECONDS:g} s", shown)
+        line = f"{what}: {shown}"
         assert self.polls > 0, what
         assert self.above_idle <= MAX_BYTES, line
         assert self.slowest <= MAX_SECONDS, line

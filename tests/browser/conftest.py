@@ -126,7 +126,8 @@ def visit(browser, request):
         found = Visit(context.new_page(), address)
         found.page.on("console", lambda message: message.type == "error" and found.errors.append(message.text))
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
-        context.on("request", lambda sent: sent.url.startswith(address) or found.foreign.append(sent.url))
+        home = address if address.startswith("file:") else "/".join([*address.split("/")[:3], ""])
+        context.on("request", lambda sent: sent.url.startswith(home) or found.foreign.append(sent.url))
         found.page.goto(address)
         visits.append(found)
         return found

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
 
+from hilir.pipeline.run.metadata_store import connection
 from tests.conftest import ROOT, Place
 
 pytestmark = pytest.mark.pipeline
@@ -113,6 +118,21 @@ def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
     assert result["version"] == 1
     assert states(result)["Trainer"] == "cached"
     assert sorted(path.name for path in versions.iterdir() if not path.name.startswith(".")) == ["1"]
+    assert_nothing_is_left(place.root / "pipelines" / "taxi")
+
+
+def assert_nothing_is_left(root: Path) -> None:
+    """No execution is open, no folder is of one that did not end well, and no temporary file is left."""
+    store = metadata_store.MetadataStore(connection(str(root)))
+    states = {each.id: each.last_known_state for each in store.get_executions()}
+    kinds = metadata_store_pb2.Execution
+    assert not set(states.values()) & {kinds.RUNNING, kinds.NEW}
+    assert list(states.values()).count(kinds.CANCELED) >= 3
+    folders = [path for path in root.glob("*/*/*") if path.name.isdigit() and not path.parent.name.startswith(".")]
+    assert folders
+    assert {states[int(path.name)] for path in folders} <= {kinds.COMPLETE, kinds.CACHED}
+    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:12]
+    assert not list(Path(tempfile.gettempdir()).glob(f"hilir-*-{name}"))
 
 
 def test_a_second_run_on_the_same_store_waits_and_says_so(make_place, data):

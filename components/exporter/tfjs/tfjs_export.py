@@ -57,7 +57,7 @@ def _export(subject: Subject, settings: TFJSSettings, folder: str) -> dict[str, 
         edge = prepare(subject.saved_model, work)
         if edge.refusal:
             raise ExportError(f"TensorFlow.js: {edge.refusal}")
-        reference = make_reference(edge, subject.rows, subject.metric)
+        reference = make_reference(edge, subject)
         report = _describe(subject, edge)
         _write_beside(edge, subject, target)
         convert_variants(edge, settings, target, work)

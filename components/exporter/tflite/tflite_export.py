@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,13 @@ from hilir.components.exporter.reference import (
 from hilir.components.exporter.rows import Rows
 from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
 from hilir.components.exporter.tflite import tflite_convert, tflite_file
+from hilir.components.exporter.tflite.one_row import fix_rows
 
 FORMAT = "tflite"
 
 _SINGLE = "takes one row at a time, reset its variables before each: the converter cannot do any number of rows"
+
+_NO_PROGRAM = "takes what preprocessing_fn returns, which devices cannot compute; the signature transform_features does"
 
 
 def export_tflite(
@@ -37,9 +42,9 @@ def export_tflite(
 ) -> dict[str, Any]:
     """Writes `<variant>.tflite` for each variant within its bounds, and `export.json`; returns what the latter holds.
 
-    float32, dynamic_range and float16 take raw features. The integer variants take the transformed ones if there is a
-    transform graph, since a scale and a zero point fit no text and no wide range; `preprocessing.json` then says how
-    to compute them.
+    float32, dynamic_range and float16 take raw features, unless `settings.inputs` is `transformed`. The integer
+    variants take the transformed ones if there is a transform graph, since a scale and a zero point fit no text and no
+    wide range. `preprocessing.json` then says how to compute them, if devices can.
 
     Args:
         subject: what is exported.
@@ -64,7 +69,7 @@ def _export(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         edge = prepare(subject.saved_model, work)
-        reference = make_reference(edge, subject.rows, subject.metric)
+        reference = make_reference(edge, subject)
         conversions: Conversions = {}
         failed: dict[str, str] = {}
         for name in settings.variants:
@@ -75,10 +80,10 @@ def _export(
                     raise
                 failed[name] = str(error)
         variants: Variants = {
-            name: _prove(found, reference, settings.bounds[found.variant]) for name, found in conversions.items()
+            name: _prove(found, edge, reference, settings.bounds[found.variant]) for name, found in conversions.items()
         }
         _measure(conversions, variants)
-        if any(figures["takes"] == "transformed" for figures in variants.values()):
+        if edge.program is not None and any(figures["takes"] == "transformed" for figures in variants.values()):
             check_program(edge, subject.rows)
         _write(conversions, variants, edge, Path(folder))
         report = {
@@ -125,35 +130,57 @@ def convert_variant(
     Raises:
         ExportError: the conversion failed.
     """
-    if edge.refusal:
-        raise ExportError(f"TensorFlow Lite: {edge.refusal}")
+    if edge.refusal and settings.inputs == "raw":
+        raise ExportError(
+            f"TensorFlow Lite: {edge.refusal}; export.tflite.inputs: transformed exports the network alone, which "
+            f"takes what preprocessing_fn returns"
+        )
     integer = variant in tflite_convert.INTEGER
-    raw = not integer or edge.program is None
+    raw = edge.raw == edge.network or (settings.inputs == "raw" and not integer)
     representative = network_inputs(edge, calibration) if integer else None
     sparse = tflite_convert.is_pruned(edge.network)
 
     def convert(saved_model: str) -> bytes:
         return tflite_convert.convert(saved_model, variant, representative, settings.allow_select_ops, sparse)
 
-    try:
-        content = convert(edge.raw if raw and edge.raw else edge.network)
-    except ExportError:
-        # What remains to be said of a model that cannot be converted for one row either is the cause.
-        content = convert(write_single(edge, raw, work))
+    content = _convert_somehow(convert, edge, raw, work, loops=not integer)
     content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})
     inputs = (raw_inputs if raw else network_inputs)(edge, subject.rows)
     return Conversion(variant, content, "raw" if raw else "transformed", inputs)
 
 
-def _prove(conversion: Conversion, reference: Reference, bounds: Bounds) -> dict[str, Any]:
+def _convert_somehow(convert: Callable[[str], bytes], edge: EdgeModel, raw: bool, work: str, *, loops: bool) -> bytes:
+    """Returns the file for any number of rows; else for one, with fused layers; else for one, with loops.
+
+    `loops`: whether those may be tried; the converter's calibration of them ends the process (TensorFlow 2.21).
+    """
+    try:
+        return convert(edge.raw if raw and edge.raw else edge.network)
+    except ExportError:
+        pass
+    try:
+        return convert(write_single(edge, raw, work))
+    except ExportError:
+        if not loops:
+            raise
+        try:
+            return convert(write_single(edge, raw, os.path.join(work, "loops"), fix_rows))
+        except (ExportError, ValueError):
+            pass
+        # What remains to be said of a model that cannot be converted for one row either is the cause.
+        raise
+
+
+def _prove(conversion: Conversion, edge: EdgeModel, reference: Reference, bounds: Bounds) -> dict[str, Any]:
     """Returns the figures of one variant."""
     model = tflite_file.TFLiteModel(conversion.content)
     parity = compare(reference, model.predict(conversion.inputs))
     reasons = parity.broken(bounds)
+    notes = [_NO_PROGRAM] if conversion.takes == "transformed" and edge.program is None else []
     return {
         "kept": not reasons,
         "reasons": reasons,
-        "notes": [_SINGLE] if model.is_single else [],
+        "notes": [*notes, _SINGLE] if model.is_single else notes,
         "takes": conversion.takes,
         "bytes": len(conversion.content),
         "gzipped_bytes": gzipped_size([conversion.content]),

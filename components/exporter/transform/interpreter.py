@@ -28,6 +28,9 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "greater_equal": np.greater_equal,
     "and": np.logical_and,
     "or": np.logical_or,
+    "power": np.power,
+    "floor_divide": np.floor_divide,
+    "floor_mod": np.mod,
 }
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "not": np.logical_not,
@@ -39,7 +42,11 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "log": np.log,
     "log1p": np.log1p,
     "floor": np.floor,
+    "ceil": np.ceil,
     "is_nan": np.isnan,
+    "sigmoid": lambda value: 1 / (1 + np.exp(-value)),
+    "tanh": np.tanh,
+    "sign": np.sign,
 }
 
 
@@ -99,6 +106,12 @@ def compute(
         index = {word: at for at, word in enumerate(vocabularies[step["vocabulary"]])}
         found = [index.get(word, step["otherwise"]) for word in arguments[0].reshape(-1).tolist()]
         result = np.asarray(found).reshape(arguments[0].shape)
+    elif name == "concat":
+        rows = max(len(argument) for argument in arguments)
+        result = np.concatenate([np.broadcast_to(one, (rows, one.shape[1])) for one in arguments], axis=1)
+    elif name == "one_hot":
+        places = arguments[0][:, :, None] == np.arange(step["depth"])
+        result = np.where(places, step["on"], step["off"]).reshape(len(places), -1)
     else:
         raise ValueError(f"preprocessing.json has the operation '{name}', which this version does not know")
     converted: np.ndarray = np.asarray(result).astype(_dtype(step["dtype"]))

@@ -20,14 +20,16 @@ _BINARY = {
     "Add": "add", "AddV2": "add", "Sub": "subtract", "Mul": "multiply", "RealDiv": "divide", "Div": "divide",
     "Minimum": "minimum", "Maximum": "maximum", "Equal": "equal", "NotEqual": "not_equal", "Less": "less",
     "LessEqual": "less_equal", "Greater": "greater", "GreaterEqual": "greater_equal", "LogicalAnd": "and",
-    "LogicalOr": "or",
+    "LogicalOr": "or", "Pow": "power", "FloorDiv": "floor_divide", "FloorMod": "floor_mod",
 }  # fmt: skip
 _UNARY = {
     "LogicalNot": "not", "Neg": "negative", "Abs": "absolute", "Sqrt": "sqrt", "Square": "square", "Exp": "exp",
-    "Log": "log", "Log1p": "log1p", "Floor": "floor", "IsNan": "is_nan",
+    "Log": "log", "Log1p": "log1p", "Floor": "floor", "Ceil": "ceil", "IsNan": "is_nan", "Sigmoid": "sigmoid",
+    "Tanh": "tanh", "Sign": "sign",
 }  # fmt: skip
 # The order of the elements stays, so that a row's own elements stay its own.
 _SAME = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "Reshape", "ExpandDims", "Squeeze", "Snapshot"}
+_WIDER = {"OneHot", "ConcatV2", "Pack"}
 _SHAPES = {"Shape", "Size", "Rank"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 
@@ -168,8 +170,10 @@ class _Reader:
         # A sparse column is given room for one value a row.
         if op.type == "Maximum" and any(argument is _SHAPE for argument in arguments):
             return _SHAPE
-        if op.type in _SAME:
+        if op.type in _SAME or (op.type == "StridedSlice" and _keeps_elements(op)):
             return arguments[0]
+        if op.type in _WIDER:
+            return self._widen(op, arguments)
         return self._compute(op, arguments)
 
     def _compute(self, op: tf.Operation, arguments: list[Any]) -> Any:
@@ -201,6 +205,19 @@ class _Reader:
                 return self._fill(op, arguments[0].feature, arguments[2:])
         if op.type in _BINARY | _UNARY:
             return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
+        raise _refusal(op)
+
+    def _widen(self, op: tf.Operation, arguments: list[Any]) -> Any:
+        """Adds what gives a row more elements than its arguments have."""
+        dtype, values = op.outputs[0].dtype.name, list(op.inputs)
+        match op.type:
+            case "OneHot" if op.get_attr("axis") == -1 and all(isinstance(a, np.ndarray) for a in arguments[1:]):
+                depth, on, off = (value.item() for value in arguments[1:])
+                return self._add("one_hot", dtype, op, arguments[:1], depth=depth, on=on, off=off)
+            case "ConcatV2" if _is_last(arguments.pop()) and all(value.shape.rank == 2 for value in values[:-1]):
+                return self._add("concat", dtype, op, arguments)
+            case "Pack" if op.get_attr("axis") in (1, -1) and all(value.shape.rank == 1 for value in values):
+                return self._add("concat", dtype, op, arguments)
         raise _refusal(op)
 
     def _fill(self, op: tf.Operation, feature: str, arguments: list[Any]) -> Any:
@@ -264,9 +281,25 @@ class _Reader:
         return _Step(self.builder.add("input", tensor.dtype.name, feature=name))
 
 
+def _keeps_elements(op: tf.Operation) -> bool:
+    """Whether a slice has all rows and all of their elements, as `[:, 0]` of one column and `[:, tf.newaxis]` have."""
+    before, after = op.inputs[0].shape, op.outputs[0].shape
+    if before.rank is None or after.rank is None or not after.rank:
+        return False
+    all_rows = op.get_attr("begin_mask") & op.get_attr("end_mask") & 1
+    moved = (op.get_attr("shrink_axis_mask") | op.get_attr("new_axis_mask") | op.get_attr("ellipsis_mask")) & 1
+    counts = [shape[1:].num_elements() for shape in (before, after)]
+    return bool(all_rows) and not moved and counts[0] is not None and counts[0] == counts[1]
+
+
+def _is_last(axis: Any) -> bool:
+    """Whether the axis of matrices, [rows, columns], is that of the columns."""
+    return isinstance(axis, np.ndarray) and int(axis) in (1, -1)
+
+
 def _refusal(op: tf.Operation) -> PreprocessingError:
     return PreprocessingError(
         f"the transform graph uses {op.type} (at {op.name}), which cannot be done outside TensorFlow; "
-        f"write preprocessing_fn with arithmetic, comparisons, tf.where, tf.cast, scaling, bucketize and vocabularies "
-        f"(num_oov_buckets at most 1), or switch its export off"
+        f"write preprocessing_fn with arithmetic, comparisons, tf.where, tf.cast, tf.concat, tf.one_hot, scaling, "
+        f"bucketize and vocabularies (num_oov_buckets at most 1), or switch its export off"
     )

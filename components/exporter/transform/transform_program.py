@@ -2,7 +2,8 @@
 
 A program is what `preprocessing.json` holds: a list of steps in the order in which they are computed. Each step has an
 operation, the positions of the steps it takes (`args`) and the type of its result. A value has one row per example and,
-within a row, as many elements as its feature; all operations but `input` and `constant` work element by element.
+within a row, as many elements as its feature; all operations but `input`, `constant`, `concat` and `one_hot` work
+element by element.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ SCHEMA = 1
 
 BINARY = (
     "add", "subtract", "multiply", "divide", "minimum", "maximum", "equal", "not_equal", "less", "less_equal",
-    "greater", "greater_equal", "and", "or",
+    "greater", "greater_equal", "and", "or", "power", "floor_divide", "floor_mod",
 )  # fmt: skip
 """Operations on two values."""
 
-UNARY = ("not", "negative", "absolute", "sqrt", "square", "exp", "log", "log1p", "floor", "is_nan")
+UNARY = (
+    "not", "negative", "absolute", "sqrt", "square", "exp", "log", "log1p", "floor", "ceil", "is_nan", "sigmoid",
+    "tanh", "sign",
+)  # fmt: skip
 """Operations on one value."""
 
-SPECIAL = ("input", "constant", "cast", "select", "bucketize", "lookup", "fill_missing")
+SPECIAL = ("input", "constant", "cast", "select", "bucketize", "lookup", "fill_missing", "concat", "one_hot")
 """Operations with a meaning of their own.
 
 - `input`: the raw `feature`;
@@ -34,7 +38,9 @@ SPECIAL = ("input", "constant", "cast", "select", "bucketize", "lookup", "fill_m
 - `select`: args (condition, value where true, value where false);
 - `bucketize`: the number of `boundaries` that are not greater than the value;
 - `lookup`: the position of the value in the list `vocabulary`, or `otherwise`;
-- `fill_missing`: args (value, other value), the other one where the raw `feature` is missing.
+- `fill_missing`: args (value, other value), the other one where the raw `feature` is missing;
+- `concat`: the elements of all args of a row, one after another;
+- `one_hot`: for each element `depth` elements, `on` at its position and `off` elsewhere.
 """
 
 

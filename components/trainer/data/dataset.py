@@ -22,6 +22,8 @@ Keep = Callable[[tf.Tensor], tf.Tensor]
 """From serialized examples, [rows], to whether each is taken, [rows]."""
 
 _KEEP_BATCH = 1024
+# AutoGraph would read the source of each function, for control flow on tensors that none of them has.
+_as_it_is = tf.autograph.experimental.do_not_convert
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,16 @@ def read_records(patterns: Sequence[str], keep: Keep | None = None) -> tf.data.D
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     records = tf.data.TFRecordDataset(files, compression_type="GZIP")
     if keep is not None:
-        chosen = records.batch(_KEEP_BATCH).map(lambda serialized: tf.boolean_mask(serialized, keep(serialized)))
+        chosen = records.batch(_KEEP_BATCH).map(
+            _as_it_is(lambda serialized: tf.boolean_mask(serialized, keep(serialized)))
+        )
         records = chosen.unbatch()
     return records.cache()
 
 
 def count_records(records: tf.data.Dataset) -> int:
     """Returns the number of examples."""
-    return int(records.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
+    return int(records.reduce(tf.constant(0, tf.int64), _as_it_is(lambda count, _: count + 1)))
 
 
 def order_batches(records: tf.data.Dataset, count: int, order: Order, size: int) -> tf.data.Dataset:
@@ -72,12 +76,13 @@ def order_batches(records: tf.data.Dataset, count: int, order: Order, size: int)
     """
     epoch, step = order.start
 
+    @_as_it_is
     def shuffled(number: tf.Tensor) -> tf.data.Dataset:
         return records.shuffle(order.buffer, seed=order.seed + number, reshuffle_each_iteration=False)
 
     if order.steps is None:
         passes = tf.data.Dataset.range(epoch, order.epochs)
-        return passes.flat_map(lambda number: shuffled(number).batch(size)).skip(step)
+        return passes.flat_map(_as_it_is(lambda number: shuffled(number).batch(size))).skip(step)
     seen = (epoch * order.steps + step) * size
     passes = tf.data.Dataset.range(seen // count, order.epochs * order.steps * size // count + 1)
     return passes.flat_map(shuffled).skip(seen % count).batch(size, drop_remainder=True)
@@ -113,6 +118,7 @@ def _shared(
 ) -> tf.data.Dataset:
     part = batching.size // share.parts
 
+    @_as_it_is
     def fill(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = tf.shape(serialized)[0]
         places = tf.range(part) + share.index * part
@@ -120,6 +126,7 @@ def _shared(
         # Padding repeats real rows: all-zero rows could make a loss infinite, and infinity times 0 is not 0.
         return tf.gather(serialized, places % rows), tf.where(places < rows, weight, 0.0)
 
+    @_as_it_is
     def parse_weighted(serialized: tf.Tensor, weights: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
         features, label, *own = parse(serialized)
         return features, label, weights * own[0] if own else weights

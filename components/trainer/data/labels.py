@@ -92,11 +92,12 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
     """Reads the labels and weights of all rows.
 
     The classes of a string label are those of the curated schema's domain; else those of the version pushed last, with
-    new ones after them; else the values of the data, sorted.
+    new ones after them; else the values of the data, sorted. The last is not done where versions are pushed to an
+    object store: nobody would notice that the version before could not be found, and each class meant another.
 
     Raises:
-        DataRefused: a value is not in the curated domain; rows have no label and `train.missing_label` is `refuse`;
-            or weights that are none.
+        DataRefused: nothing says which classes there are; a value is not in the curated domain; rows have no label
+            and `train.missing_label` is `refuse`; or weights that are none.
     """
     spec = transform.transformed_feature_spec()
     columns = {name: spec[name] for name in package.no_features}
@@ -115,6 +116,12 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
             classes[label], added[label] = domain, ()
         else:
             before = known.get(label, ())
+            if not before and "://" in job.pushed:
+                raise DataRefused(
+                    f"the label '{label}' is a string, and nothing says which number each class has: schema.path "
+                    f"gives no domain for it, and no version in {job.pushed} has its classes; write a schema with "
+                    f"its classes in order ('hilir schema freeze' after a local run writes one), and set schema.path"
+                )
             added[label] = tuple(value for value in values if value not in before)
             classes[label] = (*before, *added[label])
     return Labels(splits, classes, added)

@@ -51,6 +51,7 @@ def make_parsing(
         return {name: index[name](value) if name in index else value for name, value in found.items()}
 
     def bind(model: keras.Model) -> Parsing:
+        @tf.autograph.experimental.do_not_convert
         def parse(serialized: tf.Tensor, weights: tf.lookup.StaticHashTable | None) -> tuple[Any, ...]:
             parsed = tf.io.parse_example(serialized, dict(spec))
             labels = labels_of(parsed)
@@ -86,7 +87,8 @@ def make_keep(spec: Mapping[str, Any], package: ModelPackage) -> Keep:
         kept = [tf.reduce_all(is_present(_rows(dense_column(value))), axis=1) for value in parsed.values()]
         return tf.reduce_all(tf.stack(kept), axis=0)
 
-    return keep
+    plain: Keep = tf.autograph.experimental.do_not_convert(keep)
+    return plain
 
 
 def _weight_table(

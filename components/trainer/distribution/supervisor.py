@@ -89,6 +89,19 @@ class _Worker:
     buffer: bytes = b""
 
 
+def _is_at_work(pid: int) -> bool:
+    """Whether a thread of the process runs, or waits for a processor or a disk: it is slow and does not hang.
+
+    A worker that is silent on a machine with more to do than it has processors may not have had one for as long. The
+    states are those of proc_pid_stat(5); where there is no such folder, nothing is known.
+    """
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if path.read_text().rpartition(")")[2].split()[0] in ("R", "D"):
+                return True
+    return False
+
+
 class Cluster:
     """The workers of one attempt; on leaving the context none of them is left."""
 
@@ -246,6 +259,9 @@ class Cluster:
         for worker in sorted(running, key=lambda worker: worker.heard):
             allowed = limits.silent if worker.ready else limits.silent * _SLOW_START
             if now - worker.heard > allowed:
+                if _is_at_work(worker.process.pid):
+                    worker.heard = now
+                    continue
                 before = "" if worker.ready else ", before it was ready"
                 return self._failure(worker, f"has shown no sign of life for {allowed:.0f} s{before}")
             if not worker.ready and now - self._began > limits.start:

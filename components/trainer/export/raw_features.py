@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -32,6 +33,14 @@ class RawFeature:
     def is_fixed(self) -> bool:
         """Whether every row has all of its values."""
         return isinstance(self.spec, tf.io.FixedLenFeature)
+
+    @property
+    def spec_of_any_row(self) -> Any:
+        """How `tf.io.parse_example` reads rows that may lack the feature: it is marked as missing then."""
+        if not self.is_fixed:
+            return self.spec
+        missing: np.ndarray = np.full(self.spec.shape, MISSING_VALUES[self.dtype.name], self.dtype.as_numpy_dtype)
+        return tf.io.FixedLenFeature(self.spec.shape, self.dtype, missing)
 
     @property
     def type_spec(self) -> tf.TypeSpec:
@@ -102,9 +111,18 @@ def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tens
     return {name: _without_nan(value) if not features[name].several else value for name, value in parsed.items()}
 
 
-def parse_as_is(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
-    """Returns the same with NaN as it is: ingest leaves none, and devices, which read this graph, mark missing ones."""
-    parsed: Tensors = tf.io.parse_example(serialized, {name: feature.spec for name, feature in features.items()})
+def parse_as_is(
+    serialized: tf.Tensor, features: Mapping[str, RawFeature], required: Container[str] | None = None
+) -> Tensors:
+    """Returns the same with NaN as it is: ingest leaves none, and devices, which read this graph, mark missing ones.
+
+    `required`: the features without which a row is refused; others are marked as missing. None: all that are fixed.
+    """
+    specs = {
+        name: feature.spec if required is None or name in required else feature.spec_of_any_row
+        for name, feature in features.items()
+    }
+    parsed: Tensors = tf.io.parse_example(serialized, specs)
     return parsed
 
 

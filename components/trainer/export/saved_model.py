@@ -13,6 +13,7 @@ import tf_keras as keras
 from hilir.components.errors import TrainingError
 from hilir.components.staging import staged
 from hilir.components.trainer.export.class_names import write_classes
+from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.own_classes import find_own_classes
 from hilir.components.trainer.export.signatures import ExportModule
@@ -40,10 +41,12 @@ def export(
         # An object store has no rename of folders; readers wait for the announcement.
         save(module, folder, module.signatures())
         write_classes(folder, named)
+        write_labels(folder, package.label)
         return
     with staged(folder) as path:
         save(module, path, module.signatures())
         write_classes(path, named)
+        write_labels(path, package.label)
 
 
 def clear_announcement(run_dir: str) -> None:

@@ -32,8 +32,8 @@ class ExportModule(tf.Module):
       several; missing values as NaN, "" or MISSING_INT, which also pad rows with fewer values at their end;
     - `examples`: serialized tf.Examples, [rows];
     - `classify` or `regress`: the same under the names that the Classify and Regress APIs of TensorFlow Serving want;
-    - `transform_features`: serialized tf.Examples to the transformed features, also the label where its columns are;
-      sparse and ragged ones are padded like the inputs of `serving_default`;
+    - `transform_features`: serialized tf.Examples to the transformed features, also the label where its columns are
+      (they may be left out); sparse and ragged ones are padded like the inputs of `serving_default`;
     - `label`: serialized tf.Examples to the labels alone, which the Evaluator compares with; those that are strings as
       the numbers of their classes;
     - `edge`: numeric inputs only, for TensorFlow Lite and TensorFlow.js.
@@ -135,7 +135,7 @@ class ExportModule(tf.Module):
         return {name: to_dense(value) for name, value in self.transform_layer(raw).items()}
 
     def _transform_examples(self, examples: tf.Tensor) -> Tensors:
-        transformed: Tensors = self._transform(parse_as_is(examples, self._raw))
+        transformed: Tensors = self._transform(parse_as_is(examples, self._raw, self._served))
         return transformed
 
     def _label_of(self, examples: tf.Tensor) -> Tensors:

@@ -18,15 +18,21 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
+    from hilir.pipeline.engine.options import list_run_options
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config
+    from hilir.pipeline.run.clean import check_use
     from hilir.pipeline.run.doctor import check_beam, check_host
     from hilir.pipeline.run.package_check import check_import, check_sources
 
     # First: what hides a package here would spoil the other checks.
     enter_project()
     loaded = load(config, overlays, settings) if config is not None else None
-    findings = [*check_host(), check_beam()]
+    findings = [*check_host()]
+    if loaded is None or loaded.config.beam.runner not in ("local", "multiprocess"):
+        findings.append(check_beam())
+    else:
+        findings.append(check_beam(list_run_options(loaded.config)))
     if loaded is not None:
         findings += check_config(loaded.config)
         findings += check_sources(loaded.config)
@@ -34,6 +40,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
         if all(finding.ok for finding in findings):
             with reserved():
                 findings += check_import(loaded.config)
+                findings.append(check_use(loaded.config))
     for finding in findings:
         mark = click.style("ok", fg="green") if finding.ok else click.style("!!", fg="red")
         remedy = f"\n      → {finding.remedy}" if finding.remedy else ""

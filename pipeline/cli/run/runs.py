@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
 
 
 @click.group()
 def runs() -> None:
-    """List past runs, or show one."""
+    """List past runs, show one, or compare two."""
 
 
 @runs.command("list")
@@ -23,7 +22,7 @@ def runs() -> None:
 def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """List the runs of a configuration, the newest first."""
     from hilir.pipeline.config import load
-    from hilir.pipeline.run.history import list_runs as read
+    from hilir.pipeline.run.past.history import list_runs as read
 
     loaded = load(config, overlays, settings)
     for run in read(loaded.config):
@@ -42,11 +41,12 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
     # The command imports what reads the artifacts and ends; the cycle collector would take two fifths of that.
     gc.disable()
     from hilir.pipeline.config import load
+    from hilir.pipeline.report.figures import describe_made
     from hilir.pipeline.report.output_capture import reserved
-    from hilir.pipeline.report.views import describe_made
-    from hilir.pipeline.run.history import show_run
+    from hilir.pipeline.run.past.folders import find_folder
+    from hilir.pipeline.run.past.history import show_run
 
-    loaded = load(config or _config_of(run_id, settings), overlays, settings)
+    loaded = load(config or str(find_folder(run_id, settings) / "config.yaml"), overlays, settings)
     with reserved():
         steps = show_run(loaded.config, run_id)
     for step in steps:
@@ -57,31 +57,27 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
             click.echo(f"{'':<18} {line}")
 
 
-def _config_of(run_id: str, settings: Sequence[str]) -> str:
-    """Returns the configuration that a run was started with, which lies next to its log."""
-    from hilir.pipeline.errors import ConfigError
+@runs.command()
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+@click.option("--all", "everything", is_flag=True, help="Show every metric of every slice.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the difference to this HTML file.")
+@json_option
+@set_option
+def diff(one: str, other: str, everything: bool, out: Path | None, as_json: bool, settings: tuple[str, ...]) -> None:
+    """Show what differs from run A to run B: configuration, data, code, metrics by slice."""
+    from hilir.pipeline.report.comparison import compare
+    from hilir.pipeline.report.difference import write_json, write_lines
+    from hilir.pipeline.run.past.folders import find_folder
+    from hilir.pipeline.run.past.reports import read_run
 
-    folders = list(_runs_folders(settings))
-    for folder in folders:
-        path = folder / run_id / "config.yaml"
-        if path.is_file():
-            return str(path)
-    raise ConfigError(
-        f"there is no run '{run_id}' in {', '.join(map(str, folders))}; 'hilir runs list CONFIG' lists the runs "
-        f"there are, and --config names the configuration of a run in another folder"
-    )
+    comparison = compare(*(read_run(find_folder(name, settings)) for name in (one, other)))
+    click.echo("\n".join(write_lines(comparison, everything=everything)))
+    if out is not None:
+        from hilir.components.staging import write_file
+        from hilir.pipeline.report.page import render_comparison
 
-
-def _runs_folders(settings: Sequence[str]) -> Iterator[Path]:
-    """Yields the folder of runs that `--set` names, the default one, and those that the configurations here name."""
-    import yaml
-
-    from hilir.pipeline.config.project import find_configs
-
-    given = [setting.partition("=")[2] for setting in settings if setting.startswith("pipeline.runs=")]
-    found = [*map(Path, given), Path("runs")]
-    for config in find_configs():
-        section = yaml.safe_load(config.read_text(encoding="utf-8")).get("pipeline")
-        if isinstance(section, dict) and isinstance(section.get("runs"), str):
-            found.append(Path(section["runs"]))
-    yield from dict.fromkeys(found)
+        write_file(out, render_comparison(comparison))
+        click.echo(f"the page is in {out}")
+    if as_json:
+        click.echo(write_json(comparison))

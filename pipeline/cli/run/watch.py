@@ -19,7 +19,7 @@ class _Watch(click.Group):
 
 @click.group(cls=_Watch, subcommand_metavar="[CONFIG] | status [CONFIG]")
 def watch() -> None:
-    """Retrain automatically: on a schedule, new data, the model's age, or a call.
+    """Retrain automatically: on a schedule, new data, the model's age, drift, or a call.
 
     'hilir watch CONFIG' runs in the foreground until Ctrl-C. Section 'watch' of the configuration has the triggers. It
     may be killed at any time: the next one continues where it stopped.

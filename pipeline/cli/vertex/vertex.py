@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.pipeline.cli.vertex.rollout import rollout
 
 
 @click.group()
@@ -23,7 +24,7 @@ def show(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> N
     from hilir.components.vertex_pusher.endpoint import require
     from hilir.components.vertex_pusher.registry import list_versions
 
-    _, connection, target = _load(config, overlays, settings)
+    _, connection, target = load_target(config, overlays, settings)
     endpoint = require(connection, target)
     click.echo(endpoint.name)
     for version in list_versions(connection, target):
@@ -45,7 +46,7 @@ def traffic(config: str, shares: tuple[str, ...], overlays: tuple[str, ...], set
     from hilir.components.vertex_pusher.push import split_traffic
 
     wanted = _read_shares(shares)
-    _, connection, target = _load(config, overlays, settings)
+    _, connection, target = load_target(config, overlays, settings)
     try:
         endpoint = split_traffic(connection, target, wanted)
     except ValueError as error:
@@ -62,7 +63,7 @@ def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) 
     from hilir.components.vertex.errors import VertexError
     from hilir.components.vertex_pusher.push import roll_back
 
-    _, connection, target = _load(config, overlays, settings)
+    _, connection, target = load_target(config, overlays, settings)
     try:
         before, after = roll_back(connection, target)
     except ValueError as error:
@@ -84,7 +85,7 @@ def batch_predict(
     from hilir.pipeline.vertex.client.batch_prediction import create_batch_job, make_batch_job
     from hilir.pipeline.vertex.client.request import show_request
 
-    loaded, connection, target = _load(config, overlays, settings)
+    loaded, connection, target = load_target(config, overlays, settings)
     job = make_batch_job(loaded, connection, target, version)
     if dry_run:
         click.echo(show_request(job))
@@ -101,13 +102,13 @@ def monitor(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -
     """Monitor the endpoint for drift, as section vertex.monitoring describes it."""
     from hilir.pipeline.vertex.client.monitoring import monitor_model
 
-    loaded, connection, target = _load(config, overlays, settings)
+    loaded, connection, target = load_target(config, overlays, settings)
     made = monitor_model(loaded, connection, target, lambda line: click.echo(line, err=True))
     click.echo(f"monitor {made.name}")
     click.echo(f"analysis {made.analysis}")
 
 
-def _load(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Any, Any, Any]:
+def load_target(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Returns the configuration, the connection, and the model's target."""
     from hilir.pipeline.config import load
     from hilir.pipeline.config.target import make_target
@@ -133,3 +134,6 @@ def _read_shares(settings: tuple[str, ...]) -> dict[int, int]:
 def _describe(endpoint: Any) -> str:
     shares = sorted(endpoint.shares.items(), reverse=True)
     return ", ".join(f"v{number} {share} %" for number, share in shares) or "no traffic"
+
+
+vertex.add_command(rollout)

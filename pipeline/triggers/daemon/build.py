@@ -18,9 +18,10 @@ from hilir.pipeline.triggers.sources.call_server import make_call_app
 from hilir.pipeline.triggers.sources.calls import Calls
 from hilir.pipeline.triggers.sources.cron import CronTrigger
 from hilir.pipeline.triggers.sources.data import NewData
+from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.spans import marker_pattern
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
 
@@ -34,6 +35,11 @@ def state_folder(config: Config) -> Path:
     if is_remote(config.watch.state):
         raise ConfigError(f"watch.state '{config.watch.state}': SQLite needs a folder of this machine; give one")
     return Path(config.watch.state) / config.model.name
+
+
+def monitor_folder(config: Config) -> Path:
+    """Returns where `hilir monitor run` keeps what it found about the model."""
+    return Path(config.monitor.state) / config.model.name
 
 
 def require_watchable(config: Config) -> None:
@@ -68,6 +74,9 @@ def make_triggers(config: Config, state: State) -> list[Trigger]:
         )
     if watch.max_age_hours is not None:
         triggers.append(ModelAge(model, watch.max_age_hours))
+    if watch.drift is not None:
+        drift = watch.drift
+        triggers.append(Drift(model, monitor_folder(config), drift.level, drift.windows, drift.quiet_hours))
     if watch.http is not None:
         triggers.append(Calls(state))
     return triggers
@@ -115,19 +124,35 @@ def make_program(config: Config, path: str, overlays: Sequence[str], settings: S
     return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
 
 
+def make_release(config: Config) -> list[str]:
+    """Returns the command that releases a version, `{version}` in it; empty where nothing follows a run."""
+    watch = config.watch
+    if watch.after is None:
+        return []
+    names = ["--root", config.serving.root, "--model", config.model.name, "--why", "pushed by hilir watch"]
+    program = [sys.executable, "-m", "hilir.pipeline.cli", "release", watch.after, "{version}"]
+    return [*program, *names, *watch.after_options]
+
+
 def _faults(config: Config) -> Iterator[str]:
     watch = config.watch
-    if watch.cron is None and watch.data is None and watch.max_age_hours is None and watch.http is None:
+    if all(each is None for each in (watch.cron, watch.data, watch.max_age_hours, watch.drift, watch.http)):
         yield (
-            "watch: has no trigger; set watch.cron, watch.data, watch.max_age_hours or watch.http, "
+            "watch: has no trigger; set watch.cron, watch.data, watch.max_age_hours, watch.drift or watch.http, "
             "for example --set \"watch.cron='0 3 * * *'\""
         )
     if watch.data is not None:
         yield from _data_faults(config)
-    if (watch.max_age_hours is not None or watch.data is not None) and is_remote(config.serving.root):
+    if watch.after is not None and is_remote(config.serving.root):
         yield (
-            f"serving.root '{config.serving.root}': watch.max_age_hours and watch.data read manifests on this machine; "
-            "use watch.cron, or 'hilir schedule' on Vertex AI"
+            f"serving.root '{config.serving.root}': watch.after changes the release state on this machine; "
+            "set watch.after to null"
+        )
+    reading = (watch.max_age_hours, watch.data, watch.drift)
+    if any(each is not None for each in reading) and is_remote(config.serving.root):
+        yield (
+            f"serving.root '{config.serving.root}': watch.max_age_hours, watch.data and watch.drift read manifests on "
+            "this machine; use watch.cron, or 'hilir schedule' on Vertex AI"
         )
     if watch.http is not None and len(os.environ.get(watch.http.token, "")) < _SHORTEST_TOKEN:
         yield (

@@ -11,6 +11,7 @@ from hilir.pipeline.run.checks import require
 from hilir.pipeline.triggers.daemon.build import (
     make_limits,
     make_program,
+    make_release,
     make_server,
     make_triggers,
     require_watchable,
@@ -20,7 +21,7 @@ from hilir.pipeline.triggers.daemon.ledger import find_open, forget_triggers
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.daemon.status import describe
 from hilir.pipeline.triggers.daemon.watcher import Watcher, alone
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SILENT_SECONDS = 60.0
 
@@ -48,7 +49,7 @@ def follow(
         triggers = make_triggers(config, state)
         forget_triggers(state, [trigger.name for trigger in triggers])
         program = make_program(config, path, overlays, settings)
-        watcher = Watcher(state, triggers, make_limits(config), program, log)
+        watcher = Watcher(state, triggers, make_limits(config), program, log, release=make_release(config))
         server = make_server(
             config, state, lambda: describe(state), lambda: time.time() - watcher.ticked < _SILENT_SECONDS
         )

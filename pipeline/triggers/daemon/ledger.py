@@ -46,6 +46,15 @@ class Attempt:
         return f"{self.run}-{self.number}"
 
 
+@dataclass(frozen=True)
+class PushedVersion:
+    """A version that a run pushed and that is to be released; `tries` were made so far."""
+
+    run: int
+    version: int
+    tries: int
+
+
 def record_look(state: State, name: str, look: Observation, limits: Limits, now: float) -> list[Firing]:
     """Writes down what a trigger found; firings that are known already change nothing. Returns the new ones."""
     with state.change() as connection:
@@ -138,8 +147,11 @@ def end_attempt(state: State, run: int, number: int, code: int | None, result: s
         )
 
 
-def settle(state: State, limits: Limits, now: float) -> list[Attempt]:
-    """Decides what becomes of the runs whose attempt is over; returns those attempts."""
+def settle(state: State, limits: Limits, now: float, *, released: bool = False) -> list[Attempt]:
+    """Decides what becomes of the runs whose attempt is over; returns those attempts.
+
+    With `released`, a version that a run pushed waits for its release (`find_pushed`).
+    """
     with state.change() as connection:
         rows = connection.execute(
             "SELECT a.* FROM run r JOIN attempt a ON a.run = r.id "
@@ -148,7 +160,25 @@ def settle(state: State, limits: Limits, now: float) -> list[Attempt]:
         ).fetchall()
         for row in rows:
             _settle(connection, row, limits, now)
+            if released and row["state"] == "succeeded":
+                _note_pushed(connection, row, now)
     return [Attempt(row["run"], row["number"], row["state"], row["began"], row["code"]) for row in rows]
+
+
+def find_pushed(state: State, now: float) -> PushedVersion | None:
+    """Returns the newest version that waits for its release; older ones are passed over, since it replaces them."""
+    with state.view() as connection:
+        row = connection.execute(
+            "SELECT * FROM pushed WHERE run = (SELECT max(run) FROM pushed) AND due IS NOT NULL AND due <= ?", (now,)
+        ).fetchone()
+    return None if row is None else PushedVersion(row["run"], row["version"], row["tries"])
+
+
+def end_follow_up(state: State, run: int, again: float | None, text: str, now: float) -> None:
+    """Writes down how a try to release a run's version ended, and when there is another; None for never."""
+    with state.change() as connection:
+        connection.execute("UPDATE pushed SET tries = tries + 1, due = ? WHERE run = ?", (again, run))
+        note_decision(connection, now, text)
 
 
 def read_payloads(state: State, run: int) -> list[Payload]:
@@ -190,6 +220,15 @@ def _settle(connection: sqlite3.Connection, row: sqlite3.Row, limits: Limits, no
         text = f"run {run}: attempt {number} failed ({how})" + (f"; given up: {final}" if final else "")
     connection.execute("UPDATE run SET state = ?, note = ? WHERE id = ?", (to, note, run))
     note_decision(connection, now, text)
+
+
+def _note_pushed(connection: sqlite3.Connection, row: sqlite3.Row, now: float) -> None:
+    version = json.loads(row["result"]).get("version") if row["result"] else None
+    if isinstance(version, int) and row["code"] != NOT_BLESSED:
+        values = (row["run"], version, now)
+        connection.execute(
+            "INSERT INTO pushed (run, version, due) VALUES (?, ?, ?) ON CONFLICT (run) DO NOTHING", values
+        )
 
 
 def _ready(connection: sqlite3.Connection, limits: Limits, now: float) -> Waiting | None:

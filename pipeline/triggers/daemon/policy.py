@@ -10,6 +10,8 @@ DAY = 86_400.0
 # Firings that keep coming put a run off, but not for ever.
 _MOST_DEBOUNCES = 10
 _MOST_WAITING = 100
+# What lies further ahead than this was written before the clock was set back: it says nothing about now.
+CLOCK_MOVED = 60.0
 # Usage and configuration: the same command ends the same way until somebody fixes something.
 _LASTING_CODES = (2, 3)
 NOT_BLESSED = 6
@@ -98,8 +100,11 @@ def find_gate(
         ended: the attempts that are over, the newest first.
         holds: what triggers have against any run.
         limits: the rules.
+
+    Times that lie ahead, since the clock was set back, keep nothing from beginning.
     """
-    if now < run.due:
+    starts = [start for start in starts if start <= now + CLOCK_MOVED]
+    if now < run.due and run.made <= now + CLOCK_MOVED:
         return Gate("more reasons may come (watch.debounce_seconds)", run.due)
     if holds:
         return Gate("; ".join(holds), None)
@@ -107,7 +112,7 @@ def find_gate(
         text = f"{len(starts)} runs started in the last 24 hours, and watch.runs_a_day is {limits.runs_a_day}"
         return Gate(text, starts[len(starts) - limits.runs_a_day] + DAY)
     until = backoff_ends(ended, limits)
-    if now < until:
+    if now < until and ended[0].ended <= now + CLOCK_MOVED:
         return Gate(f"{_count_failures(ended)} failed in a row (watch.backoff)", until)
     return None
 

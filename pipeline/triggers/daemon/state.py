@@ -13,7 +13,7 @@ from typing import Any
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.sources.payload import Payload
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -72,6 +72,19 @@ CREATE TABLE watcher (
 """
 
 
+# What each version of the state adds to the one before.
+_ADDITIONS = {
+    2: """
+CREATE TABLE pushed (
+  run INTEGER PRIMARY KEY REFERENCES run (id),
+  version INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  due REAL
+);
+"""
+}
+
+
 @dataclass(frozen=True)
 class Call:
     """A request that came over HTTP."""
@@ -103,7 +116,7 @@ class State:
         self.folder = folder
         self._path = folder / "state.sqlite"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make()
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self._path}: cannot be opened ({error}); fix watch.state or the file") from None
@@ -116,7 +129,9 @@ class State:
             if version > _VERSION:
                 raise ConfigError(f"{self._path}: was written by a newer hilir; use that one, or another watch.state")
             if version < _VERSION:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                scripts = [_SCHEMA] if version < 1 else []
+                scripts += [script for number, script in _ADDITIONS.items() if version < number]
+                for statement in filter(str.strip, ";".join(scripts).split(";")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -44,7 +44,7 @@ def write_lines(status: dict[str, Any], config: str, now: float | None = None) -
     if status["triggers"]:
         yield ""
     for trigger in status["triggers"]:
-        yield f"  {trigger['name']:<5} {trigger['note']} (looked {_ago(now - trigger['looked'])} ago)"
+        yield f"  {trigger['name']:<7} {trigger['note']} (looked {_ago(now - trigger['looked'])})"
     for run in reversed(status["runs"]):
         yield ""
         yield f"  run {run['id']}: {_outcome(run)}"
@@ -84,7 +84,7 @@ def _outcome(run: dict[str, Any]) -> str:
 
 
 def _attempt(attempt: dict[str, Any], now: float) -> str:
-    seconds = (attempt["ended"] or now) - attempt["began"]
+    seconds = max(0.0, (attempt["ended"] or now) - attempt["began"])
     process = f" as process {attempt['pid']}" if attempt["pid"] and not attempt["ended"] else ""
     text = f"{attempt['state']}{process}, {seconds:.0f} s"
     if attempt["code"]:
@@ -115,10 +115,13 @@ def _when(at: float) -> str:
 
 
 def _ago(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
+    if seconds < -1:
+        return "by a clock that was ahead of this one"
+    shown = (
+        f"{max(0.0, seconds):.0f} s"
         if seconds < 120
         else f"{seconds / 60:.0f} min"
         if seconds < 7200
         else f"{seconds / 3600:.0f} h"
     )
+    return f"{shown} ago"

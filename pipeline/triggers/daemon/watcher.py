@@ -17,6 +17,7 @@ from types import FrameType
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.follow_up import FollowUp
 from hilir.pipeline.triggers.daemon.launcher import (
     NOT_MINE,
     code_of,
@@ -51,6 +52,7 @@ class Watcher:
         program: Sequence[str],
         log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
+        release: Sequence[str] = (),
     ) -> None:
         """Makes a daemon that has not started.
 
@@ -61,7 +63,9 @@ class Watcher:
             program: what a run is.
             log: gets a line for each thing that happens.
             clock: seconds since 1970.
+            release: the command that releases a version that a run pushed, `{version}` in it; empty for none.
         """
+        self._follow_up = FollowUp(state, release, log) if release else None
         self._state, self._triggers, self._limits = state, triggers, limits
         self._program, self._log, self._clock = list(program), log, clock
         self._launcher: subprocess.Popen[bytes] | None = None
@@ -120,9 +124,11 @@ class Watcher:
         attempt = ledger.find_open(self._state)
         if attempt is not None:
             self._attend(attempt, now)
-        for ended in ledger.settle(self._state, self._limits, now):
+        for ended in ledger.settle(self._state, self._limits, now, released=self._follow_up is not None):
             reason = "" if ended.code == 0 else read_reason(self._state, ended.run, ended.number)
             self._log(f"run {ended.run} {ended.outcome}{f': {reason}' if reason else ''}")
+        if self._follow_up is not None:
+            self._follow_up.tick(now)
         if ledger.find_ready(self._state, self._limits, self._clock):
             self._begin()
         self.ticked = now
@@ -177,7 +183,7 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: there is another one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = ProcessLock(folder, _LOCK)
     if not lock.acquire(_LOCK_SECONDS):
         raise ConfigError(

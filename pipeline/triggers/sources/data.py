@@ -81,7 +81,8 @@ class NewData:
         fingerprint = found.fingerprint()
         before = memory.get("changes", {}).get(str(found.span))
         if before and before["fingerprint"] == fingerprint:
-            return dict(before)
+            # A clock that was set back starts the wait again, and does not stretch it.
+            return dict(before) | {"since": min(float(before["since"]), now.timestamp())}
         return {"fingerprint": fingerprint, "since": now.timestamp()}
 
     def _is_complete(self, found: Found, change: Mapping[str, Any], now: datetime) -> bool:

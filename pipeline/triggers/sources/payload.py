@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-What = Literal["cron", "data", "age", "call"]
+What = Literal["cron", "data", "age", "drift", "quality", "call"]
 
 
 @dataclass(frozen=True)

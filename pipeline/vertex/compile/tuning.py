@@ -13,6 +13,7 @@ from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.engine.options import list_step_options
 from hilir.pipeline.graph import Platform
 from hilir.pipeline.vertex.compile.custom_job import make_custom_job, make_pool
 from hilir.pipeline.vertex.compile.patches import ENVIRONMENT
@@ -25,7 +26,12 @@ STEP = "Tuner"
 def make_platform(config: Config) -> Platform:
     """Returns Vertex AI as the graph sees it: it records the runs itself, and has TFX's resolvers only."""
     parallel = config.train.tune.enabled and config.train.tune.parallel_trials > 1
-    return Platform(metadata=None, own_resolvers=False, tuner_job=_make_tuner_job(config) if parallel else None)
+    return Platform(
+        metadata=None,
+        own_resolvers=False,
+        beam_options=list_step_options(config),
+        tuner_job=_make_tuner_job(config) if parallel else None,
+    )
 
 
 def _make_tuner_job(config: Config) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import betaln
 
 from hilir.serving.experiment.statistics.boundaries import best_rho
@@ -61,3 +61,33 @@ def share_interval(successes: float, n: float, planned: float, alpha: float = 0.
     low = 0.0 if successes == 0 or excess(_EDGE) < 0 else brentq(excess, _EDGE, min(found, 1 - _EDGE))
     high = 1.0 if successes == n or excess(1 - _EDGE) < 0 else brentq(excess, max(found, _EDGE), 1 - _EDGE)
     return float(low), float(high)
+
+
+def compare_shares(
+    stable: tuple[float, float], candidate: tuple[float, float], planned: tuple[float, float], alpha: float = 0.05
+) -> float:
+    """Returns the always-valid p that two arms have the same share, exact at any size.
+
+    The product of both arms' martingales at a common share is one, too: p is what no common share can explain away.
+
+    Args:
+        stable: successes and observations.
+        candidate: the same.
+        planned: observations of each arm for which it is tuned, fixed before the data.
+        alpha: error for which it is tuned.
+    """
+    if stable[1] <= 0 or candidate[1] <= 0:
+        return 1.0
+
+    def evidence(p: float) -> float:
+        v = p * (1 - p)
+        return sum(
+            log_mixture(hits - p * n, v * n, p, 1 - p, best_rho(v * size, alpha))
+            for (hits, n), size in zip((stable, candidate), planned, strict=True)
+        )
+
+    low, high = sorted(min(max(hits / n, _EDGE), 1 - _EDGE) for hits, n in (stable, candidate))
+    if high - low < _EDGE:
+        return 1.0
+    least = minimize_scalar(evidence, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    return min(1.0, math.exp(-min(float(least.fun), evidence(low), evidence(high))))

@@ -8,6 +8,7 @@ whatever the number of looks.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy.special import logsumexp
 
@@ -17,10 +18,19 @@ MULTIPLES = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 class ErrorShare:
-    """The e-value of all errors so far."""
+    """The e-value of all errors so far.
 
-    def __init__(self) -> None:
-        self._logs = [0.0] * len(MULTIPLES)
+    Args:
+        logs: `logs` of an earlier one, to continue it.
+    """
+
+    def __init__(self, logs: Sequence[float] = ()) -> None:
+        self._logs = list(logs) or [0.0] * len(MULTIPLES)
+
+    @property
+    def logs(self) -> tuple[float, ...]:
+        """The logarithm of what each bet has become."""
+        return tuple(self._logs)
 
     def add(self, candidate: int, stable: int, share: float) -> float:
         """Counts new errors and returns the e-value.

@@ -122,7 +122,7 @@ def compare_ratios(stable: RatioArm, candidate: RatioArm) -> Estimate:
     """Returns the difference of two ratios of sums by the delta method: requests of one user are correlated."""
     (a, var_a), (b, var_b) = ratio_moments(stable), ratio_moments(candidate)
     square = var_a / max(stable.n, 1) + var_b / max(candidate.n, 1)
-    return Estimate(b - a, math.sqrt(square), stable.n + candidate.n)
+    return Estimate(b - a, math.sqrt(max(square, 0.0)), stable.n + candidate.n)
 
 
 def ratio_moments(arm: RatioArm) -> tuple[float, float]:

@@ -50,7 +50,10 @@ def compare_quantiles(
         return 1.0
     a, b = np.sort(stable), np.sort(candidate)
     rho = best_rho(p * (1 - p) * planned, alpha)
-    lowest = min(_log_evidence(a, x, p, rho) + _log_evidence(b, x, p, rho) for x in np.unique(np.concatenate([a, b])))
+    # Outside of the two arms' own quantiles both have more against a value.
+    ends = [arm[min(int(p * arm.size), arm.size - 1)] for arm in (a, b)]
+    values = np.unique(np.concatenate([arm[(arm >= min(ends)) & (arm <= max(ends))] for arm in (a, b)]))
+    lowest = min(_log_evidence(a, x, p, rho) + _log_evidence(b, x, p, rho) for x in values)
     return min(1.0, math.exp(-lowest))
 
 

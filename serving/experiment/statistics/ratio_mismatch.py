@@ -18,6 +18,7 @@ class RatioTest:
     def __init__(self, concentration: float = CONCENTRATION) -> None:
         self._concentration = concentration
         self._alpha: list[float] = []
+        self._theta: list[float] = []
         self._log_factor = 0.0
         self.p = 1.0
 
@@ -29,7 +30,10 @@ class RatioTest:
             shares: the shares that were planned for them; they may differ from those of earlier looks.
         """
         theta = [share / sum(shares) for share in shares]
-        prior = self._alpha or [self._concentration * share for share in theta]
+        # What was learned at other shares would expect those, and find no fault at the new ones.
+        if theta != self._theta:
+            self._alpha, self._theta = [self._concentration * share for share in theta], theta
+        prior = self._alpha
         posterior = [a + x for a, x in zip(prior, counts, strict=True)]
         self._log_factor += _log_beta(posterior) - _log_beta(prior)
         self._log_factor -= sum(x * math.log(share) for x, share in zip(counts, theta, strict=True) if x)

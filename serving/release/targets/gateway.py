@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hilir.serving.errors import TargetError
-from hilir.serving.gateway.files import write_routes
+from hilir.serving.gateway.counters import COUNTERS_PATH, Counted, parse_counters
+from hilir.serving.gateway.files import gateway_folder, write_routes
+from hilir.serving.gateway.recent import Window, read_window
 from hilir.serving.gateway.routes import LUA_FILTER
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.targets.rest import RestCaller, find_replicas
@@ -49,6 +52,25 @@ class EnvoyGateway:
     def apply(self, state: State) -> None:
         """Writes the routes, which Envoy watches."""
         write_routes(self._store, state)
+
+    def count(self) -> dict[str, Counted]:
+        """Returns what each replica that answers has counted of the model since it was started."""
+        found: dict[str, Counted] = {}
+        for replica in (replica for address in self._addresses for replica in find_replicas(address)):
+            with suppress(TargetError):
+                found[replica] = parse_counters(self._caller.read_page(replica + COUNTERS_PATH), self._model)
+        return found
+
+    def count_recent(self) -> Window | None:
+        """Returns what was counted in the last minutes, if one gateway runs here and keeps it; None otherwise."""
+        replicas = [replica for address in self._addresses for replica in find_replicas(address)]
+        if len(replicas) != 1:
+            return None
+        try:
+            page = self._caller.read_page(replicas[0] + COUNTERS_PATH)
+        except TargetError:
+            return None
+        return read_window(gateway_folder(self._store), self._model, page)
 
     def _split(self, replica: str) -> dict[int, float]:
         status, body = self._caller.call("GET", f"{replica}/config_dump?resource=dynamic_route_configs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,23 +29,41 @@ class RestCaller:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, retries=False, maxsize=4)
         self._headers = headers
 
-    def call(self, method: str, url: str, body: object = None) -> tuple[int, Any]:
+    def call(
+        self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Returns status and decoded JSON (None where the answer is no JSON).
 
         Raises:
             TargetError: nothing answers there.
         """
-        content = None if body is None else json.dumps(body)
-        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
+        status, content = self._request(method, url, None if body is None else json.dumps(body), headers)
         try:
-            response = self._pool.request(method, url, body=content, headers=headers)
+            return status, json.loads(content)
+        except ValueError:
+            return status, None
+
+    def read_page(self, url: str) -> str:
+        """Returns the text of a page.
+
+        Raises:
+            TargetError: nothing answers there, or it is refused.
+        """
+        status, content = self._request("GET", url)
+        if status != 200:
+            raise TargetError(f"{url}: answered {status}")
+        return content.decode("utf-8", "replace")
+
+    def _request(
+        self, method: str, url: str, content: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        sent = self._headers | ({"Content-Type": "application/json"} if content else {}) | dict(headers or {})
+        try:
+            response = self._pool.request(method, url, body=content, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"{url}: does not answer ({type(reason).__name__}); is it running?") from None
-        try:
-            return response.status, json.loads(response.data)
-        except ValueError:
-            return response.status, None
+        return response.status, response.data
 
 
 def find_replicas(url: str) -> list[str]:

@@ -15,6 +15,7 @@ from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.status import Code, StatusError
 from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
+from hilir.serving.server.telemetry.tracing import HEADER as TRACE_HEADER
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -68,10 +69,12 @@ class AioServer:
         await self._server.stop(grace)
 
     def _begin(self, context: Any) -> CallContext:
-        request_id = self._ids.choose(metadata_value(context.invocation_metadata(), HEADER))
+        metadata = context.invocation_metadata()
+        request_id = self._ids.choose(metadata_value(metadata, HEADER))
         context.set_trailing_metadata(((HEADER, request_id),))
         left = context.time_remaining()
-        return CallContext(request_id, None if left is None else time.time() + left)
+        deadline = None if left is None else time.time() + left
+        return CallContext(request_id, deadline, metadata_value(metadata, TRACE_HEADER))
 
     async def _call(self, method: Method, data: bytes, context: Any) -> bytes:
         begun = self._begin(context)

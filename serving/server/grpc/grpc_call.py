@@ -24,10 +24,12 @@ class CallContext:
     Args:
         request_id: the id that goes into the trailing metadata.
         deadline: when the client gives up, in seconds since 1970; None if it never does.
+        traceparent: the client's metadata of that name.
     """
 
     request_id: str
     deadline: float | None
+    traceparent: bytes | None = None
 
     def time_remaining(self) -> float | None:
         """Seconds until the client gives up; None if it never does."""

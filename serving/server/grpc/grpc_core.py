@@ -21,17 +21,25 @@ import grpc
 from grpc._cython import cygrpc
 
 from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream, metadata_value, scope_of
+from hilir.serving.server.grpc.grpc_receiving import Receiving
 from hilir.serving.server.inference.call import Answer
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.inference.service import as_status
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.status import Code, StatusError
 from hilir.serving.server.telemetry.request_ids import HEADER, RequestIds
+from hilir.serving.server.telemetry.tracing import HEADER as TRACE_HEADER
 
 _NEW_CALL, _SHUT_DOWN = object(), object()
 _EVENTS_PER_ROUND = 64
 # Rounds of the loop to look again, while calls are open, before a thread has to wait: some 0.2 ms.
 _QUIET_ROUNDS = 20
-_LONG_RECEIVE = 0.005
+_TOO_MUCH = (
+    "Messages that are on their way need more memory than requests may hold together. Try again, send smaller ones, "
+    "or raise --max-request-memory"
+)
+# A poll that took longer had much to move, and so will the next ones, for some time.
+_LONG_POLL, _HEAVY_SECONDS = 0.005, 0.5
 _METHODS = {
     "CompletionQueue.poll": "(self, deadline=None)",
     "Server.add_http2_port": "(self, address, server_credentials=None)",
@@ -77,6 +85,7 @@ class CoreServer:
         ids: chooses the id of each call, which goes into its trailing metadata.
         tokens: bearer tokens, one of which calls must carry; None asks for none.
         open_prefix: methods whose names begin with this need no token.
+        budget: what requests hold, which messages on their way must leave room for.
     """
 
     def __init__(
@@ -87,6 +96,7 @@ class CoreServer:
         ids: RequestIds,
         tokens: Tokens | None,
         open_prefix: str,
+        budget: MemoryBudget,
     ) -> None:
         runs = [(name, partial(_Call.run, method=method)) for name, method in methods.items()]
         runs += [(name, partial(_Call.run_stream, method=method)) for name, method in streams.items()]
@@ -98,8 +108,9 @@ class CoreServer:
         self._queue = cygrpc.CompletionQueue()
         self._server.register_completion_queue(self._queue)
         self.calls: set[_Call] = set()
-        self._receiving: dict[_Call, float] = {}
+        self._receiving = Receiving(budget, _end_for_memory)
         self._quiet = 0
+        self._heavy_until = 0.0
         self._resume = threading.Event()
         self.stopping = False
         self._stopped = asyncio.Event()
@@ -157,20 +168,21 @@ class CoreServer:
 
     def received(self, call: _Call) -> None:
         """A call's message has been received."""
-        self._receiving.pop(call, None)
-
-    def _is_receiving_much(self) -> bool:
-        """True if a message is under way for some time: grpcio reads it while it polls, which is not for the loop."""
-        oldest = next(iter(self._receiving.values()), None)
-        return oldest is not None and time.monotonic() - oldest > _LONG_RECEIVE
+        self._receiving.is_over(call)
 
     def _drain(self) -> None:
-        if self._is_receiving_much():
+        if self._receiving.takes_long():
+            self._heavy_until = time.monotonic() + _HEAVY_SECONDS
+        if time.monotonic() < self._heavy_until:
             self._quiet = 0
             self._resume.set()
             return
         for _ in range(_EVENTS_PER_ROUND):
+            began = time.monotonic()
             event = self._queue.poll(0.0)
+            if time.monotonic() - began > _LONG_POLL:
+                # grpcio moves the bytes of its connections while it polls: much of that is not for the loop.
+                self._heavy_until = began + _HEAVY_SECONDS
             if event.completion_type == cygrpc.CompletionType.queue_timeout:
                 break
             self._quiet = 0
@@ -195,7 +207,8 @@ class CoreServer:
 
     def _accept(self, event: Any) -> None:
         name, metadata = event.call_details.method, event.invocation_metadata
-        context = CallContext(self._ids.choose(metadata_value(metadata, HEADER)), event.call_details.deadline)
+        request_id = self._ids.choose(metadata_value(metadata, HEADER))
+        context = CallContext(request_id, event.call_details.deadline, metadata_value(metadata, TRACE_HEADER))
         call = _Call(self, event.call, context)
         event.call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), call.closed)
         if name not in self._runs:
@@ -204,7 +217,7 @@ class CoreServer:
             call.finish(None, refusal)
         else:
             receive = (cygrpc.ReceiveMessageOperation(0),)
-            self._receiving[call] = time.monotonic()
+            self._receiving.begin(call)
             event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
 
     def _refusal(self, name: bytes, metadata: Any) -> StatusError | None:
@@ -303,6 +316,11 @@ class _Call:
         trailing = ((HEADER, self.context.request_id),)
         operations.append(cygrpc.SendStatusFromServerOperation(trailing, int(code), message, 0))
         self.call.start_server_batch(tuple(operations), _sent)
+
+
+def _end_for_memory(call: Any) -> None:
+    """Refuse a call whose message would take more memory than requests may."""
+    call.finish(None, StatusError(Code.RESOURCE_EXHAUSTED, _TOO_MUCH))
 
 
 def _note(sent: asyncio.Future[None], _event: Any) -> None:

@@ -13,6 +13,7 @@ from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_call import Stream
 from hilir.serving.server.grpc.grpc_core import CoreServer
 from hilir.serving.server.grpc.grpc_service import GrpcApi
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.options import ServeOptions
 from hilir.serving.server.ports import port_taken
 from hilir.serving.server.security.tls import TlsConfig, grpc_credentials
@@ -23,7 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 def make_grpc_server(
-    api: GrpcApi, options: ServeOptions, ids: RequestIds, tls: TlsConfig | None, tokens: Tokens | None
+    api: GrpcApi,
+    options: ServeOptions,
+    ids: RequestIds,
+    tls: TlsConfig | None,
+    tokens: Tokens | None,
+    budget: MemoryBudget,
 ) -> tuple[CoreServer | AioServer, list[str]]:
     """A server that listens, but is not started.
 
@@ -38,6 +44,7 @@ def make_grpc_server(
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", options.max_request_bytes),
         ("grpc.max_send_message_length", -1),
+        ("grpc.max_allowed_incoming_connections", options.max_connections),
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
         *_channel_arguments(options.grpc_channel_arguments),
     ]
@@ -46,8 +53,11 @@ def make_grpc_server(
     if options.enable_grpc_healthcheck_service or options.serves_project:
         methods[grpc_health.PREFIX + "Check"] = grpc_health.health_check(api.core.is_ready)
         streams[grpc_health.PREFIX + "Watch"] = grpc_health.health_watch(api.core.is_ready, lambda: server.stopping)
-    engine = CoreServer if options.grpc_core and _has_core() else AioServer
-    server = engine(methods, streams, arguments, ids, tokens, grpc_health.PREFIX)
+    server: CoreServer | AioServer
+    if options.grpc_core and _has_core():
+        server = CoreServer(methods, streams, arguments, ids, tokens, grpc_health.PREFIX, budget)
+    else:
+        server = AioServer(methods, streams, arguments, ids, tokens, grpc_health.PREFIX)
     return server, _listen(server, options, grpc_credentials(tls) if tls is not None else None)
 
 

@@ -84,9 +84,10 @@ class GrpcApi:
 
         def infer(data: bytes, context: CallContext) -> Answer | asyncio.Future[Answer]:
             seconds = context.time_remaining()
-            return self._service.infer(
-                Call("GRPC", method, context.request_id, len(data), seconds, partial(decode, data))
-            )
+            prepare_call = partial(decode, data)
+            call = Call("GRPC", method, context.request_id, len(data), seconds, prepare_call)
+            call.traceparent = context.traceparent
+            return self._service.infer(call)
 
         return infer
 

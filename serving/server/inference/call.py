@@ -52,6 +52,7 @@ class Call:
         prepare: decodes the request, and holds its servable at the point where TensorFlow Serving would miss it;
             what it allocates beyond the request's own size is counted first.
         model: the model's name, as far as the protocol knows it before it decodes.
+        traceparent: the caller's header of that name.
     """
 
     protocol: str
@@ -62,6 +63,7 @@ class Call:
     prepare: Callable[[Hold, Take], Prepared]
     model: str = ""
     label: str = ""
+    traceparent: bytes | None = None
     start: float = field(default_factory=time.perf_counter)
     servable: Servable | None = None
     loan: Loan | None = None

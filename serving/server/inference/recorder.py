@@ -11,14 +11,19 @@ from hilir.serving.server.servables.servable import Outputs
 from hilir.serving.server.status import Code
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_log import NoLog, RequestLog
+from hilir.serving.server.telemetry.tracing import NoTracer, Span, Tracer
 
+_NO_TRACER = NoTracer()
 _API = {"predict": "Predict", "classify": "Classify", "regress": "Regress", "multi_inference": "MultiInference"}
 
 
 class Recorder:
     """Writes the metrics of requests, and offers them to the request log."""
 
-    def __init__(self, core: ServerCore, metrics: Metrics, log: RequestLog | NoLog) -> None:
+    def __init__(
+        self, core: ServerCore, metrics: Metrics, log: RequestLog | NoLog, tracer: Tracer = _NO_TRACER
+    ) -> None:
+        self._tracer = tracer
         self._core = core
         self._metrics = metrics
         self._log = log
@@ -45,6 +50,7 @@ class Recorder:
         """A request ended with an error."""
         version, label = self.version_and_label(call)
         self._count(call, self._name(call.model), version, label, code)
+        self._trace(call, version, label, "", code)
 
     def success(self, call: Call, prepared: Prepared, outputs: Outputs, answer: Answer) -> None:
         """A request was answered."""
@@ -54,15 +60,35 @@ class Recorder:
         self._count(call, name, version, label, Code.OK)
         metrics.runtime_latency.add(name, api, "TF1", value=call.run_seconds * 1e6)
         metrics.version_latency.add(name, version, label, call.protocol, value=spent)
+        metrics.signature_latency.add(name, version, prepared.plan.signature, call.method, value=spent)
+        self._trace(call, version, label, prepared.plan.signature, Code.OK)
         if call.method == "multi_inference":
             # TensorFlow Serving counts the examples of this method only, and nothing else of it.
             metrics.example_counts.add(name, value=prepared.plan.examples)
             metrics.example_count_total.add(name, amount=prepared.plan.examples)
             return
         metrics.request_latency.add(name, call.method if call.protocol == "REST" else api, call.protocol, value=spent)
-        if self._log.wants(call.model):
+        if self._log.wants(call.model, call.request_id):
             sample = Sample(prepared.plan, outputs, call.method, call.request_id, label, call.protocol, spent)
             self._log.offer(sample)
+
+    def _trace(self, call: Call, version: str, label: str, signature: str, code: Code) -> None:
+        context = self._tracer.begin(call.traceparent)
+        if context is None:
+            return
+        attributes: dict[str, str | int] = {
+            "rpc.system": "grpc" if call.protocol == "GRPC" else "http",
+            "hilir.model": call.model,
+            "hilir.version": version,
+            "hilir.label": label,
+            "hilir.signature": signature,
+            "hilir.request_id": call.request_id,
+            "hilir.request_bytes": call.size,
+            "hilir.run_microseconds": round(call.run_seconds * 1e6),
+        }
+        seconds = time.perf_counter() - call.start
+        error = "" if code is Code.OK else code.name
+        self._tracer.offer(Span(context, f"{call.method} {call.model}".strip(), seconds, attributes, error))
 
     def _count(self, call: Call, name: str, version: str, label: str, code: Code) -> None:
         if call.method != "multi_inference":

@@ -16,6 +16,7 @@ from hilir.serving.server.inference.service import InferenceService, as_status
 from hilir.serving.server.rest import status
 from hilir.serving.server.rest.http_message import Request, Respond, Response, error_page
 from hilir.serving.server.rest.json.json_response import encode_error
+from hilir.serving.server.rest.outcomes import PATH, OutcomeEndpoint
 from hilir.serving.server.rest.paths import API, Target, VersionError, parse_target
 from hilir.serving.server.rest.requests import prepare
 from hilir.serving.server.security.tokens import Scope, Tokens
@@ -23,6 +24,7 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from hilir.serving.server.telemetry.metrics import Metrics
 from hilir.serving.server.telemetry.request_ids import HEADER, HTTP_HEADER, RequestIds
+from hilir.serving.server.telemetry.tracing import HEADER as TRACE_HEADER
 
 logger = logging.getLogger(__name__)
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -33,6 +35,7 @@ _CORS = [
     ("Access-Control-Allow-Headers", "Authorization, Content-Encoding, Content-Type, X-Request-Id"),
 ]
 _HEADER_KEY = HEADER.encode()
+_TRACE_KEY = TRACE_HEADER.encode()
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class RestApi:
         recorder: writes the metrics of the others.
         ids: chooses the id that an answer carries.
         tokens: bearer tokens, one of which calls must carry; None asks for none.
+        outcomes: takes what became of predictions; None does not.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class RestApi:
         options: RestOptions,
         ids: RequestIds,
         tokens: Tokens | None = None,
+        outcomes: OutcomeEndpoint | None = None,
     ) -> None:
+        self.outcomes = outcomes
         self.core = core
         self.service = service
         self.recorder = recorder
@@ -92,8 +98,10 @@ class RestApi:
             respond(response)
             return
         # A browser's preflight carries no token (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+        takes_outcomes = self.outcomes is not None and request.method == "POST" and path == PATH
         if not (self.options.cors and request.method == "OPTIONS"):
-            refused = self._refusal(request, Scope.PREDICT if request.method == "POST" else None, request_id)
+            needed = Scope.OUTCOMES if takes_outcomes else Scope.PREDICT if request.method == "POST" else None
+            refused = self._refusal(request, needed, request_id)
             if refused is not None:
                 respond(refused)
                 return
@@ -103,6 +111,11 @@ class RestApi:
             self.recorder.lookup("", Code.OK if allowed else Code.FAILED_PRECONDITION, time.perf_counter())
             headers = [(HTTP_HEADER, request_id), *(_CORS if self.options.cors else [])]
             respond(Response(200 if allowed else 400, b"", headers))
+            return
+        if takes_outcomes and self.outcomes is not None:
+            self.outcomes.take(
+                request.body, lambda status, body: respond(Response(status, body, self._headers(request_id)))
+            )
             return
         self._dispatch(request, path, request_id, respond)
 
@@ -170,6 +183,7 @@ class RestApi:
             seconds if seconds > 0 else None,
             partial(prepare, target, body, self.options.check_method),
             target.model,
+            traceparent=request.headers.get(_TRACE_KEY),
         )
         try:
             outcome = self.service.infer(call)

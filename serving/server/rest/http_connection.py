@@ -48,13 +48,16 @@ class Connection(asyncio.Protocol):
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.shared.connections) >= self.shared.limits.max_connections:
+            self.shared.turn_away(self)
+            # What the client sends is thrown away until it has read the answer, which a reset would take from it.
+            self.broken = True
             self._send(error_page(503), keep_alive=False, headers={})
             return
         self.shared.connections.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone; a running request finishes unheard."""
-        self.shared.connections.discard(self)
+        self.shared.forget(self)
         self.reader.forget()
         for incoming in self.waiting:
             incoming.loan.give_back()
@@ -219,6 +222,11 @@ class Connection(asyncio.Protocol):
         idle = not self.busy and not self.waiting and self.reading_since is None
         if self.transport is not None and (idle or self.lingering_since is not None):
             self.transport.close()
+
+    def refuse_if_arriving(self) -> None:
+        """On shutdown: answer 503 to a request that has not come whole."""
+        if not self.busy and not self.waiting and self.reading_since is not None:
+            self._refuse(error_page(503))
 
     def abort(self) -> None:
         """Drop the connection."""

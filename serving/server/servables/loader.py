@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
+from hilir.serving.server.servables.booleans import find_booleans
 from hilir.serving.server.servables.servable import Servable, Signature
 from hilir.serving.server.status import Code, StatusError
 
@@ -67,8 +68,9 @@ def load_servable(name: str, version: int, path: str, options: LoadOptions) -> S
         with graph.as_default():
             meta_graph = _load(session, options.tags, path)
         pushed = _is_pushed(path)
+        booleans = find_booleans(path) if pushed else {}
         signatures = {
-            key: Signature.prepare(key, definition, pushed and key == _TAKES_MISSING)
+            key: Signature.prepare(key, definition, pushed and key == _TAKES_MISSING, booleans)
             for key, definition in meta_graph.signature_def.items()
         }
         # Nothing may be added any more: operations added by mistake would be a leak per request.

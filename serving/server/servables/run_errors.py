@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ Feed = tuple[str, tuple[int, ...] | None]
 """An input's name, and its shape (-1: any), None where it may have any rank."""
 
 _PLACE = re.compile(r"\s*\[\[\{\{.*?\}\}\]\]|\n\s*\[\[.*?\]\]|\{\{(?:function_)?node [^}]*\}\}")
+_UNREAD = re.compile(r"could not correctly convert string:\s*(.*)\Z", re.DOTALL)
+_LONGEST = 200
 _FIRST_OF_SEVERAL = re.compile(r"\d+ root error\(s\) found\.\s*\(0\)\s*(?:[A-Z_ ]+: )?(.*?)(?:\n\s*\(1\)|$)", re.DOTALL)
 
 
@@ -28,7 +30,34 @@ def explain_failure(code: Code, message: str, feeds: Sequence[Feed], arrays: Seq
                 f"input '{name}' has the shape {list(array.shape)} where the model takes {list(shape)} (-1: any); "
                 f"send {_describe(len(shape))}"
             )
-    return StatusError(code, shorten(message))
+    short = shorten(message)
+    named = _name_input(short, feeds, arrays)
+    return StatusError(code, f"{named}: {short}" if named else short)
+
+
+def _name_input(message: str, feeds: Sequence[Feed], arrays: Sequence[np.ndarray]) -> str | None:
+    """Returns the input with the text that is not a number, and its value; None where it may be any of several.
+
+    A date of which a part is read as a number is such a text.
+    """
+    unread = _UNREAD.search(message)
+    if unread is None:
+        return None
+    found = [(name, value) for (name, _), array in zip(feeds, arrays, strict=True) for value in _find(array, unread[1])]
+    names = {name for name, _ in found}
+    if len(names) != 1:
+        return None
+    name, value = found[0]
+    return f"input '{name}' has the value {value!r}, which the model cannot read"
+
+
+def _find(array: np.ndarray, part: str) -> Iterator[str]:
+    """Yields the texts with this part; of an empty part, the empty ones."""
+    for value in array.ravel().tolist() if array.dtype.kind in "OSU" else ():
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        # Serialized examples hold texts too, among other bytes.
+        if len(text) <= _LONGEST and text.isprintable() and (part in text if part else not text):
+            yield text
 
 
 def shorten(message: str) -> str:

@@ -38,10 +38,19 @@ class Signature:
     batchable: bool
 
     @classmethod
-    def prepare(cls, name: str, definition: meta_graph_pb2.SignatureDef, takes_missing: bool = False) -> Signature:
-        """Read what requests need from a SignatureDef."""
+    def prepare(
+        cls,
+        name: str,
+        definition: meta_graph_pb2.SignatureDef,
+        takes_missing: bool = False,
+        booleans: Mapping[str, tuple[str, str]] | None = None,
+    ) -> Signature:
+        """Read what requests need from a SignatureDef; `takes_missing` and `booleans` as `InputSpec` has them."""
         inputs = {
-            alias: InputSpec(alias, info.dtype, takes_missing) for alias, info in sorted(definition.inputs.items())
+            alias: InputSpec(
+                alias, info.dtype, takes_missing, len(info.tensor_shape.dim) > 1, (booleans or {}).get(alias)
+            )
+            for alias, info in sorted(definition.inputs.items())
         }
         return cls(
             name=name,

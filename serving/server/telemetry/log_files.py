@@ -83,10 +83,11 @@ def _whole_records(data: bytes) -> int:
 def tf_record(data: bytes) -> bytes:
     """One TFRecord: length, its masked checksum, data, its masked checksum."""
     length = len(data).to_bytes(8, "little")
-    return b"".join((length, _masked_crc(length), data, _masked_crc(data)))
+    return b"".join((length, masked_crc(length), data, masked_crc(data)))
 
 
-def _masked_crc(data: bytes) -> bytes:
+def masked_crc(data: bytes) -> bytes:
+    """The checksum of a TFRecord: CRC-32C, rotated and offset (tensorflow/core/lib/hash/crc32c.h)."""
     crc = int(google_crc32c.value(data))
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
     return masked.to_bytes(4, "little")

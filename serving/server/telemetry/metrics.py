@@ -157,12 +157,17 @@ class Metrics:
         ours = ("model", "version", "label")
         self.version_requests = Counter("hilir_requests", (*ours, "method", "protocol", "status"))
         self.version_latency = Histogram("hilir_request_latency_microseconds", (*ours, "protocol"))
+        self.signature_latency = Histogram(
+            "hilir_signature_latency_microseconds", ("model", "version", "signature", "method")
+        )
         self.batch_size = Histogram("hilir_batch_rows", ("model", "version"), exponential_buckets(1, 2, 12))
         self.version_state = Counter("hilir_version_state", ("model", "version"), kind="gauge")
         self.label_version = Counter("hilir_label_version", ("model", "label"), kind="gauge")
         self.in_flight = Counter("hilir_requests_in_flight", (), kind="gauge")
         self.rejected = Counter("hilir_requests_rejected", ("reason",))
         self.log_dropped = Counter("hilir_request_log_dropped", ())
+        self.spans_dropped = Counter("hilir_spans_dropped", ())
+        self.build_info = Counter("hilir_build_info", ("version", "tensorflow", "python"), kind="gauge")
         self._unknown: set[str] = set()
         self._lock = threading.Lock()
 

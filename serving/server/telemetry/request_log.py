@@ -8,11 +8,10 @@ readers of either format recognize.
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import random
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from hilir.serving.server.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 _QUEUE = 1024
 _FLUSH_SECONDS = 0.05
+_WARNING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Record(Protocol):
 class NoLog:
     """Stands in where nothing is logged."""
 
-    def wants(self, _model: str) -> bool:
+    def wants(self, _model: str, _request_id: str) -> bool:
         """Never."""
         return False
 
@@ -71,6 +71,12 @@ class NoLog:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def place_of(request_id: str) -> float:
+    """Returns the place of a request between 0 and 1, the same for the same id and even over all ids."""
+    # Multiplied by Knuth's constant: checksums of neighbours differ in few bits.
+    return (zlib.crc32(request_id.encode()) * 0x9E3779B1 & 0xFFFFFFFF) / 2**32
 
 
 class RequestLog:
@@ -82,7 +88,7 @@ class RequestLog:
         self._metrics = metrics
         self._queue: queue.Queue[Record | None] = queue.Queue(_QUEUE)
         self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
-        self._random = random.Random(os.urandom(8))  # noqa: S311 - which requests are logged is no secret
+        self._not_logged, self._next_warning = 0, 0.0
         self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
         self._thread.start()
 
@@ -90,10 +96,13 @@ class RequestLog:
         """Replace what the models' own configurations say."""
         self._models = dict(models)
 
-    def wants(self, model: str) -> bool:
-        """True if the next request of this model is to be logged: a throw of the dice."""
+    def wants(self, model: str, request_id: str) -> bool:
+        """True if a request of this model is to be logged.
+
+        Its id decides, so that a copy of a request for another version is logged exactly if the original is.
+        """
         options = self._models.get(model, self._default)
-        return options is not None and (options.rate >= 1 or self._random.random() < options.rate)
+        return options is not None and (options.rate >= 1 or place_of(request_id) < options.rate)
 
     def offer(self, record: Record) -> None:
         """Hand over a record; drop it if the disk does not keep up."""
@@ -146,7 +155,15 @@ class RequestLog:
         except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
             self._metrics.request_log_count.add(model, "INTERNAL")
             self._metrics.log_dropped.add()
-            logger.warning("request %s is not logged: %s", record.request_id, error)
+            self._warn(f"request {record.request_id} is not logged: {error}")
+
+    def _warn(self, message: str) -> None:
+        """Log a record that was not written, once a minute at most."""
+        self._not_logged += 1
+        if time.monotonic() >= self._next_warning:
+            others = f" ({self._not_logged - 1} more since the last warning)" if self._not_logged > 1 else ""
+            logger.warning("%s%s", message, others)
+            self._not_logged, self._next_warning = 0, time.monotonic() + _WARNING_SECONDS
 
     def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
         files = self._files.get(options.prefix)

@@ -47,6 +47,7 @@ class _Service(BaseModel):
     depends_on: dict[str, dict[str, str]] = {}
     healthcheck: dict[str, Any] = {}
     deploy: dict[str, Any] = {}
+    stop_grace_period: str = ""
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -55,9 +56,9 @@ def test_every_service_fits_the_specification_and_is_not_root(name):
     assert service.read_only
     assert service.cap_drop == ["ALL"]
     assert not service.user.startswith("0")
-    # Only the gateway is for others; the rest of the ports are for this machine.
+    # Only the gateway is for others, if that is asked for; the rest of the ports are for this machine.
     public = [port for port in service.ports if not port.startswith("127.0.0.1:")]
-    assert public == (["8080:8080"] if name == "gateway" else [])
+    assert public == (["${HILIR_GATEWAY_BIND:-127.0.0.1}:8080:8080"] if name == "gateway" else [])
     for volume in service.volumes:
         source = volume.split(":")[0]
         assert not source.startswith("./") or (FOLDER / source).exists(), volume
@@ -164,7 +165,7 @@ def test_rules_and_dashboards_name_metrics_that_our_server_and_envoy_have(metric
         for text in expressions()
         for name in re.findall(r"(?<![\w:])(?:hilir_|envoy_[a-z_]+|:tensorflow)[\w:]*(?=[\[{ )]|$)", text)
     }
-    metric_labels = {"envoy_virtual_cluster", "envoy_cluster_name", "envoy_http_conn_manager_prefix"}
+    metric_labels = {"envoy_cluster_name", "envoy_http_conn_manager_prefix"}
     metric_labels |= {"envoy_response_code", "envoy_response_code_class"}
     assert len(named) > 10
     assert named - metric_labels - known == set()
@@ -184,6 +185,7 @@ def _tool(name: str) -> str:
     [
         ("promtool", ["check", "config", "prometheus/prometheus.yml"]),
         ("promtool", ["test", "rules", "prometheus/rules_test.yml"]),
+        ("promtool", ["test", "rules", "prometheus/monitor_rules_test.yml"]),
         ("amtool", ["check-config", "alertmanager/alertmanager.yml"]),
     ],
 )

@@ -9,16 +9,16 @@ from typing import Any
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineTaskDetail
 from google.protobuf import json_format
 
+from hilir.components.processes.errors import Canceled
+from hilir.components.processes.fork_server import serve_modules
+from hilir.components.processes.process import FreshProcesses
 from hilir.pipeline.emulator import emulation
 from hilir.pipeline.emulator.artifact_store import Store as Metadata
 from hilir.pipeline.emulator.buckets import Mount
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures
-from hilir.pipeline.emulator.errors import Canceled
 from hilir.pipeline.emulator.executor_input import Inputs
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.plan import make_plan
-from hilir.pipeline.emulator.processes.fork_server import ForkServer
-from hilir.pipeline.emulator.processes.process import FreshProcesses
 from hilir.pipeline.report.board import Node
 from hilir.pipeline.spec.node_labels import node_labels
 
@@ -66,9 +66,11 @@ class Running:
         self.logs = self.folder / "logs"
         self.logs.mkdir(parents=True)
         self.board = emulation.make_board(identifier, self.parsed)
-        self.board.listener = self._note
+        self.board.listeners.append(self._note)
         self.errors: dict[str, str] = {}
-        starter = ForkServer(emulation.find_modules(self.parsed), self.logs / "pre.log") if fast else FreshProcesses()
+        log = self.logs / "pre.log"
+        modules = emulation.find_modules(self.parsed)
+        starter = serve_modules(modules, log, f"see {log}") if fast else FreshProcesses()
         self.job = Job(
             parsed=self.parsed,
             name=identifier,

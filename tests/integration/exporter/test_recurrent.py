@@ -44,7 +44,7 @@ def make(folder, kind):
     return make_project(folder, SCHEMA, rows, preprocess, lambda: build(kind), "y")
 
 
-@pytest.fixture(scope="module", params=["lstm", "both_ways"])
+@pytest.fixture(scope="module", params=["lstm", "both_ways", "gru"])
 def project(request, tmp_path_factory):
     return make(tmp_path_factory.mktemp(request.param), request.param)
 
@@ -65,7 +65,13 @@ def export_lite(project, folder, **variants):
     from hilir.components.exporter.settings import TFLiteSettings
     from hilir.components.exporter.tflite.tflite_export import export_tflite
 
-    values = {"variants": list(variants), "allow_select_ops": False, "calibration": 50, "bounds": variants}
+    values = {
+        "variants": list(variants),
+        "inputs": "raw",
+        "allow_select_ops": False,
+        "calibration": 50,
+        "bounds": variants,
+    }
     settings = TFLiteSettings.model_validate(values)
     return export_tflite(subject_of(project), project.rows(), settings, str(folder))["variants"]
 
@@ -89,7 +95,6 @@ def test_a_fused_layer_is_one_operator_in_int8_too(tmp_path):
 
 
 REFUSED = {
-    "gru": ("float32", "'tf.TensorListReserve' op requires element_shape to be static"),
     "lstm": ("int16x8", "Quantization to 16x8-bit not yet supported for op: 'UNIDIRECTIONAL_SEQUENCE_LSTM'"),
 }
 

@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 )
 
 from hilir.serving.client import GrpcClient, PredictionFailed
+from hilir.serving.gateway.counters import COUNTERS_PATH, parse_counters
 from tests.integration.gateway.conftest import MODEL
 from tests.integration.serving.server_process import wait_until
 
@@ -50,10 +51,12 @@ def ask(stub, model: str, key: str | None = None) -> int:
 
 def counted(place, model: str) -> dict[int, float]:
     """Requests by version, as the gateway counts them."""
-    page = requests.get(f"http://{place.settings.status}/stats/prometheus", timeout=10).text
-    name = "envoy_vhost_vcluster_upstream_rq_total{"
-    lines = [line for line in page.splitlines() if line.startswith(name) and f'"{model}_' in line]
-    return {int(line.split(f'"{model}_')[1].split('"')[0]): float(line.split()[-1]) for line in lines}
+    page = requests.get(f"http://{place.settings.status}{COUNTERS_PATH}", timeout=10).text
+    found = parse_counters(page, model)
+    totals: Counter[int] = Counter()
+    for (version, _arm), counts in found.items():
+        totals[version] += counts.requests
+    return dict(totals)
 
 
 def share(place, model: str) -> float:
@@ -94,6 +97,27 @@ def test_versions_and_labels_that_callers_name_are_counted_too_but_no_metadata(p
     wait_until(
         lambda: {v: n - before.get(v, 0) for v, n in counted(place, MODEL).items()} == {1: 6, 2: 6}, what="the counters"
     )
+
+
+def test_a_failed_call_is_an_error_of_its_version_though_http_calls_it_200(place, stub):
+    def errors(version: int) -> int:
+        page = requests.get(f"http://{place.settings.status}{COUNTERS_PATH}", timeout=10).text
+        return parse_counters(page, MODEL)[version, "named"].errors
+
+    ask(stub, MODEL)
+    with GrpcClient(place.settings.listen) as client:
+        for version in (1, 2):
+            client.predict(MODEL, {"x": [[2.0]]}, version=version)
+            place.ask(path=f"/versions/{version}")
+        wait_until(lambda: errors(1) >= 0 and errors(2) >= 0, what="both versions counted")
+        before = errors(2)
+        with pytest.raises(PredictionFailed):
+            client.predict(MODEL, {"wrong": [[2.0]]}, version=2)
+        assert place.session.post(f"{place.url}/v1/models/{MODEL}/versions/2:predict", data="{").status_code == 400
+    wait_until(lambda: errors(2) == before + 2, what="one error of each protocol")
+    assert place.ask(path="/versions/77").status_code == 404
+    page = requests.get(f"http://{place.settings.status}{COUNTERS_PATH}", timeout=10).text
+    assert 'version="77"' not in page, "callers cannot make series"
 
 
 def test_a_rollback_under_load_fails_no_call_and_ends_the_version(place, stub, trial):

@@ -111,13 +111,13 @@ def gateway_running(root: Path, rest_ports: list[int], grpc_ports: list[int], fo
 
 
 @contextlib.contextmanager
-def place_running(folder: Path, *versions: tuple[str, int], **settings):
-    """Server and gateway over a root with these versions, and one of the model `first`."""
+def place_running(folder: Path, *versions: tuple[str, int], flags: tuple[str, ...] = (), **settings):
+    """Server and gateway over a root with these versions, and one of the model `first`; flags are the server's."""
     root = folder / "models"
     for model, number in ((FIRST, 1), *versions):
         make_version(root, number, model=model)
     with (
-        spawned(f"--root={root}") as server,
+        spawned(f"--root={root}", *flags) as server,
         gateway_running(root, [server.rest_port], [server.port], folder, **settings) as found,
     ):
         assert server.process.poll() is None, "".join(server.lines)

@@ -14,18 +14,27 @@ _SIGNATURES = {
 
 
 def make_version(
-    root: Path, number: int, *, model: str = MODEL, golden_offset: float | None = None, **manifest
+    root: Path,
+    number: int,
+    *,
+    model: str = MODEL,
+    golden_offset: float | None = None,
+    fails_at: float | None = None,
+    adds: float | None = None,
+    **manifest,
 ) -> Path:
     """Writes version `number` of a model that answers 0.5 x + number.
 
-    `golden_offset` is what its golden requests say it adds; `manifest` replaces entries of the manifest.
+    `golden_offset` is what its golden requests say it adds; `fails_at` is an x to which it answers with an error, and
+    `adds` what it adds if not its number; `manifest` replaces entries of the manifest.
     """
     from tests.integration.serving import saved_models
 
     folder = root / model / str(number)
     beside = root / model / f".making-{number}"
-    saved_models.half_plus(beside, float(number))
-    offset = float(number) if golden_offset is None else golden_offset
+    added = float(number) if adds is None else adds
+    saved_models.half_plus(beside, added, fails_at)
+    offset = added if golden_offset is None else golden_offset
     write_golden(beside, [(x, 0.5 * x + offset) for x in (0.0, 1.0, 10.0)])
     write_manifest(beside, model, number, **manifest)
     beside.rename(folder)

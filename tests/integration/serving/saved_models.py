@@ -31,8 +31,11 @@ def _signature(inputs: dict, outputs: dict, method: str):
     return tf.compat.v1.saved_model.build_signature_def(*infos, method)
 
 
-def half_plus(path: Path, offset: float) -> None:
-    """y = 0.5 x + offset, with the signatures of the half_plus_two model in TensorFlow Serving's tests."""
+def half_plus(path: Path, offset: float, fails_at: float | None = None) -> None:
+    """y = 0.5 x + offset, with the signatures of the half_plus_two model in TensorFlow Serving's tests.
+
+    `fails_at` is an x for which the graph has no answer but an error.
+    """
 
     def build():
         half = tf.compat.v1.get_variable("a", initializer=0.5)
@@ -43,7 +46,9 @@ def half_plus(path: Path, offset: float) -> None:
         )
         x = tf.identity(parsed["x"], name="x")
         x2 = tf.identity(parsed["x2"], name="x2")
-        y = tf.identity(half * x + plus, name="y")
+        checks = [] if fails_at is None else [tf.debugging.assert_none_equal(x, fails_at)]
+        with tf.control_dependencies(checks):
+            y = tf.identity(half * x + plus, name="y")
         y3 = tf.identity(half * x2 + 3.0, name="y3")
         return {
             "serving_default": _signature({"x": x}, {"y": y}, "tensorflow/serving/predict"),

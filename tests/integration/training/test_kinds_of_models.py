@@ -188,6 +188,24 @@ def test_inputs_that_are_not_features_are_named(site, write):
     )
 
 
+def test_a_tuple_of_labels_names_outputs_and_labels_alike(site, write):
+    model = (
+        "def build_model(hparams):\n    x = keras.Input((6,), name='x')\n"
+        "    outputs = {'label': keras.layers.Dense(3, 'softmax', name='label')(x),\n"
+        "        'id': keras.layers.Dense(1, name='id')(x)}\n"
+        "    model = keras.Model({'x': x}, outputs)\n"
+        "    model.compile('adam', {'label': 'sparse_categorical_crossentropy', 'id': 'mse'})\n    return model\n"
+    )
+    name = write(model, "LABEL = ('label', 'id')\nLABEL_COLUMNS = ('label', 'id')\n")
+    train(site.job("train.epochs=1", package=name), "one_device")
+    signatures = tf.saved_model.load(site.job().model_dir).signatures
+    assert sorted(signatures["serving_default"].structured_outputs) == ["id", "label"]
+    assert sorted(signatures["serving_default"].structured_input_signature[1]) == ["x"]
+    assert sorted(signatures["label"].structured_outputs) == ["id", "label"]
+    (event,) = [event for event in site.events if "epoch" in event]
+    assert {"loss", "id_loss", "label_loss", "val_id_loss"} <= event.keys()
+
+
 @pytest.mark.parametrize(
     "label", ["('species', 'again')", "{'species': 'label', 'again': 'label'}"], ids=["tuple", "dictionary"]
 )

@@ -142,6 +142,36 @@ def test_the_pushed_classes_come_first_and_none_is_removed(named, tmp_path):
     assert labels.added == {"species": ("Adelie", "Chinstrap")}
 
 
+def test_an_object_store_without_a_version_leaves_the_classes_to_the_schema(named, tmp_path):
+    with pytest.raises(DataRefused) as raised:
+        labels_of(named, pushed="ram://bucket/models/small")
+    assert str(raised.value).startswith(
+        "the label 'species' is a string, and nothing says which number each class has: schema.path gives no domain "
+        "for it, and no version in ram://bucket/models/small has its classes; write a schema"
+    )
+    whole = curate(named, tmp_path, "Gentoo", "Chinstrap", "Adelie")
+    labels = labels_of(named, pushed="ram://bucket/models/small", curated=True, transform_output=whole)
+    assert labels.classes == {"species": ("Gentoo", "Chinstrap", "Adelie")}
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), None])
+def test_rows_whose_weight_is_none_are_counted(named, tmp_path, weight):
+    path = tmp_path / "train-00000-of-00001.gz"
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for number, record in enumerate(tf.data.TFRecordDataset(str(named.data / path.name), "GZIP")):
+            example = tf.train.Example.FromString(record.numpy())
+            if number in (3, 8):
+                del example.features.feature["w"].float_list.value[:]
+                example.features.feature["w"].float_list.value.extend([] if weight is None else [weight])
+            writer.write(example.SerializeToString())
+    with pytest.raises(DataRefused) as raised:
+        labels_of(named, train_files=(str(path),))
+    assert str(raised.value) == (
+        "features.WEIGHT 'w': 2 rows of the split 'train' have no weight, or one that is negative or infinite; "
+        "give every row a weight of at least 0"
+    )
+
+
 def curate(site: Site, folder: Path, *names: str) -> str:
     """Returns a copy of the transform graph whose raw schema has a domain for the label."""
     target = folder / "transform"

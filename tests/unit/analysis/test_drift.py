@@ -197,3 +197,19 @@ def test_the_smallest_shift_that_a_window_finds():
 def test_numbers_far_outside_are_counted():
     known = summarize_numbers([0.0, 10.0])
     assert count_outside(known, [-31, -29, 5, 39, 41, float("inf")]) == 3
+
+
+def test_values_of_one_row_count_as_one_draw(rng):
+    """Images are brighter or darker as a whole: chance alone moves 64 values of a row together."""
+
+    def images(rows):
+        return rng.normal(size=(rows, 1)) + rng.normal(scale=0.3, size=(rows, 64))
+
+    known = summarize_numbers(images(2000), rows=2000, missing=0)
+    levels = []
+    for _ in range(200):
+        window = count_window(known, images(500), 500, 0)
+        levels.append(compare_feature("image", known, window, ALPHA / FEATURES).level)
+    assert sum(level > Level.NONE for level in levels) <= 1
+    brighter = count_window(known, images(500) + 0.6, 500, 0)
+    assert compare_feature("image", known, brighter, ALPHA / FEATURES).level >= Level.WARN

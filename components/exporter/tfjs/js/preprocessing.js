@@ -19,6 +19,9 @@ const BINARY = {
   greater_equal: (a, b) => a >= b,
   and: (a, b) => a && b,
   or: (a, b) => a || b,
+  power: (a, b) => a ** b,
+  floor_divide: (a, b) => Math.floor(a / b),
+  floor_mod: (a, b) => a - b * Math.floor(a / b),
 };
 
 /** @type {Record<string, (a: any) => any>} */
@@ -32,11 +35,15 @@ const UNARY = {
   log: Math.log,
   log1p: Math.log1p,
   floor: Math.floor,
+  ceil: Math.ceil,
   is_nan: Number.isNaN,
+  sigmoid: (a) => 1 / (1 + Math.exp(-a)),
+  tanh: Math.tanh,
+  sign: Math.sign,
 };
 
 /** @typedef {string | number | null | undefined | ArrayLike<number>} Value */
-/** @typedef {{op: string, dtype: string, args?: number[], value?: any, feature?: string, boundaries?: number[], vocabulary?: string, otherwise?: number}} Step */
+/** @typedef {{op: string, dtype: string, args?: number[], value?: any, feature?: string, boundaries?: number[], vocabulary?: string, otherwise?: number, depth?: number, on?: number, off?: number}} Step */
 /** @typedef {{dtype: string, shape: number[], optional: boolean}} Input */
 /** @typedef {{step: number, dtype: string, shape: number[]}} Output */
 /** @typedef {{schema: number, inputs: Record<string, Input>, outputs: Record<string, Output>, steps: Step[], vocabularies: Record<string, (string | number)[]>}} Program */
@@ -103,6 +110,10 @@ export class Preprocessor {
         return args[0].map((value) => this.positions[step.vocabulary ?? ""].get(value) ?? step.otherwise);
       case "fill_missing":
         return isMissing(example[step.feature ?? ""]) ? args[1] : args[0];
+      case "concat":
+        return args.flat();
+      case "one_hot":
+        return args[0].flatMap((place) => Array.from({ length: step.depth ?? 0 }, (_, at) => (at === place ? step.on : step.off)));
     }
     throw new Error(`preprocessing.json has the operation "${step.op}", which this module does not know. Use the preprocessing.js beside it.`);
   }

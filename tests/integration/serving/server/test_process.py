@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,7 +12,12 @@ import grpc
 import numpy as np
 import requests
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 from tests.integration.serving import saved_models
 from tests.integration.serving.server.test_request_log import lines, records
@@ -39,8 +45,8 @@ def test_seed_example_and_a_graceful_end(models, tmp_path):
     (root / "digits").symlink_to(models / "digits")
     (root / "digits").unlink()
     saved_models.digits(root / "digits" / "1")
-    socket = tmp_path / "grpc.sock"
-    with spawned(f"--grpc_socket_path={socket}", cwd=tmp_path) as client:
+    path = tmp_path / "grpc.sock"
+    with spawned(f"--grpc_socket_path={path}", cwd=tmp_path) as client:
         url = f"http://localhost:{client.rest_port}/v1/models/digits:predict"
         response = requests.post(url, data=json.dumps({"instances": images[:1].tolist()}), timeout=10)
         (probabilities,) = response.json()["predictions"]
@@ -50,7 +56,7 @@ def test_seed_example_and_a_graceful_end(models, tmp_path):
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "digits"
         request.inputs["image"].CopyFrom(tf.make_tensor_proto(images[:1].astype(np.float32)))
-        with grpc.insecure_channel(f"unix:{socket}") as channel:
+        with grpc.insecure_channel(f"unix:{path}") as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             assert len(stub.Predict(request, timeout=5).outputs["probabilities"].float_val) == 10
         client.process.send_signal(signal.SIGTERM)
@@ -75,6 +81,55 @@ def test_requests_in_progress_are_finished_on_sigterm(models):
             thread.join()
         assert client.process.wait(20) == 0
     assert answers == [200, 200, 200]
+
+
+def test_sigterm_closes_what_is_idle_cleanly_and_waits_for_no_staller(models):
+    with spawned(f"--model_base_path={models / 'half_plus_two'}", "--model_name=m", "--drain-seconds=8") as client:
+        request = b'POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 20\r\n\r\n{"instances": [1.0]}'
+        idle = [socket.create_connection(("127.0.0.1", client.rest_port), 30) for _ in range(4)]
+        for sock in idle:
+            sock.sendall(request)
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        staller = socket.create_connection(("127.0.0.1", client.rest_port), 30)
+        staller.sendall(request[:-5])
+        wait_until(lambda: client.get("/healthz").status_code == 200)
+        client.process.send_signal(signal.SIGTERM)
+        # Closed, and not reset; the request that never came whole is refused before the drain is over.
+        assert [sock.recv(1) for sock in idle] == [b""] * 4
+        assert b"".join(iter(lambda: staller.recv(65536), b"")).startswith(b"HTTP/1.1 503 ")
+        assert client.process.wait(20) == 0
+        for sock in (*idle, staller):
+            sock.close()
+
+
+def test_connections_beyond_the_limit_are_refused_so_that_the_client_can_read_it(models):
+    flags = (f"--model_base_path={models / 'half_plus_two'}", "--model_name=m", "--max-connections=3")
+    with spawned(*flags) as client:
+        client.session.close()
+        body = b'{"instances": [1.0]}'
+        request = b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        socks = []
+        for number in range(6):
+            socks.append(socket.create_connection(("127.0.0.1", client.rest_port), 30))
+            # The client has begun to send when it is turned away.
+            socks[-1].sendall(request + b"x" * (200_000 if number > 2 else 0))
+            assert socks[-1].recv(13) == (b"HTTP/1.1 503 " if number > 2 else b"HTTP/1.1 200 ")
+        for sock in socks:
+            sock.close()
+        codes, channels = [], []
+        for _ in range(5):
+            channels.append(grpc.insecure_channel(f"127.0.0.1:{client.port}", [("grpc.use_local_subchannel_pool", 1)]))
+            stub = model_service_pb2_grpc.ModelServiceStub(channels[-1])
+            wanted = get_model_status_pb2.GetModelStatusRequest()
+            wanted.model_spec.name = "m"
+            try:
+                stub.GetModelStatus(wanted, timeout=10)
+                codes.append("OK")
+            except grpc.RpcError as error:
+                codes.append(error.code().name)
+        assert codes == ["OK"] * 3 + ["UNAVAILABLE"] * 2
+        for channel in channels:
+            channel.close()
 
 
 def test_kill_during_log_rotation_and_a_swap_loses_no_record(models, tmp_path):

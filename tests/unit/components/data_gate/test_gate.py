@@ -50,3 +50,10 @@ def test_an_anomaly_of_the_whole_dataset_stops_too():
     (refusal,) = find_refusals({"train": found}, "error", {})
     assert str(refusal) == "split train, the whole dataset: DATASET_LOW_NUM_EXAMPLES (error): "
     assert find_refusals({"train": found}, "error", {"": ["DATASET_LOW_NUM_EXAMPLES"]}) == []
+
+
+def test_values_that_the_schema_does_not_know_are_named_with_their_rows():
+    (refusal, *_) = find_refusals(FOUND, "warning", {}, {"train": {"company": "'Blue' in 12 rows", "miles": "no"}})
+    assert str(refusal) == (
+        "split train, feature 'company': ENUM_TYPE_UNEXPECTED_STRING_VALUES (warning): Blue is new. ['Blue' in 12 rows]"
+    )

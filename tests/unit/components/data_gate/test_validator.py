@@ -8,7 +8,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from hilir.components.data_gate.validator import validate
+from hilir.components.data_gate.gate import find_refusals
+from hilir.components.data_gate.validator import soften, validate
 
 
 def describe(dream: int, biscoe: int):
@@ -43,3 +44,13 @@ def kinds(anomalies: anomalies_pb2.Anomalies) -> list[str]:
 )
 def test_comparators_are_honoured(comparator, last, held_out, expected):
     assert kinds(validate(MOSTLY_DREAM, make_schema(comparator), last, held_out)) == expected
+
+
+def test_a_new_column_is_a_warning_where_nobody_wrote_the_schema():
+    frame = pd.DataFrame({"island": ["Dream"] * 20, "beak": [1.5] * 20})
+    anomalies = validate(tfdv.generate_statistics_from_dataframe(frame), make_schema(), None, None)
+    (refusal,) = find_refusals({"train": anomalies}, "error", {})
+    assert (refusal.feature, refusal.anomaly) == ("beak", "SCHEMA_NEW_COLUMN")
+    soften(anomalies)
+    assert find_refusals({"train": anomalies}, "error", {}) == []
+    assert len(find_refusals({"train": anomalies}, "warning", {})) == 1

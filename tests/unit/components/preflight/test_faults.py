@@ -93,6 +93,11 @@ FAULTS = {
     "error while building": Fault(
         ("building the model: KeyError: 'nowhere'", "model.py:22"), {"    shape = (1,)": "    shape = {}['nowhere']"}
     ),
+    "own step that takes pairs, with several workers": Fault(
+        ("the train_step of the model ", " cannot unpack a batch: with several replicas it has weights"),
+        {"    def train_step(self, data):\n": "    def train_step(self, data):\n        x, y = data\n"},
+        settings=("train.workers=2",),
+    ),
     "not compiled": Fault(("not a compiled tf_keras model",), {"    model.compile(": "    dict("}),
     "missing loss": Fault(
         ("compiles the model without a loss",), {COMPILED: "metrics=METRICS", "= Marked": "= keras.Model"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -35,7 +36,7 @@ def test_features_are_counted_with_what_is_missing():
         example(fare=[2.5], hour=[6]),
     ]
     found = summarize_examples(iter(rows))
-    assert found["fare"] == NumberReference((2.5,), (1, 1), 1.5, 2.5, 4, 2)
+    assert found["fare"] == NumberReference((2.5,), (1, 1), 1.5, 2.5, 4, 2, (1, 0, 0, 0, 0, 0, 0, 0, 0, 1))
     assert found["city"] == CategoryReference({"\\xff\\xfe": 1, "Zürich": 1}, 0, 4, 2)
     assert found["tags"] == CategoryReference({"a": 2, "b": 1}, 0, 4, 2)
     assert (found["hour"].low, found["hour"].high, found["hour"].missing) == (3, 6, 0)
@@ -70,3 +71,28 @@ def test_the_file_has_training_data_and_predictions_of_the_evaluation_split(mode
     assert found.predictions["doubled"].high == pytest.approx(1.8)
     assert found.predictions["said"].counts == {"low": 2, "high": 1}
     assert found.predictions["scores:largest"].counts == {"1": 2, "0": 1}
+
+
+def test_a_classifier_has_its_quality_on_the_evaluation_split(tmp_path):
+    class Classifier(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def score(self, examples):
+            return {"p": tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def label(self, examples):
+            return {"y": tf.io.parse_example(examples, {"y": tf.io.FixedLenFeature([1], tf.int64)})["y"]}
+
+    module = Classifier()
+    signatures = {"examples": module.score, "label": module.label}
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    rng = np.random.default_rng(2)
+    scores = rng.beta(1, 1, 2000)
+    rows = [example(x=[float(x)], y=[int(rng.random() < x)]) for x in scores]
+    write_reference(str(tmp_path / "model"), write_rows(tmp_path / "train", rows), write_rows(tmp_path / "eval", rows))
+    text = Path(tmp_path, "model/assets.extra", NAME).read_bytes()
+    found = from_json(text).quality
+    assert (found.kind, found.output, found.label, found.rows) == ("binary", "p", "y", 2000)
+    assert found.realised["accuracy"] == pytest.approx(0.75, abs=0.03)
+    assert found.estimated["auc"] == pytest.approx(found.realised["auc"], abs=0.02)
+    assert len(text) < 4096

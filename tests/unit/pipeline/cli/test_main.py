@@ -70,7 +70,7 @@ def test_a_run_of_an_unknown_configuration_is_told(capsys):
     assert _run(["runs", "show", "nope-20260101-000000"]) == 3
     assert capsys.readouterr().err == (
         "hilir: there is no run 'nope-20260101-000000' in runs; 'hilir runs list CONFIG' lists the runs there are, "
-        "and --config names the configuration of a run in another folder\n"
+        "and --set pipeline.runs=FOLDER names another folder of runs\n"
     )
 
 

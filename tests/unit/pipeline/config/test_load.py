@@ -182,5 +182,78 @@ def test_base_yaml_has_every_key():
     base = yaml.safe_load(base_path().read_text())
     for name, field in Config.model_fields.items():
         section = base[field.alias or name]
-        fields = field.annotation.model_fields  # type: ignore[union-attr]
-        assert set(section) == {inner.alias or key for key, inner in fields.items()}, name
+        # A list is one value, which its comment explains.
+        if not isinstance(section, list):
+            fields = field.annotation.model_fields  # type: ignore[union-attr]
+            assert set(section) == {inner.alias or key for key, inner in fields.items()}, name
+
+
+def test_what_comes_from_the_environment_is_neither_shown_nor_stored(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_FOLDER", "s3cret")
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "model: {name: m, package: m}\n"
+        "data: {path: '${oc.env:SECRET_FOLDER}/data', pattern: '${model.name}*.csv'}\n"
+        "serving: {root: '${data.path}/models'}\n"
+        "train: {hyperparameters: {folders: ['${oc.env:SECRET_FOLDER}']}}\n"
+        "evaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.5}]}\n"
+    )
+    loaded = load(own)
+    assert (loaded.config.data.path, loaded.config.serving.root) == ("s3cret/data", "s3cret/data/models")
+    assert "s3cret" not in loaded.text
+    shown = {key: value for key, value, _ in loaded.origins()}
+    assert shown["data.path"] == "${oc.env:SECRET_FOLDER}/data"
+    assert shown["serving.root"] == "${data.path}/models"
+    assert shown["train.hyperparameters.folders"] == ["${oc.env:SECRET_FOLDER}"]
+    # Any other reference is shown as what it is.
+    assert shown["data.pattern"] == "m*.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("evaluate: {metrics: {AUC: 1}}", "own.yaml: evaluate.metrics: is keys and values, and has to be a list"),
+        ("train: {hyperparameters: [1]}", "own.yaml: train.hyperparameters: is a list, and has to be keys and values"),
+    ],
+)
+def test_a_list_where_a_mapping_belongs_is_named(tmp_path, text, message):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"model: {{name: m, package: m}}\n{text}\n")
+    with pytest.raises(ConfigError) as error:
+        load(own)
+    assert message in str(error.value)
+
+
+def bomb() -> str:
+    """300 bytes whose anchors stand for a billion values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (bomb(), "own.yaml: has more than 100,000 values or 100 levels once its anchors (&, *) are written out"),
+        ("a: &a {b: *a}", "own.yaml: has more than 100,000 values or 100 levels once its anchors"),
+        ("a: " + "[" * 5000 + "]" * 5000, "own.yaml"),
+        ("a: " + "[" * 150 + "]" * 150, "own.yaml: has more than 100,000 values or 100 levels"),
+    ],
+)
+def test_a_configuration_that_explodes_is_refused(tmp_path, text, message):
+    own = tmp_path / "own.yaml"
+    own.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load(own)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["/etc/*", "*a", "[" * 500, "{a: *b", "&x *x"])
+def test_a_setting_that_is_no_yaml_is_a_string(value):
+    loaded = load("configs/taxi.yaml", settings=[f"data.pattern={value}"])
+    assert loaded.config.data.pattern == value
+
+
+def test_a_setting_that_is_nested_too_deeply_is_refused():
+    with pytest.raises(ConfigError, match=r"^--set a: "):
+        load("configs/taxi.yaml", settings=["a=" + "[" * 150 + "]" * 150])

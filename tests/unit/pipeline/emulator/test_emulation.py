@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from hilir.components.processes.errors import Canceled
 from hilir.pipeline.emulator import emulation
 from hilir.pipeline.emulator.artifact_store import Store
-from hilir.pipeline.emulator.errors import Canceled
 from hilir.pipeline.emulator.plan import make_plan
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, output

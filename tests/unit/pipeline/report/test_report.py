@@ -5,9 +5,10 @@ import sys
 import pytest
 
 from hilir.pipeline.report.board import Board
+from hilir.pipeline.report.figures import describe_made
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.summary import Summary, write_lines
-from hilir.pipeline.report.views import LineView, LiveView, describe_made, view
+from hilir.pipeline.report.views import LineView, LiveView, view
 
 
 def test_figures_read_as_text():

@@ -55,6 +55,7 @@ class Bench:
         self.root, self.state, self.trigger = root, State(root / "state"), Fixed()
         self.now = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
         self.limits = limits
+        self.release: list[str] = []
         self.said: list[str] = []
         self.start()
 
@@ -62,7 +63,13 @@ class Bench:
         """Makes a new watcher, as after a kill: all that it knows is the state."""
         program = [sys.executable, "-c", PROGRAM, str(self.root)]
         self.watcher = Watcher(
-            self.state, [self.trigger], self.limits, program, self.said.append, clock=lambda: self.now
+            self.state,
+            [self.trigger],
+            self.limits,
+            program,
+            self.said.append,
+            clock=lambda: self.now,
+            release=self.release,
         )
 
     def fire(self, key: str) -> None:

@@ -33,6 +33,7 @@ def test_a_percent_is_a_number_of_buckets(percent, buckets):
         "shadow": 0,
         "stable": "1",
         "candidate": "2",
+        "versions": ",1,2,",
     }
 
 
@@ -61,19 +62,9 @@ def test_grpc_goes_by_the_model_that_the_script_found():
     assert matching(None, "/tensorflow.serving.ModelService/HandleReloadConfigRequest") is None
 
 
-def test_versions_are_counted_by_headers_that_both_protocols_have():
-    (configuration,) = render_routes({"a.b": trial(5, model="a.b")}, SETTINGS)["resources"]
-    (host,) = configuration["virtual_hosts"]
-    assert host["virtual_clusters"] == [
-        {
-            "name": f"a_b_{version}",
-            "headers": [
-                {"name": "x-hilir-model", "string_match": {"exact": "a.b"}},
-                {"name": "x-hilir-version", "string_match": {"exact": str(version)}},
-            ],
-        }
-        for version in (1, 2)
-    ]
+def test_the_versions_that_are_counted_are_those_that_are_loaded():
+    assert release_metadata(trial(5))["versions"] == ",1,2,"
+    assert release_metadata(t.retire(t.abort(trial(5))))["versions"] == ",1,"
 
 
 def test_names_with_dots_do_not_match_their_neighbours():

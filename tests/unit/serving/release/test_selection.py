@@ -1,7 +1,7 @@
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.release.selection import choose_model, read_config, select
+from hilir.serving.release.selection import Project, choose_model, read_config, select
 from hilir.serving.releases.store import Store
 
 
@@ -34,7 +34,7 @@ def test_a_configuration_names_root_and_model(store, tmp_path):
     found, model = select(None, None, str(file))
     assert (found.root, model) == (store.root, "digits")
     assert select(None, "taxi", str(file))[1] == "taxi"
-    assert read_config("configs/digits.yaml") == ("out/models", "digits")
+    assert read_config("configs/digits.yaml") == Project("out/models", "digits")
 
 
 @pytest.mark.parametrize(

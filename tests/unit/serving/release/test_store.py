@@ -128,4 +128,25 @@ def test_the_file_says_nothing_but_json(store):
     store.write(with_one(store))
     content = json.loads((store.root / "a/release.json").read_text())
     assert content["schema"] == 1
-    assert content["versions"] == {"1": {"manifest": "hash", "loaded": True, "verified": False, "other_inputs": False}}
+    assert content["versions"] == {
+        "1": {"manifest": "hash", "loaded": True, "verified": False, "other_inputs": False, "approved_by": ""}
+    }
+
+
+def test_a_file_of_an_older_release_of_hilir_is_read(store):
+    event = {"at": "2026-01-01T00:00:00+00:00", "verb": "promote", "version": 1, "stable": 1, "candidate": None}
+    content = {
+        "schema": 1,
+        "model": "a",
+        "revision": 3,
+        "served_root": "/",
+        "versions": {"1": {"manifest": "h", "loaded": True, "verified": True, "other_inputs": False}},
+        "labels": {"stable": 1},
+        "split": {"stable": 100.0},
+        "shadow": 0.0,
+        "history": [{**event, "percent": 0.0, "traffic": {"1": 100.0}, "why": "x"}],
+    }
+    (store.root / "a/release.json").write_text(json.dumps(content))
+    state = store.read("a")
+    assert (state.rollout, state.approval, state.history[0].actor) == (None, "none", "")
+    assert state.versions[1].approved_by == ""

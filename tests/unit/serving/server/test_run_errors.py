@@ -38,3 +38,27 @@ def test_an_input_of_another_rank_is_named():
     )
     other = explain_failure(Code.INTERNAL, "broken", feeds, [np.zeros(2), np.zeros((2, 1)), np.zeros(())])
     assert (other.code, other.message) == (Code.INTERNAL, "broken")
+
+
+UNREAD = "StringToNumberOp could not correctly convert string: "
+
+
+@pytest.mark.parametrize(
+    ("text", "arrays", "named"),
+    [
+        (
+            "ma",
+            {"day": [b"2024-ma-01", b"2024-05-01"], "name": [b"Ann", b"Bob"]},
+            "input 'day' has the value '2024-ma-01'",
+        ),
+        ("", {"day": [b"", b"2024-05-01"], "name": [b"Ann", b"Bob"]}, "input 'day' has the value ''"),
+        ("ma", {"day": [b"2024-ma-01"], "name": [b"Emma"]}, None),
+        ("ma", {"examples": [b"\n\x0cday 2024-ma-01"]}, None),
+        ("ma", {"size": [1.0]}, None),
+    ],
+)
+def test_the_input_with_a_text_that_is_not_a_number_is_named(text, arrays, named):
+    values = [np.array(each, object if isinstance(each[0], bytes) else None) for each in arrays.values()]
+    error = explain_failure(INVALID, UNREAD + text, [(name, (-1,)) for name in arrays], values)
+    expected = UNREAD.strip() if not text else UNREAD + text
+    assert error.message == (f"{named}, which the model cannot read: {expected}" if named else expected)

@@ -16,7 +16,7 @@ STRICT = {"difference": 1e-9, "agreement": 1.0, "metric_loss": 0.0}
 
 def settings(**bounds):
     return TFLiteSettings.model_validate(
-        {"variants": list(bounds), "allow_select_ops": False, "calibration": 100, "bounds": bounds}
+        {"variants": list(bounds), "inputs": "raw", "allow_select_ops": False, "calibration": 100, "bounds": bounds}
     )
 
 

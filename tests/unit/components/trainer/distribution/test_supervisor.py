@@ -61,6 +61,11 @@ def watch(tmp_path, *bodies, timeouts=TIMEOUTS, during=lambda cluster: None):
     return failure, events
 
 
+def test_a_worker_that_computes_without_a_word_does_not_hang(tmp_path):
+    busy = "send('ready'); end = time.monotonic() + 3\nwhile time.monotonic() < end: pass"
+    assert watch(tmp_path, busy, timeouts=SILENT)[0] is None
+
+
 def test_good_workers_end_without_a_failure(tmp_path):
     failure, events = watch(tmp_path, GOOD, GOOD)
     assert failure is None

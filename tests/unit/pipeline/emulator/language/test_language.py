@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from hilir.components.processes.process import describe_exit
 from hilir.pipeline.emulator.artifact_store import Artifact
 from hilir.pipeline.emulator.errors import StepError
 from hilir.pipeline.emulator.language import cel, placeholders, query
 from hilir.pipeline.emulator.log_figures import Follower, parse_figures
-from hilir.pipeline.emulator.processes.process import describe_exit
 from hilir.pipeline.emulator.step_log import read_reason
 
 GIVEN: dict[str, Any] = {

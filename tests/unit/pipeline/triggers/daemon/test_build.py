@@ -21,10 +21,12 @@ def test_every_trigger(tmp_path, monkeypatch):
         "watch.data={marker: _SUCCESS}",
         "data.pattern=day-{SPAN}/*.tfrecord",
         "watch.max_age_hours=168",
+        "watch.drift={level: warn}",
         "watch.http={port: 0}",
     )
     require_watchable(found)
-    assert [trigger.name for trigger in make_triggers(found, State(tmp_path))] == ["cron", "data", "age", "call"]
+    names = [trigger.name for trigger in make_triggers(found, State(tmp_path))]
+    assert names == ["cron", "data", "age", "drift", "call"]
     assert str(state_folder(found)) == "out/watch/digits"
 
 

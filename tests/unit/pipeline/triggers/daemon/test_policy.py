@@ -66,6 +66,15 @@ def test_what_keeps_a_run_waiting():
     assert gate(160, ended=[Ended("failed", 100)]) is None
 
 
+def test_a_clock_that_was_set_back_keeps_no_run_waiting():
+    later = DAY * 3
+    run = Waiting(5, made=100 + later, due=110 + later, attempts=0)
+    assert gate(100, run) is None
+    assert gate(100, run, starts=[later] * 9, ended=[Ended("failed", later)]) is None
+    # A clock that is only adjusted changes nothing.
+    assert gate(99, FRESH)[0] == 110
+
+
 @pytest.mark.parametrize(
     ("states", "wait"),
     [

@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
-from hilir.pipeline import web
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources import call_server
 from hilir.pipeline.triggers.sources.call_server import make_call_app
 from hilir.pipeline.triggers.sources.calls import Calls
 from hilir.pipeline.triggers.sources.payload import Span
-from hilir.pipeline.web import WebServer
+from hilir.serving import web
+from hilir.serving.web import WebServer
 
 TOKEN = "a-token-for-this-test"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

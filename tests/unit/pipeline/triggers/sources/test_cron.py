@@ -120,7 +120,9 @@ def test_a_clock_that_is_set_back_repeats_nothing():
     memory = trigger.look({"last": (noon - timedelta(hours=1)).isoformat()}, noon).memory
     back = trigger.look(memory, noon - timedelta(minutes=30))
     assert back.firings == ()
-    assert trigger.look(back.memory, noon + timedelta(minutes=1)).firings == ()
+    # The ledger takes a key once.
+    again = trigger.look(back.memory, noon + timedelta(minutes=1)).firings
+    assert [firing.key for firing in again] == ["cron:2026-01-01T12:00:00+00:00"]
 
 
 def test_the_pause_ends_with_the_next_time_or_after_a_minute():
@@ -134,3 +136,16 @@ def test_a_minute_schedule_after_years_is_quick():
     look = trigger.look({"last": "2016-01-01T00:00:00+00:00"}, datetime(2026, 1, 1, tzinfo=UTC))
     assert len(look.firings) == 1
     assert trigger.look(look.memory, datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)).firings == ()
+
+
+def test_a_clock_that_was_set_back_silences_no_schedule():
+    trigger = CronTrigger("0 * * * *")
+    ahead = trigger.look({}, datetime(2026, 1, 4, 0, 30, tzinfo=UTC))
+    now = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+    back = trigger.look(ahead.memory, now)
+    assert (back.firings, back.note) == ((), "next at 2026-01-01 01:00 UTC")
+    later = trigger.look(back.memory, now + timedelta(minutes=31))
+    assert [firing.key for firing in later.firings] == ["cron:2026-01-01T01:00:00+00:00"]
+    # A clock that is adjusted by a second does not fire again.
+    assert trigger.look(later.memory, now + timedelta(minutes=30)).firings == ()
+    assert trigger.look(later.memory, now + timedelta(minutes=30)).memory == later.memory

@@ -140,3 +140,10 @@ def test_a_missing_folder_is_an_error_that_may_pass(folder):
     folder.data.rmdir()
     with pytest.raises(OSError, match="does not exist"):
         folder.look(0)
+
+
+def test_a_clock_that_was_set_back_starts_the_wait_again(folder):
+    folder.write("day-1/a.csv")
+    assert folder.look(3 * 86_400).hold
+    assert folder.look(0).hold
+    assert keys(folder.look(61)) == ["data:1:-1"]

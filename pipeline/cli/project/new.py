@@ -1,0 +1,116 @@
+"""`hilir new`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hilir.pipeline.project.design import Design
+    from hilir.pipeline.project.kinds import Column
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--data", type=click.Path(path_type=Path), metavar="FILE", help="Rows with a header: CSV, Parquet or JSON Lines."
+)
+@click.option("--label", metavar="COLUMN", help="What to predict.")
+@click.option(
+    "--task", type=click.Choice(["binary", "multiclass", "regression"]), help="By default decided by the label."
+)
+@click.option("--time", metavar="COLUMN", help="Evaluate on the newest rows by this column.")
+@click.option("--group", metavar="COLUMN", help="Keep all rows with the same value on one side of the split.")
+@click.option(
+    "--keep", multiple=True, metavar="COLUMN", help="Let the model see this column in any case; may be repeated."
+)
+@click.option("--delimiter", metavar="CHARACTER", help="Separates the cells of CSV; by default found out.")
+@click.option("--decimal", metavar="CHARACTER", help="Decimal mark of CSV; by default found out.")
+@click.option("--example", type=click.Choice(["taxi", "digits"]), help="Copy an example instead.")
+def new(
+    name: str | None,
+    data: Path | None,
+    label: str | None,
+    task: str | None,
+    time: str | None,
+    group: str | None,
+    keep: tuple[str, ...],
+    delimiter: str | None,
+    decimal: str | None,
+    example: str | None,
+) -> None:
+    """Make a project from a file of rows: a model package, a configuration, a bound.
+
+    Writes into the current folder; `hilir run` then works at once.
+    """
+    if example is not None:
+        from hilir.pipeline.project.examples import copy_example
+
+        written = copy_example(example, Path())
+        click.echo(f"wrote {', '.join(written)}\nnext: hilir run {example}.yaml")
+        return
+    if name is None or data is None or label is None:
+        raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
+    from hilir.pipeline.project.create import Wish, design_project, write_project
+    from hilir.pipeline.report.output_capture import reserved
+
+    with reserved():
+        design = design_project(Wish(name, data, label, task, time, group, keep, delimiter, decimal))
+    click.echo("\n".join(_describe(design)))
+    written = write_project(design, Path())
+    click.echo(f"\nwrote {', '.join(written)}\nnext: hilir run")
+
+
+def _describe(design: Design) -> Iterator[str]:
+    table, label, baseline = design.table, design.label, design.baseline
+    sample = "" if table.rows == len(table.cells) else f" (looked at {len(table.cells):,} of them)"
+    yield f"{table.path}: {table.rows:,} rows{sample}, {len(table.cells.columns)} columns"
+    yield f"label {_clean(label.name)}: {label.task}, {label.why}" + (
+        "" if label.task != "regression" else f", mean {design.mean:.4g}, deviation {design.spread:.4g}"
+    )
+    if label.counts:
+        yield "  " + ", ".join(f"{_clean(each)} {label.counts[each]:,}" for each in label.classes[:12])
+    for old, new_name in sorted(label.spellings.items()):
+        yield f"  '{_clean(old)}' is taken for '{_clean(new_name)}'"
+    if label.missing:
+        yield f"  {label.missing:,} rows have no label and are left out"
+    yield ""
+    yield from _table(design.columns)
+    yield ""
+    if design.group:
+        yield f"split: rows with the same '{_clean(design.group)}' stay on one side"
+    if design.time:
+        yield f"split: the newest third by '{_clean(design.time)}' evaluates"
+    shown = {"auc": "AUC", "accuracy": "accuracy", "r2": "R²"}[baseline.metric]
+    yield (
+        f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "
+        f"bound {baseline.bound:.3f} = best - {baseline.margin:.3f}"
+    )
+    if baseline.trees > baseline.linear + baseline.margin:
+        yield "  trees are far ahead of the linear model: compare the network with them when it has run"
+
+
+def _table(columns: Sequence[Column]) -> Iterator[str]:
+    width = min(32, max((len(_clean(each.name)) for each in columns), default=0))
+    room = max(40, shutil.get_terminal_size((120, 24)).columns)
+    yield f"{'column':<{width}}  {'kind':<15} why; how to change it"
+    for each in columns:
+        gaps = f", {each.missing:.0%} missing" if each.missing >= 0.005 else ""
+        remedy = (
+            ""
+            if each.is_feature
+            else f"; --keep {_clean(each.name)}"
+            if each.kind not in ("empty", "group", "time")
+            else ""
+        )
+        line = f"{_clean(each.name)[:width]:<{width}}  {each.kind:<15} {_clean(each.why)}{gaps}{remedy}"
+        yield line if len(line) <= room else line[: room - 1] + "…"
+    yield "(a feature is changed by moving its line in features.py)"
+
+
+def _clean(text: str) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -1,0 +1,187 @@
+"""Makes a project: looks at the rows, decides, and writes the files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hilir.components.staging import write_file
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.image.dockerfile import make_dockerfile
+from hilir.pipeline.project import texts
+from hilir.pipeline.project.baseline import find_baseline, find_leaks
+from hilir.pipeline.project.code import write_features, write_preprocessing
+from hilir.pipeline.project.design import Design
+from hilir.pipeline.project.kinds import Column, decide_kinds
+from hilir.pipeline.project.label import Label, find_label
+from hilir.pipeline.project.model_code import write_model
+from hilir.pipeline.project.splits import split_by_time, split_rows
+from hilir.pipeline.project.table import Table, read_table
+
+_LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user typed.
+
+    Attributes:
+        name: of the project.
+        data: the file.
+        label: the column to predict.
+        task: `binary`, `multiclass`, `regression`, or None.
+        time, group: columns that decide about the split, or None.
+        keep: columns that are features whatever the rules say.
+        delimiter, decimal: of a CSV file; None to find them out.
+    """
+
+    name: str
+    data: Path
+    label: str
+    task: str | None = None
+    time: str | None = None
+    group: str | None = None
+    keep: tuple[str, ...] = ()
+    delimiter: str | None = None
+    decimal: str | None = None
+
+
+def design_project(wish: Wish) -> Design:
+    """Looks at the rows and decides everything; writes nothing.
+
+    Raises:
+        ConfigError: the name, the file or a column is wrong, or there is too little to learn from.
+    """
+    package = _check_name(wish.name)
+    texts.refuse_pattern(wish.data.name)
+    table = read_table(wish.data, wish.delimiter, wish.decimal)
+    cells = table.cells
+    for option, names in (("--time", [wish.time]), ("--group", [wish.group]), ("--keep", wish.keep)):
+        for name in names:
+            if name is not None and name not in cells.columns:
+                raise ConfigError(
+                    f"{option} {name}: there is no such column; the columns are {', '.join(cells.columns)}"
+                )
+    label = find_label(cells, wish.label, table.decimal, wish.task)
+    labelled = int(label.values.notna().sum())
+    if labelled < _LEAST_ROWS:
+        raise ConfigError(f"{wish.data}: {labelled} rows have a label; at least {_LEAST_ROWS} are needed to learn from")
+    columns = decide_kinds(cells, table.decimal, skip=[wish.label], keep=wish.keep)
+    columns = _set_roles(columns, wish)
+    leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label, table.decimal)
+    columns = [replace(each, kind="leak", why=leaks[each.name]) if each.name in leaks else each for each in columns]
+    if not any(each.is_feature for each in columns):
+        raise ConfigError(
+            f"{wish.data}: no column is left to learn from ("
+            + "; ".join(f"{each.name}: {each.kind}, {each.why}" for each in columns)
+            + "); --keep COLUMN keeps one"
+        )
+    group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
+    evaluation, salt = _split(table, label, columns, wish.time, group if wish.time is None else None)
+    baseline = find_baseline(cells, columns, label, evaluation, table.decimal)
+    numbers = label.values[~evaluation].astype(float) if label.task == "regression" else None
+    return Design(
+        wish.name,
+        package,
+        table,
+        label,
+        columns,
+        baseline,
+        float(numbers.mean()) if numbers is not None else 0.0,
+        float(numbers.std()) or 1.0 if numbers is not None else 1.0,
+        wish.time,
+        group if wish.time is None else None,
+        salt,
+    )
+
+
+def _check_name(name: str) -> str:
+    package = name.replace("-", "_")
+    if not (name.isascii() and name == name.lower() and package.isidentifier() and not name.startswith("_")):
+        raise ConfigError(
+            f"'{name}' is not a valid name; use lower-case letters, digits and '-', beginning with a letter"
+        )
+    from keyword import iskeyword
+
+    from hilir.pipeline.config.project import hides
+
+    if iskeyword(package) or hides(package):
+        raise ConfigError(
+            f"'{name}' is the name of a module of Python or of a package that hilir needs; choose another"
+        )
+    return package
+
+
+def _set_roles(columns: Sequence[Column], wish: Wish) -> list[Column]:
+    found = []
+    for column in columns:
+        if column.name == wish.group:
+            column = replace(column, kind="group", why="--group")
+        elif column.name == wish.time and column.kind != "date":
+            column = replace(column, kind="time", why="--time, which the model does not see")
+        found.append(column)
+    return found
+
+
+def _split(
+    table: Table, label: Label, columns: Sequence[Column], time: str | None, group: str | None
+) -> tuple[np.ndarray, str]:
+    """Returns which rows evaluate, and the salt with which each class has rows on both sides.
+
+    Raises:
+        ConfigError: there is no such salt.
+    """
+    if time is not None:
+        form = next(each.format for each in columns if each.name == time)
+        return split_by_time(table.cells[time], form, table.decimal), ""
+    by = [group] if group is not None else []
+    for number in range(_SALTS):
+        salt = str(number) if number else ""
+        evaluation = split_rows(table.cells, by=by, salt=salt)
+        sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
+        if label.task == "regression" or all(
+            side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes
+        ):
+            return evaluation, salt
+    raise ConfigError(
+        f"{table.path}: no split gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows for evaluation; "
+        "merge rare classes, or get more rows"
+    )
+
+
+def write_project(design: Design, folder: Path) -> list[str]:
+    """Writes the files into a folder and returns their names; the configuration comes last.
+
+    Raises:
+        ConfigError: one of them exists and is different; nothing was written.
+    """
+    files = {
+        f"{design.package}/__init__.py": f'"""Predicts {design.label_text} from {design.file_name}."""\n',
+        f"{design.package}/features.py": write_features(design),
+        f"{design.package}/preprocessing.py": write_preprocessing(design),
+        f"{design.package}/model.py": write_model(design),
+        f"{design.package}/schema.pbtxt": texts.write_schema(design),
+        "Dockerfile": make_dockerfile(),
+        ".github/workflows/hilir.yaml": texts.write_workflow(design),
+        "README.md": texts.write_readme(design),
+        f"{design.name}.yaml": texts.write_config(design),
+    }
+    there = [name for name, text in files.items() if (folder / name).exists() and _read(folder / name) != text]
+    if there:
+        raise ConfigError(
+            f"{', '.join(there)}: there already, and different; type this in an empty folder, or remove them"
+        )
+    for name, text in files.items():
+        os.makedirs((folder / name).parent, exist_ok=True)
+        write_file(folder / name, text)
+    sys.stdout.flush()
+    return list(files)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

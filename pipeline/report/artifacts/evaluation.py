@@ -1,0 +1,27 @@
+"""Reads what the Evaluator wrote; imports TFMA, and with it TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from hilir.analysis.measures import sort_slices
+
+
+def read_evaluation(uri: str) -> dict[str, Any]:
+    """Returns an evaluation.
+
+    `metrics` and `baseline` by slice, all rows (`overall`) first; `reasons` not to bless; `comparison`; and `plots`
+    over all rows.
+    """
+    from hilir.components.evaluator.comparison import read_comparison
+    from hilir.components.evaluator.plots import read_plots
+    from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
+
+    return {
+        "metrics": sort_slices(read_metrics(uri)),
+        "baseline": sort_slices(read_baseline(uri)),
+        "reasons": read_reasons(uri),
+        "comparison": asdict(read_comparison(uri)),
+        "plots": read_plots(uri),
+    }

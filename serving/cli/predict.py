@@ -1,0 +1,56 @@
+"""`hilir predict`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[MODEL|VERSION|MODEL/VERSION] FILE")
+@click.option("--out", "out", required=True, metavar="FILE", help="File to write: .csv, .parquet or .jsonl.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Column of FILE to write, too; may be repeated.")
+@click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]")
+@click.option("--config", metavar="FILE", help="A project's configuration, for the root and the model.")
+@click.option("--delimiter", default=",", show_default=True, metavar="CHARACTER", help="Separates the cells of CSV.")
+def predict(
+    words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str | None, config: str | None, delimiter: str
+) -> None:
+    """Predict each row of a file with a pushed version.
+
+    FILE is CSV, Parquet or JSON Lines, and has the columns that the model takes. Without MODEL or VERSION: the stable
+    version of the only model, or the newest where nothing was released.
+    """
+    if len(words) > 2:
+        raise click.UsageError(f"one MODEL or VERSION and one FILE, not {len(words)} words")
+    if len(delimiter) != 1:
+        raise click.UsageError("--delimiter is one character")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from hilir.serving.predict.choice import choose_version
+    from hilir.serving.predict.readers import find_form, open_source
+    from hilir.serving.release.selection import select
+    from hilir.serving.server.output import quiet_tensorflow
+
+    store, model = select(root, None, config)
+    chosen = choose_version(store, model, words[0] if len(words) == 2 else None)
+    # Before TensorFlow is loaded, which takes seconds.
+    open_source(Path(words[-1]), delimiter)
+    find_form(Path(out))
+    with quiet_tensorflow():
+        from hilir.serving.predict.scoring import Request, predict_file
+    # As in `hilir serve`: whoever types this can change none of the functions that are deprecated.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    request = Request(
+        chosen.model, chosen.version, chosen.folder, Path(words[-1]), Path(out), tuple(dict.fromkeys(keep)), delimiter
+    )
+    start = time.perf_counter()
+    rows = predict_file(request)
+    seconds = time.perf_counter() - start
+    click.echo(
+        f"{out}: {rows:,} rows predicted by {chosen.model} version {chosen.version}{chosen.why}, "
+        f"{seconds:.1f} s ({rows / seconds:,.0f} rows/s)"
+    )

@@ -1,0 +1,1 @@
+"""What an experiment shows: a table for the terminal, a page, and JSON."""

@@ -1,0 +1,183 @@
+"""Reads CSV, Parquet and JSON Lines files as Arrow tables, piece by piece."""
+
+from __future__ import annotations
+
+import csv as python_csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from hilir.serving.errors import PredictError
+
+ROWS = 4096
+"""Largest number of rows in a piece."""
+_CSV_BLOCK = 4 << 20
+_SUFFIXES = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+
+
+Columns = dict[str, Any]
+"""One piece: by column an Arrow array, or for JSON Lines a list of decoded values."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that is being read.
+
+    Attributes:
+        names: the columns of a CSV or Parquet file; of JSON Lines those in the first rows.
+        read: yields the pieces with the columns that are asked for; a row without a value has null. Cells of a CSV
+            file are strings.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[Sequence[str]], Iterator[Columns]]
+
+
+def find_form(path: Path) -> str:
+    """Returns the form that the file's name says: `csv`, `parquet` or `jsonl`.
+
+    Raises:
+        PredictError: it says none.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    form = _SUFFIXES.get(suffixes[-1]) if suffixes else None
+    if form is None or (form == "parquet" and path.suffix.lower() == ".gz"):
+        raise PredictError(
+            f"{path}: the name does not say the form of the file; "
+            "it has to end in .csv, .parquet or .jsonl (.csv.gz and .jsonl.gz too)"
+        )
+    return form
+
+
+def open_source(path: Path, delimiter: str = ",") -> Source:
+    """Opens a file of rows.
+
+    Args:
+        path: the file; its name says its form.
+        delimiter: what separates the cells of a CSV file.
+
+    Raises:
+        PredictError: it is not there, or cannot be read as what its name says.
+    """
+    form = find_form(path)
+    if not path.is_file():
+        raise PredictError(f"{path}: there is no such file; give a file of rows")
+    try:
+        match form:
+            case "csv":
+                return _open_csv(path, delimiter)
+            case "parquet":
+                return _open_parquet(path)
+            case _:
+                return _open_json_lines(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> PredictError:
+    reason = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(error))
+    return PredictError(f"{path}: cannot be read: {reason}; correct the file")
+
+
+def _open_csv(path: Path, delimiter: str) -> Source:
+    with pa.input_stream(str(path), compression="detect") as stream:
+        start = stream.read(1 << 20).decode("utf-8-sig", "replace")
+    if not start.strip():
+        raise PredictError(f"{path}: the file is empty; give a file with a header and rows")
+    names = next(python_csv.reader(start.splitlines(), delimiter=delimiter))
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise PredictError(f"{path}: the header names '{doubled[0]}' more than once; rename the columns")
+
+    def read(wanted: Sequence[str]) -> Iterator[Columns]:
+        try:
+            with csv.open_csv(
+                pa.input_stream(str(path), compression="detect"),
+                read_options=csv.ReadOptions(block_size=_CSV_BLOCK),
+                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    include_columns=list(wanted),
+                    column_types=dict.fromkeys(wanted, pa.string()),
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                    null_values=[""],
+                ),
+            ) as reader:
+                for batch in reader:
+                    yield from _cut(batch)
+        except pa.ArrowException as error:
+            raise _unreadable(path, error) from None
+
+    return Source(tuple(names), read)
+
+
+def _open_parquet(path: Path) -> Source:
+    file = pq.ParquetFile(path)
+
+    def read(wanted: Sequence[str]) -> Iterator[Columns]:
+        try:
+            for batch in file.iter_batches(batch_size=ROWS, columns=list(wanted)):
+                yield from _cut(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from None
+
+    return Source(tuple(file.schema_arrow.names), read)
+
+
+def _cut(batch: pa.RecordBatch) -> Iterator[Columns]:
+    for start in range(0, batch.num_rows, ROWS):
+        part = batch.slice(start, ROWS)
+        yield dict(zip(part.schema.names, part.columns, strict=True))
+
+
+def _open_json_lines(path: Path) -> Source:
+    with pa.input_stream(str(path), compression="detect") as stream:
+        first = list(islice(_read_objects(path, stream), ROWS))
+    if not first:
+        raise PredictError(f"{path}: the file is empty; give one JSON object per line")
+    names = tuple(dict.fromkeys(name for row in first for name in row))
+
+    def read(wanted: Sequence[str]) -> Iterator[Columns]:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            rows = _read_objects(path, stream)
+            while piece := list(islice(rows, ROWS)):
+                yield {name: [row.get(name) for row in piece] for name in wanted}
+
+    return Source(names, read)
+
+
+def _read_objects(path: Path, stream: Any) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_read_lines(stream), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise PredictError(f"{path}: line {number:,} is not JSON ({error}); correct the line") from None
+        if not isinstance(row, dict):
+            raise PredictError(f"{path}: line {number:,} is not a JSON object; write one object per row")
+        yield row
+
+
+def _read_lines(stream: Any) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read(1 << 20):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest

@@ -1,0 +1,180 @@
+"""Sends the rows of a file through a version: several pieces at a time, written in their order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hilir.serving.errors import PredictError
+from hilir.serving.predict.answers import AnswerColumns
+from hilir.serving.predict.inputs import CellError, make_input
+from hilir.serving.predict.readers import Columns, Source, open_source
+from hilir.serving.predict.writers import open_target
+from hilir.serving.server.inference.signatures import DEFAULT_SIGNATURE
+from hilir.serving.server.servables.loader import LoadOptions, load_servable
+from hilir.serving.server.servables.servable import Run, Signature
+from hilir.serving.server.status import StatusError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to predict.
+
+    Attributes:
+        model: name of the model, for messages.
+        version: its number.
+        folder: the folder of the version, a SavedModel.
+        file: the rows.
+        out: where to write the predictions; its name says the form.
+        keep: columns of the file to write, too.
+        delimiter: what separates the cells of a CSV file.
+    """
+
+    model: str
+    version: int
+    folder: Path
+    file: Path
+    out: Path
+    keep: tuple[str, ...] = ()
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The signature `serving_default` of a loaded version."""
+
+    signature: Signature
+    run: Run
+
+    @classmethod
+    def load(cls, request: Request) -> Scorer:
+        """Loads a version.
+
+        Raises:
+            PredictError: it cannot be loaded, or has no such signature.
+        """
+        try:
+            servable = load_servable(request.model, request.version, str(request.folder), LoadOptions())
+            signature = servable.signatures.get(DEFAULT_SIGNATURE)
+            if signature is None:
+                raise PredictError(
+                    f"{request.folder}: has no signature {DEFAULT_SIGNATURE}, which takes columns; "
+                    f"it has {', '.join(sorted(servable.signatures)) or 'none'}"
+                )
+            return cls(
+                signature,
+                servable.prepare_run(signature.feeds, tuple(signature.fetches[name] for name in signature.outputs)),
+            )
+        except StatusError as error:
+            raise PredictError(f"{request.folder}: {error}") from None
+
+    def __call__(self, columns: Columns) -> dict[str, np.ndarray]:
+        """Returns the outputs for a piece, by name.
+
+        Raises:
+            CellError: a value is not what the signature takes.
+            StatusError: the graph refused the rows.
+        """
+        arrays = []
+        for name, spec in self.signature.inputs.items():
+            shape = tuple(dim.size for dim in self.signature.definition.inputs[name].tensor_shape.dim)
+            arrays.append(make_input(columns[name], name, spec.dtype, shape, takes_missing=spec.takes_missing))
+        return dict(zip(self.signature.outputs, self.run(arrays), strict=True))
+
+
+def predict_file(request: Request, progress: Callable[[int], None] | None = None) -> int:
+    """Writes the predictions for all rows of a file, in their order; returns the number of rows.
+
+    Args:
+        request: which file, and which version.
+        progress: gets the number of rows that have been written so far.
+
+    Raises:
+        PredictError: the file has no row or lacks a column, a cell is not what the model takes, or nothing can be
+            written. The written file is then as it was before.
+    """
+    source = open_source(request.file, request.delimiter)
+    scorer = Scorer.load(request)
+    columns = AnswerColumns(_read_classes(request.folder), frozenset(request.keep))
+    _require_columns(request, source, tuple(scorer.signature.inputs))
+    wanted = tuple(dict.fromkeys([*scorer.signature.inputs, *request.keep]))
+    rows = 0
+    with open_target(request.out) as write:
+        for piece, outputs in _score(request.file, source.read(wanted), scorer):
+            kept = {name: piece[name] for name in request.keep}
+            write(kept | columns.make(outputs))
+            rows += _count(piece)
+            if progress is not None:
+                progress(rows)
+        if not rows:
+            raise PredictError(f"{request.file}: has no rows; give a file with data")
+    return rows
+
+
+def _require_columns(request: Request, source: Source, inputs: Sequence[str]) -> None:
+    there = f"; its columns are {', '.join(source.names)}"
+    missing = _list([name for name in inputs if name not in source.names])
+    if missing:
+        raise PredictError(
+            f"{request.file}: has no column {missing}, which {request.model} version {request.version} takes{there}"
+        )
+    unknown = _list([name for name in request.keep if name not in source.names])
+    if unknown:
+        raise PredictError(f"--keep: {request.file} has no column {unknown}{there}")
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _score(path: Path, pieces: Iterator[Columns], scorer: Scorer) -> Iterator[tuple[Columns, dict[str, np.ndarray]]]:
+    """Yields each piece with its outputs, in order; threads work ahead while one piece is written."""
+    threads = max(2, os.cpu_count() or 1)
+    waiting: deque[tuple[int, Columns, Future[dict[str, np.ndarray]]]] = deque()
+    row = 0
+    with ThreadPoolExecutor(threads, "predict") as pool:
+        try:
+            for piece in pieces:
+                waiting.append((row, piece, pool.submit(scorer, piece)))
+                row += _count(piece)
+                if len(waiting) > 2 * threads:
+                    yield _take(path, *waiting.popleft())
+            while waiting:
+                yield _take(path, *waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _take(
+    path: Path, row: int, piece: Columns, outputs: Future[dict[str, np.ndarray]]
+) -> tuple[Columns, dict[str, np.ndarray]]:
+    try:
+        return piece, outputs.result()
+    except CellError as error:
+        raise PredictError(
+            f"{path}: column '{error.name}', row {row + error.row + 1:,} contains {error.found}, which {error.reason}; "
+            "correct the row"
+        ) from None
+    except StatusError as error:
+        raise PredictError(f"{path}: rows {row + 1:,} to {row + _count(piece):,}: {error}") from None
+
+
+def _count(piece: Columns) -> int:
+    return len(next(iter(piece.values())))
+
+
+def _read_classes(folder: Path) -> dict[str, list[str]]:
+    """Returns the names of the classes by label that the manifest has; none for a version without a manifest."""
+    try:
+        found: Any = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("classes")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}

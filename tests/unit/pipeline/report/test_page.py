@@ -1,0 +1,109 @@
+"""The page of a run: what it answers, and that it is safe whatever the data is called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from hilir.pipeline.report.comparison import compare
+from hilir.pipeline.report.document import Document
+from hilir.pipeline.report.page import render_comparison, render_report
+from hilir.pipeline.report.page.text import change, clean, duration, size
+from hilir.pipeline.report.page.text import show as show_value
+
+
+class Page(HTMLParser):
+    """Collects ids, references, and the values of cells."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.cells: dict[tuple[str, str], str] = {}
+        self.cell: tuple[str, str] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.ids += [found["id"]] if "id" in found else []
+        self.references += [found[name] for name in ("href", "src", "action") if name in found]
+        if "data-slice" in found:
+            self.cell = (found["data-slice"], found["data-metric"])
+        elif tag == "data" and self.cell:
+            self.cells[self.cell] = found["value"]
+            self.cell = None
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<(style|svg).*?</\1>", "", html, flags=re.S)).split())
+
+
+def test_the_first_screen_answers_the_four_questions(document: Document) -> None:
+    text = text_of(render_report(replace(document, status="not_blessed", reasons=["auc over overall is 0.7"])))
+    assert "Is it good? No: not blessed ✗ auc over all rows is 0.7" in text
+    assert "Is it better than before? Better in 1 of 2 metrics" in text
+    assert "Where is it weak? hour=10 hour=10: auc 0.65 (100 rows) hour=9: auc 0.85 (150 rows)" in text
+    assert "What was pushed? Version 7 folder out/models/taxi/7 size 493 kB" in text
+
+
+def test_values_are_those_of_the_evaluation(document: Document) -> None:
+    cells = Page(render_report(document)).cells
+    expected = {(part, name): value for part, values in document.metrics.items() for name, value in values.items()}
+    assert {key: float(value) for key, value in cells.items()} == expected
+
+
+@pytest.mark.parametrize("which", ["document", "failed"])
+def test_nothing_of_the_data_becomes_markup_and_nothing_is_asked_from_elsewhere(which: str, request) -> None:
+    html = render_report(request.getfixturevalue(which))
+    page = Page(html)
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "\x1b" not in html
+    assert len(page.ids) == len(set(page.ids))
+    assert all(reference.startswith("#") and reference[1:] in page.ids for reference in page.references)
+    assert not re.search(r"(https?:)?//(?!www\.w3\.org/2000/svg)[a-z]", re.sub(r"data:\w", "", html))
+
+
+def test_a_failed_run_has_a_report_with_its_error_and_its_data(failed: Document) -> None:
+    text = text_of(render_report(failed))
+    assert "The run did not finish Trainer: ValueError: &lt;oops&gt;" in text
+    assert "300 rows in train" in text
+    assert "Model card" not in text
+
+
+def test_a_run_that_has_just_started_has_a_report() -> None:
+    html = render_report(Document("taxi-1", "taxi"))
+    assert "Not known yet" in html
+
+
+def test_the_page_does_not_depend_on_when_it_is_made(document: Document) -> None:
+    assert render_report(document) == render_report(document)
+
+
+def test_the_difference_is_a_page(document: Document) -> None:
+    other = replace(document, config=[["train.epochs", 5, "<i>taxi.yaml"]], run_id="taxi-2<i>")
+    html = render_comparison(compare(document, other))
+    assert "<i>" not in html
+    assert "train.epochs" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (True, "yes"), (12345, "12,345"), (5019.0, "5,019"), (0.94938, "0.9494"), ("a\x00‮", "a\\x00\\u202e")],
+)
+def test_values_as_text(value: object, shown: str) -> None:
+    assert show_value(value) == shown
+
+
+def test_text_is_cut_and_cleaned() -> None:
+    assert clean("x" * 3000) == "x" * 2000 + "…"
+    assert clean("two\nlines") == "two\nlines"
+    assert [size(999), size(1500), size(493_000), size(2.5e9)] == ["999 bytes", "1.5 kB", "493 kB", "2.5 GB"]
+    assert [duration(1.04), duration(75.4), duration(3700)] == ["1.0 s", "1 min 15 s", "1 h 01 min"]
+    assert [change(0.9506, 0.9494), change(0.5, 0.5), change(0.1, 0.3)] == ["+0.0012", "±0", "−0.2"]

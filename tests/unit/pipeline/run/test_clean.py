@@ -1,0 +1,208 @@
+"""What `hilir clean` removes from a real metadata store and real folders, and what it leaves."""
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from hilir.pipeline.config import load
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.run.clean import clean
+from hilir.pipeline.run.metadata_store import RunStore, connection
+from hilir.pipeline.run.process_lock import ProcessLock
+from hilir.pipeline.run.retention import Rule
+from hilir.serving.releases.state import State, Version
+from hilir.serving.releases.store import Store
+
+YAML = """
+model: {name: mine, package: json}
+data: {path: data}
+evaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.5}]}
+"""
+
+
+class Project:
+    """A project whose runs each made a model from the same examples, and pushed it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "mine.yaml").write_text(YAML)
+        self.root = folder / "out/pipelines/mine"
+        self.root.mkdir(parents=True)
+        self.store = metadata_store.MetadataStore(connection(str(self.root)))
+        self.types = {
+            name: self.store.put_artifact_type(mlmd.ArtifactType(name=name)) for name in ("Model", "PushedModel")
+        }
+        self.execution_type = self.store.put_execution_type(mlmd.ExecutionType(name="step"))
+        self.run_type = self.store.put_context_type(mlmd.ContextType(name="pipeline_run"))
+        self.node_type = self.store.put_context_type(mlmd.ContextType(name="node"))
+        self.examples = self.artifact("ExampleGen/examples/1", "Model")
+        self.models: list[int] = []
+
+    def artifact(self, place: str, kind: str, **properties: str) -> int:
+        folder = self.root / place
+        folder.mkdir(parents=True)
+        (folder / "data").write_text("0123456789")
+        artifact = mlmd.Artifact(type_id=self.types[kind], uri=str(folder), state=mlmd.Artifact.LIVE)
+        for name, value in properties.items():
+            artifact.custom_properties[name].string_value = value
+        return self.store.put_artifacts([artifact])[0]
+
+    def execute(self, run: mlmd.Context, node: str, inputs: dict[str, int], outputs: dict[str, int]) -> None:
+        context = self.store.get_context_by_type_and_name("node", f"mine.{node}")
+        node_context = context or mlmd.Context(type_id=self.node_type, name=f"mine.{node}")
+        execution = mlmd.Execution(type_id=self.execution_type, last_known_state=mlmd.Execution.COMPLETE)
+        pairs = []
+        for kind, ends in ((mlmd.Event.INPUT, inputs), (mlmd.Event.OUTPUT, outputs)):
+            for name, number in ends.items():
+                event = mlmd.Event(type=kind, artifact_id=number)
+                event.path.steps.add(key=name)
+                pairs.append((self.store.get_artifacts_by_id([number])[0], event))
+        self.store.put_execution(execution, pairs, [run, node_context], reuse_context_if_already_exist=True)
+
+    def run(self, *, baseline: int | None = None) -> str:
+        """Adds a run that took the examples from the cache; returns its id."""
+        number = len(self.models) + 1
+        name = f"mine-20260101-00000{number}"
+        run = mlmd.Context(type_id=self.run_type, name=name)
+        run.id = self.store.put_contexts([run])[0]
+        model = self.artifact(f"Trainer/model/{10 * number}", "Model")
+        pushed = self.artifact(f"Pusher/pushed_model/{10 * number}", "PushedModel", pushed_version=str(number))
+        self.execute(run, "ExampleGen", {}, {"examples": self.examples})
+        self.execute(run, "Trainer", {"examples": self.examples}, {"model": model})
+        if baseline is not None:
+            self.execute(run, "Evaluator", {"baseline_model": self.models[baseline - 1]}, {})
+        self.execute(run, "Pusher", {"model": model}, {"pushed_model": pushed})
+        self.models.append(model)
+        folder = self.folder / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "summary.json").write_text("{}")
+        version = self.folder / "out/models/mine" / str(number)
+        (version / "assets").mkdir(parents=True)
+        (version / "manifest.json").write_text(json.dumps({"run_id": name, "files": {}}))
+        exports = self.folder / f"out/models/mine/exports/{number}/tflite"
+        exports.mkdir(parents=True)
+        return name
+
+    def clean(self, keep: int, *, days: int | None = None, dry_run: bool = False):
+        age = None if days is None else timedelta(days=days)
+        return clean(load("mine.yaml").config, Rule(keep, age), dry_run=dry_run)
+
+    @property
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "out/models/mine").glob("[0-9]*"))
+
+    @property
+    def folders(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.root.glob("[!.]*/*/*"))
+
+    def list_runs(self) -> list[str]:
+        return [run.id for run in RunStore(connection(str(self.root))).list_runs()]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path)
+
+
+def test_old_runs_go_and_what_the_kept_one_took_from_others_stays(project):
+    project.run()
+    project.run()
+    third = project.run(baseline=2)
+    before = project.folders
+    dry = project.clean(1, dry_run=True)
+    assert (len(dry.runs), len(dry.artifacts), [version.number for version in dry.versions]) == (2, 2, [1])
+    assert project.folders == before
+    assert project.versions == ["1", "2", "3"]
+    done = project.clean(1)
+    assert (done.runs, done.artifacts, done.size) == (dry.runs, dry.artifacts, dry.size)
+    # The examples came from the first run, the baseline from the second, whose push the next run will look for.
+    assert project.folders == [
+        "ExampleGen/examples/1",
+        "Pusher/pushed_model/20",
+        "Pusher/pushed_model/30",
+        "Trainer/model/20",
+        "Trainer/model/30",
+    ]
+    assert project.versions == ["2", "3"]
+    assert project.list_runs() == [third]
+    assert [path.name for path in (project.folder / "runs").iterdir()] == [third]
+    assert sorted(path.name for path in (project.folder / "out/models/mine/exports").iterdir()) == ["2", "3"]
+    states = {artifact.uri.split("mine/")[-1]: artifact.state for artifact in project.store.get_artifacts()}
+    assert {uri for uri, state in states.items() if state == mlmd.Artifact.DELETED} == {
+        "Trainer/model/10",
+        "Pusher/pushed_model/10",
+    }
+    again = project.clean(1)
+    assert [again.runs, again.artifacts, again.versions] == [[], [], []]
+
+
+def test_what_is_young_stays(project):
+    for _ in range(3):
+        project.run()
+    assert not project.clean(1, days=1).runs
+    assert project.versions == ["1", "2", "3"]
+    old = 40 * 86_400
+    os.utime(project.folder / "out/models/mine/1", (0, os.stat(project.folder).st_mtime - old))
+    # Its run is young and stays, with what it pushed.
+    assert not project.clean(1, days=30).versions
+
+
+def test_versions_of_a_release_stay_with_the_runs_that_made_them(project):
+    names = [project.run() for _ in range(6)]
+    store = Store(project.folder / "out/models")
+    versions = {number: Version(manifest="0", loaded=number in (2, 3)) for number in (1, 2, 3)}
+    state = store.read("mine").model_copy(
+        update={
+            "versions": versions,
+            "labels": {"stable": 3, "candidate": 2},
+            "split": {"stable": 90.0, "candidate": 10.0},
+        }
+    )
+    event = {"at": "", "verb": "promote", "version": 1, "candidate": None, "percent": 0}
+    history = [event | {"stable": number} for number in (4, 1, 3)]
+    store.write(State.model_validate(state.to_json() | {"history": history}))
+    plan = project.clean(1)
+    assert plan.protected == {1: "previous stable", 2: "candidate", 3: "stable"}
+    assert project.versions == ["1", "2", "3", "6"]
+    assert sorted(project.list_runs()) == [names[0], names[1], names[2], names[5]]
+
+
+def test_remains_of_a_killed_clean_or_run_go(project):
+    project.run()
+    (project.folder / "runs/.staged-mine-20250101-000000").mkdir()
+    (project.root / "Trainer/model/99").mkdir()
+    (project.root / "Trainer/checkpoints/7").mkdir(parents=True)
+    (project.folder / "out/models/mine/.staged-1234").mkdir()
+    (project.folder / "runs/mine-20200101-000000").mkdir()
+    plan = project.clean(1)
+    assert plan.runs == ["mine-20200101-000000"]
+    assert "Trainer/model/99" not in project.folders
+    assert (project.root / "Trainer/checkpoints/7").exists()
+    assert len(list((project.folder / "runs").iterdir())) == 1
+
+
+def test_it_refuses_while_a_run_holds_the_pipeline(project):
+    project.run()
+    lock = ProcessLock(project.root, ".run")
+    assert lock.acquire(0)
+    try:
+        with pytest.raises(
+            ConfigError, match=rf"a run \(process {os.getpid()}\) uses out/pipelines/mine; type this again"
+        ):
+            project.clean(1)
+    finally:
+        lock.release()
+    assert project.clean(1).runs == []
+
+
+def test_nothing_has_run_yet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(YAML)
+    plan = clean(load("mine.yaml").config, Rule(1), dry_run=False)
+    assert [plan.runs, plan.artifacts, plan.versions] == [[], [], []]
