@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SpanSettings, SplitSettings
-from hilir.components.settings import LARGEST, Section
+from hilir.components.settings import LARGEST, PositiveInt, Section
 
 
 def _share(value: Any) -> int | str:
