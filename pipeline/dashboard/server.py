@@ -10,7 +10,7 @@ from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.web import WebServer
+from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
 

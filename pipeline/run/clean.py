@@ -23,7 +23,7 @@ from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.run.checks import Finding
+from hilir.pipeline.run.finding import Finding
 from hilir.pipeline.run.metadata_store import is_removed, mark_removed
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.run.retention import Item, Rule, choose_kept, find_needed
