@@ -162,8 +162,8 @@ def test_a_value_of_the_wrong_type_stops_the_ingest(make_place, workshop, tmp_pa
     message = refused(make_place("wrong-type"), broken)
     assert message == (
         f"ExampleGen: {broken}/data.csv: column 'trip_miles', row 1 (line 2) contains 'far', which is not a number "
-        f"like the column's other values; fix the row, or set 'data.columns: {{trip_miles: string}}' if it is a column of "
-        f"strings"
+        f"like the column's other values; fix the row, or set 'data.columns: {{trip_miles: string}}' if it is a column "
+        f"of strings"
     )
 
 
