@@ -63,9 +63,9 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _query_is_complete(self) -> DataSection:
         if self.format == "bigquery" and self.query is None:
-            raise ValueError("data.query: is missing; give the SQL of the rows, for example SELECT * FROM trips.rows")
+            raise ValueError("query is missing; give the SQL of the rows, for example SELECT * FROM trips.rows")
         if self.format != "bigquery" and self.query is not None:
-            raise ValueError(f"data.query: has no effect with data.format: {self.format}; set data.format: bigquery")
+            raise ValueError(f"query has no effect with format: {self.format}; set data.format: bigquery")
         unused = [
             key
             for key in ("columns", "rename", "drop", "split", "spans")
@@ -73,7 +73,7 @@ class DataSection(Section):
         ]
         if unused:
             raise ValueError(
-                f"data.{unused[0]}: has no effect with data.format: bigquery; write it into data.query, and remove it"
+                f"{unused[0]} has no effect with format: bigquery; write it into data.query, and remove it"
             )
         return self
 
@@ -81,7 +81,7 @@ class DataSection(Section):
     def _one_way_to_split(self) -> DataSection:
         by_files = any(isinstance(share, str) for share in self.splits.values())
         if by_files and self.split != SplitSettings():
-            raise ValueError("data.split: has no effect, as data.splits names the files of each split; remove one")
+            raise ValueError("split has no effect, as data.splits names the files of each split; remove one")
         return self
 
     def read_settings(self, rows: int | None = None) -> ReadSettings:
