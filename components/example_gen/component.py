@@ -68,6 +68,9 @@ def make_example_gen(source: Files | str, splits: Mapping[str, int | str], setti
 
 def _shares(splits: Mapping[str, int | str]) -> example_gen_pb2.Output:
     shares = {name: share for name, share in splits.items() if isinstance(share, int)}
+    if not shares:
+        # Even an empty list here would say that the ingest splits rows.
+        return example_gen_pb2.Output()
     return example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
             splits=[example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=share) for name, share in shares.items()]

@@ -18,7 +18,9 @@ SHARES = {"train": 2, "eval": 1}
 
 def run(folder, pattern="*.csv", splits=SHARES, resolved=None, **settings):
     """Runs the executor with the properties that the node has, after a driver."""
-    node = make_example_gen(Files(str(folder), pattern), splits, ReadSettings.model_validate(settings))
+    shares = {name: share for name, share in splits.items() if isinstance(share, int)} or SHARES
+    read = ReadSettings.model_validate({"splits": shares, **settings})
+    node = make_example_gen(Files(str(folder), pattern), splits, read)
     properties = {
         name: proto_utils.proto_to_json(value) if hasattr(value, "DESCRIPTOR") else value
         for name, value in node.exec_properties.items()
