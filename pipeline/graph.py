@@ -25,7 +25,7 @@ from hilir.components.data_gate.validator import ExampleValidator
 from hilir.components.evaluator.baseline import LatestPushedModelStrategy
 from hilir.components.evaluator.component import Evaluator
 from hilir.components.evaluator.eval_config import make_eval_config
-from hilir.components.example_gen.component import make_example_gen
+from hilir.components.example_gen.component import Files, make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
 from hilir.components.preflight.component import Preflight
@@ -130,8 +130,8 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
 
 
 def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
-    data = config.data
-    return make_example_gen(inputs.data_path, data.pattern, data.splits, data.read_settings(rows), data.spans.bounds())
+    source = config.data.query or Files(inputs.data_path, inputs.data_pattern, config.data.spans.bounds())
+    return make_example_gen(source, config.data.splits, config.data.read_settings(rows))
 
 
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:

@@ -14,7 +14,7 @@ from pathlib import Path
 from hilir.components.cause import find_cause, find_user_folders
 from hilir.components.errors import UserCodeError
 from hilir.components.staging import staged
-from hilir.pipeline.config.data_path import is_remote, resolve
+from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 
@@ -25,6 +25,7 @@ class GraphInputs:
 
     Attributes:
         data_path: the folder of the data, resolved.
+        data_pattern: which files there.
         label: the name of the label, or the names of the labels by output.
         transform_code: fingerprint of the code that the Transform step imports.
         model_code: fingerprint of the code that the Trainer imports.
@@ -41,6 +42,7 @@ class GraphInputs:
     model_code: str
     commit: str | None
     metric_code: Mapping[str, str]
+    data_pattern: str = "*"
     weight: str | None = None
     schema_content: str = ""
     notes: tuple[str, ...] = ()
@@ -53,7 +55,7 @@ def generate_data(config: Config) -> None:
         ConfigError: the generator cannot be imported.
         UserCodeError: it raised an error.
     """
-    target = Path(resolve(config.data.path))
+    target = Path(locate(config.data.path, config.data.pattern)[0])
     if config.data.generator is None or is_remote(config.data.path) or target.exists():
         return
     module, _, function = config.data.generator.rpartition(".")
@@ -96,9 +98,11 @@ def find_inputs(config: Config) -> GraphInputs:
     faults = find_metric_faults(config.evaluate, package.label)
     if faults:
         raise ConfigError(faults)
+    folder, pattern = locate(config.data.path, config.data.pattern)
     modules = {metric.module for metric in config.evaluate.metrics if metric.module is not None}
     return GraphInputs(
-        data_path=resolve(config.data.path),
+        data_path=folder,
+        data_pattern=pattern,
         label=package.label,
         transform_code=fingerprint(f"{name}.preprocessing", package.files),
         model_code=fingerprint(f"{name}.model", package.files),

@@ -108,6 +108,9 @@ def _convert_texts(texts: pa.StringArray, column: Column, settings: CsvSettings)
     if column.kind == "string":
         return texts, None
     kind = _ARROW[str(column.kind)]
+    values = numbers.cast_as_they_are(texts, kind, settings)
+    if values is not None:
+        return _without_nan(values), None
     texts = numbers.without_missing(texts, settings)
     values = numbers.cast(texts, kind, settings)
     if values is not None:
@@ -115,6 +118,13 @@ def _convert_texts(texts: pa.StringArray, column: Column, settings: CsvSettings)
     good = [text is None or _fits(text, kind, settings) for text in texts.to_pylist()]
     values = numbers.cast(pc.if_else(pa.array(good), texts, pa.scalar(None, pa.string())), kind, settings)
     return values, ~np.array(good)
+
+
+def _without_nan(values: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(values.type):
+        return values
+    is_nan = pc.is_nan(values)
+    return pc.if_else(is_nan, pa.scalar(None, values.type), values) if pc.any(is_nan).as_py() else values
 
 
 def _fits(text: str, kind: pa.DataType, settings: CsvSettings) -> bool:

@@ -82,10 +82,9 @@ def observe_texts(texts: pa.StringArray, rows: np.ndarray, piece: int, settings:
     found.present = len(present)
     if not len(present):
         return found
-    whole = numbers.cast(present, pa.int64(), settings)
-    if whole is not None:
+    if numbers.cast_as_they_are(present, pa.int64(), settings) is not None:
         found.whole = len(present)
-        _count_zeros(found, present, settings)
+        _count_zeros(found, present)
         return found
     places = rows[valid.to_numpy(zero_copy_only=False)] if texts.null_count else rows
 
@@ -96,6 +95,8 @@ def observe_texts(texts: pa.StringArray, rows: np.ndarray, piece: int, settings:
             found.samples[name] = (piece, int(places[index]), present[index].as_py()[:80])
         return len(indices)
 
+    if _observe_floats(found, present, sample, settings):
+        return found
     is_number = numbers.is_number(present, settings)
     is_nan = pc.match_substring_regex(present, numbers.NAN)
     found.nans = _count(is_nan)
@@ -115,13 +116,27 @@ def observe_texts(texts: pa.StringArray, rows: np.ndarray, piece: int, settings:
     return found
 
 
+def _observe_floats(found: Evidence, present: pa.StringArray, sample: Any, settings: CsvSettings) -> bool:
+    """Counts the values of a column of plain numbers; returns False, and counts nothing, if there is anything else."""
+    floats = numbers.cast_as_they_are(present, pa.float64(), settings)
+    if floats is None or not pc.all(pc.is_finite(floats)).as_py():
+        return False
+    with_point = pc.match_substring(present, ".")
+    whole = present.filter(pc.invert(with_point))
+    if len(whole) and numbers.cast_as_they_are(whole, pa.int64(), settings) is None:
+        return False
+    found.decimals, found.whole = sample("decimals", with_point), len(whole)
+    _count_zeros(found, whole)
+    return True
+
+
 def _split_numbers(
     found: Evidence, values: pa.StringArray, among: np.ndarray, sample: Any, settings: CsvSettings
 ) -> None:
     """Counts whole and other numbers."""
     if numbers.cast(values, pa.int64(), settings) is not None:
         found.whole = len(values)
-        _count_zeros(found, values, settings)
+        _count_zeros(found, values)
         return
     is_whole = pc.match_substring_regex(numbers.plain(values, settings), numbers.WHOLE)
     found.decimals = sample("decimals", pc.invert(is_whole), among)
@@ -130,11 +145,10 @@ def _split_numbers(
         fits = pa.array([-(2**63) <= int(text) < 2**63 for text in numbers.plain(texts, settings).to_pylist()])
         found.huge = sample("huge", pc.invert(fits), among[is_whole.to_numpy(zero_copy_only=False)])
     found.whole = len(texts) - found.huge
-    _count_zeros(found, texts, settings)
+    _count_zeros(found, texts)
 
 
-def _count_zeros(found: Evidence, values: pa.StringArray, settings: CsvSettings) -> None:
-    del settings
+def _count_zeros(found: Evidence, values: pa.StringArray) -> None:
     begins = pc.starts_with(values, "0")
     if pc.any(begins).as_py():
         found.zeros = _count(pc.and_(begins, pc.greater(pc.utf8_length(values), 1)))

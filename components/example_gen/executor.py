@@ -65,7 +65,7 @@ def make_options(settings: ReadSettings) -> example_gen_pb2.CustomConfig:
     config = example_gen_pb2.CustomConfig()
     struct = struct_pb2.Struct()
     # As a string, since the numbers of a Struct are all floats.
-    struct.update({"read": json.dumps(settings.model_dump(exclude_defaults=True, mode="json"), sort_keys=True)})
+    struct.update({"read": json.dumps(settings.model_dump(exclude_defaults=True, mode="json"))})
     config.custom_config.Pack(struct)
     return config
 

@@ -112,7 +112,7 @@ class Ingest:
         ]
         threshold, about_time = self._find_threshold(scanned)
         notes += about_time
-        step = Write(self._settings, columns, threshold, dict(folders), len(tasks), self._work)
+        step = Write(self._sampled(len(files)), columns, threshold, dict(folders), len(tasks), self._work)
         done = self._do(step, _with_places(tasks, pieces, scanned.rows), "write")
         counts = {name: sum(each["counts"][name] for each in done) for name in folders}
         unfit = sum(each["skipped"] for each in done)
@@ -226,6 +226,11 @@ class Ingest:
                 f"{self._settings.max_bad_rows:g} allows; correct the files (data.on_bad_rows: error names the first "
                 f"row), or raise data.max_bad_rows"
             )
+
+    def _sampled(self, files: int) -> ReadSettings:
+        """Returns the settings with the rows that a sample takes of each file: files often differ."""
+        rows = self._settings.rows
+        return self._settings if rows is None else self._settings.model_copy(update={"rows": math.ceil(rows / files)})
 
     def _find_threshold(self, scanned: Scanned) -> tuple[int | None, list[str]]:
         """Returns the time from which rows are for evaluation, if it decides, and a line about it."""

@@ -117,7 +117,8 @@ class _Decision:
                 f"column '{self._name}' is text: {found.wrong:,} of {found.present:,} values are not numbers, "
                 f"the first {self._sample('wrong')}"
             )
-        return Column("string", f"{found.wrong:,} of {found.present:,} values are not numbers", note)
+        why = f"{found.wrong:,} of {found.present:,} values are not numbers" if numbers else "no value is a number"
+        return Column("string", why, note)
 
     def _number(self, *, checked: bool = False) -> Column:
         found = self._found
@@ -133,7 +134,8 @@ class _Decision:
             key = "decimals" if "decimals" in found.samples else "type float"
             first = f", the first {self._sample(key)}" if key in found.samples and found.whole else ""
             count = found.decimals + found.huge
-            return Column("float", f"{count:,} of {self._rest():,} values have decimals{first}", note, checked)
+            share = f"{count:,} of {self._rest():,}" if found.whole else "all"
+            return Column("float", f"{share} values have decimals{first}", note, checked)
         if found.zeros:
             zeros = (
                 f"column '{self._name}' is read as whole numbers, and {found.zeros:,} of its values begin with 0; "

@@ -47,15 +47,25 @@ def plain(texts: pa.StringArray, settings: CsvSettings) -> pa.StringArray:
     return texts
 
 
+def cast_as_they_are(texts: pa.StringArray, kind: pa.DataType, settings: CsvSettings) -> pa.Array | None:
+    """Returns the texts as numbers if Arrow reads all of them so, which is quick; NaN stays."""
+    if settings.decimal != "." or settings.thousands is not None:
+        return None
+    try:
+        return pc.cast(texts, kind)
+    except pa.ArrowInvalid:
+        return None
+
+
 def cast(texts: pa.StringArray, kind: pa.DataType, settings: CsvSettings) -> pa.Array | None:
     """Returns the texts as numbers; None: not all of them are."""
-    simple = settings.decimal == "." and settings.thousands is None
-    for each in (texts, None) if simple else (None,):
-        try:
-            return pc.cast(plain(texts, settings) if each is None else each, kind)
-        except pa.ArrowInvalid:
-            continue
-    return None
+    found = cast_as_they_are(texts, kind, settings)
+    if found is not None:
+        return found
+    try:
+        return pc.cast(plain(texts, settings), kind)
+    except pa.ArrowInvalid:
+        return None
 
 
 def is_number(texts: pa.StringArray, settings: CsvSettings) -> pa.BooleanArray:

@@ -168,7 +168,7 @@ class Write:
     """Writes the examples of a task, one file for each split that has any.
 
     Attributes:
-        settings: how rows are read and split.
+        settings: how rows are read and split; `rows` counts in each file.
         columns: what each column becomes.
         threshold: the time from which rows are for evaluation.
         folders: of the splits.

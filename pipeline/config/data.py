@@ -21,7 +21,8 @@ def _share(value: Any) -> int | str:
 class DataSection(Section):
     """The rows to learn from."""
 
-    format: Form
+    format: Form | Literal["bigquery"]
+    query: str | None
     path: str
     pattern: str
     generator: str | None
@@ -51,18 +52,43 @@ class DataSection(Section):
             raise ValueError("has shares and patterns of files; give one or the other for all splits")
         return splits
 
+    @model_validator(mode="before")
+    @classmethod
+    def _query_has_no_path(cls, values: Any) -> Any:
+        """A query needs no path, which base.yaml asks for."""
+        if isinstance(values, dict) and values.get("format") == "bigquery":
+            return {"path": "", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _query_is_complete(self) -> DataSection:
+        if self.format == "bigquery" and self.query is None:
+            raise ValueError("query is missing; give the SQL of the rows, for example SELECT * FROM trips.rows")
+        if self.format != "bigquery" and self.query is not None:
+            raise ValueError(f"query has no effect with format: {self.format}; set data.format: bigquery")
+        unused = [
+            key
+            for key in ("columns", "rename", "drop", "split", "spans")
+            if self.format == "bigquery" and getattr(self, key) not in ({}, [], SplitSettings(), SpanSettings())
+        ]
+        if unused:
+            raise ValueError(
+                f"{unused[0]} has no effect with format: bigquery; write it into data.query, and remove it"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_way_to_split(self) -> DataSection:
         by_files = any(isinstance(share, str) for share in self.splits.values())
         if by_files and self.split != SplitSettings():
-            raise ValueError("data.split: has no effect, as data.splits names the files of each split; remove one")
+            raise ValueError("split has no effect, as data.splits names the files of each split; remove one")
         return self
 
     def read_settings(self, rows: int | None = None) -> ReadSettings:
         """Returns what the ingest needs to know of how to read, about `rows` of the rows (None: all of them)."""
         shares = {name: share for name, share in self.splits.items() if isinstance(share, int)}
         return ReadSettings(
-            format=self.format,
+            format="auto" if self.format == "bigquery" else self.format,
             csv=self.csv,
             columns=self.columns,
             rename=self.rename,

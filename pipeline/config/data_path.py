@@ -30,3 +30,22 @@ def resolve(path: str) -> str:
     if spec is None or spec.origin is None:
         raise ConfigError(f"data.path '{path}': the package '{package}' is not installed; install it or give a folder")
     return str(Path(spec.origin).parent / folder)
+
+
+def locate(path: str, pattern: str) -> tuple[str, str]:
+    """Returns folder and pattern of the files that `data.path` and `data.pattern` stand for.
+
+    The path may be a file, or end in a pattern (`data/2026-*.csv`); `data.pattern` counts for a folder only.
+
+    Raises:
+        ConfigError: the package of `package:NAME/FOLDER` is not installed.
+    """
+    found = resolve(path)
+    folder, _, name = found.rpartition("/")
+    if _is_pattern(name) or (not is_remote(path) and Path(found).is_file()):
+        return folder or ("/" if found.startswith("/") else "."), name
+    return found, pattern
+
+
+def _is_pattern(name: str) -> bool:
+    return any(mark in name for mark in ("*", "?", "{SPAN", "{YYYY}"))

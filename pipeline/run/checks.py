@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from hilir.pipeline.config.data_path import is_remote, resolve
+from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.engine.check import check_engine
 from hilir.pipeline.errors import ConfigError
@@ -45,26 +45,32 @@ def require_all(findings: Iterable[Finding]) -> None:
 
 
 def _data(config: Config) -> Finding:
+    if config.data.query is not None:
+        remedy = "compile it with 'hilir compile', or give files with data.path"
+        return Finding("data.format 'bigquery'", "is read on Vertex AI only", remedy)
     what, path = f"data.path '{config.data.path}'", config.data.path
     if is_remote(path):
         return Finding(what, "on an object store, looked at when the run begins")
     try:
-        folder = Path(resolve(path))
+        located, pattern = locate(path, config.data.pattern)
     except ConfigError as error:
         return Finding(what, str(error).partition(": ")[2].partition(";")[0], "install it or give a folder")
+    folder = Path(located)
     if _WILDCARD.search(str(folder)):
         return Finding(what, *_WITH_WILDCARD)
     if not folder.exists():
         if config.data.generator is not None:
             return Finding(what, f"does not exist yet and will be written by {config.data.generator}")
         return Finding(what, "does not exist", "give the folder that holds the data")
-    if not folder.is_dir():
-        return Finding(what, "is a file", f"give its folder, and its name as data.pattern: '{folder.name}'")
-    if "{" in config.data.pattern:
-        return Finding(what, "exists; the newest span is looked for when the run begins")
-    files = [file for file in folder.glob(config.data.pattern) if file.is_file()]
-    if not files:
-        return Finding(what, f"holds no file that matches '{config.data.pattern}'", "correct data.path or data.pattern")
+    patterns = [share for share in config.data.splits.values() if isinstance(share, str)] or [pattern]
+    files: list[Path] = []
+    for each in patterns:
+        if "{" in each:
+            return Finding(what, "exists; the spans are looked for when the run begins")
+        found = [file for file in folder.glob(each) if file.is_file()]
+        if not found:
+            return Finding(what, f"holds no file that matches '{each}'", "correct data.path or data.pattern")
+        files += found
     return Finding(what, f"{len(files)} file{'s' if len(files) > 1 else ''}, {_size(files)}")
 
 

@@ -179,9 +179,9 @@ def test_a_value_of_the_wrong_type_stops_the_ingest(make_place, workshop, tmp_pa
     broken = edit(data, tmp_path / "broken", lambda row: [*row[:10], "far", *row[11:]] if row[1] == "12.45" else row)
     message = refused(make_place("wrong-type"), broken)
     assert message == (
-        f"ExampleGen: {broken}/data.csv: column 'trip_miles', row 1 contains 'far', which is not a number like the "
-        f"column's other values; fix the row, or set 'data.columns: {{trip_miles: string}}' if it is a column of "
-        f"strings"
+        f"ExampleGen: {broken}/data.csv: column 'trip_miles', row 1 (line 2) contains 'far', which is not a number "
+        f"like the column's other values; fix the row, or set 'data.columns: {{trip_miles: string}}' if it is a column "
+        f"of strings"
     )
 
 

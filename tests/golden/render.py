@@ -10,7 +10,16 @@ from hilir.pipeline.config import load
 from hilir.pipeline.vertex.compile.job_file import serialize
 
 FOLDER = Path(__file__).parent
-PIPELINES = ("taxi", "digits")
+# Configuration, and settings.
+PIPELINES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "taxi": ("taxi", ()),
+    "digits": ("digits", ()),
+    "window": ("taxi", ("data.pattern=day-{SPAN}/*.csv", "data.spans.newest=7", "data.drop=[pickup_census_tract]")),
+    "bigquery": (
+        "taxi",
+        ("data.format=bigquery", "data.query=SELECT * FROM trips.rows", "vertex.parameters=[train.epochs]"),
+    ),
+}
 # The overlay takes these two from the environment.
 SETTINGS = ("vertex.bucket=my-bucket", "vertex.image=europe-west4-docker.pkg.dev/my-project/hilir/hilir:1.0")
 
@@ -23,7 +32,8 @@ def render(name: str) -> str:
     from hilir.pipeline.vertex.compile.compile import compile_pipeline
     from hilir.pipeline.vertex.compile.tuning import make_platform
 
-    config = load(f"configs/{name}.yaml", ["configs/overlays/vertex.yaml"], SETTINGS).config
+    source, settings = PIPELINES[name]
+    config = load(f"configs/{source}.yaml", ["configs/overlays/vertex.yaml"], [*SETTINGS, *settings]).config
     inputs = replace(find_inputs(config), transform_code="c0de" * 16, model_code="c0de" * 16, commit="c0de" * 10)
     return serialize(compile_pipeline(build(config, inputs, make_platform(config)), config))
 

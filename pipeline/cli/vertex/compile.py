@@ -59,6 +59,6 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
 def _mappings(config: Config) -> Iterator[str]:
     """Yields the options that an emulation needs for the files that it only reads."""
     for path in (config.data.path, config.schema_.path):
-        if path is not None and path.startswith("gs://"):
+        if path and path.startswith("gs://"):
             folder = path if path == config.data.path else path.rpartition("/")[0]
             yield f" --map {folder}=FOLDER"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hilir.components.example_gen.spans import has_span
-from hilir.pipeline.config.data_path import is_remote, resolve
+from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon.policy import Limits
@@ -62,11 +62,11 @@ def make_triggers(config: Config, state: State) -> list[Trigger]:
     if watch.cron is not None:
         triggers.append(CronTrigger(watch.cron))
     if watch.data is not None:
-        folder = Path(resolve(config.data.path))
+        folder, pattern = locate(config.data.path, config.data.pattern)
         triggers.append(
             NewData(
-                folder,
-                config.data.pattern,
+                Path(folder),
+                pattern,
                 model,
                 every=watch.data.every_seconds,
                 stable=watch.data.stable_seconds,
@@ -166,7 +166,8 @@ def _faults(config: Config) -> Iterator[str]:
 
 
 def _data_faults(config: Config) -> Iterator[str]:
-    pattern, marker = config.data.pattern, config.watch.data.marker if config.watch.data else None
+    _, pattern = locate(config.data.path, config.data.pattern)
+    marker = config.watch.data.marker if config.watch.data else None
     if is_remote(config.data.path):
         yield (
             f"data.path '{config.data.path}': watch.data looks at folders of this machine; "

@@ -32,6 +32,8 @@ def check_config(config: Config) -> list[str]:
         "data.path": (config.data.path, f"gs://{bucket}/data/{config.model.name}"),
         "schema.path": (config.schema_.path, f"gs://{bucket}/schemas/{config.model.name}.pbtxt"),
     }
+    if config.data.query is not None:
+        del paths["data.path"]
     faults = []
     for key, (path, example) in paths.items():
         if path is not None and not path.startswith(("gs://", "/gcs/")):

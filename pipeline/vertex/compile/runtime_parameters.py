@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from hilir.components.trainer.model_package import load_package
+from hilir.pipeline.config.data_path import locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.vertex.compile.containers import find_task
 
@@ -61,6 +62,9 @@ def name_of(key: str) -> str:
 
 
 def _value(config: Config, key: str) -> Any:
+    if key in ("data.path", "data.pattern"):
+        # The path may end in a pattern.
+        return locate(config.data.path, config.data.pattern)[key == "data.pattern"]
     values: Any = config.model_dump(by_alias=True, mode="json")
     if key.startswith(_HYPERPARAMETERS):
         values["train"]["hyperparameters"] = _hyperparameters(config)

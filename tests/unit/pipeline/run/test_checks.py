@@ -36,9 +36,26 @@ def test_a_data_path_that_does_not_exist():
     ]
 
 
-def test_a_data_path_that_is_a_file(taxi_rows):
-    assert faults(f"data.path={taxi_rows}") == [
-        f"data.path '{taxi_rows}': is a file; give its folder, and its name as data.pattern: 'data.csv'"
+def test_a_data_path_that_is_a_file_or_a_pattern(taxi_rows):
+    for path in (taxi_rows, f"{taxi_rows.parent}/d*.csv"):
+        require(load("configs/taxi.yaml", [], [f"data.path={path}", "data.pattern=x"]).config)
+    pattern = f"{taxi_rows.parent}/e*.csv"
+    assert faults(f"data.path={pattern}") == [
+        f"data.path '{pattern}': holds no file that matches 'e*.csv'; correct data.path or data.pattern"
+    ]
+
+
+def test_files_of_each_split(taxi_rows):
+    splits = "data.splits={train: data*, eval: none*}"
+    assert faults(f"data.path={taxi_rows.parent}", splits) == [
+        f"data.path '{taxi_rows.parent}': holds no file that matches 'none*'; correct data.path or data.pattern"
+    ]
+
+
+def test_a_query_cannot_be_read_here():
+    assert faults("data.format=bigquery", "data.query=SELECT 1") == [
+        "data.format 'bigquery': is read on Vertex AI only; compile it with 'hilir compile', "
+        "or give files with data.path"
     ]
 
 
