@@ -23,7 +23,12 @@ PARTS = {
     "pipelines": ["tests/e2e", "tests/integration/exporter", "tests/integration/test_signatures.py"],
     "training": ["tests/integration/training"],
     "serving": ["tests/contract/serving", "tests/integration/serving", "tests/integration/gateway"],
-    "releases": ["tests/integration/release", "tests/contract/deploy"],
+    "releases": [
+        "tests/integration/release",
+        "tests/integration/experiment",
+        "tests/integration/outcomes",
+        "tests/contract/deploy",
+    ],
     "vertex": ["tests/integration/emulator", "tests/contract/vertex", "tests/integration/triggers"],
     "units": ["tests/unit", "tests/golden"],
 }

@@ -25,10 +25,10 @@ def predict(words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str |
     if len(words) > 2:
         raise click.UsageError(f"one MODEL or VERSION and one FILE, not {len(words)} words")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from hilir.pipeline.config.project import find_configs
     from hilir.serving.predict.choice import choose_version
     from hilir.serving.predict.dialect import read_dialect
     from hilir.serving.predict.readers import find_form, open_source
+    from hilir.serving.projects import find_configs
     from hilir.serving.release.selection import select
     from hilir.serving.server.output import quiet_tensorflow
 

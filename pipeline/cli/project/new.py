@@ -62,10 +62,10 @@ def new(
         return
     if name is None or data is None or label is None:
         raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
-    from hilir.pipeline.config.project import find_configs
     from hilir.pipeline.project.create import Wish, design_project, write_project
     from hilir.pipeline.project.table import Marks
     from hilir.pipeline.report.output_capture import reserved
+    from hilir.serving.projects import find_configs
 
     with reserved():
         marks = Marks(delimiter, decimal, None, encoding)

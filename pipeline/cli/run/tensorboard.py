@@ -10,7 +10,8 @@ import tempfile
 
 import click
 
-from hilir.pipeline.cli.options import find_config, overlay_option, set_option
+from hilir.pipeline.cli.options import overlay_option, set_option
+from hilir.serving.cli.options import find_config
 
 
 @click.command()
