@@ -182,10 +182,11 @@ def _has_decimal_commas(cells: pd.Series) -> bool:
 
 
 def _is_written(cells: pd.Series, thousands: str, decimal: str, need: str = "") -> bool:
-    """Says whether all cells are numbers with these marks, and one in five has the mark that is needed."""
+    """Says whether all cells are numbers with these marks, and some have the mark that is needed."""
     present = cells.dropna().head(2000).map(str.strip)
     present = present[present != ""]
-    if not len(present) or (need and present.str.contains(need, regex=False).mean() < 0.2):
+    # Few amounts may be above a thousand.
+    if not len(present) or (need and present.str.contains(need, regex=False).sum() < max(1, 0.01 * len(present))):
         return False
     group = rf"(\d{{1,3}}({re.escape(thousands)}\d{{3}})+|\d+)" if thousands else r"\d+"
     number = rf"[+-]?{group}({re.escape(decimal)}\d+)?"
