@@ -32,7 +32,11 @@ def test_all_forms_give_the_same_cells(tmp_path):
         ("Fläche;Preis, netto\n1,5;2\n2,5;3\n", {"delimiter": ";", "decimal": ","}, ["1.5", "2.5"]),
         ("a;b\n1.004,5;2\n2;3\n", {"delimiter": ";", "decimal": ",", "thousands": "."}, ["1004.5", "2"]),
         # One amount in twenty is above a thousand.
-        ("a;b\n" + "7,5;2\n" * 19 + "1.004,5;2\n", {"delimiter": ";", "decimal": ",", "thousands": "."}, ["7.5", "2"]),
+        (
+            "a;b\n" + "7,5;2\n" * 19 + "1.004,5;2\n",
+            {"delimiter": ";", "decimal": ",", "thousands": "."},
+            ["7.5"] * 19 + ["1004.5"],
+        ),
         ('a,b\n"1,004",2\n"2,500",3\n', {"thousands": ","}, ["1004", "2500"]),
         ("a\tb\n1\t2\n", {"delimiter": "\t"}, ["1"]),
         ("a|b\nx,y|2\n", {"delimiter": "|"}, ["x,y"]),
