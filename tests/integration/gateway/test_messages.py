@@ -277,5 +277,5 @@ def test_replicas_get_the_request_id_that_the_caller_gets(recorded):
 
 
 def test_replicas_get_no_header_of_the_gateways_own(send):
-    received, _ = send(spec(name=MODEL), x_hilir_model="first", x_hilir_version="7", x_hilir_cluster="admin")
+    received, _ = send(spec(name=MODEL), x_hilir_model="first", x_hilir_cluster="admin")
     assert [name for name in received.metadata if name.startswith("x-hilir")] == []
