@@ -69,6 +69,7 @@ docs: setup ## write the reference pages and build the guides into site/
 	@$(PY) -m scripts.docs
 	@scripts/setup.sh docs
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@if grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' site --include='*.html'; then echo "these pages load something from elsewhere" >&2; exit 1; fi
 
 bench: setup ## our pipeline against the stock one, several times (benchmarks/RESULTS.md)
 	@$(PY) -m benchmarks.pipeline $(ARGS)
