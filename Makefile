@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser run test test-new test-slow test-gpu test-attack test-rollout check format lock bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-attack test-rollout check format lock docs bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test-new: setup ## hilir new on tables of packages and generated ones, each with
 	@scripts/setup.sh tables
 	@$(PY) -m pytest tests/new -m slow -s $(ARGS)
 
+test-docs: setup ## type what the guides' blocks marked 'run' contain, in a folder of its own
+	@$(PY) -m pytest tests/e2e/test_docs.py -m slow $(ARGS)
+
 test-slow: setup ## the tests that take many minutes
 	@$(PY) -m pytest -m slow $(ARGS)
 
@@ -61,6 +64,12 @@ format: setup ## put the code into ruff's form
 
 lock: setup ## renew the lock files
 	@requirements/compile.sh
+
+docs: setup ## write the reference pages and build the guides into site/
+	@$(PY) -m scripts.docs
+	@scripts/setup.sh docs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@if grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' site --include='*.html'; then echo "these pages load something from elsewhere" >&2; exit 1; fi
 
 bench: setup ## our pipeline against the stock one, several times (benchmarks/RESULTS.md)
 	@$(PY) -m benchmarks.pipeline $(ARGS)
@@ -90,4 +99,4 @@ image: ## build the container image (Docker, Podman or Buildah); DEVICE=gpu for 
 	@scripts/image.sh $(ARGS)
 
 clean: ## remove what runs made; environments stay
-	@rm -rf out runs data build dist
+	@rm -rf out runs data build dist site

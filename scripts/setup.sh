@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes one environment of this project: `setup.sh main` (.venv), `setup.sh edge` (.venv-edge, what a small device has)
-# or `setup.sh tables` (.venv-tables, packages with tables for tests).
+# Makes one environment of this project: `setup.sh main` (.venv), `setup.sh edge` (.venv-edge, what a small device has),
+# `setup.sh tables` (.venv-tables, packages with tables for tests) or `setup.sh docs` (.venv-docs, MkDocs).
 # Idempotent: a stamp of everything the environment is made from is written last, so an interrupted
 # set-up is simply continued by the next call, and a finished one costs a hash.
 set -euo pipefail
@@ -10,8 +10,9 @@ what="${1:-main}"
 case "$what" in
   main) venv=.venv; lock=requirements/dev.txt; versions="3.11 3.12 3.13" ;;
   tables) venv=.venv-tables; lock=requirements/tables.txt; versions="3.11 3.12 3.13" ;;
+  docs) venv=.venv-docs; lock=requirements/docs.txt; versions="3.11 3.12 3.13" ;;
   edge) venv=.venv-edge; lock=requirements/edge.txt; versions="3.11 3.12 3.13" ;;
-  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh main', 'scripts/setup.sh edge' or 'scripts/setup.sh tables'." >&2; exit 2 ;;
+  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh' and one of: main, edge, tables, docs." >&2; exit 2 ;;
 esac
 
 fingerprint() { sha256sum "$lock" setup.py scripts/setup.sh scripts/glibc.sh | sha256sum | cut -d' ' -f1; pwd; echo "${PYTHON:-}"; }

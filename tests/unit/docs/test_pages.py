@@ -1,0 +1,77 @@
+"""The guides' pages: the generated ones are those of this code, and all of them are in the navigation."""
+
+import ast
+import re
+
+import pytest
+import yaml
+
+from scripts.docs import FOLDER, PAGES
+from scripts.docs.configuration import BASE, read_keys
+from scripts.docs.markdown import code, escape
+from tests.conftest import ROOT
+from tests.guides import list_pages
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_generated_page_is_that_of_this_code(name):
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), "type 'python -m scripts.docs'"
+
+
+def test_every_key_is_in_the_reference_with_its_default():
+    keys = read_keys(BASE.read_text(encoding="utf-8"))
+    found = {key.path: yaml.safe_load(key.default) for key in keys if key.default}
+
+    def list_values(value, above=""):
+        for key, below in value.items():
+            path = f"{above}.{key}".lstrip(".")
+            if isinstance(below, dict) and path not in found:
+                yield from list_values(below, path)
+            else:
+                yield path, below
+
+    assert dict(list_values(yaml.safe_load(BASE.read_text(encoding="utf-8")))) == found
+    assert all(f"`{path}`" in (FOLDER / "configuration.md").read_text(encoding="utf-8") for path in found)
+
+
+def test_a_line_that_is_no_key_is_refused():
+    with pytest.raises(ValueError, match="line 2: is not 'key: value  # comment' on one line"):
+        read_keys("model:\n  - entry\n")
+
+
+def test_text_stays_what_it_is_in_a_cell():
+    assert escape("a|b *c* `d` [e] <f>") == r"a\|b \*c\* `d` \[e\] &lt;f&gt;"
+    assert code("a|b") == "<code>a&#124;b</code>"
+
+
+def list_files(entries):
+    for entry in entries:
+        for below in entry.values():
+            yield from [below] if isinstance(below, str) else list_files(below)
+
+
+def test_every_page_is_in_the_navigation_once():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    assert sorted(list_files(site["nav"])) == [str(page.relative_to(ROOT / "docs")) for page in list_pages()]
+    assert site["theme"]["font"] is False
+
+
+def list_messages():
+    """Yields the strings of the code; what is put into them is an ellipsis."""
+    for folder in ("src/hilir/setup", "pipeline", "components", "serving"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+def test_every_message_of_troubleshooting_is_one_of_the_code():
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^### `(.+)`$", text, re.MULTILINE)
+    assert len(quoted) >= 20
+    assert len(quoted) == len(re.findall(r"^### ", text, re.MULTILINE))
+    messages = "\0".join(list_messages())
+    gone = [each for each in quoted if not re.search("[^\0]*".join(map(re.escape, each.split("…"))), messages)]
+    assert gone == []
