@@ -95,6 +95,16 @@ def test_of_requests_with_one_id_the_first_in_time_counts(write):
         read_access_logs([f"{late}.gone"], "m")
 
 
+def test_only_wanted_requests_are_kept_and_a_repeated_id_still_counts_once(write):
+    late = [line("r-1", time="2027-01-15T08:00:05.000Z", experiment="e"), line("r-2", experiment="e"), line("r-3")]
+    early = [line("r-1"), line("r-3", time="2027-01-15T08:00:09.000Z", experiment="e")]
+    log = read_access_logs(
+        [write(*late, name="one.log"), write(*early, name="two.log")], "m", lambda r: r.experiment == "e"
+    )
+    # The first requests with the ids r-1 and r-3 are not wanted; what repeats their ids is no request.
+    assert (list(log.requests), log.repeated, log.torn) == (["r-2"], 2, 0)
+
+
 def outcome(identity, at=NOW + 60):
     return parse_outcome({"id": identity, "name": "n", "value": 1, "time": at}, "here", NOW + 86400)
 
