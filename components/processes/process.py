@@ -32,9 +32,10 @@ _PASSED_STARTS = (
     "LC_", "LD_", "GLIBC_", "MALLOC_", "PYTHON", "TF_", "KERAS_", "TFHUB_CACHE", "XLA_", "CUDA_", "NVIDIA_", "NCCL_",
     "OMP_", "MKL_", "OPENBLAS_", "PROTOCOL_BUFFERS_", "GRPC_",
 )  # fmt: skip
-# The first two describe a cluster: a step that is not a worker must not take itself for one. The others are
-# Terraform's, and have its tokens and the values of its variables.
-_WITHHELD_STARTS = ("TF_CONFIG", "CLUSTER_SPEC", "TF_TOKEN_", "TF_VAR_")
+# Variables that describe a cluster.
+_CLUSTER = ("TF_CONFIG", "CLUSTER_SPEC")
+# Terraform's tokens, and the values of its variables.
+_SECRET_STARTS = ("TF_TOKEN_", "TF_VAR_")
 
 
 class Child(Protocol):
@@ -92,14 +93,22 @@ def make_environment(container: Mapping[str, str]) -> dict[str, str]:
     This Python is first in the PATH. Other variables of this process, its secrets among them, are left out, as they
     would be in a container.
     """
-    environment = {name: value for name, value in os.environ.items() if _is_passed(name)}
+    environment = {name: value for name, value in copy_environment().items() if _is_passed(name)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}"
     environment["PYTHONUNBUFFERED"] = "1"
     return environment | dict(container)
 
 
 def _is_passed(name: str) -> bool:
-    return (name in _PASSED or name.startswith(_PASSED_STARTS)) and not name.startswith(_WITHHELD_STARTS)
+    return name in _PASSED or (name.startswith(_PASSED_STARTS) and not name.startswith(_SECRET_STARTS))
+
+
+def copy_environment() -> dict[str, str]:
+    """Returns this process's environment, for what is a part of it.
+
+    What describes a cluster is left out: a process that is not a worker must not take itself for one.
+    """
+    return {name: value for name, value in os.environ.items() if name not in _CLUSTER}
 
 
 def wait(
