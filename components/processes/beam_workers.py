@@ -31,7 +31,7 @@ from google.protobuf import json_format, text_format
 
 from hilir.components.processes.errors import ProcessError, WorkerDied
 from hilir.components.processes.fork_server import ForkedChild, ForkServer, serve_modules, serve_this_process
-from hilir.components.processes.process import describe_exit
+from hilir.components.processes.process import copy_environment, describe_exit
 
 RUNNER = f"{__name__}.ForkRunner"
 _URN = "hilir:env:forked:v1"
@@ -68,7 +68,7 @@ def _find_server() -> ForkServer:
     """Returns what forks workers; outside of `forked_from_here` a process of its own, kept until this one ends."""
     global _server
     if _server is None:
-        _server = serve_modules(_MODULES, None, "its reason was printed above")
+        _server = serve_modules(_MODULES, copy_environment(), None, "its reason was printed above")
     return _server
 
 

@@ -15,10 +15,11 @@ from typing import IO, Any
 
 from hilir.components.processes.errors import ProcessError
 from hilir.components.processes.preloaded import ForkedPreloaded, fork_preloaded
-from hilir.components.processes.process import Child, FreshProcesses, make_environment
+from hilir.components.processes.process import Child, FreshProcesses
 
 _PYTHON = ("python", "python3")
 _END_SECONDS = 10
+_OF_PRELOADED = {"PYTHONUNBUFFERED": "1", "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "1"}
 
 Preloaded = subprocess.Popen[bytes] | ForkedPreloaded
 
@@ -123,17 +124,17 @@ class ForkServer:
             child.end(-signal.SIGKILL)
 
 
-def serve_modules(modules: Sequence[str], log: Path | None, where: str) -> ForkServer:
+def serve_modules(modules: Sequence[str], environment: Mapping[str, str], log: Path | None, where: str) -> ForkServer:
     """Returns a server whose preloaded process is a new one, started when it is first needed.
 
     Args:
         modules: imported before the first fork.
+        environment: of the preloaded process.
         log: where the preloaded process prints; None: where this process does.
         where: what to look at if it ends.
     """
 
     def spawn() -> Preloaded:
-        environment = make_environment({"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "1"})
         output = log.open("ab") if log else None
         try:
             return subprocess.Popen(
@@ -141,7 +142,7 @@ def serve_modules(modules: Sequence[str], log: Path | None, where: str) -> ForkS
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                env=environment,
+                env={**environment, **_OF_PRELOADED},
                 start_new_session=True,
             )
         finally:

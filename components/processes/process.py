@@ -22,6 +22,21 @@ _BOUND_TO_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execvp(sys.argv[1], sys.argv[1:])"
 )  # fmt: skip
 
+# What a program needs of the machine, and nothing that was given to the operator: no credentials, no tokens.
+_PASSED = {
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "HILIR_TOOLS",
+    "VIRTUAL_ENV", "JAVA_HOME", "NO_GCE_CHECK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+}  # fmt: skip
+_PASSED_STARTS = (
+    "LC_", "LD_", "GLIBC_", "MALLOC_", "PYTHON", "TF_", "KERAS_", "TFHUB_CACHE", "XLA_", "CUDA_", "NVIDIA_", "NCCL_",
+    "OMP_", "MKL_", "OPENBLAS_", "PROTOCOL_BUFFERS_", "GRPC_",
+)  # fmt: skip
+# Variables that describe a cluster.
+_CLUSTER = ("TF_CONFIG", "CLUSTER_SPEC")
+# Terraform's tokens, and the values of its variables.
+_SECRET_STARTS = ("TF_TOKEN_", "TF_VAR_")
+
 
 class Child(Protocol):
     """A started command."""
@@ -73,14 +88,27 @@ class FreshProcesses:
 
 
 def make_environment(container: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of a step: this process's, this Python first in the PATH, then the container's own.
+    """Returns the environment of a step: what it needs of this machine, then the container's own.
 
-    What describes a cluster is left out: a step that is not a worker must not take itself for one.
+    This Python is first in the PATH. Other variables of this process, its secrets among them, are left out, as they
+    would be in a container.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in ("TF_CONFIG", "CLUSTER_SPEC")}
+    environment = {name: value for name, value in copy_environment().items() if _is_passed(name)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}"
     environment["PYTHONUNBUFFERED"] = "1"
     return environment | dict(container)
+
+
+def _is_passed(name: str) -> bool:
+    return name in _PASSED or (name.startswith(_PASSED_STARTS) and not name.startswith(_SECRET_STARTS))
+
+
+def copy_environment() -> dict[str, str]:
+    """Returns this process's environment, for what is a part of it.
+
+    What describes a cluster is left out: a process that is not a worker must not take itself for one.
+    """
+    return {name: value for name, value in os.environ.items() if name not in _CLUSTER}
 
 
 def wait(

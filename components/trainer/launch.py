@@ -15,6 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from hilir.components.errors import DataRefused, ModelPackageError, TrainingError, UserCodeError
+from hilir.components.processes.process import copy_environment
 from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.gpu_memory import GROWTH, describe_growth
 from hilir.components.trainer.distribution.strategy import Kind
@@ -108,7 +109,7 @@ def _spec(job: TrainingJob, kind: Kind, index: int, ports: list[int], gpus: int,
 
 
 def _environment(index: int, workers: int, gpus: int) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("TF_CONFIG", "CLUSTER_SPEC")}
+    environment = copy_environment()
     environment["TF_USE_LEGACY_KERAS"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
     # What is importable here, such as the user's packages in the working directory, must be so there.

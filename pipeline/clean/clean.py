@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.components.staging import PREFIX
+from hilir.pipeline.clean.disk_use import measure
 from hilir.pipeline.clean.retention import Item, Rule, choose_kept, find_needed
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.nodes import check_name
@@ -77,7 +78,7 @@ def clean(config: Config, rule: Rule, *, dry_run: bool) -> Plan:
             if not dry_run:
                 history.retire(plan.runs, needed)
         plan.versions = [version for version in versions if str(version.number) not in kept]
-        plan.size = sum(map(measure, _folders(plan, Path(config.pipeline.runs))))
+        plan.size = sum(measure(folder).bytes for folder in _folders(plan, Path(config.pipeline.runs)))
         if not dry_run:
             _remove(plan, config)
     return plan
@@ -105,28 +106,13 @@ def find_protected(root: Path, model: str) -> dict[int, str]:
     return found | {number: str(label) for label, number in state.labels.items()}
 
 
-def measure(path: Path) -> int:
-    """Returns the bytes of a folder's files, or of a file; 0 where there is none."""
-    if path.is_file():
-        return path.stat().st_size
-    size = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                size += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                # A run may remove files meanwhile.
-                continue
-    return size
-
-
 def check_use(config: Config) -> Finding:
     """Returns what the artifacts, runs and versions of a pipeline take on this disk."""
     name = config.model.name
-    artifacts = sum(measure(Path(config.pipeline.root) / each) for each in (name, check_name(config)))
+    artifacts = sum(measure(Path(config.pipeline.root) / each).bytes for each in (name, check_name(config)))
     folder = Path(config.pipeline.runs)
-    runs = sum(measure(folder / item.name) for item in _list_folders(folder, name))
-    parts = {"artifacts": artifacts, "runs": runs, "versions": measure(Path(config.serving.root) / name)}
+    runs = sum(measure(folder / item.name).bytes for item in _list_folders(folder, name))
+    parts = {"artifacts": artifacts, "runs": runs, "versions": measure(Path(config.serving.root) / name).bytes}
     used = ", ".join(f"{part} {size / 1e6:,.1f} MB" for part, size in parts.items())
     return Finding("disk use", f"{used} ('hilir clean --dry-run' shows what can be removed)")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hilir.pipeline.clean.disk_use import measure
 from hilir.pipeline.dashboard.workplace import Workplace
 
 _SECONDS = 60.0
@@ -66,14 +66,4 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _measure(what: str, folder: Path) -> Use:
-    size = count = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            try:
-                found = os.lstat(os.path.join(base, name))
-            except OSError:
-                continue
-            # What the file takes, not what it claims: sparse files claim more.
-            size += found.st_blocks * 512
-            count += 1
-    return Use(what, folder, size, count)
+    return Use(what, folder, *measure(folder))

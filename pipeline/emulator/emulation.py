@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Event
 
 from hilir.components.processes.fork_server import serve_modules
-from hilir.components.processes.process import FreshProcesses, Starter
+from hilir.components.processes.process import FreshProcesses, Starter, make_environment
 from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures, show_artifacts
 from hilir.pipeline.emulator.executor_input import Inputs
@@ -84,7 +84,7 @@ def _starter(parsed: Specification, folder: Path, options: Options) -> Starter:
     if not options.fast:
         return FreshProcesses()
     log = folder / "logs" / "preloaded.log"
-    return serve_modules(find_modules(parsed), log, f"see {log}, or leave out --fast")
+    return serve_modules(find_modules(parsed), make_environment({}), log, f"see {log}, or leave out --fast")
 
 
 def find_modules(parsed: Specification) -> list[str]:

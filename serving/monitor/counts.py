@@ -18,7 +18,7 @@ from hilir.analysis.reference import (
     name_category,
 )
 from hilir.serving.missing import MISSING_INT, MISSING_STRING
-from hilir.serving.monitor.request import Column, Value
+from hilir.serving.request_log.request import Column, Value
 
 # Values that are kept for the histogram that TFDV would make; a sample where there are more.
 _KEPT_VALUES = 2000

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import Reference, from_json
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.log_reader import LogFile, LogRecord, find_files, forget, read_records
 from hilir.serving.monitor.quality import Prediction, list_predictions
-from hilir.serving.monitor.records import read_json, read_prediction_log
-from hilir.serving.monitor.request import Request
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore, Step
 from hilir.serving.monitor.window import OpenWindow, WindowResult
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
+from hilir.serving.request_log.files import LogFile, LogRecord, find_files, forget, read_records
+from hilir.serving.request_log.records import read_request
+from hilir.serving.request_log.request import Request
 
 logger = logging.getLogger(__name__)
 REFERENCE_FILE = "assets.extra/reference.json"
@@ -81,10 +81,7 @@ class Monitor:
 
     def _read(self, file: LogFile, record: LogRecord) -> None:
         try:
-            if record.data is None:
-                raise ValueError("its checksum is wrong")
-            read = read_json if file.is_json else read_prediction_log
-            request = read(record.data, record.time)
+            request = read_request(file, record)
         except ValueError as error:
             self._count("unreadable")
             logger.warning("%s: a record before byte %d is skipped: %s", file.path, record.end, error)

@@ -19,7 +19,7 @@ from hilir.analysis.quality import (
     wilson,
 )
 from hilir.serving.monitor.counts import join_outputs
-from hilir.serving.monitor.request import Column, Request
+from hilir.serving.request_log.request import Column, Request
 
 # Shares of the rows, which may change without the model being worse.
 _NOT_JUDGED = ("positive_share",)

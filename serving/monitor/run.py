@@ -15,7 +15,6 @@ from pathlib import Path
 from hilir.analysis.reference import FeatureReference
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.log_reader import find_files
 from hilir.serving.monitor.metrics import serve_metrics, write_figures, write_file
 from hilir.serving.monitor.monitor import Monitor, read_reference
 from hilir.serving.monitor.outcomes import Realised
@@ -25,6 +24,7 @@ from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.store import StoreFailed
+from hilir.serving.request_log.files import find_files
 
 _PAUSE_SECONDS = 1.0
 _OUTCOMES_SECONDS = 30.0

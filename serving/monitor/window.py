@@ -11,7 +11,7 @@ from hilir.analysis.reference import CategoryReference, FeatureReference, Number
 from hilir.analysis.tfdv import Histogram, jensen_shannon, largest_difference, make_histogram
 from hilir.serving.monitor.counts import CategoryCounts, Counts, NumberCounts, join_outputs, open_counts
 from hilir.serving.monitor.quality import MetricResult, estimate, find_scores, open_scores
-from hilir.serving.monitor.request import Request
+from hilir.serving.request_log.request import Request
 
 PREDICTION = "prediction"
 FEATURE = "feature"

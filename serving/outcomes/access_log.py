@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +55,7 @@ class AccessLog:
     """Requests by id, in the order in which they came.
 
     Attributes:
-        requests: the first one of each id.
+        requests: the first one of each id, of those that are kept.
         repeated: requests whose id had been used before; they do not count.
         torn: lines that are none of an access log.
     """
@@ -64,18 +65,41 @@ class AccessLog:
     torn: int = 0
 
 
-def read_access_logs(paths: Sequence[str], model: str) -> AccessLog:
+def read_access_logs(
+    paths: Sequence[str], model: str, keep: Callable[[Request], bool] = lambda _request: True
+) -> AccessLog:
     """Returns the requests for a model's predictions; copies for a shadow, golden and health calls are none.
+
+    The files are read line by line: of requests that are not kept, only a hash of the id and the time stay in memory.
 
     Args:
         paths: files of one or several gateways, rotated ones too.
         model: its name.
+        keep: whether a request is wanted.
 
     Raises:
         ServingConfigError: a file cannot be read.
     """
-    found: list[Request] = []
     log = AccessLog({})
+    first: dict[int, float] = {}
+    for request in _read_requests(paths, model, log):
+        place = hash(request.id)
+        earlier = first.get(place)
+        if earlier is not None:
+            log.repeated += 1
+            if request.time >= earlier:
+                continue
+            # Of an older file, or of another gateway.
+            log.requests.pop(request.id, None)
+        first[place] = request.time
+        if keep(request):
+            log.requests[request.id] = request
+    log.requests = dict(sorted(log.requests.items(), key=lambda item: item[1].time))
+    return log
+
+
+def _read_requests(paths: Sequence[str], model: str, log: AccessLog) -> Iterator[Request]:
+    """Yields the requests as they are in the files; counts lines that are torn."""
     for path in paths:
         for line in _read_lines(path):
             try:
@@ -84,14 +108,7 @@ def read_access_logs(paths: Sequence[str], model: str) -> AccessLog:
                 log.torn += 1
                 continue
             if request is not None:
-                found.append(request)
-    found.sort(key=lambda each: each.time)
-    for request in found:
-        if request.id in log.requests:
-            log.repeated += 1
-        else:
-            log.requests[request.id] = request
-    return log
+                yield request
 
 
 def _read_lines(path: str) -> Iterator[bytes]:
@@ -117,14 +134,19 @@ def _parse(entry: dict[str, Any], model: str) -> Request | None:
         id=entry["request_id"],
         time=datetime.fromisoformat(entry["time"]).timestamp(),
         model=model,
-        version=entry.get("version") or "",
-        label=entry.get("label") or "",
-        user=entry.get("user") or "",
-        experiment=entry.get("experiment") or "",
-        experiment_user=entry.get("experiment_user") or "",
+        version=_share(entry.get("version")),
+        label=_share(entry.get("label")),
+        user=_share(entry.get("user")),
+        experiment=_share(entry.get("experiment")),
+        experiment_user=_share(entry.get("experiment_user")),
         failed=_is_failure(int(entry["status"]), grpc_status),
         latency_ms=float(entry["latency_ms"]),
     )
+
+
+def _share(value: str | None) -> str:
+    """Returns one object for all equal strings: a log has the same few in millions of lines."""
+    return sys.intern(value) if value else ""
 
 
 def _is_failure(status: int, grpc_status: str) -> bool:

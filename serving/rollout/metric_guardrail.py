@@ -92,10 +92,13 @@ class MetricGuardrail:
         epochs = find_epochs(state, rollout)
         begin = datetime.fromisoformat(epochs[0][0]).timestamp()
         salt = salt_of(state.model, rollout.version)
+        log = read_access_logs(
+            [self._access_log],
+            state.model,
+            lambda each: each.time >= begin and bool(each.user) and each.label in (STABLE, CANDIDATE),
+        )
         requests = {
-            key: replace(each, experiment=salt, experiment_user=each.user)
-            for key, each in read_access_logs([self._access_log], state.model).requests.items()
-            if each.time >= begin and each.user and each.label in (STABLE, CANDIDATE)
+            key: replace(each, experiment=salt, experiment_user=each.user) for key, each in log.requests.items()
         }
         names = sorted(self._metric.sources)
         store = open_store(self._outcomes)

@@ -14,10 +14,10 @@ from hilir.analysis.reference import FeatureReference, name_category, summarize_
 from hilir.serving.experiment.statistics.bernoulli import share_interval
 from hilir.serving.experiment.statistics.boundaries import look
 from hilir.serving.experiment.statistics.estimates import sum_values
-from hilir.serving.monitor.request import Column, Request, Value
 from hilir.serving.releases.actor import make_printable
 from hilir.serving.releases.rollout import Rollout
 from hilir.serving.releases.state import State
+from hilir.serving.request_log.request import Column, Request, Value
 from hilir.serving.rollout.gates import ALPHA, Decision, Verdict
 from hilir.serving.rollout.step_log import StepLog
 

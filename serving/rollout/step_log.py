@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from hilir.serving.monitor.log_reader import LogFile, LogRecord, find_files, read_records
-from hilir.serving.monitor.records import read_json, read_prediction_log
-from hilir.serving.monitor.request import Request
+from hilir.serving.request_log.files import LogFile, LogRecord, find_files, read_records
+from hilir.serving.request_log.records import read_request
+from hilir.serving.request_log.request import Request
 
 # The first entry of a line of our log, so that lines of other times need not be parsed.
 _TIME = b'{"time":'
@@ -53,10 +53,10 @@ class StepLog:
 
 
 def _parse(file: LogFile, record: LogRecord, moment: float) -> Request | None:
-    if record.data is None or (file.is_json and not _is_recent(record.data, moment)):
+    if file.is_json and not _is_recent(record.data or b"", moment):
         return None
     try:
-        return (read_json if file.is_json else read_prediction_log)(record.data, record.time)
+        return read_request(file, record)
     except ValueError:
         return None
 

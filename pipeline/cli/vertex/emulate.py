@@ -55,6 +55,9 @@ def emulate(
 
     SPEC is a file that 'hilir compile' wrote. Each step's own command runs in a process with the input that Vertex AI
     would give it. Folders stand in for buckets: the pipeline root's is in the working folder, others need --map.
+
+    A specification is code: its commands run with your rights, so emulate only what you trust. They get none of your
+    environment's variables except those that programs need of a machine (PATH, HOME, TF_… and the like).
     """
     from hilir.pipeline.cli.exits import status_code
     from hilir.pipeline.cli.options import print_summary

@@ -10,6 +10,7 @@ from pathlib import Path
 from hilir.components.example_gen.spans import has_span
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.config.watch import HttpWatchSection
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon.policy import Limits
 from hilir.pipeline.triggers.daemon.state import State
@@ -136,6 +137,16 @@ def make_release(config: Config) -> list[str]:
     names = ["--root", config.serving.root, "--model", config.model.name, "--why", "pushed by hilir watch"]
     program = [sys.executable, "-m", "hilir.pipeline.cli", "release", watch.after, "{version}"]
     return [*program, *names, *watch.after_options]
+
+
+def make_environment(config: Config) -> dict[str, str]:
+    """Returns the environment of what `hilir watch` starts: this process's, without the token of its own calls.
+
+    A variable that `notify` names stays, since the run signs its notifications with it.
+    """
+    used = {channel.secret for channel in config.notify}
+    tokens = {HttpWatchSection().token} | ({config.watch.http.token} if config.watch.http else set())
+    return {name: value for name, value in os.environ.items() if name in used or name not in tokens}
 
 
 def _faults(config: Config) -> Iterator[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.run.checks import require
 from hilir.pipeline.triggers.daemon.build import (
+    make_environment,
     make_limits,
     make_program,
     make_release,
@@ -49,7 +50,8 @@ def follow(
         triggers = make_triggers(config, state)
         forget_triggers(state, [trigger.name for trigger in triggers])
         program = make_program(config, path, overlays, settings)
-        watcher = Watcher(state, triggers, make_limits(config), program, log, release=make_release(config))
+        release, environment = make_release(config), make_environment(config)
+        watcher = Watcher(state, triggers, make_limits(config), program, log, release=release, environment=environment)
         server = make_server(
             config, state, lambda: describe(state), lambda: time.time() - watcher.ticked < _SILENT_SECONDS
         )

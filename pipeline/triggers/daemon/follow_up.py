@@ -7,7 +7,7 @@ The version is written down in the transaction that settles the run, and crossed
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hilir.pipeline.triggers.daemon import ledger
@@ -23,15 +23,19 @@ _BACKOFF_SECONDS, _FACTOR = 30.0, 4.0
 class FollowUp:
     """Calls the verb for one version at a time; the daemon never waits for it."""
 
-    def __init__(self, state: State, program: Sequence[str], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, state: State, program: Sequence[str], log: Callable[[str], None], environment: Mapping[str, str]
+    ) -> None:
         """Makes one that calls nothing yet.
 
         Args:
             state: where versions wait.
             program: the command; `{version}` in it is the version.
             log: gets a line for each end.
+            environment: of the command.
         """
         self._state, self._program, self._log = state, list(program), log
+        self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._version = ledger.PushedVersion(0, 0, 0)
 
@@ -61,6 +65,7 @@ class FollowUp:
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
+                env=self._environment,
                 pass_fds=(lock.fileno(),),
             )
 

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -32,8 +33,10 @@ NOT_MINE = 75
 _ENVIRONMENT = "HILIR_TRIGGERS"
 
 
-def launch(state: State, run: int, number: int, program: list[str]) -> subprocess.Popen[bytes]:
-    """Starts a launcher in a session of its own; returns at once."""
+def launch(
+    state: State, run: int, number: int, program: list[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Starts a launcher in a session of its own; returns at once. `environment` is also that of the run."""
     folder = runs_folder(state)
     folder.mkdir(exist_ok=True)
     with (folder / f"{run}-{number}.launch.err").open("ab") as errors:
@@ -51,6 +54,7 @@ def launch(state: State, run: int, number: int, program: list[str]) -> subproces
             stdout=errors,
             stderr=errors,
             start_new_session=True,
+            env=dict(environment),
         )
 
 

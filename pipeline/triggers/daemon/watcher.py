@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ class Watcher:
         log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
         release: Sequence[str] = (),
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Makes a daemon that has not started.
 
@@ -64,8 +65,10 @@ class Watcher:
             log: gets a line for each thing that happens.
             clock: seconds since 1970.
             release: the command that releases a version that a run pushed, `{version}` in it; empty for none.
+            environment: of the runs and of that command.
         """
-        self._follow_up = FollowUp(state, release, log) if release else None
+        self._follow_up = FollowUp(state, release, log, environment) if release else None
+        self._environment = environment
         self._state, self._triggers, self._limits = state, triggers, limits
         self._program, self._log, self._clock = list(program), log, clock
         self._launcher: subprocess.Popen[bytes] | None = None
@@ -159,7 +162,7 @@ class Watcher:
             text = f'{{"status": "failed", "reasons": ["its launcher ended {_LAUNCHES} times"]}}'
             ledger.end_attempt(self._state, attempt.run, attempt.number, 4, text, now)
             return
-        self._launcher = launch(self._state, attempt.run, attempt.number, self._program)
+        self._launcher = launch(self._state, attempt.run, attempt.number, self._program, self._environment)
         self._launched = attempt.label
 
     @contextmanager

@@ -15,10 +15,10 @@ from hilir.serving.gateway.files import read_gateway
 from hilir.serving.outcomes.access_log import read_access_logs
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.records import Outcome
-from hilir.serving.outcomes.request_log import read_rows
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.state import State
 from hilir.serving.releases.store import Store
+from hilir.serving.request_log.rows import read_rows
 
 
 def choose_experiment(state: State, name: str | None) -> Experiment:
@@ -65,10 +65,12 @@ def analyse_experiment(
     experiment = choose_experiment(store.read(model), name)
     # Whoever's window was still open at the end has got stable since then, whatever their arm was.
     now = min(clock(), _seconds(experiment.ended)) if experiment.ended else clock()
-    log = read_access_logs(access_logs or find_access_log(store), model)
+    paths = access_logs or find_access_log(store)
     metrics = parse_metrics(experiment.metrics + experiment.guardrails)
     names = sorted({source for metric in metrics for source in metric.sources} - set(LOGGED))
     found = _read_outcomes(outcomes, names) if names else []
+    known = {each.request for each in found}
+    log = read_access_logs(paths, model, lambda each: each.experiment == experiment.id or each.id in known)
     rows = read_rows(request_logs, model) if request_logs else None
     users = find_users(experiment, log.requests, found, names, rows, log.repeated, log.torn)
     return analyse(experiment, users, _seconds(experiment.started), now)

@@ -32,6 +32,7 @@ class _Service(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     image: str
+    profiles: list[str] = []
     restart: str
     read_only: bool
     cap_drop: list[str]
@@ -48,6 +49,11 @@ class _Service(BaseModel):
     healthcheck: dict[str, Any] = {}
     deploy: dict[str, Any] = {}
     stop_grace_period: str = ""
+
+
+def test_what_needs_our_own_image_starts_only_when_it_is_asked_for():
+    assert [name for name, service in SERVICES.items() if service.get("profiles")] == ["outcomes", "monitor"]
+    assert {tuple(SERVICES[name]["profiles"]) for name in ("outcomes", "monitor")} == {("monitor",)}
 
 
 @pytest.mark.parametrize("name", SERVICES)

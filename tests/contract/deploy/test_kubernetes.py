@@ -46,7 +46,7 @@ def test_the_check_finds_mistakes():
 
 def test_the_kustomization_names_files_that_are_there_and_the_same_configuration():
     content = yaml.safe_load((FOLDER / "kubernetes/kustomization.yaml").read_text())
-    assert {path.name for path in FILES} == {*content["resources"], "release-job.yaml"}
+    assert {path.name for path in FILES} == {*content["resources"], "release-job.yaml", "monitor.yaml"}
     for name in ("monitoring.config", "batching.config"):
         assert (FOLDER / "kubernetes" / name).read_text() == (FOLDER / name).read_text()
 
@@ -96,7 +96,7 @@ def test_selectors_policies_and_budgets_mean_pods_that_exist():
         for _, found in OBJECTS
         if found["kind"] in ("Deployment", "Job")
     }
-    assert labels == {"models", "gateway", "release"}
+    assert labels == {"models", "gateway", "release", "monitor"}
     selected = set(_values_of("app.kubernetes.io/name", [found["spec"] for _, found in OBJECTS if "spec" in found]))
     assert selected == labels
     targets = {

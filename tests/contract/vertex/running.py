@@ -11,7 +11,7 @@ from google.protobuf import json_format
 
 from hilir.components.processes.errors import Canceled
 from hilir.components.processes.fork_server import serve_modules
-from hilir.components.processes.process import FreshProcesses
+from hilir.components.processes.process import FreshProcesses, make_environment
 from hilir.pipeline.emulator import emulation
 from hilir.pipeline.emulator.artifact_store import Store as Metadata
 from hilir.pipeline.emulator.buckets import Mount
@@ -70,7 +70,7 @@ class Running:
         self.errors: dict[str, str] = {}
         log = self.logs / "pre.log"
         modules = emulation.find_modules(self.parsed)
-        starter = serve_modules(modules, log, f"see {log}") if fast else FreshProcesses()
+        starter = serve_modules(modules, make_environment({}), log, f"see {log}") if fast else FreshProcesses()
         self.job = Job(
             parsed=self.parsed,
             name=identifier,

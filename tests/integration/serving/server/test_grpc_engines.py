@@ -5,9 +5,9 @@ import threading
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from tests.contract.serving.grpc_calls import predict_request
 from tests.integration.serving.server_process import running, wait_until
 
 # A call that does not end keeps the server from stopping for longer than `running` waits.
@@ -26,30 +26,23 @@ def held(client):
     return servable._held
 
 
-def request_of(signature, **inputs):
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "m"
-    request.model_spec.signature_name = signature
-    for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return request
-
-
 def test_calls_errors_and_unknown_methods(models, engine):
     with (
         running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client,
         client.channel() as channel,
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        futures = [stub.Predict.future(request_of("same", x=np.float32([n])), timeout=20) for n in range(200)]
+        futures = [stub.Predict.future(predict_request("m", "same", x=np.float32([n])), timeout=20) for n in range(200)]
         assert [list(f.result().outputs["x"].float_val) for f in futures] == [[float(n)] for n in range(200)]
         big = np.zeros(3_000_000, np.float32)
         unlimited = [("grpc.max_receive_message_length", -1)]
         with grpc.insecure_channel(f"127.0.0.1:{client.port}", options=unlimited) as wide:
-            answer = prediction_service_pb2_grpc.PredictionServiceStub(wide).Predict(request_of("same", x=big), 20)
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(wide).Predict(
+                predict_request("m", "same", x=big), 20
+            )
         assert len(answer.outputs["x"].float_val) == big.size
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Predict(request_of("nope"), 5)
+            stub.Predict(predict_request("m", "nope"), 5)
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary("/tensorflow.serving.Nothing/At")(b"", timeout=5)
@@ -60,7 +53,7 @@ def test_cancelled_calls_let_go_of_their_version(models, engine):
     with running(model_base_path=str(models / "shapes"), model_name="m", grpc_core=engine) as client:
         with client.channel() as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            calls = [stub.Predict.future(request_of("slow", n=np.int64([500]))) for _ in range(3)]
+            calls = [stub.Predict.future(predict_request("m", "slow", n=np.int64([500]))) for _ in range(3)]
             wait_until(lambda: held(client) == 3)
             for call in calls:
                 call.cancel()
@@ -73,7 +66,7 @@ def test_too_large_a_message(models, engine):
     ) as client:
         with client.channel() as channel, pytest.raises(grpc.RpcError) as caught:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            stub.Predict(request_of("same", x=np.zeros(1000, np.float32)), 5)
+            stub.Predict(predict_request("m", "same", x=np.zeros(1000, np.float32)), 5)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -93,10 +86,10 @@ def test_tokens(models, engine, tmp_path):
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Predict(request_of("same", x=np.float32([1])), 5)
+            stub.Predict(predict_request("m", "same", x=np.float32([1])), 5)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
         metadata = [("authorization", f"Bearer {TOKEN}")]
-        assert stub.Predict(request_of("same", x=np.float32([1])), 5, metadata=metadata).outputs
+        assert stub.Predict(predict_request("m", "same", x=np.float32([1])), 5, metadata=metadata).outputs
         assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
 
 
@@ -107,7 +100,7 @@ def test_running_calls_are_finished_on_shutdown(models, engine):
         def ask():
             with client.channel() as channel:
                 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-                answers.append(stub.Predict(request_of("slow", n=np.int64([500])), 20))
+                answers.append(stub.Predict(predict_request("m", "slow", n=np.int64([500])), 20))
 
         thread = threading.Thread(target=ask)
         thread.start()
@@ -144,7 +137,7 @@ def test_the_health_of_the_server_is_watched_until_it_stops(models, engine):
         wait_until(lambda: told and unknown)
         assert (told, unknown) == ([b"\x08\x01"], [b"\x08\x03"])
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        assert stub.Predict(request_of("same", x=np.float32([1])), 5).outputs
+        assert stub.Predict(predict_request("m", "same", x=np.float32([1])), 5).outputs
     for thread in threads:
         thread.join()
     assert told == [b"\x08\x01", b"\x08\x02", grpc.StatusCode.CANCELLED]

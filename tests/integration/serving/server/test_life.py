@@ -8,8 +8,9 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from tests.contract.serving.grpc_calls import predict_request
 from tests.integration.serving.server.test_request_log import lines
 from tests.integration.serving.server_process import running, wait_until
 
@@ -20,15 +21,6 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 @pytest.fixture(params=[True, False], ids=["core", "aio"])
 def engine(request):
     return request.param
-
-
-def predict_request(signature, **inputs):
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "m"
-    request.model_spec.signature_name = signature
-    for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return request
 
 
 def slow(seconds_like):
@@ -52,7 +44,7 @@ def test_both_protocols_share_the_limit_and_refuse_before_they_decode(models, en
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         over_rest = [pool.submit(client.post, "m:predict", slow(300)) for _ in range(2)]
-        over_grpc = stub.Predict.future(predict_request("slow", n=np.int64([300])), timeout=60)
+        over_grpc = stub.Predict.future(predict_request("m", "slow", n=np.int64([300])), timeout=60)
         wait_until(lambda: in_flight(client) == 3)
         # Neither body could be decoded.
         assert client.post("m:predict", b"{").status_code == 503
@@ -121,9 +113,9 @@ def test_every_grpc_answer_has_an_id(models, engine, given, tmp_path):
     token = ("authorization", f"Bearer {TOKEN}")
     mine = (("x-request-id", given),) if given else ()
     calls = [
-        (PREDICT, predict_request("same", x=np.float32([1])).SerializeToString(), token),
-        (PREDICT, predict_request("same", x=np.zeros(50_000, np.float32)).SerializeToString(), token),
-        (PREDICT, predict_request("nope").SerializeToString(), token),
+        (PREDICT, predict_request("m", "same", x=np.float32([1])).SerializeToString(), token),
+        (PREDICT, predict_request("m", "same", x=np.zeros(50_000, np.float32)).SerializeToString(), token),
+        (PREDICT, predict_request("m", "nope").SerializeToString(), token),
         (PREDICT, b"\xff", token),
         (PREDICT, b"", ("authorization", "Bearer wrong")),
         ("/tensorflow.serving.ModelService/GetModelStatus", b"", token),
@@ -164,9 +156,9 @@ def test_a_run_that_nobody_waits_for_is_in_flight_until_it_ends(models, engine):
         assert (response.status_code, response.json()["error"]) == (504, "Timed out waiting for notification")
         assert in_flight(client) == 1
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Predict(predict_request("slow", n=np.int64([1000])), timeout=0.2)
+            stub.Predict(predict_request("m", "slow", n=np.int64([1000])), timeout=0.2)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        left = stub.Predict.future(predict_request("slow", n=np.int64([1000])))
+        left = stub.Predict.future(predict_request("m", "slow", n=np.int64([1000])))
         wait_until(lambda: in_flight(client) == 3)
         left.cancel()
         wait_until(lambda: in_flight(client) == 0, 60)
@@ -186,10 +178,10 @@ def test_large_requests_and_outputs(models, engine):
         client.channel() as channel,
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        answer = stub.Predict(predict_request("same", x=values), timeout=30)
+        answer = stub.Predict(predict_request("m", "same", x=values), timeout=30)
         assert list(answer.outputs["x"].float_val) == values.tolist()
         # Few bytes that become many values: a tensor of which one value is given.
-        small = predict_request("same")
+        small = predict_request("m", "same")
         small.inputs["x"].dtype = tf.float32.as_datatype_enum
         small.inputs["x"].tensor_shape.dim.add(size=50_000)
         small.inputs["x"].float_val.append(2.5)
@@ -208,7 +200,7 @@ def test_the_log_has_the_callers_id(models, tmp_path, engine):
         client.channel() as channel,
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        stub.Predict(predict_request("same", x=np.float32([1])), 20, metadata=(("x-request-id", "over-grpc"),))
+        stub.Predict(predict_request("m", "same", x=np.float32([1])), 20, metadata=(("x-request-id", "over-grpc"),))
         client.post("m:predict", {"signature_name": "same", "instances": [1.0]}, headers={"X-Request-Id": "over-rest"})
     logged = [(entry["request_id"], entry["protocol"]) for entry in lines(prefix.with_suffix(".jsonl"))]
     assert logged == [("over-grpc", "GRPC"), ("over-rest", "REST")]

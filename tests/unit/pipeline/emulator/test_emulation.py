@@ -81,6 +81,22 @@ def test_runs_the_command_with_this_python_and_its_own_environment(
     assert emulate(builder.job()).said("look") == [f"{Path(sys.executable).parent}/python blue False True"]
 
 
+def test_a_command_sees_no_variable_that_is_the_operators_own(
+    emulate: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {"SECRET_TOKEN", "HILIR_WATCH_TOKEN", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "TF_TOKEN_app_terraform_io"}
+    passed = {"LC_TIME", "TZ", "HILIR_TOOLS", "TF_NUM_INTEROP_THREADS", "PYTHONHASHSEED", "LD_LIBRARY_PATH", "no_proxy"}
+    for name in secrets | passed:
+        monkeypatch.setenv(name, "1")
+    builder = Builder()
+    builder.step("look", "print(*os.environ)")
+    builder.executors["look_executor"]["container"]["env"] = [{"name": "API_TOKEN", "value": "the specification's"}]
+    (line,) = emulate(builder.job()).said("look")
+    seen = set(line.split())
+    assert not seen & secrets
+    assert seen >= passed | {"PATH", "API_TOKEN"}
+
+
 def test_tries_again_as_the_policy_says(emulate: Emulator) -> None:
     builder = Builder()
     builder.step(

@@ -19,6 +19,7 @@ given = json.loads(sys.argv[1]) if __name__ == "__main__" else {}
 if __name__ == "__main__":
     mode = given["inputs"]["parameterValues"]["mode"]
     print(__name__, os.getpgrp() == os.getpid(), os.environ.get("COLOUR"), "probe_helper" in sys.modules)
+    print(os.environ.get("SECRET_TOKEN"))
     if mode == "raise":
         raise ValueError("on purpose")
     if mode == "exit":
@@ -47,10 +48,13 @@ def job(*modes: str) -> Builder:
     return builder
 
 
-def test_forked_steps_have_their_own_environment_log_and_end(emulate: Emulator, module: Path) -> None:
+def test_forked_steps_have_their_own_environment_log_and_end(
+    emulate: Emulator, module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "the operator's")
     outcome = emulate(job("good", "raise", "exit", "kill").job(), options=FAST)
     assert outcome.states == {"good": "done", "raise": "failed", "exit": "failed", "kill": "failed"}
-    assert outcome.said("good") == ["__main__ True good True"]
+    assert outcome.said("good") == ["__main__ True good True", "None"]
     errors = dict(line.split(": ", 1) for line in outcome.error.splitlines())
     assert errors["raise"].startswith("ValueError: on purpose; the whole traceback is in ")
     assert "ended with exit code 7" in errors["exit"]

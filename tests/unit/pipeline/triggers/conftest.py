@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -56,6 +58,7 @@ class Bench:
         self.now = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
         self.limits = limits
         self.release: list[str] = []
+        self.environment: Mapping[str, str] = os.environ
         self.said: list[str] = []
         self.start()
 
@@ -70,6 +73,7 @@ class Bench:
             self.said.append,
             clock=lambda: self.now,
             release=self.release,
+            environment=self.environment,
         )
 
     def fire(self, key: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from hilir.analysis.drift import Level
 from hilir.analysis.reference import Reference, summarize_categories, summarize_numbers
-from hilir.serving.monitor.request import Request
 from hilir.serving.monitor.window import OpenWindow
+from hilir.serving.request_log.request import Request
 
 ROWS = 20_000
 FEATURES = 20

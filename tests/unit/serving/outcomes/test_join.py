@@ -8,7 +8,6 @@ from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.access_log import GOLDEN_IDS, read_access_logs
 from hilir.serving.outcomes.join import join_outcomes
 from hilir.serving.outcomes.records import SKEW_SECONDS, parse_outcome
-from hilir.serving.outcomes.request_log import read_rows
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
@@ -96,6 +95,16 @@ def test_of_requests_with_one_id_the_first_in_time_counts(write):
         read_access_logs([f"{late}.gone"], "m")
 
 
+def test_only_wanted_requests_are_kept_and_a_repeated_id_still_counts_once(write):
+    late = [line("r-1", time="2027-01-15T08:00:05.000Z", experiment="e"), line("r-2", experiment="e"), line("r-3")]
+    early = [line("r-1"), line("r-3", time="2027-01-15T08:00:09.000Z", experiment="e")]
+    log = read_access_logs(
+        [write(*late, name="one.log"), write(*early, name="two.log")], "m", lambda r: r.experiment == "e"
+    )
+    # The first requests with the ids r-1 and r-3 are not wanted; what repeats their ids is no request.
+    assert (list(log.requests), log.repeated, log.torn) == (["r-2"], 2, 0)
+
+
 def outcome(identity, at=NOW + 60):
     return parse_outcome({"id": identity, "name": "n", "value": 1, "time": at}, "here", NOW + 86400)
 
@@ -113,24 +122,3 @@ def test_outcomes_find_their_request_and_what_does_not_fit_is_counted(write):
     assert (joined.unknown, joined.unknown_rows, joined.early) == (1, 1, 1)
     # A clock that is a little slow does not put an outcome before its prediction.
     assert joined.matches[-1].time == NOW
-
-
-def test_rows_come_from_the_request_log_as_far_as_it_tells(tmp_path):
-    prefix = tmp_path / "log[1]"
-    entries = [
-        {"inputs": {"x": [[1.0], [2.0]]}, "outputs": {"y": [[1.0], [2.0]]}},
-        {"inputs": {"x": "REDACTED"}, "outputs": {"y": {"shape": [7, 100], "dtype": "float32"}}},
-        {"inputs": {"x": "REDACTED"}, "outputs": {"y": "REDACTED"}},
-        {"inputs": [{"x": [1]}, {"x": [2]}, {"x": [3]}], "outputs": {"scores": "REDACTED"}},
-        {"inputs": {}, "outputs": {}, "request_id": f"{GOLDEN_IDS}1-1"},
-        {"inputs": {}, "outputs": {}, "model": "other"},
-    ]
-    lines = [
-        json.dumps({"model": "m", "version": 2, "request_id": f"r-{number}", **entry}) + "\n"
-        for number, entry in enumerate(entries)
-    ]
-    (tmp_path / "log[1]-00000000000000000001.jsonl").write_text(lines[0])
-    (tmp_path / "log[1].jsonl").write_text("".join(lines[1:]) + '{"torn')
-    assert read_rows([str(prefix)], "m") == {("r-0", "2"): 2, ("r-1", "2"): 7, ("r-2", "2"): None, ("r-3", "2"): 3}
-    with pytest.raises(ServingConfigError, match="there is no such request log"):
-        read_rows([str(tmp_path / "none")], "m")

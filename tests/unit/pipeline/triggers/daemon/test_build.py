@@ -6,7 +6,13 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.triggers.daemon.build import make_program, make_triggers, require_watchable, state_folder
+from hilir.pipeline.triggers.daemon.build import (
+    make_environment,
+    make_program,
+    make_triggers,
+    require_watchable,
+    state_folder,
+)
 from hilir.pipeline.triggers.daemon.state import State
 
 
@@ -69,6 +75,19 @@ def test_wrong_values(setting, message):
     with pytest.raises(ConfigError) as error:
         config(setting)
     assert message in str(error.value)
+
+
+def test_a_run_gets_no_token_but_the_secrets_of_its_notifications(monkeypatch):
+    for name in ("HILIR_WATCH_TOKEN", "CALLS", "SIGNATURE", "PGPASSWORD"):
+        monkeypatch.setenv(name, name)
+    names = {"HILIR_WATCH_TOKEN", "CALLS", "SIGNATURE", "PGPASSWORD"}
+    notify = "notify=[{webhook: https://example.com, secret: SIGNATURE}]"
+    assert names - make_environment(config(notify)).keys() == {"HILIR_WATCH_TOKEN"}
+    assert names - make_environment(config("watch.http={token: CALLS}", notify)).keys() == {
+        "HILIR_WATCH_TOKEN", "CALLS"
+    }  # fmt: skip
+    # One secret for both: without it the run could not sign.
+    assert "SIGNATURE" in make_environment(config("watch.http={token: SIGNATURE}", notify))
 
 
 def test_a_run_is_what_the_watcher_was_given():

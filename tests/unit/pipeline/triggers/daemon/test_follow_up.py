@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import time
@@ -14,10 +15,10 @@ from hilir.pipeline.triggers.daemon.state import State
 
 # Appends the version to a file; ends with the code that the test asks for.
 VERB = """
-import pathlib, sys, time
+import os, pathlib, sys, time
 verb, version, here = *sys.argv[2:4], pathlib.Path(sys.argv[4])
 with (here / "released").open("a") as file:
-    file.write(f"{verb} {version}\\n")
+    file.write(f"{verb} {version}{os.environ.get('HILIR_WATCH_TOKEN', '')}\\n")
 while (here / "hold").exists():
     time.sleep(0.02)
 code = (here / "code").read_text() if (here / "code").exists() else "0"
@@ -28,7 +29,9 @@ sys.exit(int(code))
 
 
 @pytest.fixture
-def releasing(bench):
+def releasing(bench, monkeypatch):
+    bench.environment = dict(os.environ)
+    monkeypatch.setenv("HILIR_WATCH_TOKEN", " with a token that is not its own")
     bench.release = [sys.executable, "-c", VERB, "release", "stage", "{version}", str(bench.root)]
     bench.start()
     return bench

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,21 @@ def test_reasons_that_come_together_are_one_run_which_is_told_all_of_them(bench)
     bench.go()
     bench.wait_ended()
     assert bench.runs() == ["succeeded"]
+
+
+def test_a_run_has_the_environment_that_the_daemon_gives_it(bench, monkeypatch):
+    monkeypatch.setenv("HILIR_WATCH_TOKEN", "secret")
+    bench.environment = {name: value for name, value in os.environ.items() if name != "HILIR_WATCH_TOKEN"}
+    bench.start()
+    bench.fire("a")
+    bench.tick(10)
+    bench.wait_begun(1)
+    launcher = lock_pid(bench)
+    (program,) = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    for pid in (launcher, program):
+        assert b"HILIR_WATCH_TOKEN" not in Path(f"/proc/{pid}/environ").read_bytes()
+    bench.go()
+    bench.wait_ended()
 
 
 def test_one_run_at_a_time_and_one_more_for_all_that_came_meanwhile(bench):

@@ -1,9 +1,8 @@
-"""What the servers' request log says of predictions: how many rows a request had."""
+"""How many rows each logged request had, which tells outcomes of rows that it did not have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import orjson
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
+from hilir.serving.request_log.files import find_files, read_records
 
 
 def read_rows(prefixes: Sequence[str], model: str) -> dict[tuple[str, str], int | None]:
@@ -36,15 +36,15 @@ def read_rows(prefixes: Sequence[str], model: str) -> dict[tuple[str, str], int 
 
 
 def _read_lines(prefix: str) -> Iterator[bytes]:
-    files = [*sorted(glob(f"{escape(prefix)}-[0-9]*.jsonl")), f"{prefix}.jsonl"]
-    if not Path(files[-1]).is_file():
+    if not Path(f"{prefix}.jsonl").is_file():
         raise ServingConfigError(f"{prefix}.jsonl: there is no such request log; give PREFIX of 'hilir serve'")
-    for file in files:
-        try:
-            with Path(file).open("rb") as lines:
-                yield from lines
-        except OSError as error:
-            raise ServingConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+    try:
+        for file in find_files(prefix):
+            for record in read_records(file, 0):
+                yield record.data or b""
+    except OSError as error:
+        place = error.filename or prefix
+        raise ServingConfigError(f"{place}: cannot be read ({error.strerror}); check the path") from None
 
 
 def _count_rows(entry: dict[str, Any]) -> int | None:

@@ -98,16 +98,15 @@ def forget(positions: Mapping[str, int], files: list[LogFile]) -> list[str]:
 
 
 def _list_paths(log: str) -> list[Path]:
-    if any(character in log for character in "*?["):
-        return [Path(found) for found in glob(log)]
-    if Path(log).suffix in SUFFIXES:
+    if Path(log).suffix in SUFFIXES and Path(log).is_file():
         return [Path(log)]
     prefix = Path(log)
     for suffix in SUFFIXES:
         found = [path for path in prefix.parent.glob(f"*{suffix}") if _belongs(path, prefix.name)]
         if found:
             return found
-    return []
+    # Last, so that a name with one of these characters is a name first.
+    return [Path(found) for found in glob(log)] if any(character in log for character in "*?[") else []
 
 
 def _belongs(path: Path, stem: str) -> bool:

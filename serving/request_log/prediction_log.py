@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hilir.serving.monitor.request import Column, Request
+from hilir.serving.request_log.request import Column, Request
 from hilir.serving.server.output import quiet_tensorflow
 
 with quiet_tensorflow():

@@ -8,11 +8,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hilir.serving.monitor.request import Column, Request, Value
+from hilir.serving.request_log.files import LogFile, LogRecord
+from hilir.serving.request_log.request import Column, Request, Value
 
 _REDACTED = "REDACTED"
 # The input of a signature that takes serialized tf.Examples, as the pipeline exports it.
 _EXAMPLES = "examples"
+
+
+def read_request(log_file: LogFile, record: LogRecord) -> Request:
+    """Returns the request of a record.
+
+    Raises:
+        ValueError: the record is damaged, or not a logged request.
+    """
+    if record.data is None:
+        raise ValueError("its checksum is wrong")
+    return (read_json if log_file.is_json else read_prediction_log)(record.data, record.time)
 
 
 def read_json(line: bytes, time: float) -> Request:
@@ -46,7 +58,7 @@ def read_prediction_log(data: bytes, time: float) -> Request:
     """
     from google.protobuf.message import DecodeError
 
-    from hilir.serving.monitor.prediction_log import read
+    from hilir.serving.request_log.prediction_log import read
     from hilir.serving.server.status import StatusError
 
     try:
@@ -55,17 +67,17 @@ def read_prediction_log(data: bytes, time: float) -> Request:
         raise ValueError(f"not a PredictionLog ({error})") from None
 
 
-def flatten(value: Any) -> list[Value]:
+def _flatten(value: Any) -> list[Value]:
     """Returns the values of a row in order."""
     if isinstance(value, list):
-        return [each for part in value for each in flatten(part)]
+        return [each for part in value for each in _flatten(part)]
     return [_decode(value)]
 
 
 def _read_columns(values: Mapping[str, Any]) -> dict[str, Column]:
     """Returns columns of tensors; those that are redacted, or only described, are left out."""
     return {
-        name: [flatten(row) for row in tensor] if isinstance(tensor, list) else [[_decode(tensor)]]
+        name: [_flatten(row) for row in tensor] if isinstance(tensor, list) else [[_decode(tensor)]]
         for name, tensor in values.items()
         if tensor != _REDACTED and not (isinstance(tensor, dict) and "shape" in tensor)
     }
@@ -75,11 +87,11 @@ def _split_examples(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     """Returns tf.Examples, one a row, as columns; a feature that a row lacks has no value there."""
     redacted = {name for row in rows for name, values in row.items() if values == _REDACTED}
     names = {name: None for row in rows for name in row if name not in redacted}
-    return {name: [flatten(row.get(name, [])) for row in rows] for name in names}
+    return {name: [_flatten(row.get(name, [])) for row in rows] for name in names}
 
 
 def _parse_examples(column: Column) -> dict[str, Column]:
-    from hilir.serving.monitor.prediction_log import split_examples
+    from hilir.serving.request_log.prediction_log import split_examples
 
     return split_examples([value.encode() if isinstance(value, str) else value for row in column for value in row])
 

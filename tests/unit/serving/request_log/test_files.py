@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hilir.serving.monitor.log_reader import find_files, forget, read_records
+from hilir.serving.request_log.files import find_files, forget, read_records
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
 
 
@@ -80,3 +80,11 @@ def test_an_empty_log_has_no_files(tmp_path):
     (tmp_path / "requests.jsonl").write_bytes(b"{half")
     assert find_files(str(tmp_path / "requests")) == []
     assert find_files(str(tmp_path / "nowhere" / "requests")) == []
+
+
+@pytest.mark.parametrize("name", ["log[1]", "log*", "requests.jsonl"])
+def test_a_prefix_may_look_like_a_pattern_or_a_file(tmp_path, name):
+    for end in ("-00000000000000000001.jsonl", ".jsonl"):
+        (tmp_path / f"{name}{end}").write_bytes(f"{end}\n".encode())
+    (tmp_path / "log1.jsonl").write_bytes(b"another\n")
+    assert content(find_files(str(tmp_path / name))) == [b"-00000000000000000001.jsonl", b".jsonl"]

@@ -1,0 +1,1 @@
+"""What the servers logged of requests, read back: its files, whole records of them, and the requests in those."""
