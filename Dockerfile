@@ -52,7 +52,6 @@ COPY scripts/glibc.sh scripts/
 COPY deploy/browser deploy/browser
 COPY analysis analysis
 COPY configs configs
-COPY analysis analysis
 COPY components components
 COPY models models
 COPY pipeline pipeline

@@ -66,6 +66,8 @@ def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as
                     break
                 stopped.wait(_PAUSE_SECONDS)
             totals = store.totals()
+            if once and not as_json and totals.get("rows") and not store.latest():
+                echo(f"{totals['rows']:,.0f} rows were read; no window is complete yet (see monitor.window_rows)")
             if once and totals.get("other_models") and not totals.get("rows"):
                 echo(f"{settings.log}: no record is of the model {project.model}; compare model.name with the log")
         finally:

@@ -133,8 +133,8 @@ def test_windows_of_drift_are_listed_the_newest_first(address: str, place: Workp
         return WindowResult(first, first + 3599, 1000, 500, level, [feature])
 
     store = MonitorStore(place.monitors[0] / "taxi")
-    windows = [(1, window(0, "none", 0.001)), (1, window(1, "alarm", 0.2))]
-    store.write(Step({}, (), {}, windows, {}), START, 100)
+    windows = [(1, window(0, "none", 0.001), []), (1, window(1, "alarm", 0.2), [])]
+    store.write(Step({}, (), {}, windows, {}, {}), START, 100)
     page = get(f"{address}/drift")
     assert page.index("2026-11-01 01:00") < page.index("2026-11-01 00:00")
     assert "&lt;fare&gt; (distribution)" in page
