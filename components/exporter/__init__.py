@@ -1,1 +1,1 @@
-"""Models for phones, embedded devices and browsers, each proved against the SavedModel it comes from."""
+"""Models for phones, embedded devices and browsers, each verified against the SavedModel it comes from."""

@@ -6,7 +6,7 @@ from hilir.components.errors import ComponentError
 
 
 class ExportError(ComponentError):
-    """A model cannot be converted, or its conversion cannot be proved."""
+    """A model cannot be converted, or its conversion cannot be verified."""
 
 
 class PreprocessingError(ExportError):

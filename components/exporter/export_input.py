@@ -10,7 +10,7 @@ from hilir.components.exporter.rows import Rows
 
 @dataclass(frozen=True)
 class Subject:
-    """What is exported: the model's name and SavedModel, its labels, and the examples and the metric that prove it."""
+    """What is exported: the model's name and SavedModel, its labels, and the examples and the metric that verify it."""
 
     model: str
     saved_model: str

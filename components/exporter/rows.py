@@ -1,4 +1,4 @@
-"""The examples that an export is proved on: raw rows of the evaluation split, in one fixed order."""
+"""The examples that an export is verified on: raw rows of the evaluation split, in one fixed order."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_rows(patterns: Sequence[str], count: int) -> Rows:
     records = tuple(islice(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator(), count)) if files else ()
     if not records:
         raise ExportError(
-            f"{', '.join(patterns)}: holds no examples to prove an export on; "
+            f"{', '.join(patterns)}: holds no examples to verify an export on; "
             f"give the folder of the raw evaluation split"
         )
     return Rows(records)

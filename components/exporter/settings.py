@@ -1,4 +1,4 @@
-"""Which exports are made of a blessed model, and what each must prove: the configuration's `export` section."""
+"""Which exports are made of a blessed model, and what each must keep to: the configuration's `export` section."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ class ExportSettings(Section):
 def _check_bounds(variants: list[str], bounds: list[str]) -> None:
     for variant in variants:
         if variant not in bounds:
-            raise ValueError(f"the variant '{variant}' has no bounds, so that nothing would have to be proved of it")
+            raise ValueError(f"the variant '{variant}' has no bounds, so that nothing would be verified of it")
         if variants.count(variant) > 1:
             raise ValueError(f"names the variant '{variant}' twice")

@@ -40,7 +40,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
     source = Path(examples or pushed.manifest["data"].get("examples", ""))
     if not (source / "Split-eval").is_dir():
         raise ConfigError(
-            f"{source}: the examples on which the export must be proved are not there; "
+            f"{source}: the examples on which the export must be verified are not there; "
             f"give their folder, for example --examples out/pipelines/{config.model.name}/ExampleGen/examples/1"
         )
     subject = Subject(

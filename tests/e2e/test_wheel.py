@@ -93,7 +93,7 @@ def test_the_wheel_has_one_package_and_what_commands_need(wheel):
     }
     assert page
     assert {f"hilir/pipeline/browser/page/{name}" for name in page} <= names
-    assert "hilir/components/exporter/tfjs/js/prove.mjs" in names
+    assert "hilir/components/exporter/tfjs/js/verify.mjs" in names
     assert not [name for name in names if "node_modules" in name or name.endswith(".pyc")]
 
 

@@ -1,4 +1,4 @@
-"""Makes the TensorFlow.js variants of a model and keeps those that prove themselves."""
+"""Makes the TensorFlow.js variants of a model and keeps those that agree with it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def export_tfjs(subject: Subject, settings: TFJSSettings, folder: str, *, skip: 
     """Writes a folder for each variant within its bounds, the loader, and `export.json`; returns what the latter holds.
 
     The network's numeric inputs are in the graph; what comes before them is in `preprocessing.json`, which the loader
-    computes. Each variant is proved with that loader in Node.js on TensorFlow.js's CPU backend.
+    computes. Each variant is verified with that loader in Node.js on TensorFlow.js's CPU backend.
 
     Args:
         subject: what is exported.
@@ -146,14 +146,14 @@ def _run(edge: EdgeModel, subject: Subject, settings: TFJSSettings, target: Path
         "modules": str(modules), "export": str(target), "variants": list(settings.variants),
         "examples": str(examples), "outputs": str(outputs), "runs": RUNS,
     }  # fmt: skip
-    tfjs_toolchain.run_program([node, tfjs_toolchain.script("js/prove.mjs")], job, work, "TensorFlow.js in Node.js")
+    tfjs_toolchain.run_program([node, tfjs_toolchain.script("js/verify.mjs")], job, work, "TensorFlow.js in Node.js")
     found: dict[str, Any] = json.loads(outputs.read_text(encoding="utf-8"))
     return found
 
 
-def _judge(folder: Path, proof: dict[str, Any], reference: Reference, bounds: Bounds) -> dict[str, Any]:
+def _judge(folder: Path, found: dict[str, Any], reference: Reference, bounds: Bounds) -> dict[str, Any]:
     """Returns the figures of one variant; its folder is removed if it is out of bounds."""
-    parity = compare(reference, _to_arrays(proof["predictions"], reference))
+    parity = compare(reference, _to_arrays(found["predictions"], reference))
     reasons = parity.broken(bounds)
     files = sorted(folder.iterdir())
     figures = {
@@ -163,9 +163,9 @@ def _judge(folder: Path, proof: dict[str, Any], reference: Reference, bounds: Bo
         "files": [] if reasons else [f"{folder.name}/{path.name}" for path in files],
         "bytes": sum(path.stat().st_size for path in files),
         "gzipped_bytes": gzipped_size(path.read_bytes() for path in files),
-        "load_ms": round(proof["load_ms"], 3),
-        "latency_ms": {key: round(value, 4) for key, value in proof["latency_ms"].items()},
-        "peak_memory_bytes": proof["peak_memory_bytes"],
+        "load_ms": round(found["load_ms"], 3),
+        "latency_ms": {key: round(value, 4) for key, value in found["latency_ms"].items()},
+        "peak_memory_bytes": found["peak_memory_bytes"],
         "parity": parity.to_dict(),
     }
     if reasons:

@@ -38,7 +38,7 @@ def find_node() -> tuple[str, Path]:
     node = shutil.which("node")
     if node is None:
         raise ExportError(
-            "there is no program 'node' on the PATH, which runs the exported TensorFlow.js model to prove it; "
+            "there is no program 'node' on the PATH, which runs the exported TensorFlow.js model to verify it; "
             "install Node.js 20 or later (Debian, Ubuntu: apt-get install nodejs npm)"
         )
     try:

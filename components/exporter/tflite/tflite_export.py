@@ -1,4 +1,4 @@
-"""Makes the TensorFlow Lite variants of a model and keeps those that prove themselves."""
+"""Makes the TensorFlow Lite variants of a model and keeps those that agree with it."""
 
 from __future__ import annotations
 

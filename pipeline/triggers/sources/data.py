@@ -99,8 +99,8 @@ class NewData:
         if not complete:
             return ()
         spans = tuple(each.span for each in complete)
-        proof = "its marker is there" if self._marker is not None else f"unchanged for {self._stable:g} s"
+        why_complete = "its marker is there" if self._marker is not None else f"unchanged for {self._stable:g} s"
         others = f", and {len(spans) - 1} before it" if len(spans) > 1 else ""
         number, version = spans[-1].order
-        why = f"{spans[-1]} is complete ({proof}){others}"
+        why = f"{spans[-1]} is complete ({why_complete}){others}"
         return (Firing(f"data:{number}:{version}", Payload("data", why, spans)),)

@@ -1,4 +1,4 @@
-"""The variants of a small model: what they are, what they must prove, and what becomes of those that cannot."""
+"""The variants of a small model: what they are, what they must keep to, and what becomes of those that cannot."""
 
 from __future__ import annotations
 

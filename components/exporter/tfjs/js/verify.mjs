@@ -1,6 +1,6 @@
 /**
  * Runs the exported variants in Node.js with the loader that is shipped beside them, and measures them.
- * Usage: node prove.mjs JOB.json, with {modules, export, variants, examples, runs, outputs}.
+ * Usage: node verify.mjs JOB.json, with {modules, export, variants, examples, runs, outputs}.
  */
 
 import { createServer } from "node:http";
