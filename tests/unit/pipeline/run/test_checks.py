@@ -26,7 +26,7 @@ def test_all_paths_that_are_wrong_are_told_at_once(tmp_path):
         f"data.path '{empty}': holds no file that matches '*.csv'; correct data.path or data.pattern",
         "schema.path 'nowhere.pbtxt': does not exist; give a schema file, or null to infer the schema",
         "model.package 'models.nobody': cannot be imported from here; "
-        "correct the import path, or type the command in its folder",
+        "fix the import path, or type the command in its folder",
     ]
 
 
