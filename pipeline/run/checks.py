@@ -95,9 +95,7 @@ def _package(config: Config) -> Finding:
     except (ImportError, ValueError):
         spec = None
     if spec is None:
-        return Finding(
-            what, "cannot be imported from here", "fix the import path, or type the command in its folder"
-        )
+        return Finding(what, "cannot be imported from here", "fix the import path, or type the command in its folder")
     folder = Path(next(iter(spec.submodule_search_locations or [""])))
     missing = [part for part in ("features.py", "preprocessing.py", "model.py") if not (folder / part).is_file()]
     if missing:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.pipeline
 
 # What differs between two makings of the same model: ids, times, paths, and protos whose maps have no order.
 IDS = {"created", "run_id", "source", "data/examples", "files/saved_model.pb", "files/fingerprint.pb"}
-IDS |= {"exports/tflite/files/export.json"}
+IDS |= {"exports/tflite/files/export.json", "files/MODEL_CARD.md"}
 
 
 @dataclass(frozen=True)
