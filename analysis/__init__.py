@@ -1,1 +1,1 @@
-"""Statistics that components, pipeline and serving share; numpy and scipy.special only, so that it loads at once."""
+"""What components, pipeline and serving share: statistics, charts, shown text; it loads at once."""

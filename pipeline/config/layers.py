@@ -110,14 +110,11 @@ def read_setting(setting: str) -> Layer:
     return Layer(f"--set {key}", values, key)
 
 
-def merge(layers: Sequence[Layer], resolve: bool = True) -> dict[str, Any]:
-    """Returns the values of all layers, the later ones winning; mappings are merged, lists and `data.splits` replaced.
+def merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the values of all layers, the later ones winning, and the same as written, with references (`${...}`).
 
-    A setting of one key in it, such as `data.splits.train=8`, changes that key alone.
-
-    Args:
-        layers: the layers, the last one winning.
-        resolve: whether `${...}` becomes the value that it refers to, or stays.
+    Mappings are merged, lists and `data.splits` replaced. A setting of one key in it, such as `data.splits.train=8`,
+    changes that key alone.
 
     Raises:
         ConfigError: a value refers to another one (`${...}`) that does not exist, or a list stands for a mapping.
@@ -131,11 +128,12 @@ def merge(layers: Sequence[Layer], resolve: bool = True) -> dict[str, Any]:
                     OmegaConf.update(merged, whole, None)
             _require_same_shape(OmegaConf.to_container(merged), layer)
             merged = OmegaConf.merge(merged, OmegaConf.create(layer.values))
-        values = OmegaConf.to_container(merged, resolve=resolve)
+        values, written = OmegaConf.to_container(merged, resolve=True), OmegaConf.to_container(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error, layers)) from None
     assert isinstance(values, dict)
-    return _without_unset(values)
+    assert isinstance(written, dict)
+    return _without_unset(values), _without_unset(written)
 
 
 def _require_same_shape(merged: Any, layer: Layer) -> None:

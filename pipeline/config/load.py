@@ -70,11 +70,10 @@ def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequen
     layers = [read_file(base_path(), "base.yaml"), read_file(Path(path))]
     layers += [read_file(Path(overlay)) for overlay in overlays]
     layers += [read_setting(setting) for setting in settings]
-    values = merge(layers)
+    values, written = merge(layers)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(describe(error, layers)) from None
     enter_project(Path(path))
-    written = merge(layers, resolve=False)
     return LoadedConfig(config, hide_environment(values, written, written), tuple(layers))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hilir.pipeline.dashboard.models import Model
 from hilir.serving.errors import ServingError
-from hilir.serving.experiment.analysis import Analysis, Curve
+from hilir.serving.experiment.analysis import Analysis
 from hilir.serving.experiment.report import words
 from hilir.serving.experiment.report.sources import analyse_experiment
 from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
@@ -68,20 +68,7 @@ def show_experiment(listed: Listed, outcomes: str) -> Shown:
         found = analyse_experiment(Store(listed.root), listed.model, listed.experiment.id, (), (), outcomes)
     except (ServingError, OSError, sqlite3.Error) as error:
         return Shown(None, fault=str(error))
-    return Shown(found, [_describe(curve, found.experiment.alpha) for curve in found.curves])
-
-
-def _describe(curve: Curve, alpha: float) -> list[str]:
-    last = curve.readings[-1]
-    return [
-        ("guardrail: " if curve.guardrail else "") + curve.metric.title,
-        words.describe_value(curve, last.stable),
-        words.describe_value(curve, last.candidate),
-        words.describe_difference(curve, last),
-        words.describe_interval(curve, last),
-        words.describe_p(curve.corrected),
-        words.describe_verdict(curve, alpha),
-    ]
+    return Shown(found, [words.list_cells(curve, found.experiment.alpha) for curve in found.curves])
 
 
 def read_monitors(places: Sequence[Path]) -> Iterator[Monitored]:

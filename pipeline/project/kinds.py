@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hilir.analysis.text import show_unprintable
+
 NULLS = ("na", "n/a", "nan", "null", "none", "-", "?", "unknown")
 """Spellings of a missing value in a column of numbers or dates, in lower case; the empty cell is one everywhere."""
 
@@ -279,5 +281,5 @@ def _find_whole_date(name: str, numbers: pd.Series) -> str:
 
 
 def _cut(text: object) -> str:
-    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+    shown = show_unprintable(str(text))
     return shown if len(shown) <= 24 else shown[:23] + "…"

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hilir.analysis.text import show_unprintable
 from hilir.pipeline.report.records import ArtifactRecord
 
 _FILE = "ingest.json"
@@ -16,16 +17,16 @@ _COLUMNS = 100
 
 def read_notes(outputs: Mapping[str, ArtifactRecord]) -> list[str]:
     """Returns the notes on the examples of a run; none where another step made them."""
-    return [_printable(note) for note in _read(outputs.get("examples")).get("notes", [])]
+    return [show_unprintable(note) for note in _read(outputs.get("examples")).get("notes", [])]
 
 
 def write_details(outputs: Mapping[str, ArtifactRecord]) -> Iterator[str]:
     """Yields a line for each column of the examples, with its type and the reason, and one for each note."""
     examples = outputs.get("examples")
     columns = _read(examples).get("columns", {})
-    width = max((min(len(_printable(name)), 32) for name in columns), default=0)
+    width = max((min(len(show_unprintable(name)), 32) for name in columns), default=0)
     for name, found in list(columns.items())[:_COLUMNS]:
-        yield f"{_printable(name):<{width}}  {found['kind'] or '-':<6}  {_printable(found['why'])}"
+        yield f"{show_unprintable(name):<{width}}  {found['kind'] or '-':<6}  {show_unprintable(found['why'])}"
     if examples is not None and len(columns) > _COLUMNS:
         yield f"and {len(columns) - _COLUMNS:,} more columns, in {os.path.join(examples.uri, _FILE)}"
     yield from (f"note: {note}" for note in read_notes(outputs))
@@ -40,8 +41,3 @@ def _read(examples: ArtifactRecord | None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found
-
-
-def _printable(text: str) -> str:
-    """Returns the text with control characters written out, as names and values are those of files."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

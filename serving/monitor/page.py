@@ -7,7 +7,8 @@ from html import escape
 
 from hilir.analysis.plot import STYLE, Interval, histogram, interval_chart, sparkline
 from hilir.analysis.reference import CategoryReference, FeatureReference, NumberReference
-from hilir.serving.monitor.summary import FeatureHistory, clean
+from hilir.analysis.text import show_unprintable
+from hilir.serving.monitor.summary import FeatureHistory
 
 WORST = 12
 _MOST_CATEGORIES = 10
@@ -52,7 +53,7 @@ def write_page(model: str, since: str, histories: Sequence[FeatureHistory], look
 def _card(history: FeatureHistory, reference: FeatureReference | None) -> str:
     worst = history.worst
     level = "no drift" if history.level == "none" else history.level
-    name = escape(clean(worst.name)) + (" <small>(prediction)</small>" if worst.kind == "prediction" else "")
+    name = escape(show_unprintable(worst.name)) + (" <small>(prediction)</small>" if worst.kind == "prediction" else "")
     facts = [f"size {worst.size:.3f}", f"in {history.flagged} of {history.windows} windows"]
     if worst.rows:
         facts.append(f"{worst.missing / worst.rows:.1%} missing")
@@ -62,7 +63,7 @@ def _card(history: FeatureHistory, reference: FeatureReference | None) -> str:
         facts.append(f"new values: {', '.join(worst.new_values)}")
     if worst.outside:
         facts.append(f"{worst.outside} values far outside the training range")
-    text = escape(clean("; ".join(facts)))
+    text = escape(show_unprintable("; ".join(facts)))
     spark = sparkline("size by window", history.sizes) if len(history.sizes) > 1 else ""
     return (
         f'<div class="card {history.level}"><h2>{name}: {level} {spark}</h2>'
@@ -90,7 +91,7 @@ def _shares(reference: CategoryReference, counts: Sequence[int]) -> Iterator[Int
     ]
     rows.sort(key=lambda row: -abs(row[1] - row[2]))
     for name, share, was in rows[:_MOST_CATEGORIES]:
-        yield Interval(clean(name), share, share, share, baseline=was)
+        yield Interval(show_unprintable(name), share, share, share, baseline=was)
 
 
 def _row(history: FeatureHistory) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hilir.analysis.drift import ALPHA, MIN_ROWS, Level, smallest_shift
+from hilir.analysis.text import show_unprintable
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.store import StoredWindow
 from hilir.serving.monitor.window import FeatureResult
@@ -142,13 +143,10 @@ def write_window(version: int, window: Any, has_reference: bool) -> str:
     if not window.features:
         return head + "no feature of the reference is in the log"
     worst = [each for each in window.features if each.level != "none"][:5]
-    named = "; ".join(f"{clean(each.name)} {each.level} ({each.what}, {each.size:.3f} bits)" for each in worst)
+    named = "; ".join(
+        f"{show_unprintable(each.name)} {each.level} ({each.what}, {each.size:.3f} bits)" for each in worst
+    )
     return head + (f"{window.level}: {named}" if worst else "no drift")
-
-
-def clean(text: str) -> str:
-    """Returns text of a user's data without what would move the cursor or colour the terminal."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _write_table(histories: Sequence[FeatureHistory]) -> Iterator[str]:
@@ -178,14 +176,14 @@ def _write_quality(windows: Sequence[StoredWindow]) -> Iterator[str]:
 
 def _cells(history: FeatureHistory) -> tuple[str, ...]:
     worst = history.worst
-    detail = clean(worst.detail if history.level != "none" else "")
+    detail = show_unprintable(worst.detail if history.level != "none" else "")
     if worst.new_values and worst.what in ("new", "distribution") and history.level != "none":
-        detail = f"new: {', '.join(clean(value) for value in worst.new_values[:3])}"
+        detail = f"new: {', '.join(show_unprintable(value) for value in worst.new_values[:3])}"
     if worst.outside:
         detail += f"{'; ' if detail else ''}{worst.outside} far outside the training range"
     if worst.faults:
         detail += f"{'; ' if detail else ''}{worst.faults} values are not numbers"
-    name = clean(worst.name) + (" (prediction)" if worst.kind == "prediction" else "")
+    name = show_unprintable(worst.name) + (" (prediction)" if worst.kind == "prediction" else "")
     return (
         name,
         history.level if history.level != "none" else "-",
@@ -208,7 +206,7 @@ def _explain(windows: Sequence[StoredWindow], histories: Sequence[FeatureHistory
         yield f"  the smallest window ({rows} rows) sees a shift of {shift:.2f} standard deviations in 8 of 10 cases"
     absent = sorted({name for each in windows for name in each.result.absent})
     if absent:
-        yield f"  not in the log: {', '.join(map(clean, absent))}"
+        yield f"  not in the log: {', '.join(map(show_unprintable, absent))}"
 
 
 def _rank(history: FeatureHistory) -> tuple[Any, ...]:

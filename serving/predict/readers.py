@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from hilir.analysis.text import show_unprintable
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.dialect import Dialect
 
@@ -92,7 +93,7 @@ def open_source(path: Path, dialect: Dialect) -> Source:
 
 
 def _unreadable(path: Path, error: Exception) -> PredictError:
-    reason = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(error))
+    reason = show_unprintable(str(error))
     return PredictError(f"{path}: cannot be read: {reason}; correct the file")
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hilir.analysis.text import show_unprintable
+
 _NVIDIA_DRIVER = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
 
 
@@ -18,10 +20,7 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return the line, with what cannot be printed written as Python would."""
-        record.message = "".join(
-            each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
-            for each in record.message
-        )
+        record.message = show_unprintable(record.message)
         return super().formatMessage(record)
 
 

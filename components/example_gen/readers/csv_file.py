@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from hilir.analysis.text import show_unprintable
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows
 from hilir.components.example_gen.readers.text import find_encoding, limit, open_bytes, transcode
@@ -150,7 +151,7 @@ def _without_bad_text(batch: pa.RecordBatch, numbers: np.ndarray) -> tuple[pa.Re
 
 def _explain(piece: Piece, error: pa.ArrowInvalid) -> IngestError:
     message = str(error)
-    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
+    shown = show_unprintable(message)
     if "straddling" in message or "try to increase block size" in message:
         return IngestError(
             f"{piece.path}: has a row of more than {_BLOCK >> 20} MB, or a quote that is never closed; "

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED
+
 DAY = 86_400.0
 # Firings that keep coming put a run off, but not for ever.
 _MOST_DEBOUNCES = 10
 _MOST_WAITING = 100
-# What lies further ahead than this was written before the clock was set back: it says nothing about now.
-CLOCK_MOVED = 60.0
 # Usage and configuration: the same command ends the same way until somebody fixes something.
 _LASTING_CODES = (2, 3)
 NOT_BLESSED = 6

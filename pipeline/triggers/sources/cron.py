@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hilir.pipeline.config.cron import parse_cron
-from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload
 
 _MOST_MISSED = 1000
 # Clocks are set back, and machines sleep.
 _LONGEST_PAUSE = 60.0
-# A last look that lies further ahead than this was made by another clock; less is the clock being adjusted.
-_CLOCK_MOVED = 60.0
 
 
 class CronTrigger:
@@ -34,7 +32,7 @@ class CronTrigger:
     def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
         """Fires if a time of the schedule lies between the last look and now."""
         last = datetime.fromisoformat(memory["last"]) if memory else now
-        if (last - now).total_seconds() > _CLOCK_MOVED:
+        if (last - now).total_seconds() > CLOCK_MOVED:
             # The clock was set back: the schedule goes on from what it says now.
             last = now
         times = list(self._times(last, now))

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 What = Literal["cron", "data", "age", "drift", "quality", "call"]
+# What lies further ahead than this, in seconds, was written before the clock was set back; less is its being adjusted.
+CLOCK_MOVED = 60.0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def load_vertex(
     # Other sections of an overlay may refer to a model that is not known here.
     layers = [Layer(layer.name, {"vertex": layer.values.get("vertex") or {}}) for layer in layers]
     try:
-        return _Part.model_validate(merge(layers)).vertex
+        return _Part.model_validate(merge(layers)[0]).vertex
     except ValidationError as error:
         raise ConfigError(describe(error, layers)) from None
 

@@ -64,16 +64,7 @@ def _table(found: Analysis) -> Iterator[str]:
     heads = ("", "stable", "candidate", "difference", "may be", "p", "")
     yield "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"
     for curve in found.curves:
-        last = curve.readings[-1]
-        cells = [
-            ("guardrail: " if curve.guardrail else "") + curve.metric.title,
-            words.describe_value(curve, last.stable),
-            words.describe_value(curve, last.candidate),
-            words.describe_difference(curve, last),
-            words.describe_interval(curve, last),
-            words.describe_p(curve.corrected),
-            words.describe_verdict(curve, found.experiment.alpha),
-        ]
+        cells = words.list_cells(curve, found.experiment.alpha)
         yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
     yield "</table>"
 

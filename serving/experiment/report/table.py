@@ -18,20 +18,7 @@ def write_table(found: Analysis) -> Iterator[str]:
     if found.conclusion.remedy:
         yield f"  next: {found.conclusion.remedy}"
     yield ""
-    rows = [_HEAD]
-    for curve in found.curves:
-        last = curve.readings[-1]
-        rows.append(
-            (
-                ("guardrail: " if curve.guardrail else "") + curve.metric.title,
-                words.describe_value(curve, last.stable),
-                words.describe_value(curve, last.candidate),
-                words.describe_difference(curve, last),
-                words.describe_interval(curve, last),
-                words.describe_p(curve.corrected),
-                words.describe_verdict(curve, found.experiment.alpha),
-            )
-        )
+    rows = [_HEAD, *(tuple(words.list_cells(curve, found.experiment.alpha)) for curve in found.curves)]
     yield from _align(rows)
     yield f"may be: where the true difference is, with {1 - found.experiment.alpha:.0%} confidence at all looks"
     yield ""

@@ -119,3 +119,17 @@ def list_counts(found: Analysis) -> Iterator[str]:
     for words, count in others.items():
         if count:
             yield f"{count:,} {words}"
+
+
+def list_cells(curve: Curve, alpha: float) -> list[str]:
+    """Returns the row of a metric in tables: name, both arms, difference, interval, p and verdict at the last look."""
+    last = curve.readings[-1]
+    return [
+        ("guardrail: " if curve.guardrail else "") + curve.metric.title,
+        describe_value(curve, last.stable),
+        describe_value(curve, last.candidate),
+        describe_difference(curve, last),
+        describe_interval(curve, last),
+        describe_p(curve.corrected),
+        describe_verdict(curve, alpha),
+    ]

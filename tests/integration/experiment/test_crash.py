@@ -1,36 +1,17 @@
 """kill -9 before every single effect of start and stop: traffic goes on, and the same command then succeeds."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from tests.integration.experiment.traffic import experiment
-from tests.integration.serving.server_process import ROOT
+from tests.integration.serving.child_processes import crashing
 
 START = ["start", "colour", "--candidate", "2", "--metric", "proportion:bought", "--planned", "1000"]
 
 
 @pytest.fixture(scope="module")
 def crash(place):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.release.crasher"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-    def run(words: list[str], model: str, effect: int) -> str:
-        arguments = ["experiment", *words, "--model", model, *place.flags]
-        process.stdin.write(json.dumps({"arguments": arguments, "effect": effect}) + "\n")
-        process.stdin.flush()
-        return process.stdout.readline().strip()
-
-    yield run
-    process.stdin.close()
-    process.wait(30)
+    with crashing("tests.integration.release.crasher") as run:
+        yield lambda words, model, effect: run(["experiment", *words, "--model", model, *place.flags], effect=effect)
 
 
 @pytest.mark.slow

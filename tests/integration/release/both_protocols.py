@@ -4,11 +4,9 @@ Every second request is gRPC. Users differ from request to request, and x is a n
 one of ten. It prints "answered" after the first answer, and stops when its standard input is closed.
 """
 
-import contextlib
 import http.client
 import json
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -17,29 +15,18 @@ from urllib.parse import urlsplit
 import grpc
 from tensorflow_serving.apis import predict_pb2
 
-from tests.integration.serving.server_process import ROOT
+from tests.integration.serving.child_processes import loading
 
 THREADS = 8
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
-@contextlib.contextmanager
 def sending(rest: str, rpc: str, model: str, rate: int):
     """Sends from a process of its own while the block runs; yields a list that is filled at the end.
 
     An entry has `sent` (seconds of the epoch), `protocol`, `status` ("ok" or what went wrong) and `version`.
     """
-    words = [sys.executable, "-m", "tests.integration.release.both_protocols", rest, rpc, model, str(rate)]
-    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    answers: list[dict] = []
-    try:
-        assert process.stdout.readline() == "answered\n"
-        yield answers
-        answers += json.loads(process.communicate(timeout=120)[0])
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    return loading("tests.integration.release.both_protocols", rest, rpc, model, str(rate))
 
 
 class Sender:

@@ -1,12 +1,8 @@
 """kill -9 before every single effect of every verb: traffic goes on, and the same command then succeeds."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from tests.integration.serving.server_process import ROOT
+from tests.integration.serving.child_processes import crashing
 
 # verb -> (its words, what leads there, what leads back, labels and split afterwards)
 CASES = {
@@ -21,24 +17,13 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def crash(place):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.release.crasher"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    with crashing("tests.integration.release.crasher") as run:
 
-    def run(words: list[str], model: str, effect: int) -> str:
-        verb, *arguments = words
-        words = ["release", verb, "--model", model, *place.flags, *arguments]
-        process.stdin.write(json.dumps({"arguments": words, "effect": effect}) + "\n")
-        process.stdin.flush()
-        return process.stdout.readline().strip()
+        def crash(words: list[str], model: str, effect: int) -> str:
+            verb, *arguments = words
+            return run(["release", verb, "--model", model, *place.flags, *arguments], effect=effect)
 
-    yield run
-    process.stdin.close()
-    process.wait(30)
+        yield crash
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,15 @@
 """Releases under 200 requests per second through the gateway."""
 
-import contextlib
-import json
-import subprocess
-import sys
 import time
 
-from tests.integration.serving.server_process import ROOT
+from tests.integration.serving.child_processes import loading
 
 RATE = 200
 
 
-@contextlib.contextmanager
 def load(place, model):
     """Sends requests in the background while the block runs; yields a list that is filled at the end."""
-    url = f"{place.url}/v1/models/{model}:predict"
-    words = [sys.executable, "-m", "tests.integration.release.load", url, str(RATE)]
-    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    answers: list[dict] = []
-    try:
-        assert process.stdout.readline() == "answered\n"
-        yield answers
-        answers += json.loads(process.communicate(timeout=120)[0])
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    return loading("tests.integration.release.load", f"{place.url}/v1/models/{model}:predict", str(RATE))
 
 
 def test_a_rollback_has_taken_effect_when_the_command_returns_and_no_request_fails(place, released):

@@ -1,15 +1,11 @@
 """kill -9 in each phase of a rollout: the same command continues, and the history tells the same as without."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from tests.integration.release.both_protocols import sending
 from tests.integration.release.test_rollout import story
 from tests.integration.release.versions import make_version
-from tests.integration.serving.server_process import ROOT
+from tests.integration.serving.child_processes import crashing
 
 STEPS = [
     "--steps",
@@ -39,23 +35,13 @@ PHASES = {
 
 @pytest.fixture(scope="module")
 def crash(place):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.release.rollout_crasher"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    with crashing("tests.integration.release.rollout_crasher") as run:
 
-    def run(version: int, plan: list[str], model: str, phase: str | None, after: int) -> str:
-        words = ["release", "rollout", str(version), "--model", model, *place.flags, *plan]
-        process.stdin.write(json.dumps({"arguments": words, "phase": phase, "after": after}) + "\n")
-        process.stdin.flush()
-        return process.stdout.readline().strip()
+        def crash(version: int, plan: list[str], model: str, phase: str | None, after: int) -> str:
+            words = ["release", "rollout", str(version), "--model", model, *place.flags, *plan]
+            return run(words, phase=phase, after=after)
 
-    yield run
-    process.stdin.close()
-    process.wait(30)
+        yield crash
 
 
 def check_phase(place, crash, new_model, phase: str, times: int) -> None:
