@@ -259,7 +259,8 @@ class Cluster:
         for worker in sorted(running, key=lambda worker: worker.heard):
             allowed = limits.silent if worker.ready else limits.silent * _SLOW_START
             if now - worker.heard > allowed:
-                if _is_at_work(worker.process.pid):
+                # In this order: a worker that ends closes its pipe before it is a zombie.
+                if _is_at_work(worker.process.pid) or self._has_unread(worker):
                     worker.heard = now
                     continue
                 before = "" if worker.ready else ", before it was ready"
@@ -272,6 +273,10 @@ class Cluster:
         if running and self._stopping_since is not None and now - self._stopping_since > _GRACE:
             return self._failure(running[0], "did not stop when asked to", asked_to_stop=self._asked)
         return None
+
+    def _has_unread(self, worker: _Worker) -> bool:
+        """Whether something came, or the worker ended, since the last look."""
+        return any(key.data is worker for key, _ in self._selector.select(0))
 
     def _failure(self, worker: _Worker, what: str, *, asked_to_stop: bool = False) -> Failure:
         return Failure(f"{self._name(worker)} {what}", worker.log, asked_to_stop=asked_to_stop)

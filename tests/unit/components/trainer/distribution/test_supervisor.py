@@ -47,7 +47,7 @@ WAITING = "send('ready'); beat()"
 SILENCE = "signal.pause()"
 
 
-def watch(tmp_path, *bodies, timeouts=TIMEOUTS, during=lambda cluster: None):
+def watch(tmp_path, *bodies, timeouts=TIMEOUTS, during=lambda cluster: None, report=lambda event: None):
     specs = [
         Spec([sys.executable, "-c", HEAD + body], {}, tmp_path / f"worker-{index}.log", {"index": index})
         for index, body in enumerate(bodies)
@@ -55,7 +55,7 @@ def watch(tmp_path, *bodies, timeouts=TIMEOUTS, during=lambda cluster: None):
     events = []
     with Cluster(specs, timeouts) as cluster:
         during(cluster)
-        failure = cluster.watch(events.append)
+        failure = cluster.watch(lambda event: (events.append(event), report(event)))
         processes = [worker.process for worker in cluster._workers]
     assert all(process.poll() is not None for process in processes)
     return failure, events
@@ -64,6 +64,12 @@ def watch(tmp_path, *bodies, timeouts=TIMEOUTS, during=lambda cluster: None):
 def test_a_worker_that_computes_without_a_word_does_not_hang(tmp_path):
     busy = "send('ready'); end = time.monotonic() + 3\nwhile time.monotonic() < end: pass"
     assert watch(tmp_path, busy, timeouts=SILENT)[0] is None
+
+
+def test_a_worker_that_ended_while_nobody_looked_did_not_hang(tmp_path):
+    failure, events = watch(tmp_path, "send('ready')", timeouts=SILENT, report=lambda _: time.sleep(2.5))
+    assert failure is None
+    assert events == [{"workers": 1}]
 
 
 def test_good_workers_end_without_a_failure(tmp_path):
