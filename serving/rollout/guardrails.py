@@ -13,7 +13,7 @@ from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision, Verdict
 
 CONTINUE, WAIT = 0, 75
-"""Exit codes: go on; not known yet (EX_TEMPFAIL of sysexits.h). Every other one rolls back."""
+"""Exit codes: continue; not known yet (EX_TEMPFAIL of sysexits.h). Every other one rolls back."""
 
 _SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""The two programs beside this environment that TensorFlow.js needs: its converter's own Python, and Node.js."""
+"""The two programs outside this environment that TensorFlow.js needs: its converter's own Python, and Node.js."""
 
 from __future__ import annotations
 
