@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-attack test-rollout check format lock docs bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-flink test-attack test-rollout check format lock docs bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,12 @@ test-slow: setup ## the tests that take many minutes
 
 test-gpu: setup ## the tests that need a GPU; without one they are skipped and say so
 	@$(PY) -m pytest tests/gpu -m gpu $(ARGS)
+
+test-flink: setup ## a pipeline of Beam on a cluster of Flink with two task managers, of which one is killed
+	@command -v java >/dev/null || { apt-get update -qq && apt-get install -qq --yes openjdk-17-jre-headless maven iproute2 >/dev/null; }
+	@scripts/setup.sh flink
+	@# Beam's servers in Java listen on all addresses: here there is the loopback address alone.
+	@unshare --net bash -c 'ip link set lo up && exec $(PY) -m pytest tests/flink -m slow -s $(ARGS)'
 
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
 	@HILIR_FUZZ_SECONDS=$${HILIR_FUZZ_SECONDS:-600} $(PY) -m pytest tests/attack -m slow $(ARGS)
