@@ -42,7 +42,6 @@ def note(path):
     os.rename(path + ".new", path)
 work = json.load(sys.stdin)
 """
-GOOD = "send('ready'); beat(0.3); send('progress', progress={'epoch': '1/1'})"
 # These stop only when they are killed: a supervisor that waited for them would never come back.
 WAITING = "send('ready'); beat()"
 SILENCE = "signal.pause()"
@@ -89,7 +88,9 @@ def test_a_worker_that_ended_while_nobody_looked_did_not_hang(tmp_path):
 
 
 def test_good_workers_end_without_a_failure(tmp_path):
-    failure, events = watch(tmp_path, GOOD, GOOD)
+    together = tmp_path / "together"
+    good = f"send('ready'); wait_for({str(together)!r}); send('progress', progress={{'epoch': '1/1'}})"
+    failure, events = watch(tmp_path, good, good, report=lambda _: together.touch())
     assert failure is None
     assert events[0] == {"workers": 2}
     assert events[1:] == [{"epoch": "1/1"}] * 2
