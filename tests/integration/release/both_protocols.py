@@ -1,24 +1,27 @@
-"""Sends REST and gRPC requests at a steady rate: `python -m … REST_URL GRPC_ADDRESS MODEL RATE`, JSON of all answers.
+"""Sends REST and gRPC requests at a steady rate: `python -m … REST_URL GRPC_ADDRESS MODEL RATE REQUEST`.
 
 Every second request is gRPC. Users differ from request to request, and x is a normal number around 2, or 2 itself for
-one of ten. It prints "answered" after the first answer, and stops when its standard input is closed.
+one of ten. It prints "answered" after the first answer, stops when its standard input is closed, and prints JSON of all
+answers. REQUEST is the message for gRPC in hexadecimal digits: with those this process need not import TensorFlow.
 """
 
 import http.client
 import json
 import random
+import struct
 import sys
 import threading
 import time
 from urllib.parse import urlsplit
 
 import grpc
-from tensorflow_serving.apis import predict_pb2
 
 from tests.integration.serving.child_processes import loading
 
 THREADS = 8
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
+PLACE_OF_X = 12345.678
+"""Stands for x in the message that is handed over."""
 
 
 def sending(rest: str, rpc: str, model: str, rate: int):
@@ -26,11 +29,21 @@ def sending(rest: str, rpc: str, model: str, rate: int):
 
     An entry has `sent` (seconds of the epoch), `protocol`, `status` ("ok" or what went wrong) and `version`.
     """
-    return loading("tests.integration.release.both_protocols", rest, rpc, model, str(rate))
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.inputs["x"].dtype = 1
+    for _ in range(2):
+        request.inputs["x"].tensor_shape.dim.add().size = 1
+    request.inputs["x"].float_val.append(PLACE_OF_X)
+    words = (rest, rpc, model, str(rate), request.SerializeToString().hex())
+    return loading("tests.integration.release.both_protocols", *words)
 
 
 class Sender:
-    def __init__(self, rest: str, rpc: str, model: str, rate: int) -> None:
+    def __init__(self, rest: str, rpc: str, model: str, rate: int, request: bytes) -> None:
+        self._message = request
         self._place, self._model, self._rate = urlsplit(rest), model, rate
         self._channel = grpc.insecure_channel(rpc)
         self._call = self._channel.unary_unary(PREDICT)
@@ -71,14 +84,9 @@ class Sender:
         return status, response.getheader("x-model-version")
 
     def _grpc(self, x: float, key: str) -> tuple[str, str | None]:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = self._model
-        request.inputs["x"].dtype = 1
-        for _ in range(2):
-            request.inputs["x"].tensor_shape.dim.add().size = 1
-        request.inputs["x"].float_val.append(x)
+        message = self._message.replace(struct.pack("<f", PLACE_OF_X), struct.pack("<f", x))
         try:
-            _, call = self._call.with_call(request.SerializeToString(), timeout=10, metadata=[("x-user-key", key)])
+            _, call = self._call.with_call(message, timeout=10, metadata=[("x-user-key", key)])
             status = "ok"
         except grpc.RpcError as error:
             call, status = error, error.code().name
@@ -87,7 +95,7 @@ class Sender:
 
 
 if __name__ == "__main__":
-    sender = Sender(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    sender = Sender(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), bytes.fromhex(sys.argv[5]))
     sender.answered.wait()
     print("answered", flush=True)
     sys.stdin.read()
