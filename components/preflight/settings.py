@@ -10,8 +10,10 @@ from typing import Any
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
 from hilir.components.exporter.parity import MetricSpec, choose_metric
 from hilir.components.exporter.settings import ExportSettings
+from hilir.components.settings import SplitRoles
 from hilir.components.trainer.settings import TrainSettings
 
+_ROLES = SplitRoles()
 _FIXED: dict[str, Any] = {
     "strategy": "one_device",
     "devices": None,
@@ -43,6 +45,7 @@ class PreflightSettings:
         pushed: the folder of the model's versions, as the Trainer gets it.
         curated: whether the schema was written by hand.
         replicas: whether the training will have several, as far as the configuration says.
+        roles: which splits the rows are taken from.
     """
 
     model: str
@@ -54,6 +57,7 @@ class PreflightSettings:
     pushed: str
     curated: bool
     replicas: bool
+    roles: SplitRoles = _ROLES
 
     def monitored(self) -> dict[str, str]:
         """Returns the names that training must report, by the key that names each."""
@@ -73,6 +77,7 @@ def make_parameter(
     export: ExportSettings,
     code: Mapping[str, Any],
     *,
+    roles: SplitRoles = _ROLES,
     pushed: str = "",
     curated: bool = False,
 ) -> str:
@@ -85,6 +90,7 @@ def make_parameter(
         evaluate: likewise, without thresholds and slices.
         export: likewise.
         code: fingerprints of the user's code, for TFX's cache.
+        roles: which splits its rows are taken from.
         pushed: the folder of the model's versions; the last one says which classes there were.
         curated: whether the schema was written by hand, so that its domains say which classes there are.
     """
@@ -103,6 +109,7 @@ def make_parameter(
         "pushed": pushed,
         "curated": curated,
         "replicas": train.has_replicas,
+        "roles": roles.names,
     }
     return json.dumps(content, sort_keys=True)
 
@@ -127,4 +134,5 @@ def read_parameter(text: str) -> PreflightSettings:
         pushed=content["pushed"],
         curated=content["curated"],
         replicas=content["replicas"],
+        roles=SplitRoles.model_validate(content["roles"]),
     )
