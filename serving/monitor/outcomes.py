@@ -41,7 +41,11 @@ class Realised:
         """
         known = self._store.totals().get("outcomes_received", 0.0)
         found = self._outcomes.read(self._names(), max(known - _OVERLAP_SECONDS, 0.0))
-        labels = [(each.request, each.row, name_class(each.value)) for each in found if each.request]
+        labels = [
+            (each.request, each.row, name_class(each.value), None if isinstance(each.value, str) else each.value)
+            for each in found
+            if each.request
+        ]
         received = max((each.received for each in found), default=known)
         oldest = self._clock() - self._project.settings.outcome_days * _DAY
         self._store.add_labels(labels, received, oldest)
