@@ -166,11 +166,22 @@ def measure(reference: QualityReference, labelled: Sequence[tuple[float, float]]
     return found
 
 
-def name_class(value: float | str) -> str:
-    """Returns how an outcome names a class: a number without decimals, or its name."""
-    if isinstance(value, str):
-        return value
-    return str(int(value)) if value == int(value) else str(value)
+def name_class(reference: QualityReference, classes: Sequence[str], value: float | str) -> str | None:
+    """Returns how predictions call the class that an outcome names; None where it is not one of the label's.
+
+    Args:
+        reference: of the version.
+        classes: the names of the label's classes, class 0 first; empty where they are numbers.
+        value: the outcome: the name of a class, or its number.
+    """
+    number = None if isinstance(value, str) or value != int(value) else int(value)
+    text = value if isinstance(value, str) else str(value if number is None else number)
+    if text in classes:
+        return text
+    if classes:
+        return classes[number] if number is not None and 0 <= number < len(classes) else None
+    fits = text in ("0", "1") if reference.kind == "binary" else text.isascii() and text.isdecimal()
+    return text if fits else None
 
 
 def _rows_of(reference: QualityReference, metric: str, scores: np.ndarray, positive: float) -> float:
@@ -186,7 +197,7 @@ def _name(reference: QualityReference, row: Sequence[Any], names: Column, place:
         return NUMBER
     index = len(row) - 1 if reference.kind == "binary" else int(np.argmax(row))
     own = names[place] if place < len(names) else ()
-    if len(own) == len(row) and len(row) > 1:
+    if len(own) == len(row):
         value = own[index]
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return "1" if reference.kind == "binary" else str(index)

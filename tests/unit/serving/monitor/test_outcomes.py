@@ -186,6 +186,39 @@ def test_few_outcomes_are_shown_and_not_judged(loop):
     assert (accuracy.rows, accuracy.bound, accuracy.is_worse) == (100, None, False)
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_classes_are_named_as_the_label_names_them(tmp_path, caplog, columns):
+    """A score that is the second class's, or one of each; an outcome that is no class does not count as wrong."""
+    loop = Loop(tmp_path)
+    (tmp_path / "models/m/1/assets.extra/classes.json").write_text(json.dumps({"y": ["tief", "höch"]}))
+    labels, lines = [], []
+    for number in range(1000):
+        high = loop.rng.random() < 0.5
+        score = loop.rng.beta(3, 1) if high else loop.rng.beta(1, 3)
+        outputs = {"p": [[1 - score, score][-columns:]], "classes": [["tief", "höch"][-columns:]]}
+        lines.append(line(draw(loop.rng, 1)[0], outputs, number=number, at=NOW + number))
+        words = ("höch", 1.0) if high else ("tief", 0.0)
+        labels.append((f"id-{number}", 0, words[number % 2] if number % 10 else "hoch"))
+    write_log(tmp_path, lines)
+    loop.tell(labels)
+    loop.step()
+    accuracy = loop.quality()["accuracy"]
+    assert (accuracy.rows, accuracy.coverage) == (900, 0.9)
+    assert accuracy.value == pytest.approx(accuracy.reference, abs=0.05)
+    (warning,) = [record.message for record in caplog.records if "does not count" in record.message]
+    assert warning == "an outcome of y is hoch and does not count; its values are tief, höch"
+
+
+@pytest.mark.parametrize("value", ["yes", 2.0, 0.5, float(10**300)])
+def test_what_is_no_class_of_a_label_of_numbers_does_not_count(loop, caplog, value):
+    labels = loop.ask()
+    loop.tell([*labels[:500], *((request, row, value) for request, row, _ in labels[500:])])
+    loop.step()
+    assert loop.quality()["accuracy"].rows == 500
+    assert not loop.quality()["accuracy"].is_worse
+    assert [record.message for record in caplog.records if "its values are numbers from 0" in record.message]
+
+
 def test_predictions_are_forgotten_after_the_days_that_outcomes_may_take(tmp_path):
     loop = Loop(tmp_path, outcome_days=1.0)
     labels = loop.ask()
