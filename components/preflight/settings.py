@@ -11,6 +11,7 @@ from hilir.components.evaluator.settings import EvaluateSettings, Metric
 from hilir.components.exporter.parity import MetricSpec, choose_metric
 from hilir.components.exporter.settings import ExportSettings
 from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.training_job import is_object_store
 
 _FIXED: dict[str, Any] = {
     "strategy": "one_device",
@@ -41,6 +42,7 @@ class PreflightSettings:
         export: the variants that are wanted.
         metric: what exports are compared by; None where none is wanted.
         pushed: the folder of the model's versions, as the Trainer gets it.
+        object_store: whether that is one of an object store.
         curated: whether the schema was written by hand.
         replicas: whether the training will have several, as far as the configuration says.
     """
@@ -52,6 +54,7 @@ class PreflightSettings:
     export: ExportSettings
     metric: MetricSpec | None
     pushed: str
+    object_store: bool
     curated: bool
     replicas: bool
 
@@ -101,6 +104,7 @@ def make_parameter(
         "metric": vars(choose_metric(export, evaluate)) if wanted else None,
         "code": code,
         "pushed": pushed,
+        "object_store": is_object_store(pushed),
         "curated": curated,
         "replicas": train.has_replicas,
     }
@@ -125,6 +129,7 @@ def read_parameter(text: str) -> PreflightSettings:
         export=ExportSettings.model_validate(content["export"]),
         metric=MetricSpec(**content["metric"]) if content["metric"] else None,
         pushed=content["pushed"],
+        object_store=content["object_store"],
         curated=content["curated"],
         replicas=content["replicas"],
     )

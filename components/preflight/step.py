@@ -50,6 +50,7 @@ def make_job(settings: PreflightSettings, train: str, evaluation: str) -> Traini
         run_dir="",
         curated=settings.curated,
         pushed=settings.pushed,
+        object_store=settings.object_store,
     )
 
 
