@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
+
+class Group(click.Group):
+    """A group whose help has the whole line of each command; click's own cuts it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands."""
+        shown = [(name, command) for name, command in sorted(self.commands.items()) if not command.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=200)) for name, command in shown])
+        del ctx
+
+
 SELECTION: list[Callable[[Command], Command]] = [
     click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
     click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
