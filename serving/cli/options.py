@@ -96,19 +96,11 @@ def open_transaction(
 def open_notifier(channels: Sequence[Channel]) -> Callable[[State], None]:
     """Returns what sends the last event of a state; the command waits at its end until all is sent."""
     from hilir.serving.notify import Notifier
-    from hilir.serving.release.report import describe_event
+    from hilir.serving.release.report import make_notification
 
     notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
     click.get_current_context().call_on_close(notifier.close)
-
-    def notify(state: State) -> None:
-        event = state.history[-1]
-        content = event.model_dump(mode="json")
-        notifier.offer(
-            {"event": event.verb, "text": f"{state.model}: {describe_event(event)}", "model": state.model, **content}
-        )
-
-    return notify
+    return lambda state: notifier.offer(make_notification(state))
 
 
 def _follow_policy(transaction: Transaction, approval: str | None) -> None:

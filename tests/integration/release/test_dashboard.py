@@ -1,5 +1,6 @@
 """The verbs of the dashboard's page, on a real model server behind a real Envoy."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from hilir.pipeline.dashboard.actions import Targets
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.server import make_server
 from hilir.pipeline.dashboard.workplace import Workplace
+from hilir.serving.notify import Channel
 
 TOKEN = "0123456789abcdef"
 
@@ -46,14 +48,17 @@ class Page:
 
 
 @pytest.fixture
-def dashboard(place, tmp_path) -> Iterator[str]:
+def dashboard(place, model, tmp_path) -> Iterator[str]:
     workplace = Workplace((tmp_path / "runs",), (tmp_path / "pipelines",), (place.root,), (tmp_path / "watch",))
-    targets = Targets((f"http://127.0.0.1:{place.server.rest_port}",), timeout=30.0, actor="ada@page")
+    notified = Channel(command=["tee", "-a", str(tmp_path / "notified")], events=["promote"])
+    targets = Targets(
+        (f"http://127.0.0.1:{place.server.rest_port}",), timeout=30.0, actor="ada@page", channels={model: [notified]}
+    )
     with make_server(("127.0.0.1", 0), workplace, Guard(TOKEN), targets) as server:
         yield server.url
 
 
-def test_a_version_is_promoted_and_rolled_back_from_the_page(place, released, dashboard):
+def test_a_version_is_promoted_and_rolled_back_from_the_page(place, released, dashboard, tmp_path):
     place.release("stage", 2, model=released)
     page = Page(dashboard, released)
     assert page.buttons() == ["Promote version 2", "Roll back"]
@@ -70,6 +75,9 @@ def test_a_version_is_promoted_and_rolled_back_from_the_page(place, released, da
         ("promote", "ada@page", "better in every slice"),
         ("rollback", "ada@page", "too many complaints"),
     ]
+    (sent,) = (tmp_path / "notified").read_text().splitlines()
+    told = json.loads(sent)
+    assert (told["event"], told["model"], told["version"], told["actor"]) == ("promote", released, 2, "ada@page")
     shown = page.read()
     assert "too many complaints" in shown
     assert "Stable is version 1" in shown
@@ -89,6 +97,17 @@ def test_a_version_that_needs_it_is_approved_from_the_page(place, model, dashboa
     assert "approved by ada@page" in page.read()
     assert page.press("Promote version 1").status_code == 200
     assert place.answering(model) == 1
+
+
+def test_a_configuration_that_asks_for_approval_is_followed(place, released, tmp_path):
+    place.release("stage", 2, model=released)
+    workplace = Workplace((tmp_path / "runs",), (tmp_path / "pipelines",), (place.root,), (tmp_path / "watch",))
+    targets = Targets((f"http://127.0.0.1:{place.server.rest_port}",), timeout=30.0, approval=frozenset({released}))
+    with make_server(("127.0.0.1", 0), workplace, Guard(TOKEN), targets) as server:
+        page = Page(server.url, released)
+        assert page.press("Promote version 2").status_code == 409
+        assert page.buttons() == ["Approve version 2", "Promote version 2", "Roll back"]
+    assert place.answering(released) == 1
 
 
 def test_a_wrong_token_changes_nothing(place, released, dashboard):
