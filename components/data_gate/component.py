@@ -20,7 +20,7 @@ from hilir.components.errors import DataRefused
 
 
 class DataBlessing(artifact.Artifact):
-    """Says that the data passed the gate; the custom property `accepted` counts the anomalies that were let pass.
+    """Says that the data passed the gate; the custom property `accepted` counts the anomalies that were accepted.
 
     Vertex AI takes no declared properties of a type that is not TFX's own
     (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).

@@ -1,4 +1,4 @@
-"""What a preflight is told: the parts of the configuration that it reads, so that nothing else makes it run again."""
+"""Settings of a preflight: the parts of the configuration that it reads, so that no other change makes it run again."""
 
 from __future__ import annotations
 

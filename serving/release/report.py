@@ -73,7 +73,7 @@ def show_lines(found: Inspection, as_json: bool) -> Iterator[str]:
         return
     yield f"{state.model}, revision {state.revision}: {describe(state)}"
     for name, faults in found.missing.items():
-        yield f"{name}: {'; '.join(faults) or 'as they should be'}"
+        yield f"{name}: {'; '.join(faults) or 'in sync'}"
     if "gateway" not in found.missing:
         yield "gateway: none; start one with 'hilir gateway run'"
     yield from describe_rollout(state)

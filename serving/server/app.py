@@ -305,7 +305,7 @@ def _find_versions() -> tuple[str, str, str]:
 
 
 def serve(options: ServeOptions, say: Say = print) -> None:
-    """Run a server until it is told to stop.
+    """Run a server until it is stopped.
 
     Raises:
         ServingError: it cannot start.

@@ -27,7 +27,9 @@ def read_run(folder: Path) -> Document:
             f"{folder}: the run has no report; 'hilir report {folder.name} --anew' makes it from the run's artifacts"
         )
     if document.status == "running" and not read_progress(folder).running:
-        reason = f"the process ended without a word: it was killed, or the machine went down; see {folder / 'log.txt'}"
+        reason = (
+            f"the process ended without a message: it was killed, or the machine went down; see {folder / 'log.txt'}"
+        )
         document = replace(document, status="killed", reasons=(reason,))
     return document
 

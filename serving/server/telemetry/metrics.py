@@ -139,7 +139,7 @@ _UNKNOWN_MODELS = 100
 
 
 class Metrics:
-    """All metrics of a server: TensorFlow Serving's, and beside them ours per version and label."""
+    """All metrics of a server: TensorFlow Serving's, and with them ours per version and label."""
 
     def __init__(self) -> None:
         api = ("model_name", "API")
