@@ -12,6 +12,7 @@ from hilir.components.exporter.parity import MetricSpec, choose_metric
 from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import SplitRoles
 from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.training_job import is_object_store
 
 _ROLES = SplitRoles()
 _FIXED: dict[str, Any] = {
@@ -43,6 +44,7 @@ class PreflightSettings:
         export: the variants that are wanted.
         metric: what exports are compared by; None where none is wanted.
         pushed: the folder of the model's versions, as the Trainer gets it.
+        object_store: whether that is one of an object store.
         curated: whether the schema was written by hand.
         replicas: whether the training will have several, as far as the configuration says.
         roles: which splits the rows are taken from.
@@ -55,6 +57,7 @@ class PreflightSettings:
     export: ExportSettings
     metric: MetricSpec | None
     pushed: str
+    object_store: bool
     curated: bool
     replicas: bool
     roles: SplitRoles = _ROLES
@@ -107,6 +110,7 @@ def make_parameter(
         "metric": vars(choose_metric(export, evaluate)) if wanted else None,
         "code": code,
         "pushed": pushed,
+        "object_store": is_object_store(pushed),
         "curated": curated,
         "replicas": train.has_replicas,
         "roles": roles.names,
@@ -132,6 +136,7 @@ def read_parameter(text: str) -> PreflightSettings:
         export=ExportSettings.model_validate(content["export"]),
         metric=MetricSpec(**content["metric"]) if content["metric"] else None,
         pushed=content["pushed"],
+        object_store=content["object_store"],
         curated=content["curated"],
         replicas=content["replicas"],
         roles=SplitRoles.model_validate(content["roles"]),

@@ -117,7 +117,7 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
             classes[label], added[label] = domain, ()
         else:
             before = known.get(label, ())
-            if not before and "://" in job.pushed:
+            if not before and job.object_store:
                 raise DataRefused(
                     f"the label '{label}' is a string, and nothing says which number each class has: schema.path "
                     f"gives no domain for it, and no version in {job.pushed} has its classes; write a schema with "
