@@ -198,7 +198,8 @@ def _require_finite(
         return
     wrong = [name for name, value in sorted(batch.items()) if not _is_finite(value)]
     look = (
-        f"{', '.join(wrong)} has values that are not finite in these rows; fill missing values in preprocessing_fn"
+        f"{', '.join(wrong)} has values that are not finite in these rows; look at logarithms and divisions in "
+        f"preprocessing_fn, and fill missing values there"
         if wrong
         else f"the features and the label are finite; look at the loss and at logarithms and divisions in "
         f"{package.name}.model"

@@ -154,7 +154,10 @@ FAULTS = {
         last("lambda value: tf.math.log(value - 2.0)"),
     ),
     "missing value that is not filled": Fault(
-        ("weight has values that are not finite in these rows; fill missing values in preprocessing_fn",),
+        (
+            "weight has values that are not finite in these rows; look at logarithms and divisions in "
+            "preprocessing_fn, and fill missing values there",
+        ),
         preprocessing={", 1]), 0.0)": ", 1]), float('nan'))"},
     ),
     "accumulation with a step of its own": Fault(
