@@ -1,4 +1,4 @@
-"""What a preflight is told: the parts of the configuration that it reads, so that nothing else makes it run again."""
+"""Settings of a preflight: the parts of the configuration that it reads, so that no other change makes it run again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
 from hilir.components.exporter.parity import MetricSpec, choose_metric
 from hilir.components.exporter.settings import ExportSettings
+from hilir.components.settings import SplitRoles
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.training_job import is_object_store
 
+_ROLES = SplitRoles()
 _FIXED: dict[str, Any] = {
     "strategy": "one_device",
     "devices": None,
@@ -45,6 +47,7 @@ class PreflightSettings:
         object_store: whether that is one of an object store.
         curated: whether the schema was written by hand.
         replicas: whether the training will have several, as far as the configuration says.
+        roles: which splits the rows are taken from.
     """
 
     model: str
@@ -57,6 +60,7 @@ class PreflightSettings:
     object_store: bool
     curated: bool
     replicas: bool
+    roles: SplitRoles = _ROLES
 
     def monitored(self) -> dict[str, str]:
         """Returns the names that training must report, by the key that names each."""
@@ -76,6 +80,7 @@ def make_parameter(
     export: ExportSettings,
     code: Mapping[str, Any],
     *,
+    roles: SplitRoles = _ROLES,
     pushed: str = "",
     curated: bool = False,
 ) -> str:
@@ -88,6 +93,7 @@ def make_parameter(
         evaluate: likewise, without thresholds and slices.
         export: likewise.
         code: fingerprints of the user's code, for TFX's cache.
+        roles: which splits its rows are taken from.
         pushed: the folder of the model's versions; the last one says which classes there were.
         curated: whether the schema was written by hand, so that its domains say which classes there are.
     """
@@ -107,6 +113,7 @@ def make_parameter(
         "object_store": is_object_store(pushed),
         "curated": curated,
         "replicas": train.has_replicas,
+        "roles": roles.names,
     }
     return json.dumps(content, sort_keys=True)
 
@@ -132,4 +139,5 @@ def read_parameter(text: str) -> PreflightSettings:
         object_store=content["object_store"],
         curated=content["curated"],
         replicas=content["replicas"],
+        roles=SplitRoles.model_validate(content["roles"]),
     )

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ class Subject:
 class Collector:
     """Reads each artifact once."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, slices: Sequence[str] = ()) -> None:
+        """`slices` are those whose plots the report shows too."""
         self._subject = subject
+        self._readers = _READERS | {"evaluation": lambda artifact: _evaluation(artifact, slices)}
         self._worst: list[dict[str, Any]] | None = None
         self._read: dict[str, dict[str, Any]] = {}
 
@@ -97,7 +99,7 @@ class Collector:
 
     def _parts(self, name: str, artifact: ArtifactRecord) -> dict[str, Any]:
         if artifact.uri not in self._read:
-            reader = _READERS.get(name) or _READERS.get(artifact.type.rpartition(".")[2])
+            reader = self._readers.get(name) or self._readers.get(artifact.type.rpartition(".")[2])
             try:
                 self._read[artifact.uri] = reader(artifact) if reader else {}
             except Exception:
@@ -166,8 +168,8 @@ def _model(artifact: ArtifactRecord) -> dict[str, Any]:
     return {"classes": list(classes)} if classes else {}
 
 
-def _evaluation(artifact: ArtifactRecord) -> dict[str, Any]:
-    return {"evaluation": read_evaluation(artifact.uri)}
+def _evaluation(artifact: ArtifactRecord, slices: Sequence[str]) -> dict[str, Any]:
+    return {"evaluation": read_evaluation(artifact.uri, slices)}
 
 
 def _pushed(artifact: ArtifactRecord) -> dict[str, Any]:
@@ -207,7 +209,6 @@ _READERS: dict[str, Callable[[ArtifactRecord], dict[str, Any]]] = {
     "anomalies": _anomalies,
     "model": _model,
     "model_run": _training,
-    "evaluation": _evaluation,
     "DataBlessing": _data_report,
     "ModelExport": _export,
     "PushedModel": _pushed,

@@ -116,8 +116,13 @@ def draw_curve(name: str, runs: Mapping[str, Sequence[Sequence[float]]]) -> Mark
     return Markup(line_chart(f"{clean(name)} by epoch", series, x_label="epoch", y_label=clean(name)))  # noqa: S704
 
 
-def draw_slices(document: Document, measure: Measure, bounds: Sequence[Bound]) -> Markup:
-    """Returns a metric by slice, with its bounds and the baseline's values; of many slices the first."""
+def draw_slices(
+    document: Document,
+    measure: Measure,
+    bounds: Sequence[Bound],
+    intervals: Mapping[tuple[str, str], tuple[float, float]],
+) -> Markup:
+    """Returns a metric by slice, with its interval, its bounds and the baseline's values; of many slices the first."""
     limits = {bound.part: bound for bound in bounds if bound.metric == measure.name}
     before = document.evaluation.get("baseline", {})
     rows = []
@@ -128,7 +133,8 @@ def draw_slices(document: Document, measure: Measure, bounds: Sequence[Bound]) -
         limit = limits.get(part)
         bound = None if limit is None else limit.low if limit.low is not None else limit.high
         was = before.get(part, {}).get(measure.name)
-        rows.append(Interval(clean("all rows" if part == "overall" else part), value, value, value, bound, was))
+        low, high = intervals.get((part, measure.name), (value, value))
+        rows.append(Interval(clean("all rows" if part == "overall" else part), value, low, high, bound, was))
     return Markup(interval_chart(f"{clean(measure.name)} by slice", rows))  # noqa: S704
 
 
