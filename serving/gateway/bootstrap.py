@@ -86,6 +86,7 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
         request_headers_timeout="20s",
         stream_idle_timeout="300s",
         use_remote_address=True,
+        local_reply_config=filters.own_replies(settings),
         http_filters=[
             *filters.authentication(settings),
             *filters.rate_limits(settings),

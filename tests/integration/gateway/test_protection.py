@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 import requests
@@ -80,6 +81,21 @@ def test_more_requests_than_allowed_are_answered_429(another):
         assert set(codes) == {200, 429}
         url = f"{place.url}/v1/models/{MODEL}:predict"
         wait_until(lambda: requests.post(url, data=b"x" * 2000, timeout=10).status_code == 413)
+
+
+def test_a_request_that_is_too_large_is_told_so_in_its_own_protocol(another):
+    with another(max_request_bytes=1000) as place:
+        url = f"{place.url}/v1/models/{MODEL}:predict"
+        answer = requests.post(url, data=b"x" * 2000, timeout=10)
+        sentence = "The request is larger than 1000 bytes (max_request_bytes of gateway.yaml)"
+        assert (answer.status_code, answer.json()) == (413, {"error": sentence})
+        with (
+            grpc.insecure_channel(place.settings.listen) as channel,
+            pytest.raises(grpc.RpcError) as caught,
+        ):
+            channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(bytes(2_000_000), timeout=10)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert caught.value.details() == sentence
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
