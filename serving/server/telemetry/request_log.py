@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from hilir.serving.rare_warning import RareWarning
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
 from hilir.serving.server.telemetry.metrics import Metrics
@@ -24,7 +25,6 @@ from hilir.serving.server.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 _QUEUE = 1024
 _FLUSH_SECONDS = 0.05
-_WARNING_SECONDS = 60.0
 # A record's tensors, their protocol buffer, that serialized, and the record of the file.
 _COPIES = 4
 
@@ -121,7 +121,7 @@ class RequestLog:
         self._budget = budget
         self._queue: queue.Queue[tuple[Record, int] | None] = queue.Queue(_QUEUE)
         self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
-        self._not_logged, self._next_warning = 0, 0.0
+        self._warning = RareWarning(logger)
         self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
         self._thread.start()
 
@@ -204,15 +204,7 @@ class RequestLog:
         except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
             self._metrics.request_log_count.add(model, "INTERNAL")
             self._metrics.log_dropped.add()
-            self._warn(f"request {record.request_id} is not logged: {error}")
-
-    def _warn(self, message: str) -> None:
-        """Log a record that was not written, once a minute at most."""
-        self._not_logged += 1
-        if time.monotonic() >= self._next_warning:
-            others = f" ({self._not_logged - 1} more since the last warning)" if self._not_logged > 1 else ""
-            logger.warning("%s%s", message, others)
-            self._not_logged, self._next_warning = 0, time.monotonic() + _WARNING_SECONDS
+            self._warning.warn(f"request {record.request_id} is not logged: {error}")
 
     def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
         files = self._files.get(options.prefix)
