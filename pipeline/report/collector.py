@@ -161,6 +161,13 @@ def _training(artifact: ArtifactRecord) -> dict[str, Any]:
     return {"curves": read_curves(artifact.uri), "warnings": read_notes(artifact.uri)}
 
 
+def _model(artifact: ArtifactRecord) -> dict[str, Any]:
+    from hilir.components.trainer.export.class_names import find_only_classes
+
+    classes = find_only_classes(f"{artifact.uri}/Format-Serving")
+    return {"classes": list(classes)} if classes else {}
+
+
 def _evaluation(artifact: ArtifactRecord, slices: Sequence[str]) -> dict[str, Any]:
     return {"evaluation": read_evaluation(artifact.uri, slices)}
 
@@ -174,7 +181,9 @@ def _pushed(artifact: ArtifactRecord) -> dict[str, Any]:
     if not manifest.is_file():
         return {"pushed": found}
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    classes: list[str] = next(iter(content.get("classes", {}).values()), [])
+    named = list(content.get("classes", {}).values())
+    # Of several labels nothing says here which one a chart is about.
+    classes: list[str] = named[0] if len(named) == 1 else []
     found |= {
         "created": content.get("created"),
         "bytes": sum(file["bytes"] for file in content.get("files", {}).values()),
@@ -198,6 +207,7 @@ _READERS: dict[str, Callable[[ArtifactRecord], dict[str, Any]]] = {
     "examples": _examples,
     "statistics": _statistics,
     "anomalies": _anomalies,
+    "model": _model,
     "model_run": _training,
     "DataBlessing": _data_report,
     "ModelExport": _export,

@@ -144,7 +144,7 @@ def draw_plots(plots: Mapping[str, Any], classes: Sequence[str]) -> list[tuple[s
     thresholds = [each for each in plots.get("thresholds", []) if 0 <= (each["threshold"] or 0) <= 1]
     if thresholds:
         found += [("ROC curve", _roc(thresholds)), ("Precision and recall", _precision_recall(thresholds))]
-        found.append(("Confusion at the threshold 0.5", _confusion(thresholds)))
+        found.append(("Confusion at the threshold 0.5", _confusion(thresholds, classes)))
     if plots.get("calibration"):
         found.append((f"Calibration, buckets of at least {_FEW_ROWS} rows", _calibration(plots["calibration"])))
     if plots.get("classes"):
@@ -184,13 +184,14 @@ def _share(part: float, rest: float) -> float:
     return part / (part + rest) if part + rest else 0.0
 
 
-def _confusion(thresholds: Sequence[Mapping[str, float]]) -> Markup:
+def _confusion(thresholds: Sequence[Mapping[str, float]], classes: Sequence[str]) -> Markup:
     chosen = min(thresholds, key=lambda each: abs(each["threshold"] - 0.5))
     counts = [
         [chosen["true_negatives"], chosen["false_positives"]],
         [chosen["false_negatives"], chosen["true_positives"]],
     ]
-    return Markup(matrix_chart("Confusion matrix at 0.5", ["no", "yes"], counts, cell=72))  # noqa: S704
+    labels = [clean(str(name)) for name in classes] if len(classes) == 2 else ["no", "yes"]
+    return Markup(matrix_chart("Confusion matrix at 0.5", labels, counts, cell=72))  # noqa: S704
 
 
 def _calibration(buckets: Sequence[Mapping[str, float]]) -> Markup:

@@ -101,6 +101,13 @@ def test_nothing_of_the_data_becomes_markup_and_nothing_is_asked_from_elsewhere(
     assert not re.search(r"(https?:)?//(?!www\.w3\.org/2000/svg)[a-z]", re.sub(r"data:\w", "", html))
 
 
+@pytest.mark.parametrize(("classes", "shown"), [((), ("no", "yes")), (("cat", "d<og"), ("cat", "d&lt;og"))])
+def test_the_confusion_at_a_threshold_names_the_classes(document: Document, classes, shown) -> None:
+    page = render_report(replace(document, classes=classes))
+    chart = page[page.index("Confusion at the threshold 0.5") :].partition("</svg>")[0]
+    assert re.findall(r">([^<>]+)</text>", chart)[2:4] == list(shown)
+
+
 def test_a_failed_run_has_a_report_with_its_error_and_its_data(failed: Document) -> None:
     text = text_of(render_report(failed))
     assert "The run did not finish Trainer: ValueError: &lt;oops&gt;" in text
