@@ -63,6 +63,7 @@ def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
     assert "hour=9: accuracy 0.8 (40 rows, 0.6524 to 0.895)" in text
     assert "on 100 rows the true accuracy is somewhere from 0.8256 to 0.9448 (95 %)" in text
     assert "all rows 0.9 0.8256 to 0.9448 100" in text
+    assert "metrics accuracy 0.9 (0.8256 to 0.9448, 95 %)" in text
     weighted = replace(found, evaluation=found.evaluation | {"weighted": True})
     assert "95 %" not in text_of(render_report(weighted))
 
@@ -70,6 +71,11 @@ def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
 def test_the_interval_of_an_auc_needs_the_number_of_positives(document: Document) -> None:
     assert find_intervals(document) == {("overall", "auc"): pytest.approx((0.8398, 0.9602), abs=1e-4)}
     assert find_intervals(replace(document, evaluation=document.evaluation | {"plots": {}})) == {}
+    several = {"bought": document.evaluation["plots"][""], "spent": {}}
+    of_several = replace(document, evaluation=document.evaluation | {"plots": several})
+    assert find_intervals(of_several) == {}
+    named = replace(of_several, evaluate={**document.evaluate, "output": "bought"})
+    assert find_intervals(named) == find_intervals(document)
 
 
 def test_plots_of_a_slice_are_there_if_asked_for(document: Document) -> None:
