@@ -31,8 +31,8 @@ run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml
 test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS="-k name" selects
 	@$(PY) -m tests.parts $(ARGS)
 
-test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian's Chromium
-	@$(PY) -m pytest tests/browser -m browser $(ARGS)
+test-browser: setup setup-tfjs setup-browser ## the exports, the report and the dashboard in Debian's Chromium
+	@$(PY) -m pytest tests/browser tests/integration/release/dashboard -m browser $(ARGS)
 
 test-new: setup ## hilir new on tables of packages and generated ones, each with five salts; ARGS="-k iris"
 	@scripts/setup.sh tables

@@ -53,7 +53,7 @@ def test_every_answer_forbids_foreign_content(url: str) -> None:
         headers = requests.get(f"{url}{path}", timeout=10).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(
