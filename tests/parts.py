@@ -28,6 +28,7 @@ PARTS = {
         "tests/integration/experiment",
         "tests/integration/outcomes",
         "tests/contract/deploy",
+        "tests/loop",
     ],
     "vertex": ["tests/integration/emulator", "tests/contract/vertex", "tests/integration/triggers"],
     "units": ["tests/unit", "tests/golden"],
