@@ -116,11 +116,13 @@ class _LocalRun:
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         print(f"run {folder.name}: loading TensorFlow and TFX (log: {folder / 'log.txt'})", file=screen, flush=True)
         with _collected_rarely():
+            from hilir.components.beam_graphs import remember_answers
             from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
             from hilir.pipeline.graph import Platform, build, build_check
             from hilir.pipeline.inputs import describe_origin, find_inputs, generate_data
             from hilir.pipeline.run.metadata_store import connection
 
+            remember_answers()
             config = self._loaded.config
             if config.beam.runner == "multiprocess":
                 from hilir.components.processes.beam_workers import forked_from_here

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError, TargetError
 from hilir.serving.release.checks import read_manifest
@@ -101,6 +102,13 @@ def history_lines(store: Store, model: str | None, as_json: bool, at: str | None
             yield event.model_dump_json()
             continue
         yield f"{event.at}  {describe_event(event)}"
+
+
+def make_notification(state: State) -> dict[str, Any]:
+    """Returns what is sent about the last event of a state."""
+    event = state.history[-1]
+    text = f"{state.model}: {describe_event(event)}"
+    return {"event": event.verb, "text": text, "model": state.model, **event.model_dump(mode="json")}
 
 
 def describe_event(event: Event) -> str:

@@ -22,6 +22,7 @@ Keep = Callable[[tf.Tensor], tf.Tensor]
 """From serialized examples, [rows], to whether each is taken, [rows]."""
 
 _KEEP_BATCH = 1024
+_COUNT_BATCH = 1024
 # AutoGraph would read the source of each function, for control flow on tensors that none of them has.
 _as_it_is = tf.autograph.experimental.do_not_convert
 
@@ -66,7 +67,10 @@ def read_records(patterns: Sequence[str], keep: Keep | None = None) -> tf.data.D
 
 def count_records(records: tf.data.Dataset) -> int:
     """Returns the number of examples."""
-    return int(records.reduce(tf.constant(0, tf.int64), _as_it_is(lambda count, _: count + 1)))
+    # A function called for each row costs 25 µs, which is more than a training step costs for it.
+    batches = records.batch(_COUNT_BATCH)
+    add = _as_it_is(lambda count, batch: count + tf.size(batch, tf.int64))
+    return int(batches.reduce(tf.constant(0, tf.int64), add))
 
 
 def order_batches(records: tf.data.Dataset, count: int, order: Order, size: int) -> tf.data.Dataset:
