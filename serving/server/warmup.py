@@ -80,7 +80,7 @@ def _prepare(servable: Servable, record: prediction_log_pb2.PredictionLog) -> Pr
         getattr(record, kind).request.model_spec.SetInParent()
     match kind:
         case "predict_log":
-            return grpc_requests.predict(record.predict_log.request, hold, _uncounted, False, False)
+            return grpc_requests.predict((record.predict_log.request, {}), hold, _uncounted, False, False)
         case "classify_log":
             return grpc_requests.classify(record.classify_log.request, hold, _uncounted, False)
         case "regress_log":
