@@ -86,6 +86,7 @@ def tell(running: Running, shift: Callable[[], None], patience: float) -> Seen:
         try_out(running, seen)
         making.result()
         fail(running, seen)
+        running.wait(lambda: find_realised(running, 2), 120, "realised quality of version 2")
         # What Envoy and the monitor know now is about requests that are over.
         seen.drift = json.loads(running.call("monitor", "drift", running.config.name, "--json"))
         seen.run = json.loads(running.call("watch", "status", running.config.name, "--json"))["runs"][0]
@@ -137,6 +138,11 @@ def read_windows(running: Running, version: int) -> list[StoredWindow]:
 
 def find_alarm(running: Running) -> bool:
     return any(each.result.level == "alarm" for each in read_windows(running, 1))
+
+
+def find_realised(running: Running, version: int) -> bool:
+    """Whether outcomes of a version's windows have been measured; the monitor looks for them every half minute."""
+    return any(metric.kind == "realised" for each in read_windows(running, version) for metric in each.result.quality)
 
 
 def find_event(running: Running, verb: str) -> bool:
