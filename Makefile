@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-flink test-attack test-rollout check format lock docs docs-pictures bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-flink test-attack test-rollout test-loop check format lock docs docs-pictures bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ test-attack: setup ## attacks on a server, and the bounds that it holds under th
 test-rollout: setup ## rollouts killed ten times in each phase, on a real server behind a real Envoy
 	@$(PY) -m pytest tests/integration/release/test_rollout_crash.py -m slow $(ARGS)
 
+test-loop: setup ## a shift of the traffic, its alarm, a trained version, its rollout and experiment, and a bad version's end
+	@$(PY) -m pytest tests/loop -m slow -s $(ARGS)
+
 check: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "type 'make format'"; exit 1; }
@@ -92,8 +95,10 @@ bench-serve: setup ## figures of the model server (benchmarks/serve/RESULTS.md)
 bench-release: setup ## rollback under 200 requests per second (benchmarks/release/RESULTS.md)
 	@$(PY) -m benchmarks.release $(ARGS)
 
-bench-loop: setup ## from an error in a new version to its rollback (benchmarks/loop/RESULTS.md)
-	@$(PY) -m benchmarks.loop.rollback $(ARGS)
+bench-loop: setup ## from a shift to its alarm, from an error to the rollback, cost of monitoring (benchmarks/loop/RESULTS.md)
+	@$(PY) -m benchmarks.loop.alarm
+	@$(PY) -m benchmarks.loop.rollback
+	@$(PY) -m benchmarks.loop.cost
 
 bench-export: setup setup-tfjs ## size, accuracy and latency of the exports (benchmarks/export/RESULTS.md)
 	@$(PY) -m benchmarks.export $(ARGS)

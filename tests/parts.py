@@ -33,6 +33,7 @@ PARTS = {
         "tests/integration/experiment",
         "tests/integration/outcomes",
         "tests/contract/deploy",
+        "tests/loop",
     ],
     "components": ["tests/unit/components"],
     "training": ["tests/integration/training"],

@@ -69,7 +69,7 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def drift(config: str, since: str, html: str | None, as_json: bool) -> None:
     """Show which features differ from the training data, the worst first."""
-    from hilir.serving.monitor.run import look_back, write_html
+    from hilir.serving.monitor.run import count_waiting, look_back, write_html
     from hilir.serving.monitor.settings import read_project
     from hilir.serving.monitor.summary import describe, write_lines
 
@@ -81,5 +81,9 @@ def drift(config: str, since: str, html: str | None, as_json: bool) -> None:
         click.echo(json.dumps(describe(project.model, windows, histories)))
         return
     click.echo("\n".join(write_lines(project.model, windows, histories, since)))
+    if not windows:
+        needed = f"{project.settings.window_rows:,} and {project.settings.window_seconds / 60:g} minutes"
+        for version, rows in sorted(count_waiting(project).items()):
+            click.echo(f"  version {version}: {rows:,} rows are in its open window, which needs {needed}")
     if html is not None:
         click.echo(f"\n  pictures: {html}")

@@ -106,6 +106,11 @@ def look_back(project: Project, since: str) -> tuple[list[StoredWindow], list[Fe
     return windows, summarize(windows)
 
 
+def count_waiting(project: Project) -> dict[int, int]:
+    """Returns the rows of the windows that are not closed yet, by version."""
+    return {version: int(state["rows"]) for version, state in MonitorStore(project.state).open_windows().items()}
+
+
 def write_html(project: Project, since: str, histories: list[FeatureHistory], path: str) -> None:
     """Writes the page with pictures.
 

@@ -19,6 +19,9 @@ from hilir.serving.releases.actor import make_printable
 from hilir.serving.releases.state import Event, State
 from hilir.serving.releases.store import Store
 
+# The reasons of a step name each gate.
+_LONGEST_WHY = 1000
+
 
 def list_lines(store: Store, model: str | None) -> Iterator[str]:
     """Yields a line per version on disk, the newest first; of one model or of all."""
@@ -112,7 +115,7 @@ def describe_event(event: Event) -> str:
     """Returns what a verb did, by whom and why, in one line."""
     version = f" {event.version}" if event.version is not None else ""
     candidate = f", candidate {event.candidate}" if event.candidate is not None else ""
-    why = f"  {make_printable(event.why)}" if event.why else ""
+    why = f"  {make_printable(event.why, _LONGEST_WHY)}" if event.why else ""
     by = f"; by {make_printable(event.actor)}" if event.actor else ""
     stable = event.stable or "none"
     return f"{event.verb}{version}: stable {stable}{candidate}; traffic: {_describe_traffic(event)}{by}{why}"

@@ -23,10 +23,14 @@ def find_actor(token_file: str | None = None) -> str:
     return make_printable(given) or make_printable(f"{_user()}@{socket.gethostname()}")
 
 
-def make_printable(text: str) -> str:
-    """Returns a text without what a terminal would obey: each run of such characters becomes a space."""
+def make_printable(text: str, longest: int = _LONGEST) -> str:
+    """Returns a text without what a terminal would obey: each run of such characters becomes a space.
+
+    What is longer ends in an ellipsis.
+    """
     shown = "".join(character if character.isprintable() else "\n" for character in text)
-    return re.sub(r"\s+", " ", shown).strip()[:_LONGEST]
+    line = re.sub(r"\s+", " ", shown).strip()
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _user() -> str:

@@ -11,6 +11,7 @@ from hilir.serving.experiment.conclusion import Guardrail
 from hilir.serving.experiment.readings import Reading
 
 ARMS = ("stable", "candidate")
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def describe_value(curve: Curve, value: float, signed: bool = False) -> str:
@@ -65,10 +66,9 @@ def describe_time(seconds: float) -> str:
 
 def describe_duration(seconds: float) -> str:
     """Returns a length of time in its largest unit."""
-    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {name}"
-    return f"{seconds:.3g} seconds"
+    size, name = next(((size, name) for size, name in _UNITS if seconds >= size), (1, "second"))
+    number = f"{seconds / size:.3g}"
+    return f"{number} {name}" if number == "1" else f"{number} {name}s"
 
 
 def describe_subject(found: Analysis) -> str:
@@ -77,7 +77,7 @@ def describe_subject(found: Analysis) -> str:
     over = f", ended by {experiment.ended_by} at {experiment.ended[:16]}Z" if experiment.ended_by else ""
     return (
         f"{experiment.name}: stable {experiment.stable} against candidate {experiment.candidate} with "
-        f"{experiment.percent:g} % of the users, for {found.days:.1f} days{over}"
+        f"{experiment.percent:g} % of the users, for {describe_duration(found.days * 86_400)}{over}"
     )
 
 
@@ -124,11 +124,14 @@ def list_counts(found: Analysis) -> Iterator[str]:
 def list_cells(curve: Curve, alpha: float) -> list[str]:
     """Returns the row of a metric in tables: name, both arms, difference, interval, p and verdict at the last look."""
     last = curve.readings[-1]
-    return [
-        ("guardrail: " if curve.guardrail else "") + curve.metric.title,
+    values = [
         describe_value(curve, last.stable),
         describe_value(curve, last.candidate),
         describe_difference(curve, last),
+    ]
+    return [
+        ("guardrail: " if curve.guardrail else "") + curve.metric.title,
+        *(values if last.users else ["none yet", "none yet", ""]),
         describe_interval(curve, last),
         describe_p(curve.corrected),
         describe_verdict(curve, alpha),

@@ -73,19 +73,34 @@ def test_the_file_has_training_data_and_predictions_of_the_evaluation_split(mode
     assert found.predictions["scores:largest"].counts == {"1": 2, "0": 1}
 
 
-def test_a_classifier_has_its_quality_on_the_evaluation_split(tmp_path):
-    class Classifier(tf.Module):
+def write_answering_x(folder: Path, label: tf.DType) -> None:
+    """A version that answers x where y is right."""
+
+    class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
         def score(self, examples):
             return {"p": tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]}
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
         def label(self, examples):
-            return {"y": tf.io.parse_example(examples, {"y": tf.io.FixedLenFeature([1], tf.int64)})["y"]}
+            return {"y": tf.io.parse_example(examples, {"y": tf.io.FixedLenFeature([1], label)})["y"]}
 
-    module = Classifier()
-    signatures = {"examples": module.score, "label": module.label}
-    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    module = Model()
+    tf.saved_model.save(module, str(folder), signatures={"examples": module.score, "label": module.label})
+
+
+def test_a_regression_has_its_errors_on_the_evaluation_split(tmp_path):
+    write_answering_x(tmp_path / "model", tf.float32)
+    rows = [example(x=[float(x)], y=[float(x + (-1) ** x)]) for x in range(1000)]
+    rows.append(example(x=[5.0], y=[float("nan")]))
+    write_reference(str(tmp_path / "model"), write_rows(tmp_path / "train", rows), write_rows(tmp_path / "eval", rows))
+    found = from_json(Path(tmp_path, "model/assets.extra", NAME).read_bytes()).quality
+    assert (found.kind, found.output, found.label, found.rows) == ("regression", "p", "y", 1000)
+    assert found.realised == {"mae": 1.0, "rmse": 1.0}
+
+
+def test_a_classifier_has_its_quality_on_the_evaluation_split(tmp_path):
+    write_answering_x(tmp_path / "model", tf.int64)
     rng = np.random.default_rng(2)
     scores = rng.beta(1, 1, 2000)
     rows = [example(x=[float(x)], y=[int(rng.random() < x)]) for x in scores]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -118,3 +119,20 @@ def test_the_only_configuration_here_is_meant(watched, monkeypatch):
     config.rename(watched / "m.txt")
     done = CliRunner().invoke(monitor, ["drift"])
     assert (done.exit_code, "CONFIG is missing" in done.output) == (2, True)
+
+
+def test_before_the_first_window_it_says_what_is_missing(tmp_path):
+    rng = np.random.default_rng(4)
+    write_version(tmp_path / "models", 1, make_reference(rng))
+    config = tmp_path / "m.yaml"
+    config.write_text(
+        f"model: {{name: m}}\nserving: {{root: {tmp_path / 'models'}}}\n"
+        f"monitor: {{log: {tmp_path / 'log/requests'}, state: {tmp_path / 'state'}}}\n"
+    )
+    write_log(tmp_path, [line(*draw(rng, 300), at=time.time())])
+    run("run", str(config), "--once")
+    text = run("drift", str(config))
+    assert text.splitlines() == [
+        "m: no window was closed in the last 24h",
+        "  version 1: 300 rows are in its open window, which needs 1,000 and 60 minutes",
+    ]

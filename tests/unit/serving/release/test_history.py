@@ -64,6 +64,7 @@ def test_the_actor_is_named_by_the_environment_the_token_or_the_system(monkeypat
     monkeypatch.setenv("HILIR_ACTOR", "  Jörg \x1b[31m\n Müller ")
     assert find_actor("/x") == "Jörg [31m Müller"
     assert make_printable("a\x00\x07b\u202ec") == "a b c"
+    assert make_printable("x" * 300) == "x" * 199 + "…"
 
 
 def test_a_version_is_approved_by_somebody_who_did_not_stage_it():
