@@ -155,6 +155,7 @@ def test_an_unchanged_rerun_executes_nothing_but_the_resolver(taxi_run):
     assert again["metrics"] == first["metrics"]
 
 
+@pytest.mark.slow
 def test_two_workers_push_a_blessed_model(make_place):
     place = make_place("workers")
     result = place.run("configs/taxi.yaml", "--set", "train.strategy=multi_worker", "--set", "train.workers=2")

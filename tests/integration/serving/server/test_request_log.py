@@ -34,7 +34,7 @@ def test_both_formats(models, tmp_path):
             request.model_spec.name = "m"
             request.model_spec.signature_name = "regress_x_to_y"
             request.input.example_list.examples.add().features.feature["x"].float_list.value.append(2.0)
-            prediction_service_pb2_grpc.PredictionServiceStub(channel).Regress(request, timeout=5)
+            prediction_service_pb2_grpc.PredictionServiceStub(channel).Regress(request, timeout=30)
     first, second, third = lines(prefix.with_suffix(".jsonl"))
     assert first["request_id"] == "one"
     assert (first["model"], first["version"], first["protocol"]) == ("m", 123, "REST")

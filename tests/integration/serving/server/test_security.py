@@ -39,7 +39,7 @@ def predict(port, credentials, metadata=()):
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.float32([2.0])))
     with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        return list(stub.Predict(request, timeout=5, metadata=metadata).outputs["y"].float_val)
+        return list(stub.Predict(request, timeout=30, metadata=metadata).outputs["y"].float_val)
 
 
 def test_tls(models, pki):
@@ -55,7 +55,7 @@ def test_tls(models, pki):
         ca = (pki / "ca.crt").read_bytes()
         assert predict(client.port, grpc.ssl_channel_credentials(ca)) == [3.0]
         with pytest.raises(requests.RequestException):
-            requests.get(client.base.replace("https", "http") + "/healthz", timeout=5)
+            requests.get(client.base.replace("https", "http") + "/healthz", timeout=30)
 
 
 def test_mutual_tls(models, pki):
@@ -93,9 +93,9 @@ def test_tokens(models, tmp_path):
             call = channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")
             spec = b"\x0a\x03\x0a\x01m"
             with pytest.raises(grpc.RpcError) as caught:
-                call(spec, timeout=5)
+                call(spec, timeout=30)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-            assert call(spec, timeout=5, metadata=[("authorization", f"Bearer {TOKEN}")])
+            assert call(spec, timeout=30, metadata=[("authorization", f"Bearer {TOKEN}")])
 
 
 ADMIN = "admin-admin-admin-admin"
