@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-attack test-rollout check format lock docs bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-attack test-rollout check format lock docs docs-pictures bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ docs: setup ## write the reference pages and build the guides into site/
 	@scripts/setup.sh docs
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 	@if grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' site --include='*.html'; then echo "these pages load something from elsewhere" >&2; exit 1; fi
+
+docs-pictures: setup setup-tfjs setup-browser ## renew the guides' pictures from a real first hour; ARGS=FOLDER keeps its project
+	@$(PY) -m scripts.pictures $(ARGS)
 
 bench: setup ## our pipeline against the stock one, several times (benchmarks/RESULTS.md)
 	@$(PY) -m benchmarks.pipeline $(ARGS)

@@ -96,7 +96,12 @@ setup(
             "types-protobuf",
         ],
     },
-    entry_points={"console_scripts": ["hilir=hilir.pipeline.cli.start:start"]},
+    entry_points={
+        "console_scripts": [
+            "hilir=hilir.pipeline.cli.start:start",
+            "hilir-beam-worker=hilir.components.processes.cluster_worker:main",
+        ]
+    },
 )
 
 fault = find_fault()

@@ -9,7 +9,7 @@ small window.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -33,6 +33,8 @@ WARN, ALARM = 0.02, 0.1
 MIN_ROWS = 200
 # Bins that expect fewer values than this in the window are tested together (Cochran's rule).
 _MIN_EXPECTED = 5.0
+# Chance that the reference does not name a category that both samples together have as often as `_least_named` asks.
+_UNNAMED = 1e-3
 
 
 class Level(IntEnum):
@@ -137,11 +139,13 @@ def compare_feature(name: str, reference: FeatureReference, window: FeatureRefer
     """
     if window.rows < MIN_ROWS or reference.rows == 0:
         return FeatureDrift(name, window, ())
-    before, now = _bins(reference, window)
-    before, now = _per_row(before, reference), _per_row(now, window)
-    found = [_missing(reference, window, alpha), _distribution(before, now, alpha)]
-    if isinstance(reference, CategoryReference) and isinstance(window, CategoryReference):
-        found += [_new(reference, window, alpha), _lost(reference, window, alpha)]
+    found = [_missing(reference, window, alpha)]
+    known, counted = reference, window
+    if isinstance(known, CategoryReference) and isinstance(counted, CategoryReference):
+        known, counted = _merge_rare_categories(known, counted)
+        found += [_new(known, counted, alpha), _lost(known, counted, alpha)]
+    before, now = _bins(known, counted)
+    found.append(_distribution(_per_row(before, known), _per_row(now, counted), alpha))
     differences = sorted((each for each in found if each is not None), key=lambda d: (-d.level, -d.size, d.p))
     return FeatureDrift(name, window, tuple(differences))
 
@@ -234,6 +238,38 @@ def _distribution(before: np.ndarray, now: np.ndarray, alpha: float) -> Differen
     return Difference("distribution", p, size, _level(p, size, alpha))
 
 
+def _merge_rare_categories(
+    reference: CategoryReference, window: CategoryReference
+) -> tuple[CategoryReference, CategoryReference]:
+    """Returns both with the rare categories in `other`.
+
+    The reference names the categories that it has most of. Rare ones among them are there by chance, and have less in
+    any other sample, while those without a name have more: without drift, too. Which categories stand for themselves is
+    decided by both samples together, since it is chance alone how these divide into the two.
+    """
+    least = _least_named(reference, window)
+    named = {v: count for v, count in reference.counts.items() if count + window.counts.get(v, 0) >= least}
+    kept = {value: window.counts.get(value, 0) for value in named}
+    other = reference.other + sum(reference.counts.values()) - sum(named.values())
+    now = window.other + sum(window.counts.values()) - sum(kept.values())
+    return replace(reference, counts=named, other=other), replace(window, counts=kept, other=now)
+
+
+def _least_named(reference: CategoryReference, window: CategoryReference) -> int:
+    """Returns how often both samples together must have a category, so that the reference names it almost surely."""
+    total = sum(reference.counts.values()) + reference.other
+    share = total / max(total + sum(window.counts.values()) + window.other, 1)
+    # All categories with more than this have a name.
+    unnamed = min(reference.counts.values(), default=0) if reference.other else 0
+    low, high = unnamed, unnamed + 1
+    while special.bdtr(unnamed, high, share) > _UNNAMED and share > 0:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if special.bdtr(unnamed, middle, share) > _UNNAMED else (low, middle)
+    return high
+
+
 def _merge_rare(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the counts with the bins together that expect too few values in the smaller sample."""
     total = before.sum() + now.sum()
@@ -270,12 +306,13 @@ def _new(reference: CategoryReference, window: CategoryReference, alpha: float) 
 
 
 def _lost(reference: CategoryReference, window: CategoryReference, alpha: float) -> Difference | None:
-    """Finds values that the window should have and has not: (1 - share)^n is the chance of that."""
+    """Finds values that the window should have and does not."""
     total, now = sum(reference.counts.values()) + reference.other, sum(window.counts.values()) + window.other
     if total == 0 or now == 0:
         return None
+    # Hypergeometric: a share that is known from a few values is known roughly, which (1 - share)^n does not see.
     chances = {
-        value: float((1 - count / total) ** now)
+        value: float(np.exp(_log_choose(total + now - count, now) - _log_choose(total + now, now)))
         for value, count in reference.counts.items()
         if count and not window.counts.get(value)
     }

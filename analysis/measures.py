@@ -1,4 +1,4 @@
-"""What is said of metrics: which way is better, the bounds, where the model is weak."""
+"""Metrics in words: which way is better, the bounds, where the model is weak."""
 
 from __future__ import annotations
 

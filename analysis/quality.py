@@ -1,4 +1,4 @@
-"""How good a classifier is, from its scores alone, and from labels: what a version carries of its evaluation split.
+"""How good a model is, from scores alone, and from labels: what a version carries of its evaluation split.
 
 Without labels: confidence-based performance estimation (CBPE; NannyML, "How performance estimation works"). A row with
 the calibrated probability p and the decision 1 is right with probability p, so that expected numbers of right and wrong
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import special
@@ -27,15 +27,19 @@ ERRORS = 3.0
 # What softmax and rounding leave of a sum of 1.
 _SUM_TOLERANCE = 1e-3
 
-Kind = Literal["binary", "multiclass"]
+Kind = Literal["binary", "multiclass", "regression"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+ERROR_METRICS = ("mae", "rmse")
+"""Metrics that are worse where they are larger."""
 
 
 @dataclass(frozen=True)
 class QualityReference:
-    """A classifier's scores on the evaluation split, against its labels.
+    """A model's answers on the evaluation split, against the labels.
 
     Attributes:
-        kind: binary: the score of the one output, for class 1; multiclass: the largest of several scores.
+        kind: binary: the score of the one output, for class 1; multiclass: the largest of several scores; regression:
+            a number, of which nothing can be estimated without labels.
         output: the output that has the scores.
         label: the label that they are compared with.
         threshold: the smallest score of a decision for class 1; not used for several classes.
@@ -46,6 +50,7 @@ class QualityReference:
         realised: metrics from the labels.
         estimated: the same metrics as they are estimated without labels.
         errors: calibration errors (ECE) of the scores, and of the step function on rows that it was not fitted to.
+        deviations: of a regression's metrics: what their standard error is on one row.
     """
 
     kind: Kind
@@ -58,6 +63,7 @@ class QualityReference:
     realised: Mapping[str, float]
     estimated: Mapping[str, float]
     errors: tuple[float, float]
+    deviations: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,17 +92,21 @@ class ScoreCounts:
 
 
 def fit_quality(output: str, label: str, scores: np.ndarray, labels: np.ndarray) -> QualityReference | None:
-    """Returns what a version carries; None where the scores and labels are not those of a classifier, or too few.
+    """Returns what a version carries; None where scores and labels do not belong together, or are too few.
 
     Args:
         output: name of the output.
         label: name of the label.
-        scores: [rows] or [rows, 1] for two classes; [rows, classes] for several.
-        labels: [rows], 0 or 1 for two classes; the index of the class for several.
+        scores: [rows] or [rows, 1] for two classes, and for numbers; [rows, classes] for several.
+        labels: [rows], 0 or 1 for two classes; the index of the class for several; numbers. NaN is a row without one.
     """
+    is_number = np.asarray(scores).dtype.kind == "f"
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels, np.float64).ravel()
+    if len(scores) != len(labels):
+        return None
+    scores, labels = scores[np.isfinite(labels)], labels[np.isfinite(labels)]
     rows = len(labels)
-    if rows < MIN_ROWS or len(scores) != rows or not np.isfinite(scores).all() or not np.isfinite(labels).all():
+    if rows < MIN_ROWS or not np.isfinite(scores).all():
         return None
     if scores.size == rows and set(np.unique(labels)) == {0.0, 1.0}:
         flat, right = scores.ravel(), labels
@@ -105,6 +115,8 @@ def fit_quality(output: str, label: str, scores: np.ndarray, labels: np.ndarray)
     if scores.ndim == 2 and are_distributions(scores) and (labels == labels.astype(int)).all():
         right = (scores.argmax(axis=1) == labels).astype(np.float64)
         return _fit("multiclass", output, label, 0.0, scores.max(axis=1), right)
+    if scores.size == rows and is_number and len(np.unique(labels)) > 2:
+        return _fit_regression(output, label, scores.ravel(), labels)
     return None
 
 
@@ -130,6 +142,8 @@ def estimate_metrics(reference: QualityReference, scores: ScoreCounts) -> dict[s
 
 def measure_metrics(reference: QualityReference, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Returns the metrics of scores [rows] and labels [rows]; for several classes, `labels` says which are right."""
+    if reference.kind == "regression":
+        return {name: value for name, (value, _) in measure_errors(scores, labels).items()}
     if reference.kind == "multiclass":
         return {"accuracy": float(np.mean(labels))} if labels.size else {}
     order = np.argsort(scores, kind="stable")
@@ -156,14 +170,31 @@ def standard_error(metric: str, value: float, positive: float, negative: float) 
     return math.sqrt(max(value * (1 - value), 0.25 / max(rows, 1)) / rows) if rows else math.inf
 
 
-def lower_bound(reference: QualityReference, metric: str, rows: float, *, estimated: bool) -> float:
-    """Returns the value below which a metric on so many rows is worse than on the evaluation split, not by chance."""
+def measure_errors(predicted: np.ndarray, observed: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Returns the mean absolute and the root of the mean squared error, each with its deviation on one row.
+
+    A standard error is the deviation by the root of the rows; of the root of a mean by the delta method.
+    """
+    errors = np.abs(predicted - observed)
+    if not errors.size:
+        return {}
+    squared = errors**2
+    root = math.sqrt(float(squared.mean()))
+    deviation = float(squared.std()) / (2 * root) if root else 0.0
+    return {"mae": (float(errors.mean()), float(errors.std())), "rmse": (root, deviation)}
+
+
+def find_limit(reference: QualityReference, metric: str, rows: float, *, estimated: bool) -> float:
+    """Returns the value from which on a metric on so many rows is worse than on the evaluation split, not by chance.
+
+    Lower values are worse, and of an error (`ERROR_METRICS`) greater ones.
+    """
     values = reference.estimated if estimated else reference.realised
-    value = values[metric]
+    value, sizes = values[metric], (rows, reference.rows)
+    if metric in ERROR_METRICS:
+        return value + ERRORS * math.hypot(*(reference.deviations[metric] / math.sqrt(n) for n in sizes))
     share = reference.realised.get("positive_share", 0.5)
-    error = math.hypot(
-        *(standard_error(metric, value, share * n, (1 - share) * n) for n in (rows, reference.rows))
-    )  # fmt: skip
+    error = math.hypot(*(standard_error(metric, value, share * n, (1 - share) * n) for n in sizes))
     return value - ERRORS * error
 
 
@@ -182,13 +213,13 @@ def decode_quality(content: Mapping[str, Any]) -> QualityReference:
     probabilities = tuple(float(each) for each in content["probabilities"])
     if any(a >= b for a, b in pairwise(edges)) or len(probabilities) not in (0, len(edges) + 1):
         raise ValueError("edges and probabilities do not fit")
-    if content["kind"] not in ("binary", "multiclass"):
+    if content["kind"] not in _KINDS:
         raise ValueError(f"kind {content['kind']!r}")
     before, after = content["errors"]
     return QualityReference(
         content["kind"], str(content["output"]), str(content["label"]), float(content["threshold"]), edges,
         probabilities, int(content["rows"]), dict(content["realised"]), dict(content["estimated"]),
-        (float(before), float(after)),
+        (float(before), float(after)), dict(content.get("deviations", {})),
     )  # fmt: skip
 
 
@@ -214,6 +245,15 @@ def _fit(
     realised = measure_metrics(found, scores, right)
     estimated = estimate_metrics(found, counts)
     return QualityReference(**(asdict(found) | {"realised": realised, "estimated": estimated}))
+
+
+def _fit_regression(output: str, label: str, predicted: np.ndarray, observed: np.ndarray) -> QualityReference:
+    found = measure_errors(predicted, observed)
+    realised = {name: value for name, (value, _) in found.items()}
+    deviations = {name: deviation for name, (_, deviation) in found.items()}
+    return QualityReference(
+        "regression", output, label, 0.0, (), (), len(observed), realised, {}, (0.0, 0.0), deviations
+    )
 
 
 def _find_edges(scores: np.ndarray, threshold: float | None) -> list[float]:

@@ -64,8 +64,8 @@ class Cause:
     def __str__(self) -> str:
         if self.planned or self.kind == _OF_USER:
             return self.message
-        said = f"{self.kind}: {self.message}" if self.message else self.kind
-        return f"{said} ({self.place})" if self.place else said
+        text = f"{self.kind}: {self.message}" if self.message else self.kind
+        return f"{text} ({self.place})" if self.place else text
 
 
 def find_user_folders(package: str = "") -> list[str]:
@@ -238,7 +238,7 @@ def _clean(text: str) -> str:
     if text.startswith(_GRAPH_ERROR):
         # The stack of the operation, one frame a paragraph, and then what the operation says.
         paragraphs = [part.strip() for part in _NODE.sub("", text).split("\n\n")]
-        said = [part for part in paragraphs[1:] if part and not part.startswith(("File ", "Detected at node"))]
-        text = said[-1] if said else paragraphs[-1]
+        messages = [part for part in paragraphs[1:] if part and not part.startswith(("File ", "Detected at node"))]
+        text = messages[-1] if messages else paragraphs[-1]
     text = _NODE.sub("", _WHILE_RUNNING.sub("", text))
     return _ROOT_ERROR.sub("", text).strip()

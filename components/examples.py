@@ -37,6 +37,12 @@ def read_records(patterns: Sequence[str], most: int) -> Iterator[bytes]:
                 yield record
 
 
+def name_split(path: str) -> str:
+    """Returns the split that a folder of TFX's examples, or a pattern of files in it, belongs to: `…/Split-eval/*`."""
+    names = [part.removeprefix("Split-") for part in path.split("/") if part.startswith("Split-")]
+    return names[-1] if names else path
+
+
 def read_columns(records: Iterator[bytes]) -> dict[str, pa.Array]:
     """Returns the columns of serialized examples, lists of values; one without any value is left out."""
     serialized = list(records)

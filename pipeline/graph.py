@@ -15,7 +15,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2, tuner_pb2
+from tfx.proto import trainer_pb2, transform_pb2, tuner_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
@@ -33,9 +33,8 @@ from hilir.components.preflight.settings import make_parameter as make_preflight
 from hilir.components.pusher.component import Pusher
 from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.trainer.run import make_custom_config, run_fn
+from hilir.components.transform import preprocessing
 from hilir.components.transform.executor import Transform
-from hilir.components.transform.preprocessing import make_custom_config as make_transform_config
-from hilir.components.transform.preprocessing import preprocessing_fn
 from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.inputs import GraphInputs
@@ -90,17 +89,17 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
         schema=schema_gen.outputs["schema"],
         eval_config=make_eval_config(config.evaluate, inputs.label, inputs.weight),
         baseline=config.evaluate.baseline,
+        split=config.data.roles.evaluate,
         code=inputs.metric_code,
     )
     exporters = _exporters(config, example_gen, trainer, evaluator)
     pusher = _pusher(config, inputs, example_gen, schema_gen, trainer, evaluator, exporters)
-    vertex_pusher = _vertex_pusher(config, pusher)
     return Pipeline(
         pipeline_name=config.model.name,
         pipeline_root=f"{config.pipeline.root}/{config.model.name}",
         components=[
             example_gen, statistics_gen, schema_gen, *last_push, validator, gate, transform, preflight, *tuner, trainer,
-            resolver, evaluator, *exporters.values(), pusher, *vertex_pusher,
+            resolver, evaluator, *exporters.values(), pusher, *_vertex_pusher(config, pusher),
         ],
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
@@ -137,8 +136,8 @@ def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -
 def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
     """Returns the node that gives the schema; it has the same id either way."""
     if config.schema_.path is None:
-        code = make_transform_config(config.model.package, inputs.transform_code)
-        node: BaseNode = InferredSchema(statistics_gen.outputs["statistics"], code)
+        code = preprocessing.make_custom_config(config.model.package, inputs.transform_code)
+        node: BaseNode = InferredSchema(statistics_gen.outputs["statistics"], code, config.data.roles.train)
     else:
         node = ImportedSchema(config.schema_.path, inputs.schema_content)
     return node.with_id("SchemaGen")
@@ -171,6 +170,7 @@ def _checks(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_gen.outputs["schema"],
         schema_path=config.schema_.path,
+        roles=config.data.roles,
         **before,
         **statistics,
     )
@@ -180,6 +180,7 @@ def _checks(
         fail_on=config.validation.fail_on,
         accept=json.dumps(config.validation.accept, sort_keys=True),
         drift=config.validation.drift if last_push else "off",
+        trained_on=config.data.roles.train,
         **before,
     )
     return validator, gate
@@ -189,10 +190,11 @@ def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schem
     return Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
-        preprocessing_fn=f"{preprocessing_fn.__module__}.{preprocessing_fn.__name__}",
+        splits_config=transform_pb2.SplitsConfig(analyze=[config.data.roles.train], transform=list(config.data.splits)),
+        preprocessing_fn=f"{preprocessing.__name__}.{preprocessing.preprocessing_fn.__name__}",
         disable_statistics=not config.transform.statistics,
         disable_analyzer_cache=True,
-        custom_config=make_transform_config(config.model.package, inputs.transform_code, inputs.weight),
+        custom_config=preprocessing.make_custom_config(config.model.package, inputs.transform_code, inputs.weight),
     )
 
 
@@ -208,6 +210,7 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             config.evaluate,
             config.export,
             {"model": inputs.model_code, "metrics": inputs.metric_code},
+            roles=config.data.roles,
             pushed=f"{config.serving.root}/{config.model.name}",
             curated=config.schema_.path is not None,
         ),
@@ -243,8 +246,7 @@ def _tuner(
     # KerasTuner is imported only where it is used.
     from tfx.components.tuner.component import Tuner
 
-    kind, tune_args = Tuner, None
-    custom_config = _train_config(config, inputs)
+    kind, tune_args, custom_config = Tuner, None, _train_config(config, inputs)
     if job is not None:
         from tfx.extensions.google_cloud_ai_platform.tuner.component import Tuner as TunerJob
 
@@ -256,8 +258,8 @@ def _tuner(
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             schema=schema_gen.outputs["schema"],
-            train_args=trainer_pb2.TrainArgs(splits=["train"]),
-            eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+            train_args=trainer_pb2.TrainArgs(splits=[config.data.roles.train]),
+            eval_args=trainer_pb2.EvalArgs(splits=[config.data.roles.validate_]),
             tune_args=tune_args,
             custom_config=custom_config,
         )
@@ -286,27 +288,26 @@ def _trainer(
         schema=schema_gen.outputs["schema"],
         base_model=warm_start_from.outputs["model"] if warm_start_from else None,
         hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        train_args=trainer_pb2.TrainArgs(splits=[config.data.roles.train]),
+        eval_args=trainer_pb2.EvalArgs(splits=[config.data.roles.validate_]),
         custom_config=_train_config(config, inputs),
     )
 
 
 def _exporters(config: Config, example_gen: BaseNode, trainer: BaseNode, evaluator: BaseNode) -> dict[str, BaseNode]:
     """Returns the exporters that have variants to make, by the name of their output."""
-    wanted: dict[str, Any] = {}
-    if config.export.tflite.variants:
-        wanted["tflite"] = TFLiteExporter
-    if config.export.tfjs.variants:
-        wanted["tfjs"] = TFJSExporter
+    kinds: dict[str, Any] = {"tflite": TFLiteExporter, "tfjs": TFJSExporter}
     return {
         name: exporter(
             model=trainer.outputs["model"],
             blessing=evaluator.outputs["blessing"],
             examples=example_gen.outputs["examples"],
-            settings=make_parameter(config.model.name, config.export, choose_metric(config.export, config.evaluate)),
+            settings=make_parameter(
+                config.model.name, config.export, choose_metric(config.export, config.evaluate), config.data.roles
+            ),
         )
-        for name, exporter in wanted.items()
+        for name, exporter in kinds.items()
+        if getattr(config.export, name).variants
     }
 
 
@@ -333,6 +334,7 @@ def _pusher(
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
             "classes": {"label": inputs.label, "names": list(config.export.labels)},
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
+            "roles": config.data.roles.names,
             **config.card.as_setting(),
         },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -110,8 +110,17 @@ def find_inputs(config: Config) -> GraphInputs:
         metric_code={module: fingerprint(module) for module in sorted(modules)},
         weight=package.weight,
         schema_content=find_content(config.schema_.path),
-        notes=(explain(name, undeclared),) if undeclared else (),
+        notes=(*([explain(name, undeclared)] if undeclared else []), *_name_unused(config)),
     )
+
+
+def _name_unused(config: Config) -> Iterator[str]:
+    unused = config.data.list_unused()
+    if unused:
+        yield (
+            f"data.roles gives no role to {', '.join(unused)}: no model learns from these rows or is judged by them, "
+            f"and statistics and Transform read them"
+        )
 
 
 def describe_origin(inputs: GraphInputs) -> dict[str, dict[str, str]]:

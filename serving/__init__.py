@@ -1,1 +1,1 @@
-"""What runs beside the traffic: model server, release, gateway, client."""
+"""What runs in production: model server, release, gateway, client."""

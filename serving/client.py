@@ -146,10 +146,10 @@ class RestClient:
         response = self._send(f"{self._url}/v1/models/{model}{_selector(version, label)}:predict", body, headers)
         outputs = json.loads(response.data)["outputs"]
         named = outputs if isinstance(outputs, dict) else {self._output_name(model, signature): outputs}
-        told = response.headers.get("X-Model-Version")
+        answered_by = response.headers.get("X-Model-Version")
         return Prediction(
             {name: _array(value) for name, value in named.items()},
-            int(told) if told else None,
+            int(answered_by) if answered_by else None,
             response.headers.get(_LABEL),
             response.headers.get(_REQUEST_ID),
         )
@@ -256,10 +256,10 @@ class GrpcClient:
             request.model_spec.version_label = label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(to_proto(_tensor(value), as_content=True))
-        response, told = self._send(request, user_key)
+        response, metadata = self._send(request, user_key)
         outputs = {name: from_proto(tensor, name) for name, tensor in response.outputs.items()}
-        version_told = response.model_spec.version.value
-        return Prediction(outputs, version_told, told.get(_LABEL.lower()), told.get(_REQUEST_ID.lower()))
+        answered_by = response.model_spec.version.value
+        return Prediction(outputs, answered_by, metadata.get(_LABEL.lower()), metadata.get(_REQUEST_ID.lower()))
 
     def _send(self, request: Any, user_key: str | None) -> tuple[Any, dict[str, str]]:
         """Returns the response, and its metadata: the label that the gateway chose, and the request's id."""

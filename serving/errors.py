@@ -5,7 +5,7 @@ ServingError
 ├── ServingStartError     everything is configured well, and the server cannot start or cannot serve
 ├── PredictError          a file cannot be predicted: its form, a column, a cell
 ├── ReleaseRefused        a release verb will not do what would be unsafe
-└── TargetError           servers or a gateway do not answer, or do not do what they were told
+└── TargetError           servers or a gateway do not answer, or do not apply a change
 """
 
 from __future__ import annotations

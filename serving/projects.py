@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_LOOKS_LIKE_ONE = re.compile(r"^model:.*\bpackage:", re.DOTALL | re.MULTILINE)
 
 
 def find_configs(folder: Path = Path()) -> list[Path]:
@@ -18,7 +21,11 @@ def _has_package(path: Path) -> bool:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = yaml.safe_load(text)
         return content["model"]["package"] not in (None, "???")
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+    except yaml.YAMLError:
+        # Whoever loads it reads which line is wrong.
+        return _LOOKS_LIKE_ONE.search(text) is not None
+    except (OSError, ValueError, KeyError, TypeError):
         return False

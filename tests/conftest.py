@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.forking import run_hilir
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and their children too; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,25 +50,17 @@ class Place:
     def _sets(self) -> list[str]:
         return [part for setting in self.settings for part in ("--set", setting)]
 
-    def command(self, config: str, *arguments: str) -> list[str]:
-        """Returns the command line of a run in this place."""
-        return [sys.executable, "-m", "hilir.pipeline.cli", "run", config, *self._sets, *arguments]
+    def words(self, config: str, *arguments: str) -> list[str]:
+        """Returns the words after `hilir` of a run in this place."""
+        return ["run", config, *self._sets, *arguments]
 
     def hilir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs any other command of `hilir` on what is in this place."""
-        command = [sys.executable, "-m", "hilir.pipeline.cli", *arguments, *self._sets]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        return run_hilir([*arguments, *self._sets], cwd=ROOT)
 
     def run(self, config: str, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Runs `hilir run … --json` in a process of its own; returns the object of the last line."""
-        done = subprocess.run(
-            self.command(config, "--json", *arguments),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        done = run_hilir(self.words(config, "--json", *arguments), cwd=ROOT)
         assert done.returncode == code, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return result | {"stdout": done.stdout, "stderr": done.stderr}

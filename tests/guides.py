@@ -1,7 +1,7 @@
 """The guides in docs/: their blocks of code, the commands in them, and how the ones marked `run` are typed.
 
 A block has a mark before it, as a comment that readers do not see: `<!-- run -->` (a test types it), `<!-- cloud -->`
-(it needs an account in the cloud) or `<!-- shown -->` (an example).
+(it needs an account in the cloud; a test types what can be rehearsed) or `<!-- shown -->` (an example).
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ _INDENTED = re.compile(r"^( {4}|\t)\s*\S")
 _COMMENT = re.compile(r"(^|\s)#( .*)?$", re.MULTILINE)
 _MENTION = re.compile(r"`(hilir [^`]+)`")
 _SHELLS = ("sh", "console")
+# A network of its own, with loopback only: the ports that the guides name are free in it, and nothing is downloaded.
+_ALONE = ["unshare", "--map-root-user", "--net"]
+_LOOPBACK = (
+    "import fcntl, socket, struct; "
+    "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack('16sh', b'lo', 1))"
+)
 
 
 @dataclass(frozen=True)
@@ -154,19 +160,47 @@ def find_unknown(words: list[str]) -> str:
     return ""
 
 
+def rehearse(words: list[str]) -> str | None:
+    """Returns a command line of a `cloud` block with `--dry-run`; None for a command that does not have it."""
+    from hilir.pipeline.cli.main import cli
+
+    command: click.Command = cli
+    context = click.Context(cli, info_name="hilir", **cli.context_settings)
+    for word in words[1:]:
+        if isinstance(command, click.Group):
+            command = command.get_command(context, word) or command
+    if not any("--dry-run" in each.opts for each in command.get_params(context)):
+        return None
+    return shlex.join([*words, *([] if "--dry-run" in words else ["--dry-run"])])
+
+
+def can_be_alone() -> bool:
+    """Returns whether this machine gives a process a network of its own."""
+    try:
+        return subprocess.run([*_ALONE, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 def run_page(page: Path, folder: Path, log: Path, seconds: float = 540) -> int:
     """Types the blocks of a page that are marked `run`, in their order, in one shell; ends what they left running.
 
-    Returns the shell's exit code; the log has the output, with the place of each block before it.
+    Of a `cloud` block, the commands are typed that have `--dry-run`, with it; and its exports. Returns the shell's exit
+    code; the log has the output, with the place of each block before it.
     """
-    lines = ["set -euo pipefail"]
+    alone = can_be_alone()
+    lines = ["set -euo pipefail", *([shlex.join([sys.executable, "-c", _LOOPBACK])] if alone else [])]
     for block in read_blocks(page):
         if block.mark == "run":
             lines += [f"echo {shlex.quote(f'== {block.place}')}", block.text]
+        elif block.mark == "cloud":
+            typed = [line for line in block.text.splitlines() if line.startswith("export ")]
+            typed += filter(None, map(rehearse, list_commands(block)))
+            lines += [f"echo {shlex.quote(f'== {block.place}, rehearsed')}", *typed]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with log.open("wb") as output:
         shell = subprocess.Popen(
-            ["bash", "-c", "\n".join(lines)],
+            [*(_ALONE if alone else []), "bash", "-c", "\n".join(lines)],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

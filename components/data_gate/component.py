@@ -20,7 +20,7 @@ from hilir.components.errors import DataRefused
 
 
 class DataBlessing(artifact.Artifact):
-    """Says that the data passed the gate; the custom property `accepted` counts the anomalies that were let pass.
+    """Says that the data passed the gate; the custom property `accepted` counts the anomalies that were accepted.
 
     Vertex AI takes no declared properties of a type that is not TFX's own
     (tfx/orchestration/kubeflow/v2/compiler_utils.py, get_artifact_schema).
@@ -37,11 +37,12 @@ def DataGate(  # noqa: N802 - a component is named like a class
     fail_on: Parameter[str],
     accept: Parameter[str],
     drift: Parameter[str],
+    trained_on: Parameter[str],
     last_push: InputArtifact[standard_artifacts.PushedModel] = None,
 ) -> None:
     """Stops the run on anomalies of severity `fail_on` or above that `accept` (JSON) does not name, and on drift.
 
-    `drift` is `off`, `warn` or `fail`, which stops at the level alarm.
+    `drift` is `off`, `warn` or `fail`, which stops at the level alarm; it is that of the split `trained_on`.
 
     Raises:
         DataRefused: there is such an anomaly, or alarming drift.
@@ -56,7 +57,7 @@ def DataGate(  # noqa: N802 - a component is named like a class
     refusals = find_refusals(found, fail_on, json.loads(accept), unexpected)
     if refusals:
         raise DataRefused(explain(refusals, fail_on, origin))
-    drifted = None if drift == "off" else find_drift(last_push, examples)
+    drifted = None if drift == "off" else find_drift(last_push, examples, trained_on)
     alarming = [finding for finding in drifted or [] if finding.level == "alarm"]
     if alarming and drift == "fail":
         raise DataRefused(explain_drift(alarming, name_version(last_push)))

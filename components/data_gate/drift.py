@@ -35,8 +35,8 @@ class Finding:
         return f"feature '{self.feature}': {self.level}: {self.what} differs by {self.size:.2f} bits{detail}"
 
 
-def find_drift(push: types.Artifact | None, examples: types.Artifact) -> list[Finding] | None:
-    """Returns the features of the split `train` that drifted since the push, the worst first.
+def find_drift(push: types.Artifact | None, examples: types.Artifact, split: str) -> list[Finding] | None:
+    """Returns the features of the split that drifted since the push, the worst first.
 
     None where there is no push, or its version has no reference.
 
@@ -48,7 +48,7 @@ def find_drift(push: types.Artifact | None, examples: types.Artifact) -> list[Fi
         return None
     with fileio.open(path, "rb") as file:
         reference = from_json(file.read())
-    pattern = os.path.join(artifact_utils.get_split_uri([examples], "train"), "*")
+    pattern = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
     columns = read_columns(read_records([pattern], TRAINING_ROWS))
     return [_describe(drift) for drift in compare_columns(reference.features, columns) if drift.level > Level.NONE]
 

@@ -43,7 +43,7 @@ def find_refusals(
     Args:
         anomalies: TFDV's findings by split.
         fail_on: the lowest severity that stops: `error`, `warning`, or `never`.
-        accept: names of anomaly types to let pass, by feature; the dataset's own under the empty name.
+        accept: names of anomaly types to accept, by feature; the dataset's own under the empty name.
         unexpected: by split and feature, the values that the schema does not know.
     """
     return [

@@ -1,4 +1,4 @@
-"""What the gate found and let pass, kept with the run."""
+"""What the gate found and accepted, kept with the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DataReport:
 
     Attributes:
         checked_against: the schema; empty where there was none but that of the data itself.
-        anomalies: sentences on those that were let pass.
+        anomalies: sentences on those that were accepted.
         drift_since: the version whose data this data was compared with; empty where drift was not looked at.
         drift: per feature that drifted `feature`, `level`, `size` in bits, `what`, `detail`, and the `line` of it all.
     """
@@ -48,9 +48,9 @@ def read_report(uri: str) -> DataReport | None:
 
 
 def write_lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yields what a person should know of the data: what was let pass, and drift that is large enough to matter."""
+    """Yields what a person should know of the data: what was accepted, and drift that is large enough to matter."""
     if not report["checked_against"]:
         yield "data: there was no schema to check it against; the one inferred from it is for the next run"
-    yield from (f"data: let pass: {line}" for line in report["anomalies"])
+    yield from (f"data: accepted: {line}" for line in report["anomalies"])
     large = [each["line"] for each in report["drift"] if each["level"] != "seen"]
     yield from (f"data: drift since {report['drift_since']}: {line}" for line in large)

@@ -17,6 +17,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts, standa
 from tfx.utils import io_utils, writer_utils
 
 from hilir.components.data_gate.last_push import find_file, name_version
+from hilir.components.settings import SplitRoles
 
 SCHEMA = "schema.pbtxt"
 """The schema in `assets.extra` of a version."""
@@ -28,7 +29,8 @@ class ValidatorSpec(standard_component_specs.ExampleValidatorSpec):
     """What TFX's ExampleValidator needs, and the push before."""
 
     PARAMETERS = standard_component_specs.ExampleValidatorSpec.PARAMETERS | {
-        "schema_path": component_spec.ExecutionParameter(type=str)
+        "schema_path": component_spec.ExecutionParameter(type=str),
+        "roles": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = standard_component_specs.ExampleValidatorSpec.INPUTS | {
         "last_push": component_spec.ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
@@ -49,6 +51,7 @@ class Executor(tfx_validator.Executor):
         push = next(iter(input_dict.get("last_push") or []), None)
         path = exec_properties["schema_path"]
         self._curated = bool(path)
+        self._roles = SplitRoles.model_validate_json(exec_properties["roles"])
         before = None if path else find_file(push, SCHEMA)
         self._schema = io_utils.parse_pbtxt_file(before, schema_pb2.Schema()) if before else None
         self._statistics = input_dict["statistics"][0]
@@ -66,7 +69,7 @@ class Executor(tfx_validator.Executor):
             inputs["statistics"],
             self._schema or inputs["schema"],
             _load(self._last, split),
-            _load(self._statistics, "eval") if split == "train" else None,
+            _load(self._statistics, self._roles.evaluate) if split == self._roles.train else None,
         )
         if not self._curated:
             soften(anomalies)
@@ -87,7 +90,7 @@ def validate(
         schema: what is expected; its `drift_comparator` bounds the distance to `last`, and its `skew_comparator` that
             to `held_out`.
         last: statistics of the data of the last push, if any.
-        held_out: of the split `eval`, which stands for what will be served.
+        held_out: of the split for evaluation, which stands for what will be served.
     """
     result: anomalies_pb2.Anomalies = tfdv.validate_statistics(
         statistics, schema, previous_statistics=last, serving_statistics=held_out
@@ -125,6 +128,7 @@ class ExampleValidator(base_component.BaseComponent):
         statistics: types.BaseChannel,
         schema: types.BaseChannel,
         schema_path: str | None,
+        roles: SplitRoles,
         last_push: types.BaseChannel | None = None,
         last_statistics: types.BaseChannel | None = None,
     ) -> None:
@@ -134,6 +138,7 @@ class ExampleValidator(base_component.BaseComponent):
             statistics: of the examples.
             schema: the one of this run.
             schema_path: the file that it comes from, None where it was inferred.
+            roles: which split is trained on, and which stands for what will be served.
             last_push: the version pushed last, if there is a way to know it.
             last_statistics: of the data that it learned from.
         """
@@ -142,6 +147,7 @@ class ExampleValidator(base_component.BaseComponent):
                 statistics=statistics,
                 schema=schema,
                 schema_path=schema_path or "",
+                roles=roles.model_dump_json(by_alias=True),
                 last_push=last_push,
                 last_statistics=last_statistics,
                 exclude_splits="[]",

@@ -35,17 +35,19 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         schema: types.BaseChannel,
         eval_config: config_pb2.EvalConfig,
         baseline: str,
+        split: str,
         code: Mapping[str, str],
     ) -> None:
         """Makes the node.
 
         Args:
-            examples: the raw examples; the split `eval` is evaluated.
+            examples: the raw examples.
             model: the candidate.
             baseline_model: the model to compare with; there may be none.
             schema: of the raw examples.
             eval_config: as `make_eval_config` returns it.
             baseline: `compare` or `skip_incompatible`.
+            split: of the examples, which is evaluated.
             code: fingerprints of the modules of the user's own metrics, for the cache.
         """
         super().__init__(
@@ -55,7 +57,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 schema=schema,
                 eval_config=eval_config,
-                example_splits=json.dumps(["eval"]),
+                example_splits=json.dumps([split]),
                 fairness_indicator_thresholds="null",
                 settings=json.dumps({"baseline": baseline, "code": dict(code)}, sort_keys=True),
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

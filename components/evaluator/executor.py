@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -13,7 +14,13 @@ from tfx import types
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, EVAL_CONFIG_KEY, EVALUATION_KEY, MODEL_KEY
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    EVAL_CONFIG_KEY,
+    EVALUATION_KEY,
+    EXAMPLE_SPLITS_KEY,
+    MODEL_KEY,
+)
 from tfx.utils import io_utils, path_utils
 
 from hilir.components.errors import EvaluationError
@@ -55,17 +62,19 @@ class Executor(tfx_evaluator.Executor):
         candidate = read_outputs(path_utils.serving_model_path(input_dict[MODEL_KEY][0].uri))
         config = choose_outputs(config, candidate)
         baseline = next(iter(input_dict.get(BASELINE_MODEL_KEY) or []), None)
+        splits = json.loads(exec_properties[EXAMPLE_SPLITS_KEY])
         if baseline is None:
-            evaluate(self._make_beam_pipeline, input_dict, output_dict, config)
+            evaluate(self._make_beam_pipeline, input_dict, output_dict, config, splits)
             comparison = Comparison(unchecked=_list_changes(config))
         else:
-            comparison = self._compare(baseline, config, input_dict, output_dict, settings["baseline"])
+            comparison = self._compare(baseline, config, splits, input_dict, output_dict, settings["baseline"])
         write_comparison(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]), comparison)
 
     def _compare(
         self,
         baseline: types.Artifact,
         config: config_pb2.EvalConfig,
+        splits: Sequence[str],
         inputs: _Artifacts,
         outputs: _Artifacts,
         mode: str,
@@ -73,7 +82,7 @@ class Executor(tfx_evaluator.Executor):
         refusal = _find_missing_output(baseline, config) or _find_missing_column(baseline, inputs)
         if refusal is None:
             try:
-                evaluate(self._make_beam_pipeline, inputs, outputs, config)
+                evaluate(self._make_beam_pipeline, inputs, outputs, config, splits)
                 return Comparison(baseline.uri)
             except Exception as error:
                 refusal = find_refusal(error)
@@ -87,7 +96,7 @@ class Executor(tfx_evaluator.Executor):
         progress.info("not compared with %s: %s", baseline.uri, refusal)
         _clear(outputs[EVALUATION_KEY][0].uri)
         candidate = {name: each for name, each in inputs.items() if name != BASELINE_MODEL_KEY}
-        evaluate(self._make_beam_pipeline, candidate, outputs, config)
+        evaluate(self._make_beam_pipeline, candidate, outputs, config, splits)
         return Comparison(baseline.uri, refusal, _list_changes(config))
 
 

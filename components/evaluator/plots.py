@@ -1,4 +1,4 @@
-"""Reads the plots that TFMA computed, as data for a report: small, over all rows, of the candidate."""
+"""Reads the plots that TFMA computed, as data for a report: small, of one slice, of the candidate."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tensorflow_model_analysis.api import model_eval_lib
 
-from hilir.components.evaluator.results import candidate_name
+from hilir.components.evaluator.results import candidate_name, name_slice, read_key
 
 _MATRIX_ENTRIES = 1000
 
 
-def read_plots(uri: str) -> dict[str, dict[str, Any]]:
-    """Returns the plots by the name of the output, '' for a model with one.
+def read_plots(uri: str, wanted: str = "overall") -> dict[str, dict[str, Any]]:
+    """Returns the plots of a slice, of all rows by default, by the name of the output, '' for a model with one.
 
     - `calibration`: per bucket of scores `{lower, upper, rows, mean_score, mean_label}`, buckets without rows left out;
     - `thresholds`: per threshold `{threshold, true_positives, false_positives, true_negatives, false_negatives,
@@ -22,7 +22,7 @@ def read_plots(uri: str) -> dict[str, dict[str, Any]]:
     name = candidate_name(uri)
     found: dict[str, dict[str, Any]] = {}
     for part in model_eval_lib.load_plots(uri):
-        if part.slice_key.single_slice_keys:
+        if name_slice(read_key(part.slice_key)) != wanted:
             continue
         for each in part.plot_keys_and_values:
             if each.key.model_name == name:

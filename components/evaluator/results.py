@@ -28,6 +28,12 @@ def candidate_name(uri: str) -> str:
     return "candidate" if "candidate" in _model_names(uri) else ""
 
 
+def is_weighted(uri: str) -> bool:
+    """Returns whether rows count by a weight."""
+    config = model_eval_lib.load_eval_result(uri).config
+    return any(spec.example_weight_key or spec.example_weight_keys for spec in config.model_specs)
+
+
 def _model_names(uri: str) -> list[str]:
     config = model_eval_lib.load_eval_result(uri).config
     return [spec.name for spec in config.model_specs]
@@ -53,7 +59,7 @@ def read_reasons(uri: str) -> list[str]:
     result = model_eval_lib.load_validation_result(uri)
     baseline = read_baseline(uri)
     reasons = [
-        _sentence(name_slice(_key(part.slice_key)), failure, baseline)
+        _sentence(name_slice(read_key(part.slice_key)), failure, baseline)
         for part in result.metric_validations_per_slice
         for failure in part.failures
     ]
@@ -72,7 +78,8 @@ def name_slicing(spec: Any) -> str:
     return ", ".join(names) or "overall"
 
 
-def _key(slice_key: Any) -> tuple[tuple[str, Any], ...]:
+def read_key(slice_key: Any) -> tuple[tuple[str, Any], ...]:
+    """Returns column and value of each part of a slice's key; nothing for all rows."""
     return tuple(
         (
             single.column,

@@ -96,8 +96,8 @@ class Slice(Section):
 class Change(Section):
     """The bound of a metric's difference from the baseline.
 
-    With `better: higher` the least: -0.01 lets the metric fall by 0.01. With `better: lower` the largest: 0.01 lets it
-    rise by 0.01.
+    With `better: higher` the minimum: -0.01 allows the metric to fall by 0.01. With `better: lower` the maximum: 0.01
+    allows it to rise by 0.01.
     """
 
     absolute: float | None = None

@@ -122,10 +122,11 @@ def _refuse_empty(base: str, counts: Mapping[str, int], settings: ReadSettings, 
             "the columns data.split.by have too few different values: give more rows, other columns or other splits"
         )
     elif by_row and rows >= _MANY:
+        patterns = ", ".join(f"{name}: '{name}*'" for name in counts)
         remedy = (
             "equal rows stay together, and the rows have too few different contents to be shared out: split by a "
             "column with more values (data.split.by; data.drop may leave it out then), by time (data.split.time), "
-            "or give a file for each split (data.splits: {train: 'train*', eval: 'eval*'})"
+            f"or give a file for each split (data.splits: {{{patterns}}})"
         )
     raise IngestError(f"{base}: no row falls into the split {', '.join(empty)} (rows: {rows}); {remedy}")
 

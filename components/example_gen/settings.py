@@ -129,7 +129,10 @@ class SpanSettings(Section):
 
 
 class ReadSettings(Section):
-    """Everything that decides what the examples are, other than the files; `rows` is about how many rows to take."""
+    """Everything that decides what the examples are, other than the files; `rows` is about how many rows to take.
+
+    `trained_on` is the split that a split by time gives the older rows to.
+    """
 
     format: Form = "csv"
     csv: CsvSettings = CsvSettings()
@@ -141,3 +144,4 @@ class ReadSettings(Section):
     on_bad_rows: Literal["error", "skip"] = "error"
     max_bad_rows: float = Field(default=0.01, ge=0, le=1)
     rows: NonNegativeInt | None = None
+    trained_on: str = "train"

@@ -45,7 +45,8 @@ def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndar
     if threshold is not None:
         assert settings.split.time is not None
         times = read_times(rows.table[settings.split.time.column]).values
-        sides = np.array([names.index("train"), names.index("eval")])
+        older = names.index(settings.trained_on)
+        sides = np.array([older, 1 - older])
         found: np.ndarray = sides[(times >= threshold).astype(int)]
         return found
     bounds = list(accumulate(settings.splits.values()))

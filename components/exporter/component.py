@@ -19,6 +19,7 @@ from hilir.components.exporter.export_report import summarize
 from hilir.components.exporter.parity import MetricSpec
 from hilir.components.exporter.rows import Rows, read_rows
 from hilir.components.exporter.settings import ExportSettings
+from hilir.components.settings import SplitRoles
 from hilir.components.trainer.export.class_names import find_only_classes
 
 progress = logging.getLogger("hilir.progress")
@@ -42,7 +43,7 @@ def TFLiteExporter(  # noqa: N802 - a component is named like a class
     if model_utils.is_model_blessed(blessing):
         export = ExportSettings.model_validate(json.loads(settings)["export"])
         subject = _subject(json.loads(settings), export, model, examples)
-        calibration = _rows(examples, "train", export.tflite.calibration)
+        calibration = _rows(examples, json.loads(settings)["roles"]["train"], export.tflite.calibration)
         skip = export.on_failure == "skip"
         with tempfile.TemporaryDirectory() as folder:
             _store(tflite, folder, export_tflite(subject, calibration, export.tflite, folder, skip=skip))
@@ -70,10 +71,16 @@ def TFJSExporter(  # noqa: N802
             _store(tfjs, folder, export_tfjs(subject, export.tfjs, folder, skip=export.on_failure == "skip"))
 
 
-def make_parameter(model: str, export: ExportSettings, metric: MetricSpec) -> str:
+def make_parameter(model: str, export: ExportSettings, metric: MetricSpec, roles: SplitRoles) -> str:
     """Returns the parameter `settings` of both components."""
     return json.dumps(
-        {"model": model, "metric": vars(metric), "export": export.model_dump(mode="json")}, sort_keys=True
+        {
+            "model": model,
+            "metric": vars(metric),
+            "export": export.model_dump(mode="json"),
+            "roles": roles.names,
+        },
+        sort_keys=True,
     )
 
 
@@ -82,7 +89,7 @@ def _subject(settings: dict[str, Any], export: ExportSettings, model: Any, examp
     return Subject(
         model=settings["model"],
         saved_model=saved_model,
-        rows=_rows(examples, "eval", export.examples),
+        rows=_rows(examples, settings["roles"]["evaluate"], export.examples),
         metric=MetricSpec(**settings["metric"]),
         labels=tuple(export.labels) or find_only_classes(saved_model),
     )

@@ -1,4 +1,4 @@
-"""What is known of each variant of an export: `export.json` beside the files."""
+"""What is known of each variant of an export: `export.json` next to the files."""
 
 from __future__ import annotations
 

@@ -32,12 +32,13 @@ def Preflight(  # noqa: N802 - a component is named like a class
     """
     from hilir.components.preflight.preflight import Data, check
 
+    asked = read_parameter(settings)
     found = check(
-        read_parameter(settings),
+        asked,
         Data(
-            train=artifact_utils.get_split_uri([transformed_examples], "train"),
-            evaluation=artifact_utils.get_split_uri([transformed_examples], "eval"),
-            raw=artifact_utils.get_split_uri([examples], "eval"),
+            train=artifact_utils.get_split_uri([transformed_examples], asked.roles.train),
+            evaluation=artifact_utils.get_split_uri([transformed_examples], asked.roles.validate_),
+            raw=artifact_utils.get_split_uri([examples], asked.roles.evaluate),
             transform=transform_graph.uri,
         ),
     )

@@ -63,7 +63,7 @@ def _attempt(
     except ExportError as error:
         if export.on_failure == "stop":
             raise PreflightError(
-                f"{error}; nothing was trained, and export.on_failure: skip would go on without it"
+                f"{error}; nothing was trained, and export.on_failure: skip would continue without it"
             ) from error
         found.failed.append(str(error))
     except ComponentError as error:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from hilir.components.errors import PreflightError
+from hilir.components.examples import name_split
 from hilir.components.trainer.data.parsing import make_keep
 from hilir.components.trainer.export.raw_features import dense_column
 from hilir.components.trainer.model_package import ModelPackage
@@ -44,9 +45,9 @@ def read_sample(
         PreflightError: a split has no rows, or none with a label.
     """
     return Sample(
-        _choose(_labelled("train", train, package, transform), package, transform),
-        _first(_labelled("eval", evaluation, package, transform)),
-        _first(_read("eval", raw, ROWS)),
+        _choose(_labelled(train, package, transform), package, transform),
+        _first(_labelled(evaluation, package, transform)),
+        _first(_read(raw, ROWS)),
     )
 
 
@@ -58,26 +59,26 @@ def write_rows(path: str, rows: Sequence[bytes]) -> str:
     return path
 
 
-def _read(split: str, folder: str, count: int) -> tf.Tensor:
+def _read(folder: str, count: int) -> tf.Tensor:
     """Returns the first rows, [rows] of strings."""
     files = sorted(tf.io.gfile.glob(os.path.join(folder, "*")))
     if files:
         for rows in tf.data.TFRecordDataset(files, "GZIP").batch(count).take(1):
             return rows
     raise PreflightError(
-        f"the split '{split}' has no rows, so that nothing can be trained; "
+        f"the split '{name_split(folder)}' has no rows, so that nothing can be trained; "
         f"give it more data, or a larger share in data.splits"
     )
 
 
-def _labelled(split: str, folder: str, package: ModelPackage, transform: tft.TFTransformOutput) -> tf.Tensor:
+def _labelled(folder: str, package: ModelPackage, transform: tft.TFTransformOutput) -> tf.Tensor:
     """Returns those of the first rows that have all labels."""
-    rows = _read(split, folder, SEARCHED)
+    rows = _read(folder, SEARCHED)
     found = tf.boolean_mask(rows, make_keep(transform.transformed_feature_spec(), package)(rows))
     if not len(found):
         raise PreflightError(
-            f"none of the first {len(rows):,} rows of the split '{split}' has a label ({', '.join(package.labels)}), "
-            f"so that nothing can be trained; give it rows with a label"
+            f"none of the first {len(rows):,} rows of the split '{name_split(folder)}' has a label "
+            f"({', '.join(package.labels)}), so that nothing can be trained; give it rows with a label"
         )
     return found
 

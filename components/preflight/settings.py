@@ -1,4 +1,4 @@
-"""What a preflight is told: the parts of the configuration that it reads, so that nothing else makes it run again."""
+"""Settings of a preflight: the parts of the configuration that it reads, so that no other change makes it run again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 from hilir.components.evaluator.settings import EvaluateSettings, Metric
 from hilir.components.exporter.parity import MetricSpec, choose_metric
 from hilir.components.exporter.settings import ExportSettings
+from hilir.components.settings import SplitRoles
 from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.training_job import is_object_store
 
+_ROLES = SplitRoles()
 _FIXED: dict[str, Any] = {
     "strategy": "one_device",
     "devices": None,
@@ -41,8 +44,10 @@ class PreflightSettings:
         export: the variants that are wanted.
         metric: what exports are compared by; None where none is wanted.
         pushed: the folder of the model's versions, as the Trainer gets it.
+        object_store: whether that is one of an object store.
         curated: whether the schema was written by hand.
         replicas: whether the training will have several, as far as the configuration says.
+        roles: which splits the rows are taken from.
     """
 
     model: str
@@ -52,8 +57,10 @@ class PreflightSettings:
     export: ExportSettings
     metric: MetricSpec | None
     pushed: str
+    object_store: bool
     curated: bool
     replicas: bool
+    roles: SplitRoles = _ROLES
 
     def monitored(self) -> dict[str, str]:
         """Returns the names that training must report, by the key that names each."""
@@ -73,6 +80,7 @@ def make_parameter(
     export: ExportSettings,
     code: Mapping[str, Any],
     *,
+    roles: SplitRoles = _ROLES,
     pushed: str = "",
     curated: bool = False,
 ) -> str:
@@ -85,6 +93,7 @@ def make_parameter(
         evaluate: likewise, without thresholds and slices.
         export: likewise.
         code: fingerprints of the user's code, for TFX's cache.
+        roles: which splits its rows are taken from.
         pushed: the folder of the model's versions; the last one says which classes there were.
         curated: whether the schema was written by hand, so that its domains say which classes there are.
     """
@@ -101,8 +110,10 @@ def make_parameter(
         "metric": vars(choose_metric(export, evaluate)) if wanted else None,
         "code": code,
         "pushed": pushed,
+        "object_store": is_object_store(pushed),
         "curated": curated,
         "replicas": train.has_replicas,
+        "roles": roles.names,
     }
     return json.dumps(content, sort_keys=True)
 
@@ -125,6 +136,8 @@ def read_parameter(text: str) -> PreflightSettings:
         export=ExportSettings.model_validate(content["export"]),
         metric=MetricSpec(**content["metric"]) if content["metric"] else None,
         pushed=content["pushed"],
+        object_store=content["object_store"],
         curated=content["curated"],
         replicas=content["replicas"],
+        roles=SplitRoles.model_validate(content["roles"]),
     )

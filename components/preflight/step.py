@@ -24,6 +24,7 @@ from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced, unpacked
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
+from hilir.components.trainer.network import list_variables
 from hilir.components.trainer.state.weights import build_optimizer
 from hilir.components.trainer.training_job import TrainingJob
 
@@ -49,6 +50,7 @@ def make_job(settings: PreflightSettings, train: str, evaluation: str) -> Traini
         run_dir="",
         curated=settings.curated,
         pushed=settings.pushed,
+        object_store=settings.object_store,
     )
 
 
@@ -190,7 +192,7 @@ def _require_finite(
     loss = figures.get("loss", 0.0)
     if not math.isfinite(loss):
         fact = f"the loss of the first training step is {loss}"
-    elif not all(_is_finite(variable) for variable in network.weights):
+    elif not all(_is_finite(variable) for variable in list_variables(network)):
         fact = "the first training step makes weights that are not finite numbers"
     else:
         return

@@ -119,7 +119,7 @@ class ForkRunner(FnApiRunner):
 
 
 def _describe_job(options: PipelineOptions) -> ExtendedProvisionInfo:
-    """Returns what workers are told of the job: the options that are not at their default."""
+    """Returns what workers learn of the job: the options that are not at their default."""
     # A Struct has no whole numbers, and workers parse the options as those of a command line.
     given = {
         f"beam:option:{name}:v1": str(value) if type(value) is int else value

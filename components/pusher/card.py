@@ -65,7 +65,7 @@ def _write(
     yield from ("", "## Known weak slices", "")
     yield from _weak(settings, metrics)
     yield from ("", "## Data and code", "")
-    yield from (f"- {name}: {_escape(value)}" for name, value in data.items() if value not in (None, ""))
+    yield from (f"- {name}: {_escape(value)}" for name, value in data.items() if value not in (None, "", []))
     yield from (f"- code, {name}: {_escape(value)}" for name, value in settings["code"].items() if value)
     yield f"- run: {_escape(run_id)}"
     yield from (f"- {name} {number}" for name, number in installed_packages().items())

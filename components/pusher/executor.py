@@ -66,7 +66,8 @@ class Executor(tfx_pusher.Executor):
         def fill(target: str) -> None:
             io_utils.copy_dir(model, target)
             training, evaluation = (
-                [os.path.join(artifact_utils.get_split_uri([examples], split), "*")] for split in ("train", "eval")
+                [os.path.join(artifact_utils.get_split_uri([examples], split), "*")]
+                for split in (settings["roles"]["train"], settings["roles"]["evaluate"])
             )
             write_golden(target, settings["model"], evaluation)
             write_reference(target, training, evaluation)
@@ -117,6 +118,8 @@ def _describe_data(examples: types.Artifact) -> dict[str, Any]:
     return {
         "span": int(examples.get_custom_property("span") or 0),
         "version": None if version is None else int(version),
+        # All spans of a window; `span` and `version` are the newest one's.
+        "spans": json.loads(examples.get_string_custom_property("spans") or "[]"),
         "fingerprint": str(examples.get_custom_property("input_fingerprint") or ""),
         "examples": examples.uri,
     }

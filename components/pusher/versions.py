@@ -145,7 +145,7 @@ def next_version(folder: str) -> int:
 
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Holds the model's folder; the kernel lets go of the lock when the process ends, however it ends."""
+    """Holds the model's folder; the kernel releases the lock when the process ends, however it ends."""
     try:
         os.makedirs(folder, exist_ok=True)
         with FileLock(os.path.join(folder, ".push.lock"), timeout=_LOCK_SECONDS):

@@ -36,8 +36,9 @@ class Executor(tfx_schema_gen.Executor):
         super().Do(input_dict, output_dict, exec_properties)
         path = os.path.join(artifact_utils.get_single_uri(output_dict["schema"]), tfx_schema_gen.DEFAULT_FILE_NAME)
         schema = io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
-        statistics = load_statistics(artifact_utils.get_single_instance(input_dict["statistics"]), "train").proto()
-        relax(schema, json.loads(exec_properties["code"]), statistics)
+        code = json.loads(exec_properties["code"])
+        artifact = artifact_utils.get_single_instance(input_dict["statistics"])
+        relax(schema, code["code"], load_statistics(artifact, code["trained_on"]).proto())
         io_utils.write_pbtxt_file(path, schema)
 
 

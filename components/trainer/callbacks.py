@@ -123,7 +123,7 @@ def make_callbacks(
         stopping: early stopping, if asked for.
         checkpoints: where the state is saved, if it is.
     """
-    # First, so that no checkpoint has what cannot go on.
+    # First, so that no checkpoint has what cannot continue.
     callbacks: list[Any] = [StopAtNan(), *make_pruning_callbacks(settings)]
     if stopping is not None:
         callbacks.append(stopping)

@@ -38,8 +38,8 @@ def launch(
 ) -> None:
     """Trains in `workers` child processes and returns when the export is complete.
 
-    A worker that dies or hangs ends its whole cluster, which is started again on fresh ports and goes on from the last
-    checkpoint, at most `train.max_restarts` times. No process is left when this returns or raises.
+    A worker that dies or hangs ends its whole cluster, which is started again on fresh ports and continues from the
+    last checkpoint, at most `train.max_restarts` times. No process is left when this returns or raises.
 
     Args:
         job: the training.

@@ -1,4 +1,4 @@
-"""What a package's `build_model(hparams, data)` is told about the data."""
+"""What a package's `build_model(hparams, data)` learns about the data."""
 
 from __future__ import annotations
 

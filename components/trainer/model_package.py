@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -108,7 +108,7 @@ def load_package(name: str) -> ModelPackage:
         if not hasattr(modules[part], attribute)
     ]
     if missing:
-        raise ModelPackageError("; ".join(missing) + "; models/taxi is an example that has all of it")
+        raise ModelPackageError("; ".join(missing) + "; 'hilir new --example taxi' writes one that has all of it")
     features = modules["features"]
     faults = [*_feature_faults(features), *_kind_faults(modules)]
     if faults:
@@ -151,7 +151,13 @@ def _kind_faults(modules: dict[str, ModuleType]) -> Iterator[str]:
             yield f"{part}.{attribute} is not a function; it has to be {_NEEDED[part][attribute]}"
     kind = modules["model"].Hyperparameters
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        yield f"model.Hyperparameters is {kind!r}; make it a class that inherits from pydantic's BaseModel"
+        what = (
+            "a dataclass" if is_dataclass(kind) else "a class of another kind" if isinstance(kind, type) else repr(kind)
+        )
+        yield (
+            f"model.Hyperparameters is {what}; inherit from pydantic's BaseModel with the same fields: "
+            f"class Hyperparameters(BaseModel):"
+        )
 
 
 def _import(package: str, part: str) -> ModuleType:

@@ -36,6 +36,11 @@ def build_by_call(model: keras.Model, specs: Mapping[str, tf.TypeSpec]) -> None:
     tf.function(call, autograph=False).get_concrete_function(dict(specs))
 
 
+def list_variables(model: keras.Model) -> list[tf.Variable]:
+    """Returns the network's variables, without the vocabularies that Keras lists as weights of adapted layers."""
+    return [weight for weight in model.weights if isinstance(weight, tf.Variable)]
+
+
 def select_inputs(model: keras.Model, features: Mapping[str, Any]) -> Any:
     """Returns the features as the network takes them: by name, or the only one as it is.
 

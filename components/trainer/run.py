@@ -11,7 +11,7 @@ from hilir.components.trainer.launch import launch
 from hilir.components.trainer.model_package import load_package
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.train import train
-from hilir.components.trainer.training_job import read_job
+from hilir.components.trainer.training_job import is_object_store, read_job
 
 
 def make_custom_config(
@@ -26,8 +26,14 @@ def make_custom_config(
         pushed: the folder of the model's versions; the last one says which classes there were.
         curated: whether the schema was written by hand, so that its domains say which classes there are.
     """
-    train = settings.model_dump(mode="json")
-    return {"package": package, "train": train, "code": code, "pushed": pushed, "curated": curated}
+    return {
+        "package": package,
+        "train": settings.model_dump(mode="json"),
+        "code": code,
+        "pushed": pushed,
+        "object_store": is_object_store(pushed),
+        "curated": curated,
+    }
 
 
 def run_fn(fn_args: Any) -> None:

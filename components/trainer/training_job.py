@@ -19,7 +19,8 @@ class TrainingJob:
     """Inputs, settings and outputs of one training; the paths may be gs://.
 
     `curated`: whether the schema was written by hand, so that its domains say what there is; `pushed`: the folder of
-    the model's versions, whose last one says which classes there were.
+    the model's versions, whose last one says which classes there were; `object_store`: whether that is one, even where
+    a rehearsal keeps it in a folder.
     """
 
     package: str
@@ -34,6 +35,7 @@ class TrainingJob:
     tuned: Mapping[str, Any] | None = None
     curated: bool = False
     pushed: str = ""
+    object_store: bool = False
 
     @property
     def settings(self) -> TrainSettings:
@@ -80,7 +82,13 @@ def read_job(fn_args: Any) -> TrainingJob:
         tuned=read_tuned(fn_args.hyperparameters),
         curated=config.get("curated", False),
         pushed=config.get("pushed", ""),
+        object_store=config.get("object_store", False),
     )
+
+
+def is_object_store(folder: str) -> bool:
+    """Returns whether a folder is one of an object store, such as gs://…."""
+    return "://" in folder
 
 
 def read_tuned(config: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """One worker process: `python -m hilir.components.trainer.worker PIPE SUPERVISOR`, its work as JSON on standard input.
 
-PIPE is the descriptor to report on, SUPERVISOR the process that started it, without which it does not go on.
+PIPE is the descriptor to report on, SUPERVISOR the process that started it, without which it ends.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def check_alone(endpoint: Endpoint, target: Target) -> None:
 
 
 def ensure(connection: Connection, target: Target) -> Endpoint:
-    """Returns the endpoint; makes it if there is none, and lets it log requests if it is to and does not yet."""
+    """Returns the endpoint; makes it if there is none, and enables its request logging if that is wanted and off."""
     found = read(connection, target)
     if found is not None:
         return found if found.logs or not target.push.request_log else _log_requests(connection, target, found)

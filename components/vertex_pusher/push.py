@@ -1,4 +1,4 @@
-"""A push to Vertex AI, step by step; each step may be repeated, and none lets traffic go nowhere."""
+"""A push to Vertex AI, step by step; each step may be repeated, and none sends traffic nowhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def connect(target: Target) -> Connection:
 def push(connection: Connection, target: Target, number: int, uri: str, description: str = "") -> Pushed:
     """Makes a version one of the registry, deploys it, gives it its share, and removes what is too old.
 
-    The versions that served before stay deployed for a rollback. A push that is repeated goes on where it stopped: a
+    The versions that served before stay deployed for a rollback. A push that is repeated continues where it stopped: a
     version is uploaded and deployed once, and gets its share once, also if a rollback has taken it away since.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the push to Vertex AI is told."""
+"""Settings of the push to Vertex AI."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "monitor": ("hilir.serving.cli.monitor:monitor", "Watch what comes back from traffic: outcomes, drift, quality."),
     "gateway": ("hilir.serving.cli.gateway:gateway", "Run Envoy in front of the model servers."),
     "doctor": ("hilir.pipeline.cli.run.doctor:doctor", "Check this machine, and what a configuration refers to."),
-    "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to TensorFlow.js."),
+    "setup": ("hilir.pipeline.cli.run.setup:setup", "Install the tools for exports to browsers, and for their page."),
     "image": ("hilir.pipeline.cli.vertex.image:image", "Build an image with your package on top of hilir's."),
     "compile": ("hilir.pipeline.cli.vertex.compile:compile_", "Compile the pipeline for Vertex AI."),
     "emulate": (
@@ -61,13 +61,25 @@ COMMANDS = {
 }
 
 
+# The sections of `hilir --help`, in the order of a model's life.
+SECTIONS = {
+    "Make a model": ("new", "run", "tune", "config", "schema"),
+    "Look at runs and versions": ("runs", "report", "dashboard", "tensorboard", "models", "clean"),
+    "Use a version": ("predict", "serve", "export", "browse"),
+    "Release it": ("release", "experiment", "gateway"),
+    "Keep it good": ("monitor", "outcomes", "watch"),
+    "Vertex AI": ("image", "compile", "emulate", "submit", "jobs", "schedule", "vertex"),
+    "This machine": ("doctor", "setup"),
+}
+
+
 class LazyGroup(click.Group):
     """Imports a command's module when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names in the order of a model's life."""
         del ctx
-        return list(COMMANDS)
+        return [name for names in SECTIONS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command, or None if it does not exist."""
@@ -79,10 +91,12 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the table of commands without importing any."""
+        """Writes the tables of commands without importing any."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
 
 
 def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -103,7 +117,7 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def cli(ctx: click.Context, verbose: bool) -> None:
     """Take data to a served, monitored and retrained TensorFlow model.
 
-    Start with: hilir new NAME --data FILE --label COLUMN
+    Start with: hilir new NAME --data FILE --label COLUMN, then hilir run
     """
     ctx.obj = {"verbose": verbose}
 

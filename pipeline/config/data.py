@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SpanSettings, SplitSettings
-from hilir.components.settings import LARGEST, PositiveInt, Section
+from hilir.components.settings import LARGEST, PositiveInt, Section, SplitRoles
+
+# TFX makes a folder Split-NAME of it; '.' and '..' are none.
+_SPLIT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 def _share(value: Any) -> int | str:
@@ -32,6 +36,7 @@ class DataSection(Section):
     rename: dict[str, str]
     drop: list[str]
     splits: dict[str, Annotated[int | str, PlainValidator(_share)]]
+    roles: SplitRoles
     split: SplitSettings
     on_bad_rows: Literal["error", "skip"]
     max_bad_rows: float = Field(ge=0, le=1)
@@ -39,14 +44,10 @@ class DataSection(Section):
     @field_validator("splits")
     @classmethod
     def _splits_are_complete(cls, splits: dict[str, int | str]) -> dict[str, int | str]:
-        missing = [name for name in ("train", "eval") if name not in splits]
-        if missing:
-            raise ValueError(f"needs the splits 'train' and 'eval'; {', '.join(missing)} is missing")
-        unused = [f"'{name}'" for name in splits if name not in ("train", "eval")]
-        if unused:
+        wrong = [name for name in splits if _SPLIT.fullmatch(name) is None]
+        if wrong:
             raise ValueError(
-                f"nothing would read the rows of {', '.join(unused)}: a run trains on 'train' and evaluates on 'eval'; "
-                f"remove {'it' if len(unused) == 1 else 'them'}"
+                f"has the name '{wrong[0]}', which cannot be that of a folder; use letters, digits, '-', '_' and '.'"
             )
         if len({type(share) for share in splits.values()}) > 1:
             raise ValueError("has shares and patterns of files; give one or the other for all splits")
@@ -78,6 +79,30 @@ class DataSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _roles_are_taken(self) -> DataSection:
+        for role, name in self.roles.names.items():
+            if name not in self.splits:
+                raise ValueError(
+                    f"roles.{role} is '{name}', which is not among the splits {', '.join(self.splits)}; set "
+                    f"data.roles, for example {{train: train, validate: validation, evaluate: test}}"
+                )
+        if self.roles.train in (self.roles.validate_, self.roles.evaluate):
+            raise ValueError(
+                f"roles would judge the model by the rows that it learns from ('{self.roles.train}'); "
+                f"give another split to validate and to evaluate"
+            )
+        if self.split.time is not None and len(self.splits) != 2:
+            raise ValueError(
+                f"split.time makes two splits, the older rows and the newer ones, and data.splits has "
+                f"{len(self.splits)} ({', '.join(self.splits)}); give two, or split by something else"
+            )
+        return self
+
+    def list_unused(self) -> list[str]:
+        """Returns the splits that no role takes; statistics and Transform cover them too."""
+        return [name for name in self.splits if name not in self.roles.names.values()]
+
+    @model_validator(mode="after")
     def _one_way_to_split(self) -> DataSection:
         by_files = any(isinstance(share, str) for share in self.splits.values())
         if by_files and self.split != SplitSettings():
@@ -93,11 +118,12 @@ class DataSection(Section):
             columns=self.columns,
             rename=self.rename,
             drop=self.drop,
-            splits=shares or {"train": 1, "eval": 1},
+            splits=shares or dict.fromkeys(self.splits, 1),
             split=self.split,
             on_bad_rows=self.on_bad_rows,
             max_bad_rows=self.max_bad_rows,
             rows=rows,
+            trained_on=self.roles.train,
         )
 
 

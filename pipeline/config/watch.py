@@ -27,7 +27,7 @@ class DriftWatchSection(Section):
 
 
 class QualityWatchSection(Section):
-    """When quality that `hilir monitor run` found starts a run: below the bound in so many windows in a row."""
+    """When quality that `hilir monitor run` found starts a run: worse than its bound in so many windows in a row."""
 
     kind: Literal["realised", "estimated", "any"] = "any"
     windows: PositiveInt = 3

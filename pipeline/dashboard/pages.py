@@ -96,7 +96,11 @@ class Pages:
 
     def list_models(self) -> dict[str, Any]:
         """Returns the models with their versions and releases."""
-        return {"found": list(read_models(self.workplace.roots)), "roots": self.workplace.roots}
+        return {
+            "found": list(read_models(self.workplace.roots)),
+            "roots": self.workplace.roots,
+            "has_run": self._has_run,
+        }
 
     def list_experiments(self) -> dict[str, Any]:
         """Returns the experiments of all models."""
@@ -119,7 +123,15 @@ class Pages:
 
     def list_triggers(self) -> dict[str, Any]:
         """Returns what the watchers decided."""
-        return {"found": list(read_triggers(self.workplace.watches)), "places": self.workplace.watches}
+        return {
+            "found": list(read_triggers(self.workplace.watches)),
+            "places": self.workplace.watches,
+            "has_run": self._has_run,
+        }
+
+    def _has_run(self, run_id: str) -> bool:
+        """Returns whether the run is still there, and was not removed by `hilir clean`."""
+        return self.runs.find(run_id) is not None
 
     def measure_disk(self) -> dict[str, Any]:
         """Returns the use of the disk."""
@@ -151,13 +163,16 @@ def _find_trends(runs: Sequence[Run], names: Sequence[str]) -> Mapping[str, list
 def draw_sequence(curve: Curve) -> tuple[str, Markup]:
     """Returns title and chart of a metric of an experiment: the difference with its confidence sequence, by users."""
     known = [each for each in curve.readings if math.isfinite(each.low) and math.isfinite(each.high)]
+    # As in the table above it: a difference of two shares is in points.
+    unit, factor = ("points", 100.0) if curve.metric.kind == "proportion" else ("", 1.0)
     series = Series(
         "candidate less stable",
-        [(float(each.users), each.difference) for each in known],
-        [(each.low, each.high) for each in known],
+        [(float(each.users), factor * each.difference) for each in known],
+        [(factor * each.low, factor * each.high) for each in known],
     )
     title = clean(curve.metric.title)
-    chart = line_chart(f"Difference in {title}", [series], x_label="users", bounds=[Bound("no difference", 0.0)])
+    bounds = [Bound("no difference", 0.0)]
+    chart = line_chart(f"Difference in {title}", [series], x_label="users", y_label=unit, bounds=bounds)
     return title, Markup(chart)  # noqa: S704 - escaped where it is drawn
 
 

@@ -39,7 +39,7 @@ class DagRunner:
         """Runs all tasks of the component's dag and returns how each ended.
 
         A task runs when those before it have succeeded, or merely ended if its trigger policy says so. After a failure,
-        what does not depend on it goes on (fail slow) or nothing else begins (fail fast).
+        what does not depend on it continues (fail slow) or nothing else starts (fail fast).
 
         Raises:
             Canceled: the user stopped the emulation.

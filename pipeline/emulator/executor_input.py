@@ -129,7 +129,7 @@ def collect_outputs(component: Any, executor_input: Json, outputs: Mapping[str, 
             f"'{key}' ({artifact.uri})" for key, artifact in artifacts.items() if not Path(artifact.uri).exists()
         ]
         if missing:
-            raise StepError(f"ended well and wrote neither its output {', '.join(missing)} nor {path.name}")
+            raise StepError(f"succeeded but wrote neither its output {', '.join(missing)} nor {path.name}")
     values = {**_legacy(written), **((written or {}).get("parameterValues") or {})}
     parameters = {}
     for key, definition in component.output_definitions.parameters.items():
@@ -146,7 +146,7 @@ def _output_parameter(key: str, definition: Any, values: Json, executor_input: J
         return values[key]
     file = Path(executor_input["outputs"]["parameters"][key]["outputFile"])
     if not file.is_file():
-        raise StepError(f"ended well and did not write its output parameter '{key}' ({file})")
+        raise StepError(f"succeeded but did not write its output parameter '{key}' ({file})")
     return convert(file.read_text(encoding="utf-8"), definition.parameter_type, f"the output parameter '{key}'")
 
 

@@ -22,5 +22,5 @@ def read_reason(log: Path) -> str:
     cause = read_cause(text, find_user_folders())
     if cause is not None:
         return f"{cause} (log: {log})" if cause.planned else describe(cause, log)
-    said = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("--- ")]
-    return f"{said[-1][:500]} (log: {log})" if said else ""
+    printed = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("--- ")]
+    return f"{printed[-1][:500]} (log: {log})" if printed else ""

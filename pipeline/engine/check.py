@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.schema import Config
-from hilir.pipeline.engine.options import count_workers
+from hilir.pipeline.engine.options import count_workers, find_environment, find_flink_master, find_worker_program
 from hilir.pipeline.report.finding import Finding
+
+_SECONDS = 5
 
 
 def check_engine(config: Config) -> Finding:
-    """Finds what `beam.runner` names, and what it lacks; nothing is started or connected to."""
+    """Finds what `beam.runner` names, and what it lacks; of a cluster, whether it can be reached."""
     what = f"beam.runner '{config.beam.runner}'"
     match config.beam.runner:
         case "local":
@@ -42,9 +45,18 @@ def _dataflow(what: str, config: Config) -> Finding:
 
 
 def _flink(what: str, config: Config) -> Finding:
-    masters = [arg.partition("=")[2] for arg in config.beam.args if arg.startswith("--flink_master=")]
+    master, environment = find_flink_master(config), find_environment(config)
     if shutil.which("java") is None and "--flink_submit_uber_jar" not in config.beam.args:
         return Finding(what, "there is no Java, in which Beam's job server runs", "install Java 17")
-    if not masters:
+    if master is None:
         return Finding(what, "a cluster that Beam starts in one process here; --flink_master=HOST:PORT names another")
-    return Finding(what, f"the cluster at {masters[-1]}, parallelism {count_workers(config)}")
+    if environment == "PROCESS" and not find_worker_program().is_file():
+        return Finding(what, f"there is no {find_worker_program()}, which task managers start", "install hilir again")
+    address = master.rpartition("/")[2]
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _SECONDS):
+            pass
+    except (OSError, ValueError) as error:
+        return Finding(what, f"nothing answers at {address}: {error}", "start the cluster, or set --flink_master")
+    return Finding(what, f"the cluster at {address}, parallelism {count_workers(config)}, workers by {environment}")

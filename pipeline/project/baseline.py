@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hilir.pipeline.project.kinds import Column, is_null, parse_dates, parse_numbers
+from hilir.pipeline.project.dates import parse_dates
+from hilir.pipeline.project.kinds import Column, is_null, read_numbers
 from hilir.pipeline.project.label import Label
 
 _DRAWS, _LEAST_MARGIN, _SEED = 500, 0.02, 1
 _LEAK = {"binary": 0.99, "multiclass": 0.99, "regression": 0.98}
 _LEAK_ROWS, _ROWS, _DRAWN_ROWS = 5_000, 50_000, 2_000
+_MOST_TAGS = 50
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label) -> 
     target = label.values.iloc[rows]
     found = {}
     for column in columns:
-        if not column.is_feature or column.kind == "text":
+        if not column.is_feature or column.kind in ("text", "tags", "vector"):
             continue
         texts = cells[column.name].iloc[rows]
         for what, values in (("it", _as_codes(texts, column)), ("whether it has a value", is_null(texts))):
@@ -92,7 +95,7 @@ def find_leaks(cells: pd.DataFrame, columns: Sequence[Column], label: Label) -> 
 def _as_codes(texts: pd.Series, column: Column) -> np.ndarray:
     found: np.ndarray
     if column.kind in ("number", "log number") or (column.is_int and column.kind == "category"):
-        found = parse_numbers(texts.where(~is_null(texts), None)).fillna(-1e9).to_numpy(float)
+        found = read_numbers(texts, column).fillna(-1e9).to_numpy(float)
     else:
         # A tree of depth 5 tells apart as many groups of neighbours as it needs, whatever their order.
         found = pd.factorize(texts.fillna("").astype(str), sort=True)[0].astype(float)
@@ -187,13 +190,21 @@ def _matrices(cells: pd.DataFrame, columns: Sequence[Column], train: np.ndarray)
 
 def _expand(texts: pd.Series, column: Column) -> Iterator[tuple[np.ndarray, bool]]:
     if column.kind in ("number", "log number"):
-        numbers = parse_numbers(texts.where(~is_null(texts), None)).to_numpy()
+        numbers = read_numbers(texts, column).to_numpy()
         yield (np.log1p(np.maximum(numbers, 0)) if column.kind == "log number" else numbers), False
     elif column.kind == "date":
         times = parse_dates(texts, column.format)
         yield times.astype("int64").where(times.notna()).to_numpy(float), False
         yield times.dt.month.to_numpy(float), False
         yield times.dt.dayofweek.to_numpy(float), False
+        yield times.dt.hour.to_numpy(float), False
+    elif column.kind == "vector":
+        rows = texts.map(lambda text: json.loads(text) if isinstance(text, str) else [np.nan] * column.width)
+        yield from ((values, False) for values in np.array(rows.tolist(), float).T)
+    elif column.kind == "tags":
+        lists = texts.map(lambda text: set(json.loads(text)) if isinstance(text, str) else set())
+        frequent = lists.explode().value_counts().index[:_MOST_TAGS]
+        yield from ((lists.map(lambda tags, tag=tag: tag in tags).to_numpy(float), False) for tag in frequent)
     elif column.kind == "text":
         from sklearn.feature_extraction.text import HashingVectorizer
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hilir.pipeline.project import date_code
+from hilir.pipeline.project.amounts import FALSE, TRUE
+from hilir.pipeline.project.dates import SECONDS, date_order
 from hilir.pipeline.project.design import Design
 from hilir.pipeline.project.kinds import Column
 
@@ -25,19 +28,46 @@ def write_features(design: Design) -> str:
     if design.label.task == "regression":
         lines += ["# Mean and standard deviation, so that the network learns numbers around zero."]
         lines += [f"LABEL_MEAN, LABEL_SPREAD = {design.mean:.6g}, {design.spread:.6g}"]
+        if design.label.decimal:
+            lines += ["# The decimal mark of its texts.", f"LABEL_MARK = {_quote(design.label.decimal)}"]
     lines += _sequence("NUMBERS", design.of("number"), "Scaled to mean 0 and deviation 1.")
     lines += _sequence("LOGARITHMS", design.of("log number"), "The same of log(1 + x).")
     lines += _sequence("INDICATORS", design.gappy, "Numbers whose absence tells something.")
+    if design.amounts:
+        lines += [
+            "# Which of the numbers are texts with a unit, or with gaps in words, and their decimal mark.",
+            "AMOUNTS = {",
+        ]
+        lines += [f"    {_quote(each.name)}: {_quote(each.format)}," for each in design.amounts]
+        lines.append("}")
+    lines += _sequence("BOOLEANS", design.booleans, "Which of the numbers are words for yes and no.")
     categories = design.of("category", "large category")
     if categories:
         lines += ["# How many different values the model knows of each; all others are one more.", "CATEGORIES = {"]
         lines += [f"    {_quote(each.name)}: {min(each.distinct, 1000)},{_comment(each)}" for each in categories]
         lines.append("}")
-    dates = design.of("date")
+    dates = [each for each in design.of("date") if each not in design.epochs]
     if dates:
-        lines += ["# Where year, month, day and hour are.", "DATES = {"]
+        lines += [f"# In which order the parts of dates are: {_explain_orders(dates)}.", "DATES = {"]
         lines += [f"    {_quote(each.name)}: {_quote(date_order(each.format))},{_comment(each)}" for each in dates]
         lines.append("}")
+    if design.epochs:
+        lines += ["# Times as numbers, and how many make a second.", "EPOCHS = {"]
+        lines += [
+            f"    {_quote(each.name)}: {1 if each.format == SECONDS else 1000},{_comment(each)}"
+            for each in design.epochs
+        ]
+        lines.append("}")
+    for name, columns, comment in (
+        ("TAGS", design.of("tags"), "Lists of strings, and how many different ones the model knows."),
+        ("VECTORS", design.of("vector"), "Lists of numbers, and how many each has."),
+    ):
+        if columns:
+            lines += [f"# {comment}", f"{name} = {{"]
+            lines += [
+                f"    {_quote(each.name)}: {each.width or min(each.distinct, 100)},{_comment(each)}" for each in columns
+            ]
+            lines.append("}")
     lines += _sequence("TEXTS", design.of("text"), "Words, hashed.")
     left_out = [each for each in design.columns if not each.is_feature]
     if left_out:
@@ -46,9 +76,13 @@ def write_features(design: Design) -> str:
     return "\n".join(lines) + "\n"
 
 
-def date_order(form: str) -> str:
-    """Returns the parts of a date in their order: `ymd`, `dmyH` and so on."""
-    return "".join(each for each in form if each in "YmdH").replace("Y", "y")
+def _explain_orders(columns: Sequence[Column]) -> str:
+    names = {
+        "y": "y a year", "s": "s a year of two digits", "m": "m a month", "b": "b a month's name",
+        "d": "d a day", "H": "H an hour", "I": "I an hour of twelve",
+    }  # fmt: skip
+    used = "".join(date_order(each.format) for each in columns)
+    return ", ".join(text for part, text in names.items() if part in used)
 
 
 def _sequence(name: str, columns: Sequence[Column], comment: str) -> list[str]:
@@ -87,6 +121,7 @@ def write_preprocessing(design: Design) -> str:
         "",
         "def preprocessing_fn(inputs: dict[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:",
         f'    """Returns {_describe_outputs(design)}."""',
+        *_read_texts(design),
         "    outputs = {}",
     ]
     if parts:
@@ -105,6 +140,13 @@ def write_preprocessing(design: Design) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _read_texts(design: Design) -> Iterator[str]:
+    if design.amounts:
+        yield "    inputs = inputs | {name: _amount(inputs[name], mark) for name, mark in features.AMOUNTS.items()}"
+    if design.booleans:
+        yield "    inputs = inputs | {name: _boolean(inputs[name]) for name in features.BOOLEANS}"
+
+
 def _describe_outputs(design: Design) -> str:
     names = ["`numbers` [rows, n] float32"] if design.has_numbers else []
     names += ["`categories` [rows, n] int64"] if design.of("category", "large category") else []
@@ -119,9 +161,17 @@ def _numeric_parts(design: Design) -> Iterator[str]:
         yield "    numbers += [_scale(_log(inputs[name])) for name in features.LOGARITHMS]"
     if design.gappy:
         yield "    numbers += [_is_missing(inputs[name]) for name in features.INDICATORS]"
-    if design.of("date"):
+    if len(design.of("date")) > len(design.epochs):
         yield "    for name, order in features.DATES.items():"
         yield "        numbers += _date(inputs[name], order)"
+    if design.epochs:
+        yield "    for name, second in features.EPOCHS.items():"
+        yield "        numbers += _epoch(inputs[name], second)"
+    if design.of("vector"):
+        yield "    numbers += [_vector(inputs[name], width) for name, width in features.VECTORS.items()]"
+    if design.of("tags"):
+        yield "    sizes = features.TAGS.items()"
+        yield "    numbers += [_tags(inputs[name], size, position) for position, (name, size) in enumerate(sizes)]"
 
 
 _SCALE = '''
@@ -150,12 +200,15 @@ def _index(values: tf.Tensor | tf.SparseTensor, size: int, position: int) -> tf.
 '''
 _STRING = """
 def _string(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    if values.dtype == tf.int64:
-        number = _dense(values, features.MISSING)
-        return tf.where(number == features.MISSING, "", tf.strings.as_string(number))
-    if values.dtype == tf.float32:
+"""
+_INT_STRING = """    if values.dtype == tf.int64:
+        number = _dense(values, tf.int64.min)
+        return tf.where(number == tf.int64.min, "", tf.strings.as_string(number))
+"""
+_FLOAT_STRING = """    if values.dtype == tf.float32:
         return _string(tf.cast(values, tf.int64))
-    return tf.strings.strip(_dense(values, ""))
+"""
+_PLAIN_STRING = """    return tf.strings.strip(_dense(values, ""))
 """
 _WORDS = '''
 def _words(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
@@ -165,29 +218,36 @@ def _words(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     hashed = tf.ragged.map_flat_values(lambda each: tf.strings.to_hash_bucket_fast(each, 4096) + 1, words)
     return tf.reshape(hashed.to_tensor(0, shape=[None, 50]), [-1, 50])
 '''
-_DATE = '''
-def _date(values: tf.Tensor | tf.SparseTensor, order: str) -> list[tf.Tensor]:
-    """Returns the day as a number, and year, week and day as circles; zeros where a row has no date."""
-    text = _string(values)
-    widths = {"y": r"(\\d{4})", "m": r"(\\d{1,2})", "d": r"(\\d{1,2})", "H": r"(\\d{1,2})"}
-    pattern = r"^\\D*" + r"\\D*".join(widths[part] for part in order) + r".*$"
-    there = tf.strings.regex_full_match(text, pattern)
-    text = tf.where(there, text, "".join({"y": "2000 ", "m": "01 ", "d": "01 ", "H": "00"}[part] for part in order))
-    found = {
-        part: tf.strings.to_number(tf.strings.regex_replace(text, pattern, rf"\\{i}"), tf.int64)
-        for i, part in enumerate(order, start=1)
-    }
-    # Days since 0000-03-01 in the Gregorian calendar.
-    year, month = found["y"] - tf.cast(found["m"] <= 2, tf.int64), (found["m"] + 9) % 12
-    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + found["d"] - 1
-    known = tf.cast(there, tf.float32)
-    day = tf.cast(days, tf.float32) / 1000.0
-    parts = [(day - tft.mean(day)) / (tf.sqrt(tft.var(day)) + 1e-6)]
-    circles = [(found["m"], 12.0), (days, 7.0)] + ([(found["H"], 24.0)] if "H" in order else [])
-    for number, period in circles:
-        angle = tf.cast(number % int(period), tf.float32) * (2 * math.pi / period)
-        parts += [tf.sin(angle), tf.cos(angle)]
-    return [part * known for part in parts]
+_AMOUNT = '''
+def _amount(values: tf.Tensor | tf.SparseTensor, mark: str) -> tf.SparseTensor:
+    """Returns the number in each text, such as -1234.5 in `-1.234,50 €` where `mark` is a comma."""
+    text = tf.strings.regex_replace(tf.strings.strip(_dense(values, "")), r"^\\((.*)\\)$|−", r"-\\1")
+    text = tf.strings.regex_replace(text, rf"\\pL+\\.?|[^0-9\\{mark}-]", "")
+    text = tf.strings.regex_replace(text, rf"\\{mark}", ".")
+    there = tf.strings.regex_full_match(text, r"-?(\\d+(\\.\\d+)?|\\.\\d+)")
+    numbers = tf.strings.to_number(tf.boolean_mask(text, there))
+    return tf.SparseTensor(tf.where(there), numbers, tf.shape(there, out_type=tf.int64))
+'''
+_BOOLEAN = '''
+def _boolean(values: tf.Tensor | tf.SparseTensor) -> tf.SparseTensor:
+    """Returns 1 for each yes and 0 for each no."""
+    text = tf.strings.lower(tf.strings.strip(_dense(values, "")), "utf-8")
+    yes = tf.strings.regex_full_match(text, "{yes}")
+    there = yes | tf.strings.regex_full_match(text, "{no}")
+    numbers = tf.cast(tf.boolean_mask(yes, there), tf.float32)
+    return tf.SparseTensor(tf.where(there), numbers, tf.shape(there, out_type=tf.int64))
+'''
+_TAGS = '''
+def _tags(values: tf.SparseTensor, size: int, position: int) -> tf.Tensor:
+    """Returns which tags each row has, [rows, size + 1]: the most frequent ones, and any other."""
+    indices = tft.compute_and_apply_vocabulary(values, top_k=size, num_oov_buckets=1, vocab_filename=f"tags_{position}")
+    return tf.cast(tf.sparse.to_indicator(indices, size + 1), tf.float32)
+'''
+_VECTOR = '''
+def _vector(values: tf.SparseTensor, width: int) -> tf.Tensor:
+    """Returns the numbers of each list, each scaled by its place, [rows, width]; zeros where a row has none."""
+    numbers = tf.RaggedTensor.from_sparse(tf.cast(values, tf.float32)).to_tensor(0.0, shape=[None, width])
+    return tf.clip_by_value(tft.scale_to_z_score(tf.reshape(numbers, [-1, width]), elementwise=True), -5.0, 5.0)
 '''
 _DENSE = '''
 def _dense(values: tf.Tensor | tf.SparseTensor, missing: float | int | str) -> tf.Tensor:
@@ -210,6 +270,11 @@ def _label(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
         names = tf.where(names == spelling, name, names)
     return names
 '''
+_LABEL_AMOUNT = '''
+def _label(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    """Returns the number in each text; rows without one are left out of the training."""
+    return _dense(_amount(values, features.LABEL_MARK), float("nan"))
+'''
 _LABEL_NUMBER = '''
 def _label(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     """Returns the number of each row; those without one are left out of the training."""
@@ -219,20 +284,42 @@ def _label(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
 
 def _functions(design: Design) -> Iterator[str]:
     is_class = design.label.task != "regression"
-    yield _LABEL_NUMBER if not is_class else _LABEL_SPELLINGS if design.label.spellings else _LABEL_CLASS
+    is_amount = bool(design.label.decimal) and not is_class
+    yield (
+        _LABEL_AMOUNT
+        if is_amount
+        else _LABEL_NUMBER
+        if not is_class
+        else _LABEL_SPELLINGS
+        if design.label.spellings
+        else _LABEL_CLASS
+    )
     if design.of("number", "log number"):
         yield _SCALE
     if design.of("log number"):
         yield _LOG
     if design.gappy:
         yield _IS_MISSING
+    if design.amounts or is_amount:
+        yield _AMOUNT
+    if design.booleans:
+        yield _BOOLEAN.replace("{yes}", "|".join(TRUE)).replace("{no}", "|".join(FALSE))
     if design.of("category", "large category"):
         yield _INDEX
     if design.of("text"):
         yield _WORDS
     if design.of("date"):
-        yield _DATE
-    needs_string = design.of("category", "large category", "date", "text") or (is_class and not design.label.spellings)
+        yield from date_code.write_functions(design)
+    if design.of("tags"):
+        yield _TAGS
+    if design.of("vector"):
+        yield _VECTOR
+    has_dates = len(design.of("date")) > len(design.epochs)
+    needs_string = (
+        design.of("category", "large category", "text") or has_dates or (is_class and not design.label.spellings)
+    )
     if needs_string:
-        yield _STRING.replace("features.MISSING", "tf.int64.min")
+        types = {each.type for each in design.of("category", "large category", "date")} | {design.label.type}
+        is_int, is_float = bool(types & {"INT", "FLOAT"}), "FLOAT" in types
+        yield _STRING + (_INT_STRING if is_int else "") + (_FLOAT_STRING if is_float else "") + _PLAIN_STRING
     yield _DENSE

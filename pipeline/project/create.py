@@ -16,7 +16,7 @@ from hilir.pipeline.image.dockerfile import make_dockerfile
 from hilir.pipeline.project import texts
 from hilir.pipeline.project.baseline import find_baseline, find_leaks
 from hilir.pipeline.project.code import write_features, write_preprocessing
-from hilir.pipeline.project.design import Design
+from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.kinds import Column, decide_kinds
 from hilir.pipeline.project.label import Label, find_label
 from hilir.pipeline.project.model_code import write_model
@@ -66,11 +66,11 @@ def design_project(wish: Wish) -> Design:
                 raise ConfigError(
                     f"{option} {name}: there is no such column; the columns are {', '.join(cells.columns)}"
                 )
-    label = find_label(cells, wish.label, wish.task)
+    label = find_label(cells, wish.label, wish.task, table.types.get(wish.label, ""))
     labelled = int(label.values.notna().sum())
     if labelled < _LEAST_ROWS:
         raise ConfigError(f"{wish.data}: {labelled} rows have a label; at least {_LEAST_ROWS} are needed to learn from")
-    columns = decide_kinds(cells, skip=[wish.label], keep=wish.keep)
+    columns = decide_kinds(cells, [wish.label], wish.keep, table.types)
     columns = _set_roles(columns, wish)
     leaks = find_leaks(cells, [each for each in columns if each.name not in wish.keep], label)
     columns = [replace(each, kind="leak", why=leaks[each.name]) if each.name in leaks else each for each in columns]
@@ -140,7 +140,7 @@ def _split(
         return split_by_time(table, time, form), ""
     for number in range(_SALTS):
         salt = str(number) if number else ""
-        evaluation = split_rows(table, by=group, salt=salt)
+        evaluation = split_rows(table, by=group, salt=salt, drop=find_dropped(columns))
         sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
         if label.task == "regression" or all(
             side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes

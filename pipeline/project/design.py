@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hilir.pipeline.project.baseline import Baseline
+from hilir.pipeline.project.dates import MILLISECONDS, SECONDS
 from hilir.pipeline.project.kinds import Column
 from hilir.pipeline.project.label import Label
 from hilir.pipeline.project.table import Table
@@ -67,6 +68,26 @@ class Design:
         return [column for column in self.of("number", "log number") if column.missing > _GAPS]
 
     @property
+    def amounts(self) -> list[Column]:
+        """The numbers that are texts with a decimal mark."""
+        return [column for column in self.of("number", "log number") if column.format in (".", ",")]
+
+    @property
+    def booleans(self) -> list[Column]:
+        """The numbers that are words for yes and no."""
+        return [column for column in self.of("number") if column.format == "yes"]
+
+    @property
+    def epochs(self) -> list[Column]:
+        """The dates that are whole numbers of seconds or milliseconds since 1970."""
+        return [column for column in self.of("date") if column.format in (SECONDS, MILLISECONDS)]
+
+    @property
     def has_numbers(self) -> bool:
         """Whether there is a feature that is a number."""
-        return bool(self.of("number", "log number", "date"))
+        return bool(self.of("number", "log number", "date", "tags", "vector"))
+
+
+def find_dropped(columns: Sequence[Column]) -> list[str]:
+    """Returns the columns that the ingest must leave out, as no example can have them."""
+    return [column.name for column in columns if column.kind == "nested" or not column.name]

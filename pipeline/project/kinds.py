@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from hilir.analysis.text import show_unprintable
+from hilir.components.example_gen.numbers import NULL_WORDS
+from hilir.pipeline.project import amounts, dates
 
 NULLS = ("na", "n/a", "nan", "null", "none", "-", "?", "unknown")
 """Spellings of a missing value in a column of numbers or dates, in lower case; the empty cell is one everywhere."""
@@ -23,32 +26,29 @@ _TRUE_FALSE = (
     {"ya", "tidak"},
     {"oui", "non"},
 )
-_NUMERIC = 0.95
+_WHOLE, _DIGITS = re.compile(r"[+-]?\d+"), re.compile(r"\+?\d+")
 _CONSTANT, _LEAST_CONSTANT_ROWS = 0.995, 400
-_ID_NAME = re.compile(r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|no)$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$")
+_ID_NAME = re.compile(
+    r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|no)\.?$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$"
+)
+_ROW_NAME = re.compile(r"(^|[_\s.-])(rowid|index)$", re.IGNORECASE)
+_WHO = "customer|client|user|patient|subject|individual|person|household|member|account|student|participant"
+_WHO += "|respondent|employee|visitor|session|device|kunde|patientin|pelanggan|pasien"
+_WHO_NAME = re.compile(rf"({_WHO})", re.IGNORECASE)
 _ID_SHAPE = re.compile(
     r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Z]{26}"
+    r"|[^@\s]+@[^@\s]+\.[a-zA-Z]+"
 )
+_PHONE = re.compile(r"(?=(\D*\d){7})[+(]?[\d()/. -]{7,20}")
+_CODE = re.compile(r"0\d+|\+\d{7,}")
 _CODE_NAME = re.compile(r"code|type|class|zip|region|group|kind|categor|plz", re.IGNORECASE)
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%Y/%m/%d",
-    "%d-%m-%Y",
-    "%Y%m%d",
-)
-AMBIGUOUS = "?"
-AMBIGUOUS = "?"
-"""The format of a date whose day and month could be either."""
-_FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _CATEGORY, _LARGE_CATEGORY, _ONE_HOT_INTS = 100, 10_000, 10
 _LEAST_TEXT_ROWS = 500
+_FILLED, _DENSE = 0.95, 0.2
+_MOST_FLOAT, _MOST_INT = 3e38, 2.0**63
+_MOST_TAGS = 200
 
-FEATURES = ("number", "log number", "boolean", "category", "large category", "date", "text")
+FEATURES = ("number", "log number", "category", "large category", "date", "text", "tags", "vector")
 """Kinds that become inputs of the model; all others are left out."""
 
 
@@ -58,14 +58,16 @@ class Column:
 
     Attributes:
         name: in the file, stripped.
-        kind: one of `FEATURES`, or `id`, `group`, `constant`, `empty`, `duplicate`, `ambiguous date`, `leak`, `time`.
+        kind: one of `FEATURES`, or `id`, `group`, `constant`, `empty`, `duplicate`, `ambiguous date`, `mixed dates`,
+            `leak`, `time`, `list`, `nested`, `too large`.
         why: the reason, a few words.
         missing: fraction of rows without a value.
         distinct: number of different values in the sample.
-        format: of a date, as strptime has it.
+        format: of a date, as strptime has it or a unit of `dates`; of numbers in texts the decimal mark, or `yes`.
         is_int: all numbers are whole.
         type: what the ingest makes of the values: `INT`, `FLOAT` or `BYTES`.
-        nulls: spellings of a missing value that it has.
+        width: of a vector.
+        is_declared: the configuration has to say that it is text, as some of its values are numbers.
     """
 
     name: str
@@ -76,7 +78,8 @@ class Column:
     format: str = ""
     is_int: bool = False
     type: str = "BYTES"
-    nulls: tuple[str, ...] = ()
+    width: int = 0
+    is_declared: bool = False
 
     @property
     def is_feature(self) -> bool:
@@ -84,20 +87,26 @@ class Column:
         return self.kind in FEATURES
 
 
-def decide_kinds(cells: pd.DataFrame, skip: Collection[str] = (), keep: Collection[str] = ()) -> list[Column]:
+def decide_kinds(
+    cells: pd.DataFrame,
+    skip: Collection[str] = (),
+    keep: Collection[str] = (),
+    types: Mapping[str, str] | None = None,
+) -> list[Column]:
     """Returns what each column is, in their order.
 
     Args:
         cells: strings by column, None for empty cells.
         skip: columns that are something else already.
         keep: columns that are never left out as ids, constants or duplicates.
+        types: of columns of which the file says it: `string`, `strings` and `numbers` (lists of these), `nested`.
     """
     found: list[Column] = []
     seen: dict[tuple[int, str], str] = {}
     for name in cells.columns:
         if name in skip:
             continue
-        column = _decide(str(name), cells[name], kept=name in keep)
+        column = _decide(str(name), cells[name], (types or {}).get(name, ""), kept=name in keep)
         content = pd.util.hash_pandas_object(cells[name].fillna(""), index=False).to_numpy()
         mark = (len(content), content.tobytes().hex()[:64] + str(int(content.sum())))
         if column.is_feature and mark in seen and name not in keep:
@@ -119,12 +128,18 @@ def find_type(given: pd.Series) -> str:
     return "INT" if given.astype(str).str.fullmatch(r"\s*[+-]?\d+\s*").all() else "FLOAT"
 
 
-def parse_dates(cells: pd.Series, form: str) -> pd.Series:
-    """Returns the times of a column, without fractions of seconds and time zone; NaT where a cell is none."""
-    texts = cells.astype(str).str.strip()
-    if form.endswith("%S"):
-        texts = texts.str.replace(r"(\.\d+)?(Z| ?UTC|[+-]\d\d:?\d\d)?$", "", regex=True)
-    return pd.to_datetime(texts, format=form, errors="coerce", exact=True)
+def read_numbers(cells: pd.Series, column: Column) -> pd.Series:
+    """Returns the numbers of a column as floats, as the model will read them; NaN where a cell is none."""
+    if column.format == "yes":
+        return amounts.parse_booleans(cells)
+    if column.format:
+        return amounts.parse_amounts(cells, column.format)
+    return parse_numbers(cells.where(~is_null(cells), None)).clip(-_MOST_FLOAT, _MOST_FLOAT)
+
+
+def has_numbers(present: pd.Series) -> bool:
+    """Says whether some values of a column are numbers, which the ingest takes as a hint at what all of them are."""
+    return bool(parse_numbers(present).notna().any())
 
 
 def is_null(cells: pd.Series) -> pd.Series:
@@ -132,13 +147,19 @@ def is_null(cells: pd.Series) -> pd.Series:
     return cells.isna() | cells.map(lambda text: isinstance(text, str) and text.strip().lower() in ("", *NULLS))
 
 
-def _decide(name: str, cells: pd.Series, *, kept: bool) -> Column:
+def _decide(name: str, cells: pd.Series, kind: str, *, kept: bool) -> Column:
+    if kind == "nested":
+        return Column(name, "nested", "objects; write the fields that count into columns of their own", 0.0)
     blank = cells.map(lambda text: text is None or not str(text).strip())
     empty = cells.isna() | blank
     rows, present = len(cells), cells[~empty].astype(str).str.strip()
     missing = float(empty.mean())
     if not len(present):
         return Column(name, "empty", "no row has a value", 1.0)
+    if not name:
+        return Column(name, "id", "a column without a name, such as an index that was written with the rows", missing)
+    if kind in ("strings", "numbers"):
+        return _decide_lists(name, present, missing, kind)
     counts = present.value_counts()
     distinct = len(counts)
     share = counts.iloc[0] / rows
@@ -148,55 +169,99 @@ def _decide(name: str, cells: pd.Series, *, kept: bool) -> Column:
     elif max(share, missing) > _CONSTANT and rows >= _LEAST_CONSTANT_ROWS:
         most = "no value" if missing > share else f"'{_cut(counts.index[0])}'"
         constant = f"{max(share, missing):.1%} of the rows have {most}"
-    column = _decide_values(name, cells, present, missing, distinct, kept=kept or bool(constant))
+    column = _decide_values(name, present, rows, missing, kind, kept=kept or bool(constant))
+    column = replace(column, is_declared=not kind and column.type == "BYTES" and has_numbers(present))
     return replace(column, kind="constant", why=constant) if constant and not kept else column
 
 
-def _decide_values(
-    name: str, cells: pd.Series, present: pd.Series, missing: float, distinct: int, *, kept: bool
-) -> Column:
+def _decide_lists(name: str, present: pd.Series, missing: float, kind: str) -> Column:
+    """Decides on lists, which are written as JSON."""
+    lists = present.map(json.loads)
+    if kind == "numbers":
+        lengths = lists.map(len)
+        width = int(lengths.iloc[0])
+        if lengths.nunique() == 1 and width > 0:
+            return Column(name, "vector", f"lists of {width} numbers", missing, width, type="FLOAT", width=width)
+        return Column(name, "list", "lists of numbers, some longer than others", missing, type="FLOAT")
+    tags = lists.explode().dropna()
+    distinct = int(tags.nunique())
+    if not distinct:
+        return Column(name, "empty", "no row has a value", 1.0)
+    if distinct > max(_MOST_TAGS, 0.05 * len(tags)):
+        return Column(name, "list", f"lists of {distinct:,} different values: too many to learn from", missing)
+    return Column(name, "tags", f"lists of {distinct} different values", missing, distinct)
+
+
+def _decide_values(name: str, present: pd.Series, rows: int, missing: float, kind: str, *, kept: bool) -> Column:
+    distinct = present.nunique()
     lower = set(present.str.lower().unique()[:3])
     if distinct <= 2 and any(lower <= pair for pair in _TRUE_FALSE):
         return Column(name, "category", f"two values: {', '.join(sorted(present.unique()))}", missing, distinct)
     given = present[~present.str.lower().isin(NULLS)]
-    spelled = tuple(sorted(set(present[present.str.lower().isin(NULLS)].unique())))
+    unspelled = missing + (len(present) - len(given)) / max(1, rows)
     numbers = parse_numbers(given)
-    if len(given) and numbers.notna().all():
-        lacking = missing + (len(present) - len(given)) / max(1, len(cells))
-        column = _decide_numbers(name, numbers, lacking, spelled, kept=kept)
+    whole = numbers.notna() & (numbers % 1 == 0)
+    is_code = bool(len(given)) and _is_code(given, kind)
+    # Above 64 bits whole numbers would lose digits, so that they stay texts.
+    is_long = bool((whole & (numbers.abs() >= _MOST_INT)).any() and given.str.fullmatch(_WHOLE).all())
+    if len(given) and numbers.notna().all() and not is_code and not is_long:
+        column = _decide_numbers(name, numbers, unspelled, kept=kept)
+        spelled = {each for each in present[~present.index.isin(given.index)] if each.lower() != "nan"}
+        if kind == "string" or not spelled <= set(NULL_WORDS):
+            # Text for the ingest: the model reads the numbers from it.
+            if column.format in (dates.SECONDS, dates.MILLISECONDS):
+                column = replace(column, kind="number", format="")
+            return replace(column, format=column.format or ("." if "number" in column.kind else ""))
         return replace(column, type=find_type(given))
-    date = _find_date_format(given)
-    if date == AMBIGUOUS:
-        return Column(
-            name, "ambiguous date", f"'{_cut(given.iloc[0])}': day and month could be either", missing, distinct
-        )
+    if not is_code and amounts.is_yes_or_no(given):
+        words = sorted(given.unique())
+        shown = ", ".join(words[:4]) + ("…" if len(words) > 4 else "")
+        return Column(name, "number", f"words for yes and no: {shown}", unspelled, distinct, "yes")
+    date = dates.find_format(given) if not is_code else ""
+    if date == dates.AMBIGUOUS:
+        why = f"'{_cut(given.iloc[0])}': day and month could be either"
+        return Column(name, "ambiguous date", why, missing, distinct)
+    if date == dates.MIXED:
+        shown = ", ".join(f"'{_cut(each)}'" for each in given.unique()[:3])
+        return Column(name, "mixed dates", f"{shown}: write them in one way", missing, distinct)
     if date:
-        lacking = missing + (len(present) - len(given)) / max(1, len(cells))
-        return Column(name, "date", f"dates like {_cut(given.iloc[0])}", lacking, distinct, date, nulls=spelled)
+        return Column(name, "date", f"dates like {_cut(given.iloc[0])}", unspelled, distinct, date)
+    decimal = amounts.find_decimal(given) if not is_code else ""
+    if decimal:
+        numbers = amounts.parse_amounts(given, decimal)
+        column = _decide_numbers(name, numbers.dropna(), unspelled, kept=True)
+        skewed = ", most of them small" if column.kind == "log number" else ""
+        return replace(column, why=f"numbers like {_cut(given.iloc[0])}{skewed}", format=decimal)
     return _decide_strings(name, present, missing, distinct, kept=kept)
 
 
-def _decide_numbers(name: str, numbers: pd.Series, missing: float, nulls: tuple[str, ...], *, kept: bool) -> Column:
+def _is_code(given: pd.Series, kind: str) -> bool:
+    """Says whether digits are a code: some begin with 0, or with + and are long, as postcodes and telephones do."""
+    return bool(given.str.fullmatch(_DIGITS).all() and given.str.fullmatch(_CODE).any()) or (
+        kind == "string"
+        and bool(given.str.fullmatch(_DIGITS).all())
+        and given.str.len().nunique() == 1
+        and given.str.len().iloc[0] > 4
+    )
+
+
+def _decide_numbers(name: str, numbers: pd.Series, missing: float, *, kept: bool) -> Column:
     distinct = int(numbers.nunique())
     whole = bool((numbers % 1 == 0).all())
-    date = _find_whole_date(name, numbers) if whole else ""
+    date = dates.find_whole_format(name, numbers) if whole else ""
     if date:
-        return Column(
-            name,
-            "date",
-            f"dates like {int(numbers.iloc[0])}",
-            missing,
-            distinct,
-            date,
-            is_int=True,
-            nulls=nulls,
-        )
-    column = Column(name, "number", "numbers", missing, distinct, is_int=whole, nulls=nulls)
+        shown = int(numbers.iloc[0])
+        since = {dates.SECONDS: "seconds since 1970", dates.MILLISECONDS: "milliseconds since 1970"}.get(date)
+        why = f"{since}, like {shown}" if since else f"dates like {shown}"
+        return Column(name, "date", why, missing, distinct, date, is_int=True)
+    column = Column(name, "number", "numbers", missing, distinct, is_int=whole)
+    if not (numbers.abs() < _MOST_FLOAT).any():
+        return replace(column, kind="too large", why=f"numbers like {numbers.iloc[0]:.3g} do not fit into 32 bits")
     if whole and not kept:
         reason = _find_id(name, numbers, distinct)
         if reason:
             return replace(column, kind="id", why=reason)
-        if _ID_NAME.search(name) and len(numbers) / distinct >= 2 and distinct > 10 and distinct > 0.02 * len(numbers):
+        if _is_key_name(name) and len(numbers) / distinct >= 2 and distinct > 10 and distinct > 0.02 * len(numbers):
             return replace(column, kind="group", why=f"a key of {distinct:,} groups of rows")
     if whole and distinct <= _ONE_HOT_INTS and distinct > 2 and _CODE_NAME.search(name):
         return replace(column, kind="category", why=f"{distinct} codes")
@@ -207,13 +272,19 @@ def _decide_numbers(name: str, numbers: pd.Series, missing: float, nulls: tuple[
     return column
 
 
+def _is_key_name(name: str) -> bool:
+    return bool((_ID_NAME.search(name) and not _ROW_NAME.search(name)) or _WHO_NAME.fullmatch(name))
+
+
 def _find_id(name: str, numbers: pd.Series, distinct: int) -> str:
     rows = len(numbers)
     named = bool(_ID_NAME.search(name))
     if distinct == rows and rows >= 20:
         steps = np.diff(numbers.to_numpy())
         span = numbers.max() - numbers.min() + 1
-        if (steps > 0).all() or (steps < 0).all() or rows >= 0.95 * span:
+        # A population that grows is in order too, but leaves out most numbers.
+        in_order = bool((steps > 0).all() or (steps < 0).all())
+        if (in_order and (named or rows >= _DENSE * span)) or rows >= _FILLED * span:
             return f"all {rows:,} values differ, in order or without gaps"
         if named:
             return f"all {rows:,} values differ, and it is called an id"
@@ -223,6 +294,7 @@ def _find_id(name: str, numbers: pd.Series, distinct: int) -> str:
 
 
 def _skew(numbers: pd.Series) -> float:
+    numbers = numbers[np.isfinite(numbers)]
     spread = numbers.std()
     return float(((numbers - numbers.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
 
@@ -235,12 +307,14 @@ def _decide_strings(name: str, present: pd.Series, missing: float, distinct: int
     if not kept and rows >= 20:
         if distinct == rows and (words < 3 or unique.str.fullmatch(_ID_SHAPE).all()):
             return Column(name, "id", f"all {rows:,} values differ", missing, distinct)
+        if distinct > 0.5 * rows and unique.str.fullmatch(_PHONE).all():
+            return Column(name, "id", "telephone numbers", missing, distinct)
         if named and distinct > 0.5 * rows:
             return Column(
                 name, "id", f"{distinct / rows:.0%} of the values differ, and it is called an id", missing, distinct
             )
         if (
-            (named or unique.str.fullmatch(_ID_SHAPE).all())
+            (_is_key_name(name) or unique.str.fullmatch(_ID_SHAPE).all())
             and rows / distinct >= 2
             and distinct > max(10, 0.02 * rows)
         ):
@@ -250,34 +324,13 @@ def _decide_strings(name: str, present: pd.Series, missing: float, distinct: int
         if rows < _LEAST_TEXT_ROWS:
             return Column(name, "id", f"text, which {rows:,} rows are too few to learn from", missing, distinct)
         return Column(name, "text", f"{words:.0f} words on average", missing, distinct)
-    if distinct > 0.5 * rows and rows < 10 * _LEAST_TEXT_ROWS and not kept:
+    if distinct > (0.5 if rows < 10 * _LEAST_TEXT_ROWS else 0.9) * rows and not kept:
         return Column(
             name, "id", f"{distinct / rows:.0%} of the values differ: too many to learn from", missing, distinct
         )
     if distinct > _CATEGORY:
         return Column(name, "large category", f"{distinct:,} different values", missing, distinct)
     return Column(name, "category", f"{distinct} different values", missing, distinct)
-
-
-def _find_date_format(present: pd.Series) -> str:
-    sample = present.iloc[:: max(1, len(present) // 2000)]
-    if not len(sample) or not sample.str.contains(r"\d").all() or sample.str.len().max() > 32:
-        return ""
-    fits = []
-    for form in DATE_FORMATS[:-1]:
-        dates = parse_dates(sample, form)
-        if dates.notna().mean() >= _NUMERIC and dates.dropna().dt.year.between(_FIRST_YEAR, _LAST_YEAR).all():
-            fits.append(form)
-    if {"%d/%m/%Y", "%m/%d/%Y"} <= set(fits):
-        return AMBIGUOUS
-    return fits[0] if fits else ""
-
-
-def _find_whole_date(name: str, numbers: pd.Series) -> str:
-    if not re.search(r"date|day|dt|datum|tag", name, re.IGNORECASE) or not numbers.between(19000101, 21001231).all():
-        return ""
-    dates = pd.to_datetime(numbers.astype(int).astype(str), format="%Y%m%d", errors="coerce")
-    return "%Y%m%d" if dates.notna().all() else ""
 
 
 def _cut(text: object) -> str:

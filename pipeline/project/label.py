@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project.kinds import find_type, is_null, parse_numbers
+from hilir.pipeline.project import amounts, dates
+from hilir.pipeline.project.kinds import find_type, has_numbers, is_null, parse_numbers
 
 TASKS = ("binary", "multiclass", "regression")
 _LEAST_OF_A_CLASS = 10
-_MOST_CLASSES = 1000
+_MOST_CLASSES, _MOST_FEW, _MOST_CODES = 1000, 0.1, 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Label:
         is_int: the column has whole numbers only.
         type: what the ingest makes of the column: `INT`, `FLOAT` or `BYTES`.
         missing: rows without a label.
+        decimal: of numbers in texts the decimal mark.
+        is_declared: the configuration has to say that it is text.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Label:
     is_int: bool = False
     type: str = "BYTES"
     missing: int = 0
+    decimal: str = ""
+    is_declared: bool = False
 
     @property
     def positive(self) -> float:
@@ -51,13 +56,14 @@ class Label:
         return self.counts[self.classes[1]] / sum(self.counts.values())
 
 
-def find_label(cells: pd.DataFrame, name: str, task: str | None = None) -> Label:
+def find_label(cells: pd.DataFrame, name: str, task: str | None = None, type_: str = "") -> Label:
     """Returns the label of a table.
 
     Args:
         cells: strings by column.
         name: the column.
         task: one of `TASKS`, or None to decide by the values.
+        type_: `string`, `strings`, `numbers` or `nested` where the file says that it is one.
 
     Raises:
         ConfigError: there is no such column, it is constant or empty, or a class has too few rows.
@@ -73,19 +79,45 @@ def find_label(cells: pd.DataFrame, name: str, task: str | None = None) -> Label
     are_numbers = bool(numbers[~is_null(given)].notna().all() and numbers.notna().any())
     if not (~blank).any():
         raise ConfigError(f"--label {name}: no row has a value; choose another column")
+    if type_ in ("strings", "numbers", "nested"):
+        raise ConfigError(f"--label {name}: its values are lists or objects; choose a column of single values")
+    decimal = "" if task in ("binary", "multiclass") else _find_decimal(name, given, type_, are_numbers=are_numbers)
+    if decimal:
+        numbers, are_numbers = amounts.parse_amounts(given, decimal), True
     if task is None:
         task, why = _find_task(given[~blank], numbers.dropna(), are_numbers=are_numbers)
     else:
         why = "--task"
+    if decimal and task != "regression":
+        # Texts with numbers in them are names of classes.
+        are_numbers = False
     if task == "regression":
         if not are_numbers:
             wrong = given[~is_null(given) & numbers.isna()].iloc[0]
             raise ConfigError(f"--task regression: the label '{name}' contains '{wrong}', which is not a number")
         if numbers.nunique() < 2:
             raise ConfigError(f"--label {name}: all rows have the same value; choose another column")
-        kind = find_type(given[numbers.notna()])
-        return Label(name, task, why, numbers, is_int=kind == "INT", type=kind, missing=int(numbers.isna().sum()))
-    return _find_classes(name, task, why, given, blank, numbers if are_numbers else None)
+        kind = "BYTES" if decimal else find_type(given[numbers.notna()])
+        return Label(
+            name, task, why, numbers, is_int=kind == "INT", type=kind, missing=int(numbers.isna().sum()),
+            decimal=decimal, is_declared=bool(decimal and not type_),
+        )  # fmt: skip
+    found = _find_classes(name, task, why, given, blank, numbers if are_numbers else None)
+    return replace(found, is_declared=not type_ and found.type == "BYTES" and has_numbers(given[~blank]))
+
+
+def _find_decimal(name: str, given: pd.Series, type_: str, *, are_numbers: bool) -> str:
+    """Returns the decimal mark of a label whose numbers are in texts: with a unit, or because the file says so."""
+    present = given[~is_null(given)].astype(str).str.strip()
+    if dates.find_format(present) and not are_numbers:
+        raise ConfigError(
+            f"--label {name}: its values are dates, such as '{present.iloc[0]}', which are not predicted; "
+            "add a column with a number, for example the days from another date, or if they are classes type "
+            "--task multiclass"
+        )
+    if are_numbers:
+        return "." if type_ == "string" else ""
+    return amounts.find_decimal(present)
 
 
 def _find_task(given: pd.Series, numbers: pd.Series, *, are_numbers: bool) -> tuple[str, str]:
@@ -98,10 +130,13 @@ def _find_task(given: pd.Series, numbers: pd.Series, *, are_numbers: bool) -> tu
         return "binary", "two values"
     if not are_numbers:
         return "multiclass", f"{distinct} different strings"
-    share = 0.05 if rows > 1000 else 0.1
-    if distinct <= share * rows and distinct <= _MOST_CLASSES and bool((numbers % 1 == 0).all()):
+    share = 0.05 if rows > 1000 else _MOST_FEW
+    # Counts and grades thin out at their ends; codes of classes are few.
+    has_rare = distinct > _MOST_CODES and bool(numbers.value_counts().min() < _LEAST_OF_A_CLASS)
+    if distinct <= share * rows and distinct <= _MOST_CLASSES and bool((numbers % 1 == 0).all()) and not has_rare:
         return "multiclass", f"{distinct} whole numbers; if they are amounts: --task regression"
-    return "regression", f"{distinct:,} different numbers"
+    hint = "; if they are classes: --task multiclass" if has_rare and distinct <= _MOST_CLASSES else ""
+    return "regression", f"{distinct:,} different numbers{hint}"
 
 
 def normalize(text: str) -> str:

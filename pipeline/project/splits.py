@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hilir.pipeline.project.kinds import parse_dates, parse_numbers
+from hilir.pipeline.project.dates import parse_dates
+from hilir.pipeline.project.kinds import parse_numbers
 from hilir.pipeline.project.table import Table
 
 EVAL_SHARE = 0.33
 """Fraction of the rows that evaluate in a split by time."""
 
 
-def split_rows(table: Table, *, by: str | None = None, salt: str = "") -> np.ndarray:
-    """Returns which rows evaluate, [rows] bool: a third, by the hash of their content or of the column `by`."""
+def split_rows(table: Table, *, by: str | None = None, salt: str = "", drop: Sequence[str] = ()) -> np.ndarray:
+    """Returns which rows evaluate, [rows] bool: a third, by the hash of their content or of the column `by`.
+
+    Args:
+        table: the rows.
+        by: the column whose equal values stay together; None: equal rows do.
+        salt: another one gives another split.
+        drop: columns that the ingest leaves out, and that do not count.
+    """
     from hilir.components.example_gen.readers.batch import Rows
     from hilir.components.example_gen.settings import ReadSettings, SplitSettings
     from hilir.components.example_gen.splits import assign
 
     split: dict[str, Any] = {"by": [by] if by is not None else [], "salt": salt}
     rows = Rows(table.batch, np.arange(table.batch.num_rows))
-    chosen: np.ndarray = assign(rows, ReadSettings(split=SplitSettings(**split)), None) == 1
+    chosen: np.ndarray = assign(rows, ReadSettings(split=SplitSettings(**split), drop=list(drop)), None) == 1
     return chosen
 
 

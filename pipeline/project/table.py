@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv as python_csv
+import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hilir.components.errors import IngestError
+from hilir.components.example_gen.convert import to_microseconds
 from hilir.pipeline.errors import ConfigError
 
 MOST_ROWS = 100_000
@@ -42,6 +45,7 @@ class Table:
         batch: the same sample as the ingest has it, which decides on the split.
         csv: the keys of `data.csv` that the file needs.
         dates: the columns that are dates or times by their type.
+        types: `string`, `strings`, `numbers` or `nested` by column, where the file says that it is one.
     """
 
     path: Path
@@ -50,6 +54,7 @@ class Table:
     batch: pa.RecordBatch
     csv: dict[str, Any]
     dates: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_table(path: Path, marks: Marks | None = None) -> Table:
@@ -81,11 +86,20 @@ def _read(path: Path, marks: Marks) -> Table:
     batch, rows = _sample(path, ReadSettings(format=form, csv=CsvSettings(**csv)))
     if not rows:
         raise ConfigError(f"{path}: has no rows; give a file with data")
-    dates = tuple(field.name for field in batch.schema if pa.types.is_temporal(field.type))
+    dates = tuple(each.name for each in batch.schema if pa.types.is_date(each.type) or pa.types.is_timestamp(each.type))
+    types = {} if form == "csv" else {each.name: _type_of(each.type) for each in batch.schema if _type_of(each.type)}
     cells = pd.DataFrame({name: _texts(batch.column(name)) for name in batch.schema.names}, dtype=object)
     if form == "csv":
         csv |= _normalize(cells, marks)
-    return Table(path, cells, rows, batch, csv, dates)
+    return Table(path, cells, rows, batch, csv, dates, types)
+
+
+def _type_of(kind: pa.DataType) -> str:
+    from hilir.components.example_gen.evidence import is_list, kind_of
+
+    if not is_list(kind):
+        return {"string": "string", None: "nested"}.get(kind_of(kind), "") if not pa.types.is_null(kind) else ""
+    return {"string": "strings", None: "nested"}.get(kind_of(kind.value_type), "numbers")
 
 
 def _sample(path: Path, settings: Any) -> tuple[pa.RecordBatch, int]:
@@ -128,8 +142,14 @@ def _texts(values: Any) -> list[str | None]:
     if pa.types.is_floating(values.type):
         # With a point, so that they are not taken for whole numbers.
         return [None if value is None or value != value else repr(float(value)) for value in values.to_pylist()]
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+    if pa.types.is_nested(values.type):
+        # An empty list is a row without a value.
+        return [json.dumps(value, default=str, ensure_ascii=False) if value else None for value in values.to_pylist()]
+    if pa.types.is_binary(values.type):
         return [None if value is None else str(value) for value in values.to_pylist()]
+    if pa.types.is_time(values.type) or pa.types.is_duration(values.type):
+        # Whole numbers of microseconds, as the ingest has them.
+        values = to_microseconds(values)
     texts: list[str | None] = values.cast(pa.string()).to_pylist()
     return texts
 

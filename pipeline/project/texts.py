@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project.design import Design
+from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.splits import EVAL_SHARE
 
 _RARE = 0.1
@@ -51,9 +51,14 @@ def _reading(design: Design) -> Iterator[str]:
     table = design.table
     if table.csv:
         yield f"  csv: {{{', '.join(f'{name}: {_string(mark)}' for name, mark in table.csv.items())}}}"
-    strings = dict.fromkeys(table.dates, "string")
-    if strings:
-        yield f"  columns: {json.dumps(strings, ensure_ascii=False)}  # dates as text: 2024-12-31 23:59:59"
+    declared = [each.name for each in design.columns if each.is_declared]
+    declared += [design.label.name] if design.label.is_declared else []
+    dropped = find_dropped(design.columns)
+    if table.dates or declared:
+        strings = dict.fromkeys([*table.dates, *declared], "string")
+        yield f"  columns: {json.dumps(strings, ensure_ascii=False)}  # {_explain(table.dates)}"
+    if dropped:
+        yield f"  drop: {json.dumps(dropped, ensure_ascii=False)}"
     if design.time is not None:
         yield "  # The newest rows evaluate."
         yield f"  split: {{time: {{column: {_string(design.time)}, eval_share: {EVAL_SHARE}}}}}"
@@ -61,6 +66,10 @@ def _reading(design: Design) -> Iterator[str]:
         yield f"  split: {{by: [{_string(design.group)}]}}  # rows of one group stay on one side"
     elif design.salt:
         yield f"  split: {{salt: {_string(design.salt)}}}  # with this one every class has rows on both sides"
+
+
+def _explain(dates: Sequence[str]) -> str:
+    return "dates as text: 2024-12-31 23:59:59" if dates else "text, although numbers are among them"
 
 
 def _training(design: Design) -> Iterator[str]:
@@ -129,16 +138,18 @@ def write_schema(design: Design) -> str:
     values = [*label.classes, *label.spellings] if label.type == "BYTES" else []
     lines += _feature(label.name, label.type, present, values)
     for column in design.columns:
-        if column.kind != "empty":
-            lines += _feature(column.name, column.type, 1 - column.missing, [])
+        if column.name and column.kind not in ("empty", "nested"):
+            is_list = column.kind in ("tags", "vector", "list")
+            lines += _feature(column.name, column.type, 1 - column.missing, [], is_list=is_list)
     return "\n".join(lines) + "\n"
 
 
-def _feature(name: str, kind: str, present: float, values: list[str]) -> Iterator[str]:
+def _feature(name: str, kind: str, present: float, values: list[str], *, is_list: bool = False) -> Iterator[str]:
     yield "feature {"
     yield f"  name: {_proto(name)}"
     yield f"  type: {kind}"
-    yield "  value_count { min: 1 max: 1 }"
+    if not is_list:
+        yield "  value_count { min: 1 max: 1 }"
     yield f"  presence {{ min_fraction: {0.95 * present:.3g} min_count: 1 }}"
     if values:
         yield "  string_domain {"

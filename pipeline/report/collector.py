@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ class Subject:
 class Collector:
     """Reads each artifact once."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, slices: Sequence[str] = ()) -> None:
+        """`slices` are those whose plots the report shows too."""
         self._subject = subject
+        self._readers = _READERS | {"evaluation": lambda artifact: _evaluation(artifact, slices)}
         self._worst: list[dict[str, Any]] | None = None
         self._read: dict[str, dict[str, Any]] = {}
 
@@ -97,7 +99,7 @@ class Collector:
 
     def _parts(self, name: str, artifact: ArtifactRecord) -> dict[str, Any]:
         if artifact.uri not in self._read:
-            reader = _READERS.get(name) or _READERS.get(artifact.type.rpartition(".")[2])
+            reader = self._readers.get(name) or self._readers.get(artifact.type.rpartition(".")[2])
             try:
                 self._read[artifact.uri] = reader(artifact) if reader else {}
             except Exception:
@@ -159,8 +161,15 @@ def _training(artifact: ArtifactRecord) -> dict[str, Any]:
     return {"curves": read_curves(artifact.uri), "warnings": read_notes(artifact.uri)}
 
 
-def _evaluation(artifact: ArtifactRecord) -> dict[str, Any]:
-    return {"evaluation": read_evaluation(artifact.uri)}
+def _model(artifact: ArtifactRecord) -> dict[str, Any]:
+    from hilir.components.trainer.export.class_names import find_only_classes
+
+    classes = find_only_classes(f"{artifact.uri}/Format-Serving")
+    return {"classes": list(classes)} if classes else {}
+
+
+def _evaluation(artifact: ArtifactRecord, slices: Sequence[str]) -> dict[str, Any]:
+    return {"evaluation": read_evaluation(artifact.uri, slices)}
 
 
 def _pushed(artifact: ArtifactRecord) -> dict[str, Any]:
@@ -172,7 +181,9 @@ def _pushed(artifact: ArtifactRecord) -> dict[str, Any]:
     if not manifest.is_file():
         return {"pushed": found}
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    classes: list[str] = next(iter(content.get("classes", {}).values()), [])
+    named = list(content.get("classes", {}).values())
+    # Of several labels nothing says here which one a chart is about.
+    classes: list[str] = named[0] if len(named) == 1 else []
     found |= {
         "created": content.get("created"),
         "bytes": sum(file["bytes"] for file in content.get("files", {}).values()),
@@ -196,8 +207,8 @@ _READERS: dict[str, Callable[[ArtifactRecord], dict[str, Any]]] = {
     "examples": _examples,
     "statistics": _statistics,
     "anomalies": _anomalies,
+    "model": _model,
     "model_run": _training,
-    "evaluation": _evaluation,
     "DataBlessing": _data_report,
     "ModelExport": _export,
     "PushedModel": _pushed,

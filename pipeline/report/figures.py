@@ -80,7 +80,7 @@ def _anomalies(artifact: ArtifactRecord) -> dict[str, Any]:
 
 def _data_blessing(artifact: ArtifactRecord) -> dict[str, Any]:
     accepted = int(artifact.properties.get("accepted", 0))
-    return {"data": "accepted"} | ({"anomalies let pass": accepted} if accepted else {})
+    return {"data": "accepted"} | ({"accepted anomalies": accepted} if accepted else {})
 
 
 def _transform_graph(artifact: ArtifactRecord) -> dict[str, Any]:

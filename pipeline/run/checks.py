@@ -99,7 +99,9 @@ def _package(config: Config) -> Finding:
     folder = Path(next(iter(spec.submodule_search_locations or [""])))
     missing = [part for part in ("features.py", "preprocessing.py", "model.py") if not (folder / part).is_file()]
     if missing:
-        return Finding(what, f"lacks {', '.join(missing)}", "add it; models/taxi is an example that has all of it")
+        return Finding(
+            what, f"lacks {', '.join(missing)}", "add it; 'hilir new --example taxi' writes one that has all of it"
+        )
     return Finding(what, "is there")
 
 

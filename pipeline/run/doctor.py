@@ -44,7 +44,7 @@ def check_beam(options: Sequence[str] = ("--runner=FnApiRunner",)) -> Finding:
     runner = options[0].rpartition("=")[2].rpartition(".")[2]
     if done.returncode == 0:
         return Finding("Beam", f"{version('apache-beam')}, {runner} adds three numbers")
-    reason = (done.stderr.strip() or "it ended without a word").splitlines()[-1]
+    reason = (done.stderr.strip() or "it ended without a message").splitlines()[-1]
     return Finding("Beam", f"{runner} failed: {reason}", _reinstall())
 
 

@@ -37,7 +37,7 @@ def check_sources(config: Config) -> Iterator[Finding]:
             continue
         missing = [] if "*" in names else [each for each in needed if each not in names]
         if missing:
-            remedy = "add it; models/taxi is an example that has all of it"
+            remedy = "add it; 'hilir new --example taxi' writes one that has all of it"
             yield Finding(what, f"{path} lacks {', '.join(missing)}", remedy)
         label = names.get("LABEL") if module == "features" else None
         if isinstance(label, ast.Constant) and (not isinstance(label.value, str) or not label.value):

@@ -14,7 +14,7 @@ from hilir.pipeline.spec.structure import upstream_tasks
 
 # https://cloud.google.com/vertex-ai/docs/pipelines/machine-types: what a step gets that asks for nothing.
 DEFAULT_MACHINE = "e2-standard-4"
-# Scheduling.timeout (google/cloud/aiplatform/v1/custom_job.proto): seven days where nothing else is said.
+# Scheduling.timeout (google/cloud/aiplatform/v1/custom_job.proto): seven days by default.
 DEFAULT_HOURS = 168.0
 # A guess, and shown as one: what a step without a limit of its own takes on data of a few gigabytes.
 LIKELY_HOURS = 1.0

@@ -24,7 +24,7 @@ def render_command_line() -> str:
     lines = [NOTE, "", *_INTRODUCTION.splitlines(), ""]
     lines += write_table(
         ("command", "what it does"),
-        [(f"[`hilir {name}`](#hilir-{name})", escape(COMMANDS[name][1])) for name in COMMANDS],
+        [(f"[`hilir {name}`](#hilir-{name})", escape(COMMANDS[name][1])) for name in cli.list_commands(root)],
     )
     for context in _walk(root):
         if context is not root:

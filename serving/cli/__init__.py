@@ -1,1 +1,1 @@
-"""The commands that run beside the traffic."""
+"""The commands for production."""

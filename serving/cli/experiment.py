@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hilir.serving.cli.options import CHANGES, OPTIONS, SELECTION, add_options, open_transaction, print_state
+from hilir.serving.cli.options import CHANGES, OPTIONS, SELECTION, Group, add_options, open_transaction, print_state
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -29,7 +29,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return float(match[1]) * _UNITS[match[2]]
 
 
-@click.group()
+@click.group(cls=Group)
 def experiment() -> None:
     """Compare two versions with statistics that may be looked at any time."""
 

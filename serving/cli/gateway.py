@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from hilir.serving.cli.options import Group
+
 Command = Callable[..., Any]
 
 _OPTIONS: list[Callable[[Command], Command]] = [
@@ -57,7 +59,7 @@ def _write(root: str, settings: str | None, served_root: str | None = None, **gi
     return write_gateway(Store(root), found, served_root), found
 
 
-@click.group()
+@click.group(cls=Group)
 def gateway() -> None:
     """Run Envoy in front of the model servers."""
 

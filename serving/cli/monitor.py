@@ -6,10 +6,10 @@ import json
 
 import click
 
-from hilir.serving.cli.options import find_config
+from hilir.serving.cli.options import Group, find_config
 
 
-@click.group()
+@click.group(cls=Group)
 def monitor() -> None:
     """Watch what comes back from traffic: outcomes, drift, quality."""
 

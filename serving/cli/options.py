@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
+
+class Group(click.Group):
+    """A group whose help has the whole line of each command; click's own cuts it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands."""
+        shown = [(name, command) for name, command in sorted(self.commands.items()) if not command.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=200)) for name, command in shown])
+        del ctx
+
+
 SELECTION: list[Callable[[Command], Command]] = [
     click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
     click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
@@ -84,19 +96,11 @@ def open_transaction(
 def open_notifier(channels: Sequence[Channel]) -> Callable[[State], None]:
     """Returns what sends the last event of a state; the command waits at its end until all is sent."""
     from hilir.serving.notify import Notifier
-    from hilir.serving.release.report import describe_event
+    from hilir.serving.release.report import make_notification
 
     notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
     click.get_current_context().call_on_close(notifier.close)
-
-    def notify(state: State) -> None:
-        event = state.history[-1]
-        content = event.model_dump(mode="json")
-        notifier.offer(
-            {"event": event.verb, "text": f"{state.model}: {describe_event(event)}", "model": state.model, **content}
-        )
-
-    return notify
+    return lambda state: notifier.offer(make_notification(state))
 
 
 def _follow_policy(transaction: Transaction, approval: str | None) -> None:

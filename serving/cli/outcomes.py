@@ -6,8 +6,10 @@ import json
 
 import click
 
+from hilir.serving.cli.options import Group
 
-@click.group()
+
+@click.group(cls=Group)
 def outcomes() -> None:
     """What became of predictions."""
 

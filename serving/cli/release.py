@@ -10,6 +10,7 @@ from hilir.serving.cli.options import (
     CHANGES,
     OPTIONS,
     SELECTION,
+    Group,
     add_options,
     offline_option,
     open_transaction,
@@ -20,7 +21,7 @@ from hilir.serving.cli.options import (
 from hilir.serving.cli.rollout import rollout
 
 
-@click.group()
+@click.group(cls=Group)
 def release() -> None:
     """Decide which version of a model gets which traffic.
 

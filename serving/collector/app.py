@@ -3,6 +3,7 @@
 POST /v1/outcomes   a batch, as `serving.outcomes.records` describes it; with a token of the scope `outcomes`
 GET  /healthz       without; 200 while the process works
 GET  /readyz        without; 200 while the database answers, else 503
+GET  /metrics       with a token of the scope `admin`; how many outcomes and batches have come, for Prometheus
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hilir.serving.outcomes.receive import MAX_BYTES, PATH, receive
 from hilir.serving.outcomes.store import OutcomeStore, StoreFailed
 from hilir.serving.server.security.tokens import Scope, Tokens
 from hilir.serving.server.status import HTTP_STATUS
+from hilir.serving.server.telemetry.outcomes import OutcomeCounters
 
 _BODY_SECONDS = 20.0
 _JSON = "application/json"
@@ -34,20 +36,32 @@ def make_app(store: OutcomeStore, tokens: Tokens | None) -> Starlette:
         tokens: those who may send them; None asks for none.
     """
 
+    counters = OutcomeCounters()
+
+    def refuse(request: Request, scope: Scope) -> Response | None:
+        if tokens is None:
+            return None
+        refused = tokens.refusal(request.headers.get("Authorization", "").encode("latin-1", "replace"), scope)
+        if refused is None:
+            return None
+        return _refuse(HTTP_STATUS[refused.code], refused.message, {"WWW-Authenticate": "Bearer"})
+
     async def outcomes(request: Request) -> Response:
-        if tokens is not None:
-            header = request.headers.get("Authorization", "").encode("latin-1", "replace")
-            refused = tokens.refusal(header, Scope.OUTCOMES)
-            if refused is not None:
-                return _refuse(HTTP_STATUS[refused.code], refused.message, {"WWW-Authenticate": "Bearer"})
+        refused = refuse(request, Scope.OUTCOMES)
+        if refused is not None:
+            return refused
         try:
             body = await _read_body(request)
         except TimeoutError:
             return _refuse(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {_BODY_SECONDS:g} s")
         except ClientDisconnect:
             return _refuse(HTTPStatus.BAD_REQUEST, "the connection ended within the body")
-        status, answer = await run_in_threadpool(receive, store, body)
-        return Response(answer, status, media_type=_JSON)
+        received = await run_in_threadpool(receive, store, body)
+        counters.note(received)
+        return Response(received.answer, received.status, media_type=_JSON)
+
+    def metrics(request: Request) -> Response:
+        return refuse(request, Scope.ADMIN) or PlainTextResponse(counters.page())
 
     def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -60,7 +74,12 @@ def make_app(store: OutcomeStore, tokens: Tokens | None) -> Starlette:
         return PlainTextResponse("ready\n")
 
     unknown = {HTTPStatus.NOT_FOUND: _refuse_path, HTTPStatus.METHOD_NOT_ALLOWED: _refuse_path}
-    routes = [Route(PATH, outcomes, methods=["POST"]), Route("/healthz", healthz), Route("/readyz", readyz)]
+    routes = [
+        Route(PATH, outcomes, methods=["POST"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
     return Starlette(routes=routes, exception_handlers=unknown)
 
 
@@ -79,4 +98,4 @@ def _refuse(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 
 def _refuse_path(_request: Request, _error: Exception) -> Response:
-    return _refuse(HTTPStatus.NOT_FOUND, f"there are POST {PATH}, GET /healthz and GET /readyz")
+    return _refuse(HTTPStatus.NOT_FOUND, f"there are POST {PATH}, GET /healthz, /readyz and /metrics")

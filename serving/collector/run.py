@@ -1,4 +1,4 @@
-"""Runs the collector of outcomes until it is told to stop."""
+"""Runs the collector of outcomes until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Experiments between two versions: how large, how split, what they show and when that may be said."""
+"""Experiments between two versions: how large, how split, what they show and when to conclude."""

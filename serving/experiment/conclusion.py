@@ -27,7 +27,7 @@ class Conclusion:
             or `mixed` where metrics differ; `alike` where at the planned size none does; else `undecided`.
         words: a sentence.
         remedy: what to type next; empty where it is to wait.
-        more_users: about how many more users it takes; None where that cannot be said.
+        more_users: about how many more users it takes; None where that is unknown.
     """
 
     status: Status

@@ -29,7 +29,7 @@ class Reading:
         users: of both arms.
         stable, candidate: the metric in each arm.
         difference: between them.
-        low, high: the confidence sequence; infinite while nothing can be said.
+        low, high: the confidence sequence; infinite while nothing is known.
         p: always-valid, of this look.
         error: standard error of the difference; infinite where there is none.
     """

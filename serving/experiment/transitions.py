@@ -22,20 +22,21 @@ def start(state: State, experiment: Experiment) -> State:
     if running is not None and _settings(running) == _settings(experiment):
         return state
     require_no_experiment(state)
-    require_free(state)
+    require_free(state, experiment.candidate)
     if (state.stable, state.candidate) != (experiment.stable, experiment.candidate):
         raise ReleaseRefused(
             f"{state.model}: version {experiment.candidate} is not the candidate; "
             f"type 'hilir release stage {experiment.candidate}'"
         )
     require_approved(state, experiment.candidate)
-    require_approved(state, experiment.candidate)
     split = {STABLE: 100 - experiment.percent, CANDIDATE: experiment.percent}
     return _change(state, split=split, shadow=0.0, experiments=(*state.experiments, experiment))
 
 
-def require_free(state: State) -> None:
+def require_free(state: State, candidate: int) -> None:
     """Refuses while another trial has a part of the traffic.
+
+    A rollout of the candidate that has ended below 100 % is what an experiment continues: users are divided anew.
 
     Raises:
         ReleaseRefused: there is one, or there is no stable version to compare with.
@@ -46,12 +47,17 @@ def require_free(state: State) -> None:
             f"{state.model}: there is no stable version to compare with; "
             "type 'hilir release stage VERSION', then 'hilir release promote'"
         )
-    require_no_rollout(state)
-    if state.experiment is None and state.percent > 0:
+    if state.experiment is None and state.percent > 0 and not _has_stood_trial(state, candidate):
         raise ReleaseRefused(
             f"{state.model}: version {state.candidate} is on trial with {state.percent:g} % of the traffic; "
             "type 'hilir release abort' or 'hilir release promote' first"
         )
+
+
+def _has_stood_trial(state: State, candidate: int) -> bool:
+    """Whether the candidate has its share from a rollout that ended there."""
+    events = [event.verb for event in state.history if event.version == candidate]
+    return state.candidate == candidate and bool(events) and events[-1] == "rollout-end"
 
 
 def stop(state: State) -> State:

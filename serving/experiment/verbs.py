@@ -55,7 +55,7 @@ def start(transaction: Transaction, definition: Definition) -> State:
     """
     before = transaction.read()
     experiment = definition.define(before)
-    transitions.require_free(before)
+    transitions.require_free(before, definition.candidate)
     if before.experiment is not None:
         transitions.start(before, experiment)
     if definition.candidate == before.stable:

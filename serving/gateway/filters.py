@@ -122,7 +122,7 @@ def authentication(settings: GatewaySettings) -> list[dict[str, Any]]:
 def rate_limits(settings: GatewaySettings) -> list[dict[str, Any]]:
     """Returns the filter that answers 429 where there are more requests per second than allowed.
 
-    Clients are told apart by their credentials, or else by their address.
+    Clients are distinguished by their credentials, or else by their address.
     """
     limits = settings.rate_limit
     if limits.requests_per_second is None and limits.per_client is None:

@@ -1,4 +1,4 @@
-"""Runs Envoy: checks its configuration first, and lets requests finish when it is told to stop."""
+"""Runs Envoy: checks its configuration first, and finishes requests when it is stopped."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Gateway:
 
 
 def run_gateway(folder: Path, settings: GatewaySettings, say: Say, threads: int | None = None) -> int:
-    """Runs Envoy until it is told to stop; returns its exit status.
+    """Runs Envoy until it is stopped; returns its exit status.
 
     Raises:
         ServingConfigError: Envoy refuses the configuration.

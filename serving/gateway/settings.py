@@ -1,4 +1,4 @@
-"""What a gateway is told by its YAML file."""
+"""Settings of a gateway, from its YAML file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Jwt(_Part):
 
 
 class RateLimit(_Part):
-    """Requests per second that each gateway lets through, in all and per client; None for no limit."""
+    """Requests per second that each gateway allows, in all and per client; None for no limit."""
 
     requests_per_second: int | None = Field(default=None, ge=1)
     per_client: int | None = Field(default=None, ge=1)

@@ -13,7 +13,7 @@ from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.quality import MetricResult
 from hilir.serving.monitor.store import MonitorStore
-from hilir.serving.monitor.summary import count_below, count_streaks
+from hilir.serving.monitor.summary import count_streaks, count_worse
 from hilir.serving.monitor.window import FeatureResult
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,8 +36,8 @@ _HELP = {
     "hilir_new_category_share": "Share of values that the training data does not have.",
     "hilir_drift_windows": "How many of the newest windows in a row had the level, at least.",
     "hilir_quality": "A metric of a classifier in the newest window: estimated without labels, or realised.",
-    "hilir_quality_bound": "The value below which the metric is worse than on the evaluation split, not by chance.",
-    "hilir_quality_windows_below": "How many of the newest windows in a row were below the bound.",
+    "hilir_quality_bound": "The value from which on the metric is worse than on the evaluation split, not by chance.",
+    "hilir_quality_windows_below": "How many of the newest windows in a row were worse than the bound.",
     "hilir_outcome_coverage": "Share of rows with an outcome, in the newest window with any.",
     "hilir_outcome_received_seconds": "When the newest outcome arrived, in seconds since 1970.",
     "hilir_feature_level": "Level of a feature in the newest window.",
@@ -57,7 +57,7 @@ def write_figures(model: str, store: MonitorStore) -> str:
         newest_realised[each.version] = [
             metric for metric in each.result.quality if metric.kind == "realised"
         ] or newest_realised.get(each.version, [])
-    below = {kind: count_below(recent, kind) for kind in ("estimated", "realised")}
+    worse = {kind: count_worse(recent, kind) for kind in ("estimated", "realised")}
     lines: dict[str, list[str]] = {name: [] for name in _HELP}
 
     def add(name: str, value: float, **labels: object) -> None:
@@ -75,13 +75,14 @@ def write_figures(model: str, store: MonitorStore) -> str:
         add("hilir_window_rows", result.rows, **of)
         add("hilir_drift_level", Level[result.level.upper()], **of)
         realised = newest_realised.get(window.version, [])
+        covered = [each.coverage for each in realised if each.coverage is not None]
+        if covered:
+            add("hilir_outcome_coverage", covered[0], **of)
         for metric in [*(each for each in result.quality if each.kind == "estimated"), *realised]:
             add("hilir_quality", metric.value, **of, metric=metric.metric, kind=metric.kind)
-            if metric.coverage is not None and metric.metric == "accuracy":
-                add("hilir_outcome_coverage", metric.coverage, **of)
             if metric.bound is not None:
                 add("hilir_quality_bound", metric.bound, **of, metric=metric.metric, kind=metric.kind)
-                count = below[metric.kind].get((window.version, metric.metric), 0)
+                count = worse[metric.kind].get((window.version, metric.metric), 0)
                 add("hilir_quality_windows_below", count, **of, metric=metric.metric, kind=metric.kind)
         for feature in result.features[:_MOST_FEATURES]:
             for name, value in _figures(feature):

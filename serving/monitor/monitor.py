@@ -73,6 +73,11 @@ class Monitor:
             self._close_if_full(version, self._clock())
         return found + self._commit(forget(self._positions, files))
 
+    @property
+    def open_versions(self) -> set[int]:
+        """Versions that have a window which is not closed yet."""
+        return set(self._windows)
+
     def reference(self, version: int) -> Reference | None:
         """Returns what a version carries, read once."""
         if version not in self._references:

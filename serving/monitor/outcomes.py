@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from hilir.analysis.quality import QualityReference
+from hilir.analysis.text import show_unprintable
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.quality import measure, name_class
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.store import MonitorStore
 from hilir.serving.monitor.window import WindowResult
+from hilir.serving.outcomes.records import Outcome
 from hilir.serving.outcomes.store import OutcomeStore
 
 # Writers with clocks of their own: what arrived shortly before the newest outcome may not have been visible then.
 _OVERLAP_SECONDS = 600.0
 _DAY = 86_400.0
+_CLASSES_FILE = "assets.extra/classes.json"
+_MOST_WARNINGS = 5
+logger = logging.getLogger(__name__)
 
 
 class Realised:
@@ -32,6 +40,7 @@ class Realised:
         self._project, self._store, self._monitor, self._outcomes, self._clock = (
             project, store, monitor, outcomes, clock,
         )  # fmt: skip
+        self._warned: set[float | str] = set()
 
     def step(self) -> int:
         """Joins new outcomes; returns how many windows were measured anew.
@@ -41,7 +50,7 @@ class Realised:
         """
         known = self._store.totals().get("outcomes_received", 0.0)
         found = self._outcomes.read(self._names(), max(known - _OVERLAP_SECONDS, 0.0))
-        labels = [(each.request, each.row, name_class(each.value)) for each in found if each.request]
+        labels = list(self._label(found))
         received = max((each.received for each in found), default=known)
         oldest = self._clock() - self._project.settings.outcome_days * _DAY
         self._store.add_labels(labels, received, oldest)
@@ -49,6 +58,36 @@ class Realised:
         for number in windows:
             self._store.replace(number, self._measure(number))
         return len(windows)
+
+    def _label(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[str, int, str, float | None]]:
+        """Yields request, row, class and number of the outcomes that can be labels."""
+        versions = {each.version for each in self._store.windows()} | self._monitor.open_versions
+        references = {version: self._monitor.reference(version) for version in sorted(versions)}
+        known = [(number, each.quality) for number, each in references.items() if each is not None and each.quality]
+        if not known:
+            return
+        newest, quality = known[-1]
+        classes = read_classes(self._project, newest, quality.label)
+        for each in outcomes:
+            number = None if isinstance(each.value, str) else each.value
+            name = name_class(quality, classes, each.value)
+            if quality.kind == "regression" and number is not None:
+                name = ""
+            if name is None:
+                self._warn(each.value, quality, classes)
+            elif each.request:
+                yield each.request, each.row, name, number
+
+    def _warn(self, value: float | str, quality: QualityReference, classes: Sequence[str]) -> None:
+        """Says once for each value, and not for very many, that it cannot be a label."""
+        if value in self._warned or len(self._warned) >= _MOST_WARNINGS:
+            return
+        self._warned.add(value)
+        there = "numbers" if quality.kind == "regression" else ", ".join(classes[:10]) or "numbers from 0"
+        logger.warning(
+            "an outcome of %s is %s and does not count; its values are %s",
+            show_unprintable(quality.label), show_unprintable(str(value)), show_unprintable(there),
+        )  # fmt: skip
 
     def _names(self) -> list[str]:
         """Returns the names that outcomes may have: the configured one, or those of the versions' labels."""
@@ -67,3 +106,15 @@ class Realised:
         realised = measure(reference.quality, self._store.labelled(number), window.result.rows)
         estimated = [each for each in window.result.quality if each.kind != "realised"]
         return replace(window.result, quality=estimated + realised)
+
+
+def read_classes(project: Project, version: int, label: str) -> tuple[str, ...]:
+    """Returns the names of a label's classes as a version has them, class 0 first; none where they are numbers."""
+    path = project.versions / str(version) / _CLASSES_FILE
+    try:
+        return tuple(map(str, json.loads(path.read_bytes()).get(label, ())))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        logger.warning("%s: cannot be read (%s); push the version again", path, error)
+        return ()

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from hilir.analysis.drift import Level
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.quality import MetricResult, Prediction
+from hilir.serving.monitor.quality import NUMBER, MetricResult, Prediction
 from hilir.serving.monitor.window import FeatureResult, WindowResult
 
 FILE = "monitor.sqlite"
@@ -182,18 +182,23 @@ class MonitorStore:
                 )
             connection.execute("REPLACE INTO total VALUES ('at', ?)", (now,))
 
-    def add_labels(self, outcomes: Sequence[tuple[str, int, str]], received: float, oldest: float) -> None:
+    def add_labels(
+        self, outcomes: Sequence[tuple[str, int, str, float | None]], received: float, oldest: float
+    ) -> None:
         """Notes what became of predictions.
 
         Args:
-            outcomes: id of the request, row, and the class that was observed.
+            outcomes: id of the request, row, the class that was observed, and the number, if it is one.
             received: when the newest of them arrived, in seconds since 1970.
             oldest: predictions of before this time are forgotten.
         """
-        update = "UPDATE prediction SET label = (class = ?) WHERE request = ? AND row_number = ? RETURNING window_id"
+        update = (
+            "UPDATE prediction SET label = CASE class WHEN ? THEN ? ELSE class = ? END "
+            "WHERE request = ? AND row_number = ? RETURNING window_id"
+        )
         with self._open() as connection, connection:
-            for request, row, found in outcomes:
-                windows = connection.execute(update, (found, request, row)).fetchall()
+            for request, row, found, number in outcomes:
+                windows = connection.execute(update, (NUMBER, number, found, request, row)).fetchall()
                 connection.executemany("INSERT OR IGNORE INTO to_measure VALUES (?)", windows)
             connection.execute("DELETE FROM prediction WHERE time < ?", (oldest,))
             connection.execute("REPLACE INTO total VALUES ('outcomes_received', ?)", (received,))
@@ -204,7 +209,7 @@ class MonitorStore:
             rows = connection.execute("SELECT window_id FROM to_measure WHERE window_id != ?", (_OPEN,)).fetchall()
         return [window for (window,) in rows]
 
-    def labelled(self, window: int) -> list[tuple[float, int]]:
+    def labelled(self, window: int) -> list[tuple[float, float]]:
         """Returns scores and labels of a window's predictions that have an outcome."""
         query = "SELECT score, label FROM prediction WHERE window_id = ? AND label IS NOT NULL"
         with self._open() as connection:

@@ -80,14 +80,14 @@ def count_streaks(windows: Sequence[StoredWindow], level: Level) -> dict[tuple[i
     return streaks
 
 
-def count_below(windows: Sequence[StoredWindow], kind: str) -> dict[tuple[int, str], int]:
-    """Returns in how many of a version's newest windows in a row a metric was below its bound, by (version, metric)."""
+def count_worse(windows: Sequence[StoredWindow], kind: str) -> dict[tuple[int, str], int]:
+    """Returns in how many of a version's newest windows in a row a metric was worse than its bound."""
     streaks: dict[tuple[int, str], int] = {}
     for window in windows:
         for metric in window.result.quality:
             if metric.kind == kind:
                 key = (window.version, metric.metric)
-                streaks[key] = streaks.get(key, 0) + 1 if metric.is_below else 0
+                streaks[key] = streaks.get(key, 0) + 1 if metric.is_worse else 0
     return streaks
 
 
@@ -99,7 +99,7 @@ def describe(model: str, windows: Sequence[StoredWindow], histories: Sequence[Fe
         "windows": [
             {"id": each.id, "version": each.version}
             | {key: getattr(each.result, key) for key in ("first", "last", "rows", "requests", "level", "absent")}
-            | {"quality": [asdict(metric) | {"is_below": metric.is_below} for metric in each.result.quality]}
+            | {"quality": [asdict(metric) | {"is_worse": metric.is_worse} for metric in each.result.quality]}
             for each in windows
         ],
         "features": [asdict(each) for each in histories],
@@ -164,13 +164,15 @@ def _write_quality(windows: Sequence[StoredWindow]) -> Iterator[str]:
         yield ""
         yield f"  quality of version {version} in its newest window ({window.result.rows:,} rows)"
         for each in window.result.quality:
-            interval = "" if each.low is None else f" ({each.low:.3f} to {each.high:.3f})"
+            form = ".4g" if each.is_error else ".3f"
+            interval = "" if each.low is None else f" ({each.low:{form}} to {each.high:{form}})"
             coverage = "" if each.coverage is None else f", outcomes of {each.coverage:.0%} of the rows"
-            verdict = "" if each.bound is None else f", at least {each.bound:.3f} expected"
-            below = "  BELOW" if each.is_below else ""
+            side = "most" if each.is_error else "least"
+            verdict = "" if each.bound is None else f", at {side} {each.bound:{form}} expected"
+            worse = "  WORSE" if each.is_worse else ""
             yield (
-                f"    {each.metric:<14} {each.kind:<9} {each.value:.3f}{interval}; "
-                f"evaluation {each.reference:.3f}{verdict}{coverage}{below}"
+                f"    {each.metric:<14} {each.kind:<9} {each.value:{form}}{interval}; "
+                f"evaluation {each.reference:{form}}{verdict}{coverage}{worse}"
             )
 
 

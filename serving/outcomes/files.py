@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +106,19 @@ def _check_columns(path: str, names: Any) -> None:
     if unknown or not {"name", "value"} <= set(names) or not {"id", "user"} & set(names):
         raise ServingConfigError(
             f"{path}: its columns are {', '.join(map(str, names)) or 'none'}; it needs id or user, name and value, and "
-            "may have time and event"
+            "may have time and event, separated by commas in CSV"
         )
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what is not missing; a time of Parquet without a zone is UTC."""
+    """Returns what is not missing; a time of Parquet without a zone is UTC, and a decimal number is a number."""
     fields = {}
     for name, value in row.items():
         if value is None or (isinstance(value, float) and math.isnan(value) and name != "value"):
             continue
         if isinstance(value, datetime):
             value = (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+        if isinstance(value, Decimal):
+            value = float(value)
         fields[name] = value
     return fields

@@ -6,36 +6,44 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from hilir.serving.outcomes.records import OutcomeRefused, parse_batch
-from hilir.serving.outcomes.store import OutcomeStore, StoreFailed
+from hilir.serving.outcomes.store import OutcomeStore, StoreFailed, Written
 
 logger = logging.getLogger(__name__)
 PATH = "/v1/outcomes"
 MAX_BYTES = 8 << 20
 
 
-def receive(store: OutcomeStore, body: bytes, clock: Callable[[], float] = time.time) -> tuple[int, bytes]:
-    """Stores a batch; returns the HTTP status and the answer, a JSON object.
+@dataclass(frozen=True)
+class Received:
+    """What became of a batch: the HTTP status, the answer, a JSON object, and what changed; None where nothing may."""
+
+    status: int
+    answer: bytes
+    written: Written | None = None
+
+
+def receive(store: OutcomeStore, body: bytes, clock: Callable[[], float] = time.time) -> Received:
+    """Stores a batch.
 
     200 with `accepted`, `new`, `replaced` and `unchanged`; 400 where the batch is wrong, and 503 where the database
     fails: nothing of the batch is stored then, and it may be sent again.
     """
     if len(body) > MAX_BYTES:
-        return 413, _error(f"{len(body):,} bytes; send at most {MAX_BYTES:,} in one batch")
+        return Received(413, _error(f"{len(body):,} bytes; send at most {MAX_BYTES:,} in one batch"))
     try:
         batch = parse_batch(body, clock())
         written = store.write(batch)
     except OutcomeRefused as error:
-        return 400, _error(str(error))
+        return Received(400, _error(str(error)))
     except StoreFailed as error:
         # Where the database is concerns nobody who sends outcomes.
         logger.warning("a batch of outcomes was not stored: %s", error)
-        return 503, _error("outcomes cannot be stored at the moment; send the batch again later")
-    answer = {
-        "accepted": len(batch), "new": written.new, "replaced": written.replaced, "unchanged": written.unchanged
-    }  # fmt: skip
-    return 200, json.dumps(answer).encode() + b"\n"
+        return Received(503, _error("outcomes cannot be stored at the moment; send the batch again later"))
+    answer = {"accepted": len(batch)} | asdict(written)
+    return Received(200, json.dumps(answer).encode() + b"\n", written)
 
 
 def _error(message: str) -> bytes:

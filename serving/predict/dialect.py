@@ -28,7 +28,7 @@ class Dialect:
 
     @property
     def codec(self) -> str:
-        """The encoding's name for Python; UTF-8 with or without a byte order mark where none is said."""
+        """The encoding's name for Python; UTF-8 with or without a byte order mark where none is given."""
         return "utf-8-sig" if self.encoding == "auto" else self.encoding
 
     def normalize(self, values: Any) -> Any:

@@ -61,7 +61,7 @@ def read_manifest(store: Store, model: str, version: int) -> dict[str, Any]:
 
 
 def is_adopted(manifest: dict[str, Any]) -> bool:
-    """Tells whether hilir did not make the version, but was told to take it as it is."""
+    """Tells whether hilir did not make the version, but adopted it as it is."""
     return "adopted" in manifest
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError, TargetError
 from hilir.serving.release.checks import read_manifest
@@ -72,7 +73,7 @@ def show_lines(found: Inspection, as_json: bool) -> Iterator[str]:
         return
     yield f"{state.model}, revision {state.revision}: {describe(state)}"
     for name, faults in found.missing.items():
-        yield f"{name}: {'; '.join(faults) or 'as they should be'}"
+        yield f"{name}: {'; '.join(faults) or 'in sync'}"
     if "gateway" not in found.missing:
         yield "gateway: none; start one with 'hilir gateway run'"
     yield from describe_rollout(state)
@@ -98,6 +99,13 @@ def history_lines(store: Store, model: str | None, as_json: bool, at: str | None
             yield event.model_dump_json()
             continue
         yield f"{event.at}  {describe_event(event)}"
+
+
+def make_notification(state: State) -> dict[str, Any]:
+    """Returns what is sent about the last event of a state."""
+    event = state.history[-1]
+    text = f"{state.model}: {describe_event(event)}"
+    return {"event": event.verb, "text": text, "model": state.model, **event.model_dump(mode="json")}
 
 
 def describe_event(event: Event) -> str:

@@ -20,7 +20,7 @@ class Project:
     Attributes:
         root: the serving root.
         model: the model's name.
-        approval: `none` or `required`; None where nothing is said.
+        approval: `none` or `required`; None where it is not set.
         notify: where notifications go.
     """
 

@@ -1,7 +1,7 @@
 """The release verbs: check, change the state, have the targets follow, always in an order that is safe.
 
 Load, wait until AVAILABLE, replay the golden requests, move the label, keep what was loaded. The state is stored
-before a target is told of it, so that a verb that was killed finds where it was, and the same command succeeds.
+before it is sent to a target, so that a verb that was killed finds where it was, and the same command succeeds.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the serving root for the moment of a write; the kernel lets go when the process ends.
+        """Holds the serving root for the moment of a write; the kernel releases it when the process ends.
 
         Raises:
             ServingConfigError: the root cannot be written to, or is held too long.

@@ -194,7 +194,7 @@ class Runner:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps a second process from the same rollout; the kernel lets go when this one ends."""
+        """Keeps a second process from the same rollout; the kernel releases it when this one ends."""
         path = Path(self.transaction.store.root) / self.transaction.model / _LOCK_FILE
         try:
             with FileLock(path, timeout=0):

@@ -13,7 +13,7 @@ from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision, Verdict
 
 CONTINUE, WAIT = 0, 75
-"""Exit codes: go on; not known yet (EX_TEMPFAIL of sysexits.h). Every other one rolls back."""
+"""Exit codes: continue; not known yet (EX_TEMPFAIL of sysexits.h). Every other one rolls back."""
 
 _SECONDS = 60.0
 
@@ -39,7 +39,7 @@ class Guardrail:
 
     def judge(self, state: State, rollout: Rollout, over: bool) -> Verdict | None:
         """Runs the command; see `Gate`."""
-        told = {
+        content = {
             "model": state.model,
             "stable": state.stable,
             "candidate": rollout.version,
@@ -55,7 +55,7 @@ class Guardrail:
         }
         try:
             done = subprocess.run(
-                self._words, input=json.dumps(told), capture_output=True, text=True, timeout=_SECONDS, check=False
+                self._words, input=json.dumps(content), capture_output=True, text=True, timeout=_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
             return Verdict(self._name, Decision.WAIT, f"gave no answer within {_SECONDS:g} s")

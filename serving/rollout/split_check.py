@@ -54,7 +54,7 @@ class SplitCheck:
         last = counts[-1] if counts else [0, 0]
         fact = f"{last[1]:,} of {sum(last):,} new users at {rollout.percent:g} %; p {test.p:.2g}, limit {ALARM:g}"
         if test.p < ALARM:
-            return Verdict("split", Decision.WAIT, f"{fact}; users are not divided as they should be")
+            return Verdict("split", Decision.WAIT, f"{fact}; users are not divided as planned")
         return Verdict("split", Decision.CONTINUE, fact)
 
 

@@ -45,6 +45,7 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
+from hilir.serving.server.telemetry.outcomes import OutcomeCounters
 from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.telemetry.tracing import make_tracer
@@ -84,7 +85,7 @@ class ModelServer:
         self.tokens = Tokens.read(options.tokens_file) if options.tokens_file else None
         self.batch_options = assembly.batch_options(options)
         self.rest_options = assembly.rest_options(options)
-        self.outcomes = OutcomeEndpoint(open_store(options.outcomes, options.replicas)) if options.outcomes else None
+        self.outcomes = self._take_outcomes(options) if options.outcomes else None
         self.ssl_context: ssl.SSLContext | None = None
         if options.rest_tls:
             if self.tls is None:
@@ -114,6 +115,11 @@ class ModelServer:
             servable.close()
             raise
         return servable
+
+    def _take_outcomes(self, options: ServeOptions) -> OutcomeEndpoint:
+        counters = OutcomeCounters()
+        self.metrics.add(counters.outcomes, counters.batches)
+        return OutcomeEndpoint(open_store(options.outcomes, options.replicas), counters)
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until a signal comes.
@@ -305,7 +311,7 @@ def _find_versions() -> tuple[str, str, str]:
 
 
 def serve(options: ServeOptions, say: Say = print) -> None:
-    """Run a server until it is told to stop.
+    """Run a server until it is stopped.
 
     Raises:
         ServingError: it cannot start.

@@ -67,7 +67,7 @@ def rest_options(options: ServeOptions) -> RestOptions:
 
 
 def _prometheus_path(options: ServeOptions) -> str | None:
-    """TensorFlow Serving shows metrics only if told to; the project's own server always does."""
+    """TensorFlow Serving shows metrics only if asked to; the project's own server always does."""
     if not options.monitoring_config_file:
         return METRICS_PATH if options.serves_project else None
     config: Any = read_text_proto(options.monitoring_config_file, MonitoringConfig())

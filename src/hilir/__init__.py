@@ -1,6 +1,6 @@
 """From data to a served, monitored and retrained TensorFlow model.
 
-`pipeline` runs on the operator's machine, `components` inside a pipeline's steps, `serving` beside the traffic;
+`pipeline` runs on the operator's machine, `components` inside a pipeline's steps, `serving` in production;
 `configs` is data.
 """
 

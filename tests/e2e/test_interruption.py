@@ -17,6 +17,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from hilir.pipeline.run.metadata_store import connection
 from tests.conftest import ROOT, Place
+from tests.forking import Hilir
 
 pytestmark = pytest.mark.pipeline
 
@@ -34,8 +35,8 @@ class Running:
         self.lines: list[str] = []
         self._pipelines = place.root / "pipelines"
         self._before = self._files()
-        self.process = subprocess.Popen(
-            place.command("configs/taxi.yaml", "--json", "--set", f"data.path={data}", *SETTINGS),
+        self.process = Hilir(
+            place.words("configs/taxi.yaml", "--json", "--set", f"data.path={data}", *SETTINGS),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,18 +1,17 @@
 """From a CSV file to a blessed version: `hilir new`, then `hilir run`, in an empty folder."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forking import run_hilir
 
 pytestmark = pytest.mark.pipeline
 
 
 def hilir(folder: Path, *arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "hilir.pipeline.cli", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = run_hilir([*arguments], cwd=folder)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.project import write_project
+from tests.forking import run_hilir
 
 pytestmark = pytest.mark.pipeline
 
@@ -23,10 +23,7 @@ def project(tmp_path_factory) -> Path:
 
 def hilir(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"MODULES": str(project.parent / "modules")}
-    return subprocess.run(
-        [sys.executable, "-m", "hilir.pipeline.cli", *arguments],
-        cwd=project.parent, env=environment, capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
+    return run_hilir([*arguments], cwd=project.parent, env=environment)
 
 
 def test_a_check_runs_the_preflight_on_a_sample_and_nothing_after_it(project):

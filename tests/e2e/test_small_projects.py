@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,14 @@ from hilir.serving.release.golden import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.store import Store
 from tests.e2e.small_projects import PROJECTS
+from tests.forking import run_hilir
 from tests.integration.serving.server_process import running
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 
 def hilir_run(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hilir.pipeline.cli", "run", "--json"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return run_hilir(["run", "--json"], cwd=folder)
 
 
 @pytest.mark.parametrize("name", PROJECTS)

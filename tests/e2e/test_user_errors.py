@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forking import run_hilir
 
 pytestmark = pytest.mark.pipeline
 
@@ -100,8 +100,7 @@ def run(project):
         path = project / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-        command = [sys.executable, "-m", "hilir.pipeline.cli", "run", *options]
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600, check=False)
+        done = run_hilir(["run", *options], cwd=project)
         logs = sorted((project / "runs").glob("*/log.txt"), key=lambda log: log.stat().st_mtime)
         return done.returncode, done.stdout + done.stderr, logs[-1].read_text() if logs else ""
 

@@ -36,11 +36,14 @@ from hilir.components.evaluator.grouped.slices import list_columns
 _log = logging.getLogger(__name__)
 
 _Artifacts = dict[str, list[types.Artifact]]
-_SPLIT = "eval"
 
 
 def evaluate(
-    make_pipeline: Callable[[], Any], inputs: _Artifacts, outputs: _Artifacts, config: config_pb2.EvalConfig
+    make_pipeline: Callable[[], Any],
+    inputs: _Artifacts,
+    outputs: _Artifacts,
+    config: config_pb2.EvalConfig,
+    splits: Sequence[str],
 ) -> None:
     """Evaluates the candidate, against the baseline if there is one, and writes metrics, plots and blessing.
 
@@ -49,6 +52,7 @@ def evaluate(
         inputs: examples, schema, the model, and a baseline or none.
         outputs: the folders of evaluation and blessing.
         config: as `outputs.choose_outputs` returns it.
+        splits: of the examples, that are evaluated together.
     """
     baseline = next(iter(inputs.get(BASELINE_MODEL_KEY) or []), None)
     config = config_util.update_eval_config_with_defaults(config, has_baseline=baseline is not None, rubber_stamp=True)
@@ -69,7 +73,7 @@ def evaluate(
     with make_pipeline() as pipeline:
         _ = (
             pipeline
-            | "ReadExamples" >> ReadBatches(_patterns(inputs), schema, ARROW_INPUT_COLUMN)
+            | "ReadExamples" >> ReadBatches(_patterns(inputs, splits), schema, ARROW_INPUT_COLUMN)
             | "ExtractEvaluateAndWriteResults"
             >> model_eval_lib.ExtractEvaluateAndWriteResults(
                 eval_shared_model=models[0] if len(models) == 1 else models,
@@ -102,8 +106,8 @@ def _columns(config: config_pb2.EvalConfig, *, by_row: bool) -> set[str] | None:
     return weights | list_columns(slicer.SingleSliceSpec(spec=spec) for spec in config.slicing_specs)
 
 
-def _patterns(inputs: _Artifacts) -> Sequence[str]:
-    uris = artifact_utils.get_split_uris(inputs[EXAMPLES_KEY], _SPLIT)
+def _patterns(inputs: _Artifacts, splits: Sequence[str]) -> Sequence[str]:
+    uris = [uri for split in splits for uri in artifact_utils.get_split_uris(inputs[EXAMPLES_KEY], split)]
     return [io_utils.all_files_pattern(uri) for uri in uris]
 
 

@@ -1,4 +1,4 @@
-"""The two programs beside this environment that TensorFlow.js needs: its converter's own Python, and Node.js."""
+"""The two programs outside this environment that TensorFlow.js needs: its converter's own Python, and Node.js."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def run_program(arguments: list[str], job: dict[str, Any], work: str, what: str)
         raise ExportError(f"{what}: not done after {_SECONDS // 60} minutes; try fewer variants") from None
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        said = [line.strip() for line in lines if "Error" in line.partition(":")[0]] or lines[-3:]
-        raise ExportError(f"{what} failed (exit code {done.returncode}): {' | '.join(said) or 'no message'}")
+        errors = [line.strip() for line in lines if "Error" in line.partition(":")[0]] or lines[-3:]
+        raise ExportError(f"{what} failed (exit code {done.returncode}): {' | '.join(errors) or 'no message'}")
 
 
 def script(name: str) -> str:

@@ -124,8 +124,13 @@ def _explain(message: str, variant: str) -> str:
             f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; use other operations in the "
             f"model, or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
         )
-    remedy = "use other operations in the model, try another variant, or --verbose for the whole message"
-    return f"TensorFlow Lite {variant}: the converter failed: {_find_cause(message)}; {remedy}"
+    cause, remedy = _find_cause(message), "use other operations in the model, try another variant"
+    if variant in INTEGER and "TensorList" in cause:
+        cause = f"a recurrent layer such as GRU is a loop, which {variant} cannot have ({cause})"
+        remedy = (
+            "build the layer with unroll=True and a fixed length, use LSTM, or the variants dynamic_range or float16"
+        )
+    return f"TensorFlow Lite {variant}: the converter failed: {cause}; {remedy}, or --verbose for the whole message"
 
 
 def _is_op(line: str) -> bool:

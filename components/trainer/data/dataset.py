@@ -2,7 +2,7 @@
 
 The order of the examples depends on the seed and the epoch alone. Every input pipeline (there is one per process) walks
 through all of it and takes its part of each batch, so that the number of workers changes neither which examples a
-step sees nor that an epoch sees each example once, and a resumed training goes on where the interrupted one was.
+step sees nor that an epoch sees each example once, and a resumed training continues where the interrupted one was.
 """
 
 from __future__ import annotations

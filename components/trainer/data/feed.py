@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from hilir.components.errors import TrainingError
+from hilir.components.examples import name_split
 from hilir.components.trainer.data.batch_size import Batching
 from hilir.components.trainer.data.dataset import (
     Order,
@@ -45,8 +46,9 @@ def make_feed(
     records, held_out = (read_records(files, parsing.keep) for files in (job.train_files, job.eval_files))
     count, held_out_count = count_records(records), count_records(held_out)
     if not count or not held_out_count:
+        empty = name_split((job.eval_files if count else job.train_files)[0])
         raise TrainingError(
-            f"the split '{'eval' if count else 'train'}' has no rows, so that nothing can be trained; "
+            f"the split '{empty}' has no rows, so that nothing can be trained; "
             f"give it more data, or a larger share in data.splits"
         )
     order = Order(

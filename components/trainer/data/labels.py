@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from hilir.components.errors import DataRefused
+from hilir.components.examples import name_split
 from hilir.components.missing import is_missing
 from hilir.components.trainer.data.dataset import read_records
 from hilir.components.trainer.export.class_names import read_domain
@@ -101,7 +102,7 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
     """
     spec = transform.transformed_feature_spec()
     columns = {name: spec[name] for name in package.no_features}
-    files = {"train": job.train_files, "eval": job.eval_files}
+    files = {name_split(patterns[0]): patterns for patterns in (job.train_files, job.eval_files)}
     splits = {name: _scan(patterns, columns, package) for name, patterns in files.items()}
     _check_rows(splits, package, job.settings.missing_label)
     known = {} if job.curated else read_pushed_classes(job.pushed)
@@ -116,7 +117,7 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
             classes[label], added[label] = domain, ()
         else:
             before = known.get(label, ())
-            if not before and "://" in job.pushed:
+            if not before and job.object_store:
                 raise DataRefused(
                     f"the label '{label}' is a string, and nothing says which number each class has: schema.path "
                     f"gives no domain for it, and no version in {job.pushed} has its classes; write a schema with "
@@ -152,7 +153,8 @@ def class_weights(job: TrainingJob, package: ModelPackage, labels: Labels) -> di
     wanted = job.settings.class_weight
     if wanted is None:
         return None
-    counts = labels.splits["train"].counts.get(package.labels[0]) if len(package.labels) == 1 else None
+    learned = labels.splits[name_split(job.train_files[0])]
+    counts = learned.counts.get(package.labels[0]) if len(package.labels) == 1 else None
     if counts is None:
         raise DataRefused(
             "train.class_weight: it needs one label, a string or a whole number; set it to null, or use features.WEIGHT"

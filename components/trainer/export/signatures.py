@@ -22,7 +22,7 @@ from hilir.components.trainer.export.raw_features import (
     type_specs,
 )
 from hilir.components.trainer.model_package import ModelPackage
-from hilir.components.trainer.network import name_outputs, select_inputs
+from hilir.components.trainer.network import list_variables, name_outputs, select_inputs
 
 
 class ExportModule(tf.Module):
@@ -60,7 +60,7 @@ class ExportModule(tf.Module):
         """
         super().__init__()
         self._model = model
-        self.variables_of_model = model.variables
+        self.variables_of_model = list_variables(model)
         self.transform_layer = transform.transform_features_layer()
         self._labels = package.labels
         self._outputs = package.labels_of_outputs

@@ -8,6 +8,7 @@ import numpy as np
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
+from hilir.components.trainer.network import list_variables
 
 Classes = Mapping[str, Sequence[str]]
 
@@ -26,12 +27,13 @@ def copy_known_classes(source: keras.Model, target: keras.Model, before: Classes
     Raises:
         TrainingError: the networks differ in more than the number of classes.
     """
-    if len(source.weights) != len(target.weights):
+    known, wanted = list_variables(source), list_variables(target)
+    if len(known) != len(wanted):
         raise TrainingError(
             "the base model has another number of weights than the network; "
             "train from scratch once with train.warm_start=never"
         )
-    for old, new in zip(source.weights, target.weights, strict=True):
+    for old, new in zip(known, wanted, strict=True):
         value = new.numpy()
         new.assign(_merge(new.name, old.numpy(), value, before, after))
 

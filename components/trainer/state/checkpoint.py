@@ -1,4 +1,4 @@
-"""Checkpoints from which an interrupted training goes on, at the step where it was.
+"""Checkpoints from which an interrupted training continues, at the step where it was.
 
 A checkpoint is a folder with TensorFlow's checkpoint of the network and its optimizer, and the state of early stopping.
 `latest.json` names the one to use, with its epoch and step; it is written last, so a crash leaves the one before.
@@ -27,7 +27,7 @@ _POINTER = "latest.json"
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training is: the epoch and the step in it to go on with, counted from 0."""
+    """Where a training is: the epoch and the step in it to continue with, counted from 0."""
 
     epoch: int
     step: int
@@ -67,7 +67,7 @@ class Checkpoints:
             self._stopping.resume_from(_read_stopping(folder))
 
     def save(self, epoch: int, step: int, *, stopped: bool = False) -> None:
-        """Saves what is needed to go on with `step` of `epoch`; `stopped`: there is nothing left to train."""
+        """Saves what is needed to continue with `step` of `epoch`; `stopped`: there is nothing left to train."""
         if not self._is_chief:
             with tempfile.TemporaryDirectory() as unused:
                 self._checkpoint.write(os.path.join(unused, "state"))

@@ -1,4 +1,4 @@
-"""Early stopping that an interrupted training can go on with."""
+"""Early stopping that survives an interruption of the training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self._resumed = state
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Begins anew, or goes on."""
+        """Starts anew, or continues."""
         super().on_train_begin(logs)
         for name, value in (self._resumed or {}).items():
             setattr(self, name, value)

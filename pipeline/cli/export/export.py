@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 examples_option = click.option(
     "--examples",
@@ -15,7 +16,7 @@ examples_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def export() -> None:
     """Export pushed versions for phones, embedded devices and browsers."""
 

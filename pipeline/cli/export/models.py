@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """List pushed models and their versions."""
 

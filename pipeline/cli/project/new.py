@@ -126,7 +126,8 @@ def _table(columns: Sequence[Column]) -> Iterator[str]:
             ""
             if each.is_feature
             else f"; --keep {shlex.quote(show_controls(each.name))}"
-            if each.kind not in ("empty", "group", "time")
+            if each.name
+            and each.kind not in ("empty", "group", "time", "nested", "list", "mixed dates", "ambiguous date")
             else ""
         )
         line = f"{show_controls(each.name)[:width]:<{width}}  {each.kind:<15} {show_controls(each.why)}{gaps}{remedy}"

@@ -7,9 +7,10 @@ import gc
 import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Show or check a configuration."""
 

@@ -58,8 +58,15 @@ def dashboard(
     from hilir.serving.releases.actor import find_actor
 
     guard = Guard(read_token(token_file) if token_file else None)
-    workplace = find_workplace(_load(configs, overlays, settings), outcomes)
-    targets = Targets(servers, server_token_file, actor=find_actor(str(token_file) if token_file else None))
+    loaded = _load(configs, overlays, settings)
+    workplace = find_workplace(loaded, outcomes)
+    targets = Targets(
+        servers,
+        server_token_file,
+        actor=find_actor(str(token_file) if token_file else None),
+        channels={each.config.model.name: each.config.notify for each in loaded},
+        approval=frozenset(each.config.model.name for each in loaded if each.config.release.approval == "required"),
+    )
     with make_server((host, port), workplace, guard, targets, names) as server:
         click.echo(f"open {server.url}/   (Ctrl-C to stop)")
         try:

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """List past runs, show one, or compare two."""
 
@@ -32,7 +33,9 @@ def list_runs(config: str, overlays: tuple[str, ...], settings: tuple[str, ...])
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @click.option(
-    "--config", default=None, help="The configuration whose pipeline ran; by default the one that is kept with the run."
+    "--config",
+    metavar="CONFIG",
+    help="The configuration whose pipeline ran; by default the one that is kept with the run.",
 )
 @overlay_option
 @set_option

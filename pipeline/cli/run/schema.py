@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """Show, compare or write down what is expected of the data.
 

@@ -17,7 +17,10 @@ from hilir.serving.cli.options import find_config
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option(
-    "--config", callback=find_config, help="The configuration whose pipeline ran; by default the only one here."
+    "--config",
+    metavar="CONFIG",
+    callback=find_config,
+    help="The configuration whose pipeline ran; by default the only one here.",
 )
 @overlay_option
 @set_option

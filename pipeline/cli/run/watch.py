@@ -5,10 +5,19 @@ from __future__ import annotations
 import click
 
 from hilir.pipeline.cli.options import config_argument, json_option, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 
-class _Watch(click.Group):
+class _Watch(Group):
     """A group in which a word that is not a command is the configuration to watch."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options of `hilir watch CONFIG`, which are those of the hidden command, and the commands."""
+        options = [each for each in [*start.params, *self.get_params(ctx)] if isinstance(each, click.Option)]
+        records = [each.get_help_record(ctx) for each in options]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record])
+        self.format_commands(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `start` in front of a configuration."""

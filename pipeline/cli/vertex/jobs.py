@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from hilir.pipeline.cli.options import json_option, overlay_option, set_option
+from hilir.serving.cli.options import Group
 
 config_option = click.option(
     "--config", metavar="CONFIG", help="A YAML file with the project and region in its section 'vertex'."
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """List, show or cancel pipeline jobs on Vertex AI."""
 

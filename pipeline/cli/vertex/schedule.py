@@ -8,6 +8,7 @@ import click
 
 from hilir.pipeline.cli.options import json_option, overlay_option, set_option
 from hilir.pipeline.cli.vertex.jobs import config_option
+from hilir.serving.cli.options import Group
 
 name_argument = click.argument("name")
 cron_help = 'When to run, for example "TZ=Asia/Jakarta 0 3 * * *".'
@@ -30,7 +31,7 @@ parameter_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def schedule() -> None:
     """Run a pipeline on Vertex AI on a schedule."""
 

@@ -9,9 +9,10 @@ import click
 from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 from hilir.pipeline.cli.vertex.rollout import rollout
 from hilir.pipeline.cli.vertex.target import load_target
+from hilir.serving.cli.options import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def vertex() -> None:
     """Manage the model on Vertex AI: traffic, batch predictions, monitoring."""
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from hilir.analysis.measures import sort_slices
 
 
-def read_evaluation(uri: str) -> dict[str, Any]:
+def read_evaluation(uri: str, slices: Sequence[str] = ()) -> dict[str, Any]:
     """Returns an evaluation.
 
-    `metrics` and `baseline` by slice, all rows (`overall`) first; `reasons` not to bless; `comparison`; and `plots`
-    over all rows.
+    `weighted` is whether rows count by a weight.
+
+    `metrics` and `baseline` by slice, all rows (`overall`) first; `reasons` not to bless; `comparison`; `plots`
+    over all rows, and `slice_plots` of those of the named slices that have some.
     """
     from hilir.components.evaluator.comparison import read_comparison
     from hilir.components.evaluator.plots import read_plots
-    from hilir.components.evaluator.results import read_baseline, read_metrics, read_reasons
+    from hilir.components.evaluator.results import is_weighted, read_baseline, read_metrics, read_reasons
 
     return {
         "metrics": sort_slices(read_metrics(uri)),
@@ -24,4 +27,6 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         "reasons": read_reasons(uri),
         "comparison": asdict(read_comparison(uri)),
         "plots": read_plots(uri),
+        "slice_plots": {name: found for name in slices if (found := read_plots(uri, name))},
+        "weighted": is_weighted(uri),
     }

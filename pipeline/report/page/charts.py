@@ -116,8 +116,13 @@ def draw_curve(name: str, runs: Mapping[str, Sequence[Sequence[float]]]) -> Mark
     return Markup(line_chart(f"{clean(name)} by epoch", series, x_label="epoch", y_label=clean(name)))  # noqa: S704
 
 
-def draw_slices(document: Document, measure: Measure, bounds: Sequence[Bound]) -> Markup:
-    """Returns a metric by slice, with its bounds and the baseline's values; of many slices the first."""
+def draw_slices(
+    document: Document,
+    measure: Measure,
+    bounds: Sequence[Bound],
+    intervals: Mapping[tuple[str, str], tuple[float, float]],
+) -> Markup:
+    """Returns a metric by slice, with its interval, its bounds and the baseline's values; of many slices the first."""
     limits = {bound.part: bound for bound in bounds if bound.metric == measure.name}
     before = document.evaluation.get("baseline", {})
     rows = []
@@ -128,7 +133,8 @@ def draw_slices(document: Document, measure: Measure, bounds: Sequence[Bound]) -
         limit = limits.get(part)
         bound = None if limit is None else limit.low if limit.low is not None else limit.high
         was = before.get(part, {}).get(measure.name)
-        rows.append(Interval(clean("all rows" if part == "overall" else part), value, value, value, bound, was))
+        low, high = intervals.get((part, measure.name), (value, value))
+        rows.append(Interval(clean("all rows" if part == "overall" else part), value, low, high, bound, was))
     return Markup(interval_chart(f"{clean(measure.name)} by slice", rows))  # noqa: S704
 
 
@@ -138,7 +144,7 @@ def draw_plots(plots: Mapping[str, Any], classes: Sequence[str]) -> list[tuple[s
     thresholds = [each for each in plots.get("thresholds", []) if 0 <= (each["threshold"] or 0) <= 1]
     if thresholds:
         found += [("ROC curve", _roc(thresholds)), ("Precision and recall", _precision_recall(thresholds))]
-        found.append(("Confusion at the threshold 0.5", _confusion(thresholds)))
+        found.append(("Confusion at the threshold 0.5", _confusion(thresholds, classes)))
     if plots.get("calibration"):
         found.append((f"Calibration, buckets of at least {_FEW_ROWS} rows", _calibration(plots["calibration"])))
     if plots.get("classes"):
@@ -178,13 +184,14 @@ def _share(part: float, rest: float) -> float:
     return part / (part + rest) if part + rest else 0.0
 
 
-def _confusion(thresholds: Sequence[Mapping[str, float]]) -> Markup:
+def _confusion(thresholds: Sequence[Mapping[str, float]], classes: Sequence[str]) -> Markup:
     chosen = min(thresholds, key=lambda each: abs(each["threshold"] - 0.5))
     counts = [
         [chosen["true_negatives"], chosen["false_positives"]],
         [chosen["false_negatives"], chosen["true_positives"]],
     ]
-    return Markup(matrix_chart("Confusion matrix at 0.5", ["no", "yes"], counts, cell=72))  # noqa: S704
+    labels = [clean(str(name)) for name in classes] if len(classes) == 2 else ["no", "yes"]
+    return Markup(matrix_chart("Confusion matrix at 0.5", labels, counts, cell=72))  # noqa: S704
 
 
 def _calibration(buckets: Sequence[Mapping[str, float]]) -> Markup:

@@ -16,6 +16,7 @@ from hilir.analysis.measures import (
     read_measures,
 )
 from hilir.pipeline.report.document import Document
+from hilir.pipeline.report.page.intervals import Intervals, find_intervals
 
 _STATUS = {
     "running": ("running", "Running"),
@@ -44,6 +45,7 @@ class Weak:
     part: str
     value: float
     rows: int | None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Overview:
         changes: the metrics over all rows.
         weak: the weakest slices by the main metric.
         rows: rows that were evaluated, where a metric counts them.
+        intervals: by slice and metric, where the true value is (95 %).
     """
 
     look: str
@@ -68,6 +71,18 @@ class Overview:
     changes: Sequence[Change]
     weak: Sequence[Weak]
     rows: int | None
+    intervals: Intervals
+
+    @property
+    def close(self) -> list[Bound]:
+        """The bounds over all rows that chance may have decided: the true value may be on the other side."""
+        return [bound for bound in self.bounds if bound.part == "overall" and self._is_close(bound)]
+
+    def _is_close(self, bound: Bound) -> bool:
+        low, high = self.intervals.get((bound.part, bound.metric), (None, None))
+        if low is None or high is None:
+            return False
+        return any(limit is not None and low < limit < high for limit in (bound.low, bound.high))
 
     @property
     def broken(self) -> list[Bound]:
@@ -83,6 +98,7 @@ def make_overview(document: Document) -> Overview:
     whole = document.metrics.get("overall", {})
     before = document.evaluation.get("baseline", {}).get("overall", {})
     look, word = describe_status(document.status)
+    intervals = find_intervals(document)
     return Overview(
         look=look,
         word=word,
@@ -94,8 +110,13 @@ def make_overview(document: Document) -> Overview:
             for measure in measures
             if whole.get(measure.name) is not None
         ],
-        weak=[Weak(*found) for found in find_weak(document.metrics, main, measures)] if main else [],
+        weak=[
+            Weak(*found, intervals.get((found[0], main.name))) for found in find_weak(document.metrics, main, measures)
+        ]
+        if main
+        else [],
         rows=count_rows(measures, whole),
+        intervals=intervals,
     )
 
 

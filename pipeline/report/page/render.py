@@ -58,7 +58,7 @@ def render_report(document: Document) -> str:
         {**feature, "chart": charts.draw_feature(feature) if place < _DRAWN_FEATURES else None}
         for place, feature in enumerate(document.statistics.get("features", []))
     ]
-    outputs = document.evaluation.get("plots", {})
+    shown = {"overall": document.evaluation.get("plots", {}), **document.evaluation.get("slice_plots", {})}
     return _render(
         "report.html",
         document=document,
@@ -67,11 +67,15 @@ def render_report(document: Document) -> str:
         features=drawn,
         curves={name: charts.draw_curve(name, runs) for name, runs in document.curves.items()},
         slices=[
-            (measure, charts.draw_slices(document, measure, overview.bounds))
+            (measure, charts.draw_slices(document, measure, overview.bounds, overview.intervals))
             for measure in overview.measures
             if measure.better and len(document.metrics) > 1
         ],
-        plots={output: charts.draw_plots(found, document.classes) for output, found in outputs.items()},
+        plots=[
+            (part, output, charts.draw_plots(found, document.classes))
+            for part, outputs in shown.items()
+            for output, found in outputs.items()
+        ],
     )
 
 

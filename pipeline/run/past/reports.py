@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def read_run(folder: Path) -> Document:
             f"{folder}: the run has no report; 'hilir report {folder.name} --anew' makes it from the run's artifacts"
         )
     if document.status == "running" and not read_progress(folder).running:
-        reason = f"the process ended without a word: it was killed, or the machine went down; see {folder / 'log.txt'}"
+        reason = (
+            f"the process ended without a message: it was killed, or the machine went down; see {folder / 'log.txt'}"
+        )
         document = replace(document, status="killed", reasons=(reason,))
     return document
 
@@ -43,11 +46,16 @@ def write_page(folder: Path) -> Path:
     return folder / NAME
 
 
-def collect_anew(loaded: LoadedConfig, folder: Path) -> Path:
+def collect_anew(loaded: LoadedConfig, folder: Path, slices: Sequence[str] = ()) -> Path:
     """Reads the run's artifacts again, writes its report, and returns the path of the page.
 
+    Args:
+        loaded: the run's configuration.
+        folder: the run's.
+        slices: whose plots the report shows, next to those over all rows.
+
     Raises:
-        ConfigError: the metadata store has no such run.
+        ConfigError: the metadata store has no such run, or the evaluation no plots of such a slice.
     """
     from hilir.pipeline.report import figures
     from hilir.pipeline.report.board import Board
@@ -67,9 +75,10 @@ def collect_anew(loaded: LoadedConfig, folder: Path) -> Path:
     subject = Subject(
         loaded.config.model.name, f"hilir run {folder / 'config.yaml'}", loaded.values, tuple(loaded.origins())
     )
-    document = Collector(subject).collect(
+    document = Collector(subject, slices).collect(
         board, record, status=ended.get("status", "killed"), reasons=ended.get("reasons", []),
     )  # fmt: skip
+    _check_slices(document, slices)
     document = replace(document, began=record.began, seconds=ended.get("seconds") or 0.0)
     if before is not None:
         # What artifacts do not say: where values were set, and the code that ran.
@@ -79,6 +88,16 @@ def collect_anew(loaded: LoadedConfig, folder: Path) -> Path:
     write_document(document, folder)
     write_report(document, folder)
     return folder / NAME
+
+
+def _check_slices(document: Document, slices: Sequence[str]) -> None:
+    for name in slices:
+        if name not in document.evaluation.get("slice_plots", {}):
+            known = [part for part in document.metrics if part != "overall"]
+            raise ConfigError(
+                f"the run has no plots of a slice '{name}'; it has the slices {', '.join(known) or 'none'}"
+                + ("" if document.evaluation.get("plots") else ", and evaluate.plots was off, or nothing to plot")
+            )
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:

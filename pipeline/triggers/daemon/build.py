@@ -129,14 +129,19 @@ def make_program(config: Config, path: str, overlays: Sequence[str], settings: S
     return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
 
 
-def make_release(config: Config) -> list[str]:
-    """Returns the command that releases a version, `{version}` in it; empty where nothing follows a run."""
+def make_release(config: Config, path: str) -> list[str]:
+    """Returns the command that releases a version, `{version}` in it; empty where nothing follows a run.
+
+    Args:
+        config: the configuration.
+        path: its file, where the command finds who is notified and whether an approval is needed.
+    """
     watch = config.watch
     if watch.after is None:
         return []
-    names = ["--root", config.serving.root, "--model", config.model.name, "--why", "pushed by hilir watch"]
+    names = ["--config", path, "--root", config.serving.root, "--model", config.model.name]
     program = [sys.executable, "-m", "hilir.pipeline.cli", "release", watch.after, "{version}"]
-    return [*program, *names, *watch.after_options]
+    return [*program, *names, "--why", "pushed by hilir watch", *watch.after_options]
 
 
 def make_environment(config: Config) -> dict[str, str]:

@@ -88,5 +88,5 @@ class FollowUp:
 
     def _reason(self, pushed: ledger.PushedVersion) -> str:
         lines = self._errors(pushed).read_text("utf-8", "replace").splitlines()
-        said = [line.removeprefix("hilir: ") for line in lines if line.startswith("hilir: ")]
-        return (said or [line for line in lines if line.strip()] or ["it said nothing"])[-1]
+        printed = [line.removeprefix("hilir: ") for line in lines if line.startswith("hilir: ")]
+        return (printed or [line for line in lines if line.strip()] or ["it printed nothing"])[-1]

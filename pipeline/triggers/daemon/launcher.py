@@ -95,8 +95,8 @@ def read_reason(state: State, run: int, number: int) -> str:
                 written = file.read().decode("utf-8", "replace").splitlines()
         except FileNotFoundError:
             written = []
-        said = [line for line in written if line.startswith("hilir: ")]
-        reasons = [line.removeprefix("hilir: ") for line in said[-1:] or written[-1:] if line.strip()]
+        printed = [line for line in written if line.startswith("hilir: ")]
+        reasons = [line.removeprefix("hilir: ") for line in printed[-1:] or written[-1:] if line.strip()]
     return "; ".join(reason.strip().splitlines()[0] for reason in reasons)
 
 

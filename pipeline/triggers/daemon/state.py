@@ -96,7 +96,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a trigger remembers and last said; `looked` in seconds since 1970."""
+    """What a trigger remembers and last reported; `looked` in seconds since 1970."""
 
     values: Mapping[str, Any]
     looked: float

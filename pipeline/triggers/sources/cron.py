@@ -33,7 +33,7 @@ class CronTrigger:
         """Fires if a time of the schedule lies between the last look and now."""
         last = datetime.fromisoformat(memory["last"]) if memory else now
         if (last - now).total_seconds() > CLOCK_MOVED:
-            # The clock was set back: the schedule goes on from what it says now.
+            # The clock was set back: the schedule continues from what it says now.
             last = now
         times = list(self._times(last, now))
         firings: tuple[Firing, ...] = ()

@@ -12,7 +12,7 @@ from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import Served, find_served
 from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 
-EVERY_SECONDS = 30.0
+EVERY_SECONDS = 10.0
 """Short compared with a window."""
 _WINDOWS = 200
 

@@ -1,4 +1,4 @@
-"""The trigger of quality: a metric of the served version is below its bound in several windows in a row."""
+"""The trigger of quality: a metric of the served version is worse than its bound in several windows in a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hilir.pipeline.triggers.sources.monitored import (
     list_names,
 )
 from hilir.pipeline.triggers.sources.payload import Observation
-from hilir.serving.monitor.summary import count_below
+from hilir.serving.monitor.summary import count_worse
 
 _KINDS = ("realised", "estimated")
 
@@ -46,22 +46,22 @@ class Quality:
         return EVERY_SECONDS
 
     def look(self, memory: Mapping[str, Any], now: datetime) -> Observation:
-        """Fires for the newest window of the served version if that is the last of enough windows below a bound."""
+        """Fires for the served version's newest window if it is the last of enough windows worse than a bound."""
         found = find_monitored(self._model, self._monitor)
         if isinstance(found, str):
             return Observation((), dict(memory), found)
         version = found.served.version
-        below = self._below(found)
-        if not below:
-            note = f"version {version} has no metric below its bound in {count_windows(self._windows)}"
+        worse = self._worse(found)
+        if not worse:
+            note = f"version {version} has no metric worse than its bound in {count_windows(self._windows)}"
             return Observation((), dict(memory), note)
-        why = f"{list_names(below)} of version {version} below the bound in {count_windows(self._windows)}"
+        why = f"{list_names(worse)} of version {version} worse than expected in {count_windows(self._windows)}"
         last = max(float(memory.get("fired", 0)), found.served.created.timestamp())
         return fire_once("quality", why, found, memory, now, last + self._quiet)
 
-    def _below(self, found: Monitored) -> list[str]:
+    def _worse(self, found: Monitored) -> list[str]:
         names = []
         for kind in self._kinds:
-            streaks = count_below(found.windows, kind)
+            streaks = count_worse(found.windows, kind)
             names += [f"{kind} {metric}" for (_, metric), count in sorted(streaks.items()) if count >= self._windows]
         return names

@@ -184,7 +184,7 @@ def adopt_endpoint(state: State, endpoint: Endpoint, version: int) -> State:
         )
     serving = [number for number in endpoint.shares if number != version] or list(endpoint.shares)
     if len(serving) != 1 or endpoint.shares.get(version, 0) not in (0, 100):
-        shares = ", ".join(f"v{number} {share} %" for number, share in sorted(endpoint.shares.items())) or "nobody"
+        shares = ", ".join(f"v{number} {share} %" for number, share in sorted(endpoint.shares.items())) or "no version"
         raise ReleaseRefused(
             f"{state.model}: the traffic goes to {shares}; a rollout begins with one version that has all of it: "
             "type 'hilir vertex traffic CONFIG VERSION=100'"

@@ -161,7 +161,7 @@ def update_schedule(connection: Connection, name: str, changes: Mapping[str, Any
 
 
 def delete_schedule(connection: Connection, name: str) -> None:
-    """Removes the schedule; the jobs that it has started go on."""
+    """Removes the schedule; the jobs that it has started continue."""
     schedule = find_schedule(connection, name)
     client, what = connection.client("schedules"), f"delete the schedule {name}"
     try:

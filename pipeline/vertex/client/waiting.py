@@ -32,7 +32,7 @@ def wait_for_job(connection: Connection, name: str, parsed: Specification, patie
 
     Raises:
         StepFailed: it failed or was canceled.
-        Unreachable: the deadline has passed, or Vertex AI does not answer; the job goes on.
+        Unreachable: the deadline has passed, or Vertex AI does not answer; the job continues.
         Interrupted: the user pressed Ctrl-C; the message says what became of the job.
     """
     try:

@@ -55,7 +55,7 @@ def check_identity(job: Mapping[str, Any]) -> Iterator[str]:
 
 
 def labels_of(job: Mapping[str, Any], vertex: VertexSection) -> dict[str, str]:
-    """Returns the labels that the job is sent with; its address says what the labels of its place said."""
+    """Returns the labels that the job is sent with; its address contains what the labels of its place did."""
     kept = {name: text for name, text in (job.get("labels") or {}).items() if name not in _PLACES.values()}
     return {**kept, **vertex.labels}
 

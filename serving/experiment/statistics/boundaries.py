@@ -43,7 +43,7 @@ def look(estimate: float, error: float, n: float, planned: float, alpha: float =
 
     Args:
         estimate: the difference between the arms.
-        error: its standard error; 0 or not finite: nothing can be said, and the interval is infinite.
+        error: its standard error; 0 or not finite: nothing is known, and the interval is infinite.
         n: users of both arms together so far.
         planned: users at which the interval is to be tightest; fixed before the data.
         alpha: chance that the sequence ever misses the truth.

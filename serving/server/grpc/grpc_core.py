@@ -86,6 +86,7 @@ class CoreServer:
         tokens: bearer tokens, one of which calls must carry; None asks for none.
         open_prefix: methods whose names begin with this need no token.
         budget: what requests hold, which messages on their way must leave room for.
+        max_message: bytes of the largest message.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class CoreServer:
         tokens: Tokens | None,
         open_prefix: str,
         budget: MemoryBudget,
+        max_message: int,
     ) -> None:
         runs = [(name, partial(_Call.run, method=method)) for name, method in methods.items()]
         runs += [(name, partial(_Call.run_stream, method=method)) for name, method in streams.items()]
@@ -108,7 +110,7 @@ class CoreServer:
         self._queue = cygrpc.CompletionQueue()
         self._server.register_completion_queue(self._queue)
         self.calls: set[_Call] = set()
-        self._receiving = Receiving(budget, _end_for_memory)
+        self._receiving = Receiving(budget, max_message, _end_for_memory)
         self._quiet = 0
         self._heavy_until = 0.0
         self._resume = threading.Event()
@@ -160,6 +162,8 @@ class CoreServer:
                 self.loop.call_soon_threadsafe(self._wake, event)
             except RuntimeError:
                 return
+            # It holds its message, for as long as nothing else comes.
+            del event
             self._resume.wait()
 
     def _wake(self, event: Any) -> None:
@@ -216,9 +220,7 @@ class CoreServer:
         elif (refusal := self._refusal(name, metadata)) is not None:
             call.finish(None, refusal)
         else:
-            receive = (cygrpc.ReceiveMessageOperation(0),)
-            self._receiving.begin(call)
-            event.call.start_server_batch(receive, partial(call.received, self._runs[name]))
+            self._receiving.begin(call, partial(call.receive, self._runs[name]))
 
     def _refusal(self, name: bytes, metadata: Any) -> StatusError | None:
         if self._tokens is None or name.startswith(self._open_prefix):
@@ -236,6 +238,12 @@ class _Call:
         self.pending: asyncio.Future[Any] | None = None
         self.begun = False
         self.done = False
+
+    def receive(self, run: Callable[[_Call, bytes], None]) -> bool:
+        """Ask for the request; False if nobody waits for an answer any more."""
+        if not self.done:
+            self.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), partial(self.received, run))
+        return not self.done
 
     def received(self, run: Callable[[_Call, bytes], None], event: Any) -> None:
         """The request is there, or never will be."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,14 @@ from hilir.serving.server.inference.signatures import (
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable, Signature, signature_map
 from hilir.serving.server.status import Code, StatusError, invalid_argument
-from hilir.serving.server.tensors.tensor_proto import entry, from_proto, serialize
+from hilir.serving.server.tensors.tensor_proto import Buffer, SentNumbers, entry, from_proto, serialize
 
 _METADATA_FIELD = "signature_def"
 # A float's own four bytes, three times: as the tensor's, the entry's and the response's.
 _FLOAT_BYTES = 12
 _UNREAD: np.ndarray = np.zeros(())
+PredictMessage = tuple[predict_pb2.PredictRequest, Mapping[str, SentNumbers]]
+"""A request, and by input the numbers that are not in it but where they came in."""
 
 
 def _held(hold: Hold, spec: model_pb2.ModelSpec) -> Servable:
@@ -62,21 +64,20 @@ def _require_spec(request: Any) -> None:
         raise invalid_argument("Missing ModelSpec")
 
 
-def predict(
-    request: predict_pb2.PredictRequest, hold: Hold, take: Take, as_content: bool, check_method: bool
-) -> Prepared:
+def predict(message: PredictMessage, hold: Hold, take: Take, as_content: bool, check_method: bool) -> Prepared:
     """A Predict request.
 
     Raises:
         StatusError: with TensorFlow Serving's code and text.
     """
+    request, sent = message
     _require_spec(request)
     servable = _held(hold, request.model_spec)
     signature = find_predict_signature(servable, request.model_spec.signature_name, rest=False)
     check_input_names(signature, request.inputs.keys())
     # Values of names that the signature does not know are never looked at.
     given = {
-        alias: from_proto(proto, alias, take) if alias in signature.inputs else _UNREAD
+        alias: from_proto(proto, alias, take, sent.get(alias)) if alias in signature.inputs else _UNREAD
         for alias, proto in request.inputs.items()
     }
     plan = plan_predict(servable, signature, given, list(request.output_filter), check_method)
@@ -84,8 +85,10 @@ def predict(
     def respond(outputs: Outputs) -> bytes:
         # PredictResponse is `map<string, TensorProto> outputs = 1; ModelSpec model_spec = 2`.
         rest = predict_pb2.PredictResponse(model_spec=model_spec(request.model_spec, servable))
-        parts = [entry(alias, serialize(array, as_content)) for alias, array in zip(plan.outputs, outputs, strict=True)]
-        return b"".join((*parts, rest.SerializeToString()))
+        pieces: list[Buffer] = []
+        for alias, array in zip(plan.outputs, outputs, strict=True):
+            pieces += entry(alias, serialize(array, as_content))
+        return b"".join((*pieces, rest.SerializeToString()))
 
     return Prepared(plan, respond, _FLOAT_BYTES)
 

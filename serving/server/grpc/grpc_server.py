@@ -46,6 +46,8 @@ def make_grpc_server(
         ("grpc.max_send_message_length", -1),
         ("grpc.max_allowed_incoming_connections", options.max_connections),
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
+        # Otherwise grpcio measures the connection, and takes megabytes of messages that it was not asked for.
+        ("grpc.http2.bdp_probe", 0),
         *_channel_arguments(options.grpc_channel_arguments),
     ]
     methods = api.methods()
@@ -55,7 +57,9 @@ def make_grpc_server(
         streams[grpc_health.PREFIX + "Watch"] = grpc_health.health_watch(api.core.is_ready, lambda: server.stopping)
     server: CoreServer | AioServer
     if options.grpc_core and _has_core():
-        server = CoreServer(methods, streams, arguments, ids, tokens, grpc_health.PREFIX, budget)
+        server = CoreServer(
+            methods, streams, arguments, ids, tokens, grpc_health.PREFIX, budget, options.max_request_bytes
+        )
     else:
         server = AioServer(methods, streams, arguments, ids, tokens, grpc_health.PREFIX)
     return server, _listen(server, options, grpc_credentials(tls) if tls is not None else None)

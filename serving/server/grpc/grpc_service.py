@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 
 from hilir.serving.server.grpc import grpc_requests
 from hilir.serving.server.grpc.grpc_call import CallContext, Method
+from hilir.serving.server.grpc.large_tensors import cut_large_tensors
 from hilir.serving.server.grpc.message_size import parsed_size
 from hilir.serving.server.inference.call import Answer, Call, Hold, Prepared
 from hilir.serving.server.inference.memory import Take
@@ -31,6 +32,9 @@ from hilir.serving.server.telemetry.metrics import Counter, Metrics
 
 _PREDICTION, _MODEL = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
 _SMALL_MESSAGE = 1 << 20
+# The array of numbers that are not aligned where they came, and TensorFlow's tensor.
+_COPIES = 2
+Read = Callable[[bytes, Take], Any]
 Prepare = Callable[[Any, Hold, Take], Prepared]
 
 
@@ -66,21 +70,24 @@ class GrpcApi:
         regress = partial(grpc_requests.regress, check_method=check)
         multi = partial(grpc_requests.multi_inference, check_method=check)
         return {
-            _PREDICTION + "Predict": self._inference("predict", predict_pb2.PredictRequest, predict),
-            _PREDICTION + "Classify": self._inference("classify", classification_pb2.ClassificationRequest, classify),
-            _PREDICTION + "Regress": self._inference("regress", regression_pb2.RegressionRequest, regress),
+            _PREDICTION + "Predict": self._inference("predict", _read_predict, predict),
+            _PREDICTION + "Classify": self._inference(
+                "classify", partial(_read, classification_pb2.ClassificationRequest), classify
+            ),
+            _PREDICTION + "Regress": self._inference(
+                "regress", partial(_read, regression_pb2.RegressionRequest), regress
+            ),
             _PREDICTION + "MultiInference": self._inference(
-                "multi_inference", inference_pb2.MultiInferenceRequest, multi
+                "multi_inference", partial(_read, inference_pb2.MultiInferenceRequest), multi
             ),
             _PREDICTION + "GetModelMetadata": self._get_metadata,
             _MODEL + "GetModelStatus": self._get_status,
             _MODEL + "HandleReloadConfigRequest": self._reload,
         }
 
-    def _inference(self, method: str, kind: Any, prepare: Prepare) -> Method:
+    def _inference(self, method: str, read: Read, prepare: Prepare) -> Method:
         def decode(data: bytes, hold: Hold, take: Take) -> Prepared:
-            take(parsed_size(kind.DESCRIPTOR, data))
-            return prepare(_parse(kind, data), hold, take)
+            return prepare(read(data, take), hold, take)
 
         def infer(data: bytes, context: CallContext) -> Answer | asyncio.Future[Answer]:
             seconds = context.time_remaining()
@@ -130,6 +137,18 @@ class GrpcApi:
             metric = self._metrics.find(name)
             values[name] = metric.total() if isinstance(metric, Counter) else 0
         return values
+
+
+def _read_predict(data: bytes, take: Take) -> grpc_requests.PredictMessage:
+    rest, sent = cut_large_tensors(data)
+    take(_COPIES * sum([len(numbers.data) for numbers in sent.values()]))
+    return _read(predict_pb2.PredictRequest, rest, take), sent
+
+
+def _read(kind: Any, data: bytes, take: Take) -> Any:
+    """A message, after what it becomes has been counted."""
+    take(parsed_size(kind.DESCRIPTOR, data))
+    return _parse(kind, data)
 
 
 def _parse_small(kind: Any, data: bytes) -> Any:

@@ -37,13 +37,13 @@ def parsed_size(descriptor: Any, data: bytes) -> int:
                 fields += 1
                 if fields > _MAX_FIELDS:
                     return size + _WORST * (end - position + sum([last - first for _, first, last in todo]))
-                key, position = _varint(data, position)
+                key, position = read_varint(data, position)
                 wire = key & 7
                 if wire != _BYTES:
-                    position = _skip_number(data, position, wire)
+                    position = skip_number(data, position, wire)
                     size += _NUMBER
                     continue
-                length, position = _varint(data, position)
+                length, position = read_varint(data, position)
                 field = kind.fields_by_number.get(key >> 3)
                 if field is not None and field.message_type is not None:
                     todo.append((field.message_type, position, min(position + length, end)))
@@ -65,15 +65,26 @@ def _leaf_size(field: Any, length: int) -> int:
     return _NUMBER * length
 
 
-def _skip_number(data: bytes, position: int, wire: int) -> int:
+def skip_number(data: bytes, position: int, wire: int) -> int:
+    """Where the field after a number begins.
+
+    Raises:
+        ValueError: the wire type is not that of a number.
+    """
     if wire == _VARINT:
-        return _varint(data, position)[1]
+        return read_varint(data, position)[1]
     if wire not in _FIXED:
         raise ValueError(wire)
     return position + _FIXED[wire]
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number, and where the next thing begins.
+
+    Raises:
+        IndexError: the data end within it.
+        ValueError: it has more than 64 bits.
+    """
     value = shift = 0
     while True:
         byte = data[position]

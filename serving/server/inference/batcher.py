@@ -57,7 +57,7 @@ class Batcher:
         loop: the event loop.
         pool: threads for batches that would hold up the loop.
         options: parameters for all models.
-        per_model: read `batching_params.pbtxt` beside a version's SavedModel, if there is one.
+        per_model: read `batching_params.pbtxt` next to a version's SavedModel, if there is one.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Batcher:
         self._timer: asyncio.TimerHandle | None = None
 
     def accepts(self, plan: Plan) -> bool:
-        """True if a plan has rows that can stand beside those of others."""
+        """True if a plan has rows that can share a batch with those of others."""
         if not plan.batchable:
             return False
         rows = {array.shape[0] if array.ndim else 0 for array in plan.arrays}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from hilir.serving.server.inference.call import Answer, Call, Prepared
+from hilir.serving.server.inference.call import Answer, Call, Hold, Prepared
 from hilir.serving.server.inference.executor import Executor
-from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
+from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget, Take
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Outputs, Servable
@@ -130,7 +130,9 @@ class InferenceService:
 
     def _fail(self, call: Call, error: BaseException) -> StatusError:
         """Record, release, and say what the caller reads."""
-        status = as_status(error, call.request_id)
+        # The frames of a traceback hold the request, and the call that they belong to holds the error: a circle, which
+        # Python would not look at for long.
+        status = as_status(error, call.request_id).with_traceback(None)
         if isinstance(error, OverBudget):
             self._recorder.refused("memory")
         self._record_failure(call, Code.CANCELLED if call.is_abandoned else status.code)
@@ -148,6 +150,8 @@ class InferenceService:
             call.timer.cancel()
         if call.servable is not None:
             call.servable.release()
+        # Whoever still holds the call holds no more of the request than that.
+        call.prepare = _is_over
         _loan(call).give_back()
 
     # waiting
@@ -223,6 +227,10 @@ def as_status(error: BaseException, request_id: str) -> StatusError:
         return error
     logger.error("request %s failed", request_id, exc_info=error)
     return StatusError(Code.INTERNAL, f"Internal error: {type(error).__name__}")
+
+
+def _is_over(_hold: Hold, _take: Take) -> Prepared:
+    raise AssertionError("the call is over")
 
 
 def _settle(call: Call, outcome: Answer | StatusError) -> None:

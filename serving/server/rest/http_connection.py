@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._send_continue()
 
     def answered(self, response: Response, incoming: Incoming) -> None:
-        """Send a response and go on."""
+        """Send a response and continue."""
         if not self.busy:
             return
         self.busy = False

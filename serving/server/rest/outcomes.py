@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from hilir.serving.outcomes.receive import PATH, receive
+from hilir.serving.outcomes.receive import PATH, Received, receive
 from hilir.serving.outcomes.store import OutcomeStore
+from hilir.serving.server.telemetry.outcomes import OutcomeCounters
 
 __all__ = ["PATH", "OutcomeEndpoint"]
 _MOST_WAITING = 64
@@ -20,25 +21,31 @@ class OutcomeEndpoint:
 
     Args:
         store: where they go.
+        counters: what Prometheus reads of them.
     """
 
-    def __init__(self, store: OutcomeStore) -> None:
-        self._store = store
+    def __init__(self, store: OutcomeStore, counters: OutcomeCounters) -> None:
+        self._store, self._counters = store, counters
         self._pool = ThreadPoolExecutor(1, "outcomes")
         self._waiting = 0
 
     def take(self, body: bytes, answer: Answer) -> None:
         """Stores a batch, and then calls `answer` with status and body, on the event loop that this was called on."""
         if self._waiting >= _MOST_WAITING:
-            answer(503, b'{"error": "too many batches of outcomes are waiting; send this one again later"}\n')
+            error = b'{"error": "too many batches of outcomes are waiting; send this one again later"}\n'
+            self._answer(Received(503, error), answer)
             return
         self._waiting += 1
 
-        def done(future: asyncio.Future[tuple[int, bytes]]) -> None:
+        def done(future: asyncio.Future[Received]) -> None:
             self._waiting -= 1
-            answer(*future.result())
+            self._answer(future.result(), answer)
 
         asyncio.get_running_loop().run_in_executor(self._pool, receive, self._store, body).add_done_callback(done)
+
+    def _answer(self, received: Received, answer: Answer) -> None:
+        self._counters.note(received)
+        answer(received.status, received.answer)
 
     def close(self) -> None:
         """Writes what is waiting, and closes the database."""

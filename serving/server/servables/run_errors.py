@@ -1,4 +1,4 @@
-"""What a caller is told when TensorFlow refuses to run a graph: one sentence, without the places in the graph."""
+"""The message for a caller when TensorFlow refuses to run a graph: one sentence, without the places in the graph."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def _name_input(message: str, feeds: Sequence[Feed], arrays: Sequence[np.ndarray
 
 
 def _find(array: np.ndarray, part: str) -> Iterator[str]:
-    """Yields the texts with this part."""
+    """Yields the strings with this part."""
     for value in array.ravel().tolist() if array.dtype.kind in "OSU" else ():
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        # Serialized examples hold texts too, among other bytes.
+        # Serialized examples contain strings too, among other bytes.
         if len(text) <= _LONGEST and text.isprintable() and part in text:
             yield text
 

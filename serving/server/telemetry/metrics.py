@@ -139,7 +139,7 @@ _UNKNOWN_MODELS = 100
 
 
 class Metrics:
-    """All metrics of a server: TensorFlow Serving's, and beside them ours per version and label."""
+    """All metrics of a server: TensorFlow Serving's, and with them ours per version and label."""
 
     def __init__(self) -> None:
         api = ("model_name", "API")
@@ -168,12 +168,17 @@ class Metrics:
         self.log_dropped = Counter("hilir_request_log_dropped", ())
         self.spans_dropped = Counter("hilir_spans_dropped", ())
         self.build_info = Counter("hilir_build_info", ("version", "tensorflow", "python"), kind="gauge")
+        self._more: list[Counter] = []
         self._unknown: set[str] = set()
         self._lock = threading.Lock()
 
+    def add(self, *counters: Counter) -> None:
+        """Has counters printed that belong to another part of the server."""
+        self._more += counters
+
     def all(self) -> list[Counter | Histogram]:
         """Every metric, in the order they are printed."""
-        return [metric for metric in vars(self).values() if isinstance(metric, (Counter, Histogram))]
+        return [metric for metric in vars(self).values() if isinstance(metric, (Counter, Histogram))] + self._more
 
     def find(self, name: str) -> Counter | Histogram | None:
         """A metric by its TensorFlow name."""

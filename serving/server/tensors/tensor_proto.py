@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from tensorflow.core.framework import tensor_pb2
@@ -32,32 +34,54 @@ _FIELD: dict[int, str] = {
     dtypes.UINT32: "uint32_val",
     dtypes.UINT64: "uint64_val",
 }
-# dtype -> tag of its packed field (number * 8 + 2), and the numbers' layout
-_PACKED: dict[int, tuple[int, str]] = {dtypes.FLOAT: (5 << 3 | 2, "<f4"), dtypes.DOUBLE: (6 << 3 | 2, "<f8")}
+TENSOR_CONTENT, FLOAT_VAL, DOUBLE_VAL = 4, 5, 6
+# dtype -> number of its packed field, and the numbers' layout
+_PACKED: dict[int, tuple[int, str]] = {dtypes.FLOAT: (FLOAT_VAL, "<f4"), dtypes.DOUBLE: (DOUBLE_VAL, "<f8")}
+# Smaller arrays are copied, which costs less than a view.
+_LARGE = 64 << 10
+# Between two of them other threads get the interpreter.
+_VALUES_AT_ONCE = 1 << 16
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class SentNumbers:
+    """A tensor's numbers as they were sent, in `tensor_content` or a packed field.
+
+    Args:
+        field: TENSOR_CONTENT, FLOAT_VAL or DOUBLE_VAL.
+        data: their bytes.
+    """
+
+    field: int
+    data: memoryview
 
 
 class TensorError(ValueError):
     """A TensorProto that is no tensor."""
 
 
-def from_proto(proto: tensor_pb2.TensorProto, alias: str, take: Take | None = None) -> np.ndarray:
+def from_proto(
+    proto: tensor_pb2.TensorProto, alias: str, take: Take | None = None, sent: SentNumbers | None = None
+) -> np.ndarray:
     """The tensor of one input.
 
     Args:
         proto: the tensor.
         alias: the input's name, for the error.
         take: counts values that were not sent, before they are filled in; None if the sender is trusted.
+        sent: its numbers, where they are not in `proto`.
 
     Raises:
         StatusError: values, shape and dtype do not fit together.
     """
     try:
-        return _from_proto(proto, take)
+        return _from_proto(proto, take, sent)
     except (TensorError, ValueError, OverflowError):
         raise invalid_argument(f"tensor parsing error: {alias}") from None
 
 
-def _from_proto(proto: tensor_pb2.TensorProto, take: Take | None) -> np.ndarray:
+def _from_proto(proto: tensor_pb2.TensorProto, take: Take | None, sent: SentNumbers | None) -> np.ndarray:
     if proto.dtype not in _FIELD or proto.tensor_shape.unknown_rank:
         raise TensorError
     shape = [dim.size for dim in proto.tensor_shape.dim]
@@ -67,12 +91,15 @@ def _from_proto(proto: tensor_pb2.TensorProto, take: Take | None) -> np.ndarray:
     numpy_type = _numpy_type(proto.dtype)
     if count > _MAX_ELEMENTS:
         raise TensorError
-    if proto.tensor_content and proto.dtype != dtypes.STRING:
-        if len(proto.tensor_content) != count * numpy_type.itemsize:
-            raise TensorError
-        array: np.ndarray = np.frombuffer(proto.tensor_content, dtype=numpy_type)
-        return array.reshape(shape)
-    return _from_values(proto, count, numpy_type, take).reshape(shape)
+    if proto.dtype != dtypes.STRING:
+        # Each access copies it.
+        content = sent.data if sent is not None and sent.field == TENSOR_CONTENT else proto.tensor_content
+        if content:
+            if len(content) != count * numpy_type.itemsize:
+                raise TensorError
+            array: np.ndarray = np.frombuffer(content, dtype=numpy_type)
+            return array.reshape(shape)
+    return _fill(_read_values(proto, numpy_type, sent), proto.dtype, count, take).reshape(shape)
 
 
 def _numpy_type(dtype: int) -> np.dtype:
@@ -84,62 +111,89 @@ def _numpy_type(dtype: int) -> np.dtype:
     return dtypes.NUMPY[dtype]
 
 
-def _from_values(proto: tensor_pb2.TensorProto, count: int, numpy_type: np.dtype, take: Take | None) -> np.ndarray:
-    """Values of the typed field; a short list repeats its last value, an empty one means zeros."""
+def _read_values(proto: tensor_pb2.TensorProto, numpy_type: np.dtype, sent: SentNumbers | None) -> np.ndarray:
+    """Values of the typed field."""
+    number, layout = _PACKED.get(proto.dtype, (0, ""))
+    if sent is not None and sent.field == number:
+        numbers: np.ndarray = np.frombuffer(sent.data, dtype=layout)
+        return numbers
     field = getattr(proto, _FIELD[proto.dtype])
     given: np.ndarray
     if proto.dtype in (dtypes.HALF, dtypes.BFLOAT16):
-        given = np.fromiter(field, np.int32, len(field)).astype(np.uint16).view(numpy_type)
+        given = _read_numbers(field, np.dtype(np.int32)).astype(np.uint16).view(numpy_type)
     elif proto.dtype in (dtypes.COMPLEX64, dtypes.COMPLEX128):
-        parts = np.fromiter(field, np.float64, len(field))
+        parts = _read_numbers(field, np.dtype(np.float64))
         given = (parts[0::2] + 1j * parts[1::2]).astype(numpy_type)
     elif proto.dtype == dtypes.STRING:
         given = np.empty(len(field), dtype=object)
         given[:] = list(field)
     elif _FIELD[proto.dtype] == "int_val":
-        given = np.fromiter(field, np.int32, len(field)).astype(numpy_type)
+        given = _read_numbers(field, np.dtype(np.int32)).astype(numpy_type)
     else:
-        given = np.fromiter(field, numpy_type, len(field))
+        given = _read_numbers(field, numpy_type)
+    return given
+
+
+def _read_numbers(field: Sequence[float], numpy_type: np.dtype) -> np.ndarray:
+    if len(field) <= _VALUES_AT_ONCE:
+        few: np.ndarray = np.fromiter(field, numpy_type, len(field))
+        return few
+    numbers: np.ndarray = np.empty(len(field), numpy_type)
+    values = iter(field)
+    for start in range(0, len(field), _VALUES_AT_ONCE):
+        part = numbers[start : start + _VALUES_AT_ONCE]
+        part[:] = np.fromiter(itertools.islice(values, len(part)), numpy_type, len(part))
+    return numbers
+
+
+def _fill(given: np.ndarray, dtype: int, count: int, take: Take | None) -> np.ndarray:
+    """All values of a tensor: a short list repeats its last one, an empty one means zeros."""
     if len(given) == count:
         return given
     if len(given) > count:
         raise TensorError
     if take is not None:
-        size = _STRING_BYTES if proto.dtype == dtypes.STRING else numpy_type.itemsize
+        size = _STRING_BYTES if dtype == dtypes.STRING else given.dtype.itemsize
         take(_FILLED * size * (count - len(given)))
-    filler = given[-1] if len(given) else (b"" if proto.dtype == dtypes.STRING else 0)
-    array: np.ndarray = np.full(count, filler, dtype=numpy_type)
+    filler = given[-1] if len(given) else (b"" if dtype == dtypes.STRING else 0)
+    array: np.ndarray = np.full(count, filler, dtype=given.dtype)
     array[: len(given)] = given
     return array
 
 
-def serialize(array: np.ndarray, as_content: bool = False) -> bytes:
-    """An output as a serialized TensorProto: in its typed field, or in `tensor_content` if wished.
+def serialize(array: np.ndarray, as_content: bool = False) -> list[Buffer]:
+    """An output as the pieces of a serialized TensorProto: in its typed field, or in `tensor_content` if wished.
 
-    Floats are written without protobuf's help: a packed field is its numbers' bytes.
+    Numbers in one piece are written without protobuf's help, and those of large arrays without a copy.
     """
     dtype = dtypes.number_of(array)
-    if as_content or dtype not in _PACKED:
-        return bytes(to_proto(array, as_content).SerializeToString())
-    dims = b"".join(_nested(0x12, b"\x08" + _varint(size) if size else b"") for size in array.shape)
-    tag, numpy_name = _PACKED[dtype]
-    content = array.astype(numpy_name, copy=False).tobytes()
-    values = _nested(tag, content) if content else b""
-    return b"\x08" + _varint(dtype) + _nested(0x12, dims) + values
+    number, layout = _PACKED.get(dtype, (0, ""))
+    if as_content and dtype != dtypes.STRING:
+        number = TENSOR_CONTENT
+    if not number:
+        return [bytes(to_proto(array, as_content).SerializeToString())]
+    dims = b"".join([_nested(0x12, b"\x08" + encode_varint(size) if size else b"") for size in array.shape])
+    head = b"\x08" + encode_varint(dtype) + _nested(0x12, dims)
+    if not array.size:
+        return [head]
+    numbers: np.ndarray = array if number == TENSOR_CONTENT else array.astype(layout, copy=False)
+    tag = bytes((number << 3 | 2,)) + encode_varint(numbers.nbytes)
+    if numbers.nbytes < _LARGE:
+        return [head + tag + numbers.tobytes()]
+    return [head + tag, np.ascontiguousarray(numbers).reshape(-1).view(np.uint8).data]
 
 
 def to_proto(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorProto:
     """An output as TensorProto; strings are never put into `tensor_content`."""
-    if not as_content and dtypes.number_of(array) in _PACKED:
-        return tensor_pb2.TensorProto.FromString(serialize(array))
-    proto = tensor_pb2.TensorProto(dtype=dtypes.number_of(array))
+    dtype = dtypes.number_of(array)
+    if dtype != dtypes.STRING and (as_content or dtype in _PACKED):
+        return tensor_pb2.TensorProto.FromString(b"".join(serialize(array, as_content)))
+    proto = tensor_pb2.TensorProto(dtype=dtype)
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if proto.dtype == dtypes.STRING:
         flat = array.reshape(-1).tolist()
         proto.string_val.extend(value if isinstance(value, bytes) else str(value).encode() for value in flat)
-    elif as_content:
-        proto.tensor_content = np.ascontiguousarray(array).tobytes()
     else:
         _add_values(proto, array.reshape(-1))
     return proto
@@ -156,16 +210,20 @@ def _add_values(proto: tensor_pb2.TensorProto, flat: np.ndarray) -> None:
             getattr(proto, _FIELD[proto.dtype]).extend(flat.tolist())
 
 
-def entry(key: str, value: bytes) -> bytes:
-    """An entry of a `map<string, message>` that is field 1."""
-    return _nested(0x0A, _nested(0x0A, key.encode()) + _nested(0x12, value))
+def entry(key: str, value: list[Buffer]) -> list[Buffer]:
+    """The pieces of an entry of a `map<string, message>` that is field 1."""
+    name = _nested(0x0A, key.encode())
+    size = sum([len(piece) for piece in value])
+    head = name + b"\x12" + encode_varint(size)
+    return [b"\x0a" + encode_varint(len(head) + size) + head, *value]
 
 
 def _nested(tag: int, content: bytes) -> bytes:
-    return bytes((tag,)) + _varint(len(content)) + content
+    return bytes((tag,)) + encode_varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """A number in the wire format."""
     if value < 0x80:
         return bytes((value,))
     out = bytearray()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.forking import Hilir, run_hilir
 from tests.unit.pipeline.emulator.specs import Builder, dump
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "hilir.pipeline.cli", "emulate", *arguments]
 
 
 def emulate(folder: Path, builder: Builder, *arguments: str) -> subprocess.CompletedProcess[str]:
     spec = folder / "spec.json"
     spec.write_text(dump(builder.job()))
-    return subprocess.run(
-        command(str(spec), "--workdir", str(folder / "work"), *arguments),
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    return run_hilir(["emulate", str(spec), "--workdir", str(folder / "work"), *arguments], cwd=ROOT)
 
 
 def test_success_is_shown_and_summed_up(tmp_path: Path) -> None:
@@ -97,8 +90,8 @@ def test_no_step_outlives_the_emulator(tmp_path: Path, sent: signal.Signals) -> 
     pid_file = tmp_path / "pid"
     builder.executors["long_executor"]["container"]["env"] = [{"name": "PID", "value": str(pid_file)}]
     (tmp_path / "spec.json").write_text(dump(builder.job()))
-    process = subprocess.Popen(
-        command(f"{tmp_path}/spec.json", "--workdir", f"{tmp_path}/work"),
+    process = Hilir(
+        ["emulate", f"{tmp_path}/spec.json", "--workdir", f"{tmp_path}/work"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Place
+from tests.forking import run_hilir
 
 pytestmark = pytest.mark.pipeline
 
@@ -36,19 +35,9 @@ class Emulation:
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         mappings = [f"gs://my-bucket/data/{self.model}={self.data}", f"gs://my-bucket/schemas={ROOT}/configs/schemas"]
-        command = [
-            sys.executable,
-            "-m",
-            "hilir.pipeline.cli",
-            "emulate",
-            str(self.spec),
-            "--workdir",
-            f"{self.folder}/work",
-        ]
+        command = ["emulate", str(self.spec), "--workdir", f"{self.folder}/work"]
         command += [part for mapping in mappings for part in ("--map", mapping)]
-        done = subprocess.run(
-            [*command, "--json", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=550
-        )
+        done = run_hilir([*command, "--json", *arguments], cwd=ROOT)
         assert done.returncode == code, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return result | {"stdout": done.stdout}
@@ -68,10 +57,7 @@ def compile_example(folder: Path, *settings: str, model: str = "digits") -> Path
         f"{folder}/d.json",
     ]
     command += [part for setting in settings for part in ("--set", setting)]
-    done = subprocess.run(
-        [sys.executable, "-m", "hilir.pipeline.cli", *command],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = run_hilir(command, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"compiled {model} to {folder}/d.json",

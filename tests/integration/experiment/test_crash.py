@@ -28,7 +28,7 @@ def test_a_verb_killed_before_any_of_its_effects_is_repeated_with_success(place,
         assert state["split"].get("candidate", 0) == (50 if verb == "start" else 0)
         assert [each["ended_by"] for each in state["experiments"]][-1] == ("" if verb == "start" else "stop")
         shown = place.release("show", model=model).text
-        assert shown.count("as they should be") == 2, shown
+        assert shown.count("in sync") == 2, shown
         if outcome != "killed":
             break
         if verb == "start":

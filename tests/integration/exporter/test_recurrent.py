@@ -31,6 +31,7 @@ def build(kind):
     layers = {
         "lstm": keras.layers.LSTM(8),
         "gru": keras.layers.GRU(8),
+        "unrolled": keras.layers.GRU(8, unroll=True),
         "both_ways": keras.layers.Bidirectional(keras.layers.LSTM(4)),
     }
     words = keras.Input((LENGTH,), name="words", dtype="int64")
@@ -94,8 +95,26 @@ def test_a_fused_layer_is_one_operator_in_int8_too(tmp_path):
     assert figures["operators"]["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 1
 
 
+def test_an_unrolled_layer_is_no_loop_and_has_integers(tmp_path):
+    project = make(tmp_path / "unrolled", "unrolled")
+    (tmp_path / "out").mkdir()
+    figures = export_lite(project, tmp_path / "out", int8=bounds(0.05))["int8"]
+    assert figures["kept"], figures["reasons"]
+    assert "WHILE" not in figures["operators"]
+
+
 REFUSED = {
-    "lstm": ("int16x8", "Quantization to 16x8-bit not yet supported for op: 'UNIDIRECTIONAL_SEQUENCE_LSTM'"),
+    "lstm": (
+        "int16x8",
+        "Quantization to 16x8-bit not yet supported for op: 'UNIDIRECTIONAL_SEQUENCE_LSTM'; "
+        "use other operations in the model, try another variant, or --verbose for the whole message",
+    ),
+    "gru": (
+        "int8",
+        "a recurrent layer such as GRU is a loop, which int8 cannot have ('tf.TensorListReserve' op requires "
+        "element_shape to be static during TF Lite transformation pass); build the layer with unroll=True and a fixed "
+        "length, use LSTM, or the variants dynamic_range or float16, or --verbose for the whole message",
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from tests.integration.release.place import MODEL, gateway_running
 from tests.integration.release.versions import make_version
 from tests.integration.serving.server_process import free_port, running
 
-TOKENS = {"predict": "0123456789abcdef-predict", "outcomes": "0123456789abcdef-outcomes"}
+TOKENS = {scope: f"0123456789abcdef-{scope}" for scope in ("predict", "outcomes", "admin")}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,10 @@ def test_the_server_takes_outcomes_of_its_predictions(root, tmp_path):
         assert (refused.status_code, refused.json()["error"][:40]) == (403, "The token does not have the scope 'outco")
         wrong = send(server.base, {"id": "x"})
         assert (wrong.status_code, "X-Request-Id" in wrong.headers) == (400, True)
+        admin = {"Authorization": f"Bearer {TOKENS['admin']}"}
+        figures = requests.get(f"{server.base}/metrics", headers=admin, timeout=10).text.splitlines()
+        assert 'hilir_outcomes{result="new"} 4' in figures
+        assert 'hilir_outcome_batches{status="400"} 1' in figures
     assert [f"{each.request}#{each.row}" for each in open_store(str(place)).read()] == sorted(ids)
 
 

@@ -39,7 +39,7 @@ def test_a_verb_killed_before_any_of_its_effects_is_repeated_with_success(place,
         place.release(*words, model=released)
         assert place.state(released)["labels"] == labels
         shown = place.release("show", model=released).text
-        assert shown.count("as they should be") == 2, shown
+        assert shown.count("in sync") == 2, shown
         if outcome != "killed":
             break
         for step in back:

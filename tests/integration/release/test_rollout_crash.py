@@ -62,7 +62,7 @@ def check_phase(place, crash, new_model, phase: str, times: int) -> None:
         assert outcome == code
         assert story(place, model)[before:] == told
         assert place.state(model)["rollout"] is None
-        assert place.release("show", model=model).text.count("as they should be") == 2
+        assert place.release("show", model=model).text.count("in sync") == 2
         wrong = {answer["version"] for answer in answers if answer["status"] != "ok"}
         assert wrong <= {"4"}, "a kill fails no request"
 

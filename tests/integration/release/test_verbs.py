@@ -133,7 +133,7 @@ def test_servers_that_do_not_answer_stop_a_promotion_but_not_a_rollback(place, r
 
 
 def test_show_tells_what_is_missing(place, released):
-    assert "model servers: as they should be\ngateway: as they should be" in place.release("show", model=released).text
+    assert "model servers: in sync\ngateway: in sync" in place.release("show", model=released).text
     path = place.root / released / "release.json"
     state = json.loads(path.read_text())
     path.write_text(

@@ -25,12 +25,24 @@ def crashing(module: str):
     process.wait(30)
 
 
+class Answers(list):
+    """The answers to the requests of another process, filled when it has ended; it can be told things meanwhile."""
+
+    def __init__(self, process: subprocess.Popen):
+        super().__init__()
+        self._process = process
+
+    def tell(self, word: str) -> None:
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
+
 @contextlib.contextmanager
 def loading(module: str, *words: str):
     """Lets the module send requests while the block runs; yields a list that is filled with the answers at the end."""
     command = [sys.executable, "-m", module, *words]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    answers: list[dict] = []
+    answers = Answers(process)
     try:
         assert process.stdout.readline() == "answered\n"
         yield answers

@@ -110,6 +110,17 @@ KINDS = {
         + COMPILE,
         {"output": (3,)},
     ),
+    "layers adapted to data": (
+        "def build_model(hparams):\n    i = inputs()\n    text = tf.strings.as_string(i['id'])\n"
+        "    lookup = keras.layers.StringLookup(output_mode='one_hot')\n"
+        "    lookup.adapt([str(n) for n in range(50)])\n"
+        "    words = keras.layers.TextVectorization(output_mode='multi_hot')\n"
+        "    words.adapt(['1 2 3', '10 20 30'])\n"
+        "    scale = keras.layers.Normalization()\n    scale.adapt(tf.random.stateless_normal([64, 6], (1, 2)))\n"
+        "    parts = [lookup(text), words(text), scale(i['x'])]\n"
+        "    model = keras.Model(i, keras.layers.Dense(3, 'softmax')(keras.layers.Concatenate()(parts)))\n" + COMPILE,
+        {"output": (3,)},
+    ),
 }
 
 
@@ -149,7 +160,8 @@ def network_of(site, name: str):
 def test_the_savedmodel_answers_what_the_network_does(kind, site, write):
     model, shapes = KINDS[kind]
     name = write(model)
-    train(site.job("train.epochs=2", package=name), "one_device")
+    settings = ("train.epochs=2", "train.early_stopping={monitor: val_loss, patience: 2}")
+    train(site.job(*settings, package=name), "one_device")
     assert len(site.figures()) == 2
     exported = tf.saved_model.load(site.job().model_dir)
     records = list(tf.data.TFRecordDataset(str(site.data / "eval-00000-of-00001.gz"), "GZIP").as_numpy_iterator())

@@ -19,7 +19,9 @@ from hilir.components.missing import MISSING_INT
 from hilir.components.trainer.data.labels import read_labels
 from hilir.components.trainer.launch import launch
 from hilir.components.trainer.model_package import load_package
+from hilir.components.trainer.run import make_custom_config
 from hilir.components.trainer.train import train
+from hilir.pipeline.config import load
 from tests.integration.training.conftest import PACKAGES, Site, _listening
 
 SORTED = ("Adelie", "Chinstrap", "Gentoo")
@@ -142,16 +144,25 @@ def test_the_pushed_classes_come_first_and_none_is_removed(named, tmp_path):
     assert labels.added == {"species": ("Adelie", "Chinstrap")}
 
 
-def test_an_object_store_without_a_version_leaves_the_classes_to_the_schema(named, tmp_path):
+@pytest.mark.parametrize("of_a_rehearsal", [False, True])
+def test_an_object_store_without_a_version_leaves_the_classes_to_the_schema(named, tmp_path, of_a_rehearsal):
+    # What `hilir emulate` puts in place of the bucket.
+    pushed = str(tmp_path / "bucket/models/small") if of_a_rehearsal else "ram://bucket/models/small"
     with pytest.raises(DataRefused) as raised:
-        labels_of(named, pushed="ram://bucket/models/small")
+        labels_of(named, pushed=pushed, object_store=True)
     assert str(raised.value).startswith(
         "the label 'species' is a string, and nothing says which number each class has: schema.path gives no domain "
-        "for it, and no version in ram://bucket/models/small has its classes; write a schema"
+        f"for it, and no version in {pushed} has its classes; write a schema"
     )
     whole = curate(named, tmp_path, "Gentoo", "Chinstrap", "Adelie")
-    labels = labels_of(named, pushed="ram://bucket/models/small", curated=True, transform_output=whole)
+    labels = labels_of(named, pushed=pushed, object_store=True, curated=True, transform_output=whole)
     assert labels.classes == {"species": ("Gentoo", "Chinstrap", "Adelie")}
+
+
+def test_the_configuration_says_whether_versions_are_in_an_object_store():
+    settings = load("configs/digits.yaml").config.train
+    for pushed, is_one in (("gs://bucket/models/small", True), ("out/models/small", False)):
+        assert make_custom_config("small", settings, "c0de", pushed=pushed)["object_store"] is is_one
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), None])

@@ -10,6 +10,7 @@ import pytest
 from keras_tuner.errors import FatalError
 
 from hilir.components.errors import TrainingError
+from tests.forking import run_hilir
 
 
 def arguments(job, working_dir):
@@ -67,8 +68,6 @@ def test_an_objective_that_is_not_reported(site, tmp_path):
 @pytest.mark.pipeline
 def test_a_run_takes_the_tuned_values_and_then_starts_warm(make_place):
     """`hilir tune`, a run with its result, and a run that goes on from the model which that one pushed."""
-    import subprocess
-
     from hilir.pipeline.run.metadata_store import RunStore, connection
 
     place = make_place("tuned")
@@ -80,9 +79,8 @@ def test_a_run_takes_the_tuned_values_and_then_starts_warm(make_place):
         "evaluate.thresholds=[{metric: accuracy, min: 0.3}]",
     ]
     sets = [part for setting in settings for part in ("--set", setting)]
-    command = place.command("configs/digits.yaml", "--json", *sets)
-    command[command.index("run")] = "tune"
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    done = run_hilir(["tune", *place.words("configs/digits.yaml", "--json", *sets)[1:]])
+    assert done.returncode == 0, done.stderr
     tuned = json.loads(done.stdout.splitlines()[-1])
     assert "best, for your configuration:" in done.stdout
     assert len(tuned["trials"]) == 2

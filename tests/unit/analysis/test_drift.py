@@ -159,14 +159,55 @@ def test_a_new_category_is_found_and_one_value_of_it_is_not(rng):
     assert compare_feature("island", known, one, ALPHA).level == Level.NONE
 
 
-def test_many_rare_categories_do_not_warn_by_themselves(rng):
-    names = [f"v{n}" for n in range(90)]
-    known = summarize_categories(rng.choice(names, 20_000), 20_000, 0)
-    levels = [
-        compare_feature("x", known, count_window(known, rng.choice(names, 300), 300, 0), ALPHA / FEATURES).level
-        for _ in range(100)
-    ]
-    assert sum(level >= Level.WARN for level in levels) <= 2
+def zipf(kinds, exponent):
+    shares = 1 / np.arange(1, kinds + 1) ** exponent
+    return lambda rng, rows: rng.choice(kinds, rows, p=shares / shares.sum()).astype(str)
+
+
+def tags(rng, rows):
+    """Up to four of six tags in any order, joined: 517 values."""
+    return [";".join(rng.permutation(list("abcdef"))[: rng.integers(0, 5)]) for _ in range(rows)]
+
+
+def same_kind_and_many_of_one(rng, rows):
+    return np.where(rng.random(rows) < 0.5, "usual", rng.integers(0, 400, rows).astype(str))
+
+
+RARE = {
+    "90 alike": zipf(90, 0),
+    "300 alike": zipf(300, 0),
+    "an id": zipf(100_000, 0),
+    "words": zipf(1000, 1),
+    "names": zipf(5000, 1.5),
+    "combinations of tags": tags,
+    "one frequent, many rare": same_kind_and_many_of_one,
+}
+
+
+@pytest.mark.parametrize(("reference", "rows"), [(60, 400), (800, 400), (1200, 1200), (20_000, 300), (800, 20_000)])
+@pytest.mark.parametrize("kind", RARE)
+def test_many_rare_categories_do_not_warn_by_themselves(rng, kind, reference, rows):
+    if kind == "combinations of tags" and reference + rows > 5000:
+        reference, rows = min(reference, 2000), min(rows, 2000)
+    levels = []
+    for _ in range(50):
+        known = summarize_categories([str(value) for value in RARE[kind](rng, reference)], reference, 0)
+        window = count_window(known, RARE[kind](rng, rows), rows, 0)
+        levels.append(compare_feature("x", known, window, ALPHA / FEATURES).level)
+    assert sum(level >= Level.SEEN for level in levels) <= 1
+
+
+def test_a_new_value_among_many_rare_ones_is_found_and_a_frequent_one_that_is_lost(rng):
+    known = summarize_categories(RARE["words"](rng, 2000).tolist(), 2000, 0)
+    words = RARE["words"](rng, 1000)
+    new = count_window(known, np.where(rng.random(1000) < 0.3, "new", words), 1000, 0)
+    drift = compare_feature("x", known, new, ALPHA / FEATURES)
+    assert {each.what for each in drift.differences if each.level >= Level.WARN} >= {"new"}
+    # The most frequent of the words is 13 % of them.
+    without = count_window(known, words[words != "0"], int(np.sum(words != "0")), 0)
+    drift = compare_feature("x", known, without, ALPHA / FEATURES)
+    (lost,) = (each for each in drift.differences if each.what == "lost")
+    assert (lost.level, lost.detail) == (Level.WARN, "0")
 
 
 def test_a_small_window_decides_nothing(rng):

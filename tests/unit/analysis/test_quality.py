@@ -3,15 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    mean_absolute_error,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from hilir.analysis.quality import (
     QualityReference,
     ScoreCounts,
     _fit_steps,
     estimate_metrics,
+    find_limit,
     fit_quality,
-    lower_bound,
+    measure_errors,
     measure_metrics,
     standard_error,
     wilson,
@@ -112,14 +120,14 @@ def test_logits_of_two_classes(rng):
 @pytest.mark.parametrize(
     ("scores", "labels"),
     [
-        (np.linspace(0, 1, 1000), np.linspace(0, 9, 1000)),  # a regression
+        (np.arange(1000) % 4, np.arange(1000) % 4),  # classes, not amounts
         (np.linspace(0, 1, 100), np.arange(100) % 2),  # too few
         (np.linspace(0, 1, 1000), np.arange(1000) == 0),  # one class
         (np.full(1000, np.nan), np.arange(1000) % 2),
         (np.zeros((1000, 3)), np.arange(1000) % 3),  # logits of several classes
     ],
 )
-def test_what_is_not_a_classifier(scores, labels):
+def test_what_has_no_quality(scores, labels):
     assert fit_quality("p", "y", scores, labels) is None
 
 
@@ -141,10 +149,10 @@ def test_chance_is_below_the_bound_in_few_windows(rng):
             False: measure_metrics(reference, scores, labels),
         }
         for metric, estimated in below:
-            bound = lower_bound(reference, metric, 1000, estimated=estimated)
+            bound = find_limit(reference, metric, 1000, estimated=estimated)
             below[metric, estimated] += values[estimated][metric] < bound
     assert max(below.values()) <= 4
-    assert 0.04 < reference.realised["accuracy"] - lower_bound(reference, "accuracy", 1000, estimated=False) < 0.06
+    assert 0.04 < reference.realised["accuracy"] - find_limit(reference, "accuracy", 1000, estimated=False) < 0.06
 
 
 def test_standard_error_of_auc_is_hanley_and_mcneils():
@@ -157,3 +165,38 @@ def test_wilson():
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_errors_of_a_regression_are_those_of_scikit_learn(rng):
+    observed = rng.lognormal(3, 1, ROWS)
+    predicted = (observed + rng.normal(0, 5, ROWS)).astype(np.float32)
+    reference = fit_quality("p", "y", predicted[:, None], np.append(observed[:-1], np.nan))
+    assert (reference.kind, reference.rows, reference.estimated) == ("regression", ROWS - 1, {})
+    assert reference.realised["mae"] == pytest.approx(mean_absolute_error(observed[:-1], predicted[:-1]), rel=1e-12)
+    found = measure_errors(predicted, observed)
+    assert found["rmse"][0] == pytest.approx(root_mean_squared_error(observed, predicted), rel=1e-12)
+    content = to_json(Reference({}, {}, reference))
+    assert from_json(content).quality == reference
+
+
+def test_standard_errors_of_a_regression_are_those_of_repeated_samples(rng):
+    samples = [measure_errors(rng.normal(size=500), np.zeros(500)) for _ in range(3000)]
+    for metric in ("mae", "rmse"):
+        values, deviations = np.array([each[metric] for each in samples]).T
+        assert np.mean(deviations) / 500**0.5 == pytest.approx(values.std(), rel=0.05)
+
+
+def test_a_regression_is_worse_by_chance_in_few_windows_and_with_larger_errors_in_all(rng):
+    def draw_errors(rows, size=1.0):
+        return size * rng.exponential(10, rows) * rng.choice([-1, 1], rows)
+
+    observed = rng.normal(100, 30, ROWS)
+    reference = fit_quality("p", "y", observed + draw_errors(ROWS), observed)
+    limit = find_limit(reference, "mae", 500, estimated=False)
+    assert reference.realised["mae"] < limit < 1.2 * reference.realised["mae"]
+    worse = {
+        size: np.mean([measure_errors(draw_errors(500, size), np.zeros(500))["mae"][0] > limit for _ in range(1000)])
+        for size in (1.0, 1.3)
+    }
+    assert worse[1.0] <= 0.01
+    assert worse[1.3] >= 0.99

@@ -56,6 +56,20 @@ def test_every_page_is_in_the_navigation_once():
     assert site["theme"]["font"] is False
 
 
+def test_every_picture_is_there_and_described():
+    shown = [
+        (page, alt, path)
+        for page in list_pages()
+        for alt, path in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(shown) >= 3
+    assert [path for page, _, path in shown if not (page.parent / path).is_file()] == []
+    assert [path for _, alt, path in shown if len(alt) < 30] == []
+    files = list((ROOT / "docs/pictures").iterdir())
+    assert {file.name for file in files} == {path.rpartition("/")[2] for _, _, path in shown}
+    assert sum(file.stat().st_size for file in files) < 600_000
+
+
 def list_messages():
     """Yields the strings of the code; what is put into them is an ellipsis."""
     for folder in ("src/hilir/setup", "pipeline", "components", "serving"):

@@ -76,13 +76,15 @@ def test_a_failed_load_leaves_the_old_version_and_is_tried_again_when_repaired(m
 
 
 def test_polling_once(models, base):
-    with running(model_base_path=str(base), file_system_poll_wait_seconds=0) as client:
-        publish(models, base, 2)
-        threading.Event().wait(1.5)
+    polls = {"model_base_path": str(base), "file_system_poll_wait_seconds": 1}
+    with running(**polls) as polling, running(**polls | {"file_system_poll_wait_seconds": 0}) as client:
+        for version in (2, 3):
+            publish(models, base, version)
+            wait_until(lambda version=version: states(polling).get(version) == "AVAILABLE")
         assert states(client) == {1: "AVAILABLE"}
 
 
-def test_policies_and_labels_by_file(models, base, tmp_path):
+def test_policies_and_labels_by_file(models, base, tmp_path, caplog):
     for version in (2, 3):
         publish(models, base, version)
     file = tmp_path / "models.config"
@@ -100,7 +102,7 @@ def test_policies_and_labels_by_file(models, base, tmp_path):
         assert (answer.headers["X-Model-Version"], answer.headers["X-Model-Label"]) == ("1", "stable")
         wait_until(lambda: predicts(client, "all").status_code == 404)
         file.write_text("model_config_list { nonsense")
-        threading.Event().wait(1.3)
+        wait_until(lambda: "the model configuration can't be applied" in caplog.text)
         assert predicts(client, "m/labels/stable").status_code == 200
 
 

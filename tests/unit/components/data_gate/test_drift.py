@@ -48,7 +48,8 @@ def drift(push, tmp_path, rows):
     with tf.io.TFRecordWriter(f"{examples.uri}/Split-train/data.gz", "GZIP") as writer:
         for row in rows:
             writer.write(row)
-    return [(finding.feature, finding.level, finding.what, finding.detail) for finding in find_drift(push, examples)]
+    found = find_drift(push, examples, "train")
+    return [(finding.feature, finding.level, finding.what, finding.detail) for finding in found]
 
 
 def test_the_same_again_has_none(push, tmp_path):
@@ -77,4 +78,4 @@ def test_missing_cells_and_a_column_without_any_value(push, tmp_path):
 
 
 def test_without_a_version_nothing_is_compared(tmp_path):
-    assert find_drift(None, standard_artifacts.Examples()) is None
+    assert find_drift(None, standard_artifacts.Examples(), "train") is None

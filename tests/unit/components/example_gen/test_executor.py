@@ -67,6 +67,24 @@ def test_files_of_each_split_and_the_spans_of_a_window(tmp_path):
     assert json.loads(by_files.get_string_custom_property("rows")) == {"train": 100, "eval": 100}
 
 
+def test_splits_of_any_name_and_number(tmp_path):
+    write(tmp_path, "a.csv", range(1000))
+    examples = run(tmp_path, splits={"learn": 7, "watch": 2, "judge": 1})
+    rows = json.loads(examples.get_string_custom_property("rows"))
+    assert json.loads(examples.split_names) == ["learn", "watch", "judge"]
+    assert sum(rows.values()) == 1000
+    assert rows["learn"] > rows["watch"] > rows["judge"] > 0
+    assert {path.name for path in (tmp_path / "out").glob("Split-*")} == {"Split-learn", "Split-watch", "Split-judge"}
+
+
+def test_the_older_rows_are_those_to_train_on_in_whichever_order_the_splits_are_given(tmp_path):
+    write(tmp_path, "a.csv", range(100))
+    split = {"time": {"column": "n", "eval_after": 70}}
+    for names in (("judge", "learn"), ("learn", "judge")):
+        examples = run(tmp_path, splits=dict.fromkeys(names, 1), split=split, trained_on="learn")
+        assert json.loads(examples.get_string_custom_property("rows")) == {"learn": 70, "judge": 30}
+
+
 def test_rows_of_a_few_kinds_get_a_remedy(tmp_path):
     """sha256 puts these four on one side."""
     write(tmp_path, "a.csv", [0, 3, 4, 5] * 250)

@@ -56,7 +56,7 @@ def test_everything_that_is_missing_is_named(write):
         f"{name}.features has no 'LABEL_COLUMNS' (the raw columns that only the label may see); "
         f"{name}.model has no 'build_model' (a function(hparams) or (hparams, data) that returns the compiled model); "
         f"{name}.model has no 'Hyperparameters' (a frozen pydantic class); "
-        f"models/taxi is an example that has all of it"
+        f"'hilir new --example taxi' writes one that has all of it"
     )
 
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from hilir.pipeline.cli.main import COMMANDS, _run, cli
+from hilir.pipeline.cli.main import COMMANDS, SECTIONS, _run, cli
 
 HEAVY = {
     "tensorflow",
@@ -38,6 +38,27 @@ def test_every_command_in_the_table_exists_and_has_help(name, capsys):
     assert cli.get_command(None, name) is not None
     assert _run([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: hilir {name}")
+
+
+def test_every_command_is_in_one_section_of_the_help(capsys):
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(COMMANDS)
+    assert _run(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")] == ["Options", *SECTIONS]
+
+
+@pytest.mark.parametrize("name", ["release", "schema", "vertex", "experiment", "runs"])
+def test_the_help_of_a_group_is_not_cut_off(name, capsys):
+    assert _run([name, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+def test_the_options_of_a_watch_are_in_its_help(capsys):
+    assert _run(["watch", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--overlay FILE" in shown
+    assert "--set A.B=C" in shown
+    assert "Commands:\n  status " in shown
 
 
 def test_a_mistyped_command_is_a_usage_error(capsys):

@@ -150,19 +150,47 @@ def test_the_splits_are_one_value_and_are_replaced_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("splits", "fault"),
+    ("settings", "fault"),
     [
-        ("{train: 3}", "needs the splits 'train' and 'eval'; eval is missing"),
         (
-            "{train: 3, eval: 1, test: 1}",
-            "nothing would read the rows of 'test': a run trains on 'train' and evaluates on 'eval'; remove it",
+            ["data.splits={train: 3}"],
+            "data: roles.validate is 'eval', which is not among the splits train; set data.roles, for example "
+            "{train: train, validate: validation, evaluate: test}",
+        ),
+        (
+            ["data.splits={learn: 3, eval: 1}"],
+            "data: roles.train is 'train', which is not among the splits learn, eval; set data.roles, for example "
+            "{train: train, validate: validation, evaluate: test}",
+        ),
+        (
+            ["data.roles.evaluate=train"],
+            "data: roles would judge the model by the rows that it learns from ('train'); give another split to "
+            "validate and to evaluate",
+        ),
+        (
+            ["data.splits={train: 3, eval: 1, test: 1}", "data.split.time={column: t, eval_share: 0.2}"],
+            "data: split.time makes two splits, the older rows and the newer ones, and data.splits has 3 "
+            "(train, eval, test); give two, or split by something else",
+        ),
+        (
+            ["data.splits={train: 3, eval: 1, ../x: 1}"],
+            "data.splits: has the name '../x', which cannot be that of a folder; use letters, digits, '-', '_' and '.'",
         ),
     ],
 )
-def test_splits_that_are_missing_or_that_nothing_reads_are_refused(splits, fault):
+def test_splits_that_do_not_fit_their_roles_are_refused(settings, fault):
     with pytest.raises(ConfigError) as caught:
-        load(TAXI, settings=[f"data.splits={splits}"])
-    assert str(caught.value) == f"--set data.splits: data.splits: {fault}"
+        load(TAXI, settings=settings)
+    assert str(caught.value).partition(": ")[2] == fault
+
+
+def test_a_split_may_have_any_name_and_none_has_to_be_used():
+    settings = ["data.splits={learn: 8, watch: 1, judge: 1, later: 1}"]
+    settings += ["data.roles={train: learn, validate: watch, evaluate: judge}"]
+    data = load(TAXI, settings=settings).config.data
+    assert data.list_unused() == ["later"]
+    assert data.read_settings().splits == {"learn": 8, "watch": 1, "judge": 1, "later": 1}
+    assert data.read_settings().trained_on == "learn"
 
 
 def test_the_stored_text_loads_to_the_same_configuration(tmp_path):

@@ -139,6 +139,24 @@ def test_check_accepts_the_project_from_its_folder_and_from_elsewhere(project, m
     assert call("config", "check", "project/mine.yaml") == (0, "project/mine.yaml: ok\n", "")
 
 
+def test_the_doctor_takes_the_only_configuration_of_the_folder_and_names_several(project):
+    code, told, _ = call("doctor")
+    assert code == 3
+    assert "ok    configuration: mine.yaml\n" in told
+    write(project, "second.yaml", CONFIG)
+    code, told, _ = call("doctor")
+    assert code == 0, told
+    advice = "none is checked; name one of them, as in 'hilir doctor mine.yaml'"
+    assert f"ok    configuration: mine.yaml, second.yaml: {advice}\neverything is ok\n" in told
+
+
+def test_a_configuration_that_cannot_be_read_is_told_with_its_line(project):
+    write(project, "mine.yaml", "model:\n\tname: mine\n\tpackage: mine\n")
+    code, _, told = call("config", "check")
+    assert code == 3
+    assert told == ("hilir: mine.yaml, line 2, column 1: is not valid YAML: there is a tab; indent with spaces\n")
+
+
 def test_the_configurations_are_those_with_a_model_package(project):
     assert find_configs() == [Path("mine.yaml")]
     for name, content in {"list.yaml": "[1]", "broken.yaml": "{", "other.yml": "model: 3", "none.yaml": ""}.items():

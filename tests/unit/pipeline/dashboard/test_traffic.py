@@ -113,6 +113,8 @@ def test_an_experiment_shows_its_conclusion_and_its_sequence(address: str, place
     assert f"{shares[0]:.2%}".replace("%", " %") in page
     assert f"{shares[1]:.2%}".replace("%", " %") in page
     assert "better</td>" in page
+    assert "Next: hilir experiment stop, then hilir release promote." in page
+    assert ">points</text>" in page
     assert 'aria-label="Difference in ' in page
 
 
@@ -122,6 +124,15 @@ def test_versions_name_who_did_what_and_the_approval(address: str, released: Sto
     assert "approved by bo" in page
     assert "&lt;ada&gt;" in page
     assert 'Experiment: <a href="/experiments/taxi/colour-3">colour</a>' in page
+
+
+def test_a_run_that_was_removed_is_named_and_not_linked(
+    address: str, released: Store, add_run: Callable[..., Path]
+) -> None:
+    del released
+    assert '<td class="word">taxi-20261126-010203</td>' in get(f"{address}/versions")
+    add_run("taxi-20261126-010203")
+    assert '<a href="/runs/taxi-20261126-010203">taxi-20261126-010203</a>' in get(f"{address}/versions")
 
 
 def test_windows_of_drift_are_listed_the_newest_first(address: str, place: Workplace) -> None:
@@ -136,7 +147,7 @@ def test_windows_of_drift_are_listed_the_newest_first(address: str, place: Workp
     windows = [(1, window(0, "none", 0.001), []), (1, window(1, "alarm", 0.2), [])]
     store.write(Step({}, (), {}, windows, {}, {}), START, 100)
     page = get(f"{address}/drift")
-    assert page.index("2026-11-01 01:00") < page.index("2026-11-01 00:00")
+    assert page.index("2026-11-01 01:00 to 01:59") < page.index("2026-11-01 00:00 to 00:59")
     assert "&lt;fare&gt; (distribution)" in page
     assert "1 of 2" in page
     assert '<data value="0.2" data-value="0.2">0.2</data>' in page

@@ -127,7 +127,7 @@ def test_what_a_failed_attempt_wrote_is_no_result_of_the_next(emulate: Emulator)
     )
     outcome = emulate(builder.job())
     assert outcome.states == {"half": "failed"}
-    assert "half: ended well and wrote neither its output 'model' (" in outcome.error
+    assert "half: succeeded but wrote neither its output 'model' (" in outcome.error
 
 
 def test_an_unchanged_step_is_taken_from_the_run_before(emulate: Emulator) -> None:
@@ -256,8 +256,8 @@ def test_a_step_that_writes_no_output_fails(emulate: Emulator) -> None:
     outcome = emulate(builder.job())
     errors = dict(line.split(": ", 1) for line in outcome.error.splitlines())
     assert set(outcome.states.values()) == {"failed"}
-    assert errors["make"].startswith("ended well and wrote neither its output 'model' (")
-    assert errors["count"].startswith("ended well and did not write its output parameter 'n' (")
+    assert errors["make"].startswith("succeeded but wrote neither its output 'model' (")
+    assert errors["count"].startswith("succeeded but did not write its output parameter 'n' (")
     assert "is not an ExecutorOutput" in errors["garble"]
     assert errors["wrong"] == "the output parameter 'n' is 'many', which is not a NUMBER_INTEGER"
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
@@ -94,15 +100,50 @@ def test_dataflow_says_what_it_lacks() -> None:
     assert check(*DATAFLOW) == "beam.runner 'dataflow': up to 10 workers in us-central1"
 
 
-def test_flink_gets_its_cluster_by_the_users_options() -> None:
-    given = options("beam.runner=flink", "beam.workers=2", "beam.args=[--flink_master=localhost:8081]")
-    assert given == [
-        "--runner=FlinkRunner",
-        "--parallelism=2",
-        "--sdk_worker_parallelism=1",
-        "--sdk_container_image=unused",
-        "--flink_master=localhost:8081",
-    ]
+FLINK = ["--runner=FlinkRunner", "--parallelism=2", "--sdk_worker_parallelism=1", "--sdk_container_image=unused"]
+
+
+def test_task_managers_of_a_cluster_start_the_installed_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/projects/trips")
+    given = options("beam.runner=flink", "beam.workers=2", "beam.args=[--flink_master, 'localhost:8081']")
+    worker = Path(sys.executable).with_name("hilir-beam-worker")
+    assert given[:5] == [*FLINK, "--environment_type=PROCESS"]
+    assert given[6:] == ["--flink_master", "localhost:8081"]
+    environment = json.loads(given[5].removeprefix("--environment_config="))
+    assert environment["command"] == str(worker)
+    # The project's folders come first, as they do here.
+    assert environment["env"]["PYTHONPATH"].split(os.pathsep)[-1] == "/projects/trips"
+    assert os.access(worker, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["--flink_master=[auto]"],
+        ["--flink_master=localhost:8081", "--environment_type=EXTERNAL", "--environment_config=localhost:50000"],
+    ],
+)
+def test_another_environment_stays_as_the_user_gives_it(args: list[str]) -> None:
+    assert options("beam.runner=flink", "beam.workers=2", f"beam.args={json.dumps(args)}") == [*FLINK, *args]
+
+
+def test_the_cluster_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "java").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        settings = ["beam.runner=flink", "beam.workers=2", f"beam.args=[--flink_master=http://{address}]"]
+        assert check(*settings) == f"beam.runner 'flink': the cluster at {address}, parallelism 2, workers by PROCESS"
+    assert check(*settings).startswith(f"beam.runner 'flink': nothing answers at {address}: ")
+    assert check(*settings).endswith("; start the cluster, or set --flink_master")
+    assert check("beam.runner=flink") == (
+        "beam.runner 'flink': a cluster that Beam starts in one process here; --flink_master=HOST:PORT names another"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert check(*settings) == (
+        "beam.runner 'flink': there is no Java, in which Beam's job server runs; install Java 17"
+    )
 
 
 def test_a_portable_engine_gets_options_and_pickled_code_over_its_protocol() -> None:

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hilir.pipeline.project.kinds import decide_kinds, parse_dates
+from hilir.pipeline.project import amounts
+from hilir.pipeline.project.dates import parse_dates
+from hilir.pipeline.project.kinds import decide_kinds
 
 RANDOM = np.random.default_rng(1)
 ROWS = 1000
@@ -13,8 +15,15 @@ DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(RANDOM.integers(0, 900, ROWS
 WORDS = ["good", "bad", "slow", "fast", "the", "a", "it", "was", "very", "of", "nice", "cheap", "broken"]
 
 
+PHONES = [f"+49 {RANDOM.integers(150, 180)} {number}" for number in RANDOM.permutation(10**6)[:ROWS]]
+TIMES = DAYS + pd.to_timedelta(RANDOM.integers(0, 86400, ROWS), "s")
+
+
 def texts(values) -> list[str | None]:
     return [None if value is None or value != value or value == "" else str(value) for value in values]
+
+
+GERMAN = str.maketrans(",.", ".,")
 
 
 def some_missing(values, spelling=""):
@@ -48,6 +57,37 @@ CASES = {
     "id by name": ("order_id", RANDOM.permutation(np.arange(0, 100 * ROWS, 100))),
     "id of a name in capitals, some of them twice": ("ID", RANDOM.permutation(np.arange(0, 100 * ROWS, 100)) // 150),
     "group": ("patient_id", RANDOM.integers(0, 100, ROWS)),
+    "number with its unit": ("x", [f"{value:.1f} kg" for value in NUMBERS]),
+    "number in per cent": ("x", [f"{value:.1f}%" for value in NUMBERS]),
+    "log number in euros": ("x", [f"€ {value:,.2f}".translate(GERMAN) for value in np.exp(2 * NUMBERS + 5)]),
+    "log number in dollars": ("x", [f"${value:,.2f}" for value in np.exp(2 * NUMBERS + 5)]),
+    "number of yes and no in all spellings": ("x", RANDOM.choice(["yes", "Y", "true", "1", "No", "n", "F", "0"], ROWS)),
+    "number that grows": ("population", 198_000 + np.cumsum(RANDOM.integers(1, 300, ROWS))),
+    "number without limits": ("x", some_missing(NUMBERS, "inf")),
+    "number called session length": ("session_length", RANDOM.integers(1, 300, ROWS)),
+    "category of words with numbers": ("x", RANDOM.choice(["B12", "B7", "C3", "3rd", "1 child", "2 children"], ROWS)),
+    "category of durations in two units": ("x", RANDOM.choice(["30 min", "45 min", "2 h", "3 h"], ROWS)),
+    "category of postcodes": ("plz", RANDOM.choice(["01067", "10115", "80331"], ROWS)),
+    "category of maybes": ("x", RANDOM.choice(["yes", "no", "maybe", "Yes"], ROWS)),
+    "category of versions": ("x", RANDOM.choice(["3.9.18", "3.10.12", "3.11.4"], ROWS)),
+    "date with a month's name": ("x", DAYS.strftime("%d %b %Y")),
+    "date American with a month's name": ("x", DAYS.strftime("%B %d, %Y")),
+    "date with a year of two digits": ("x", DAYS.strftime("%d.%m.%y")),
+    "date with a time of twelve hours": ("x", TIMES.strftime("%m/%d/%Y %I:%M %p")),
+    "date of a month": ("x", DAYS.strftime("%Y-%m")),
+    "date before 1900": ("x", [f"{year}-03-{year % 28 + 1:02d}" for year in RANDOM.integers(1800, 1950, ROWS)]),
+    "date in seconds since 1970": ("created_at", 1_600_000_000 + RANDOM.integers(0, 10**8, ROWS)),
+    "date that is a time only": ("x", TIMES.strftime("%H:%M")),
+    "number of seconds in another column": ("bytes", 1_600_000_000 + RANDOM.integers(0, 10**8, ROWS)),
+    "mixed dates": ("x", [day.strftime(["%Y-%m-%d", "%d.%m.%Y", "%b %d, %Y"][n % 3]) for n, day in enumerate(DAYS)]),
+    "id of telephones": ("x", PHONES),
+    "id of telephones without spaces": ("x", [phone.replace(" ", "") for phone in PHONES]),
+    "id of mail addresses": ("x", [f"u{n}@example.com" for n in range(ROWS)]),
+    "id of 80 bits": ("x", [f"{10**24 + int(n)}" for n in RANDOM.permutation(ROWS)]),
+    "id without a name": ("", np.arange(ROWS)),
+    "group called customer": ("customer", [f"K{n:04d}" for n in RANDOM.integers(0, 120, ROWS)]),
+    "group of hashes": ("x", [f"{n:032x}" for n in RANDOM.integers(0, 120, ROWS)]),
+    "number called index": ("index", RANDOM.integers(0, 100, ROWS)),
     "constant": ("x", ["same"] * ROWS),
     "constant almost": ("x", [7] * (ROWS - 2) + [8, 9]),
     "empty": ("x", [""] * ROWS),
@@ -63,7 +103,7 @@ def test_kind(case):
 
 
 KINDS = ["number", "log number", "category", "large category", "date", "ambiguous date", "text", "id", "group"]
-KINDS += ["constant", "empty"]
+KINDS += ["constant", "empty", "mixed dates"]
 
 
 def test_a_column_that_is_kept_is_a_feature_in_any_case():
@@ -85,3 +125,62 @@ def test_dates_lose_fractions_and_zones():
     parsed = parse_dates(pd.Series(["2024-02-29T10:11:12.5+01:00", "2024-02-29T10:11:12Z", "?"]), "%Y-%m-%dT%H:%M:%S")
     assert parsed.tolist()[:2] == [pd.Timestamp(2024, 2, 29, 10, 11, 12)] * 2
     assert pd.isna(parsed[2])
+
+
+def test_numbers_in_texts_are_read_as_they_are_meant():
+    values = ["€ 1.234,50", "-7,25 €", "€ (12)", "", "(1.000)"]
+    assert amounts.parse_amounts(pd.Series(values), ",").tolist()[:2] == [1234.5, -7.25]
+    assert amounts.parse_amounts(pd.Series(values), ",").isna().tolist() == [False, False, False, True, False]
+    assert amounts.parse_amounts(pd.Series(["Rp. 1,000.5", "12.50 kr.", "−3"]), ".").tolist() == [1000.5, 12.5, -3]
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        (["12 %", "7 %", "9 %"], "."),
+        (["1.234,50 €", "7,25 €", "9,00 €"], ","),
+        (["$1,234", "$7,250", "$12"], "."),
+        (["1.000 kr", "2.500 kr", "3.000 kr"], ","),
+        (["B12", "B13", "B14"], ""),
+        (["1st", "2nd", "3rd"], ""),
+        (["30 min", "2 h", "5 h"], ""),
+        (["170 123 456", "171 123 456", "172 123 456"], ""),
+        (["12", "12A", "14A"], ""),
+        (["192.168.1.1", "192.168.1.2", "10.0.0.1"], ""),
+    ],
+)
+def test_numbers_with_units_and_what_only_looks_like_them(values, mark):
+    assert amounts.find_decimal(pd.Series(values)) == mark
+
+
+def test_what_the_file_says_of_a_column_decides():
+    cells = pd.DataFrame(
+        {
+            "tags": ['["red", "blue"]', None, '["red"]'] * 100,
+            "vector": ["[1.0, 2.5]"] * 300,
+            "ragged": ["[1.0, 2.5]", "[1.0]"] * 150,
+            "struct": ['{"a": 1}'] * 300,
+            "digits": texts(RANDOM.integers(0, 50, 300)),
+            "postcodes": texts(RANDOM.integers(10000, 99999, 300)),
+        },
+        dtype=object,
+    )
+    types = {"tags": "strings", "vector": "numbers", "ragged": "numbers", "struct": "nested"}
+    found = decide_kinds(cells, types=types | {"digits": "string", "postcodes": "string"})
+    assert [column.kind for column in found] == ["tags", "vector", "list", "nested", "number", "id"]
+    assert [column.format for column in found][4] == "."
+    assert [column.type for column in found] == ["BYTES", "FLOAT", "FLOAT", "BYTES", "BYTES", "BYTES"]
+
+
+@pytest.mark.parametrize(
+    ("values", "declared"),
+    [
+        (["a", "b"] * 200, False),
+        (["1", "2", "3+"] * 200, True),
+        (["01067", "10115"] * 200, True),
+        ([1, 2] * 200, False),
+    ],
+)
+def test_the_configuration_says_that_a_column_is_text_if_some_values_are_numbers(values, declared):
+    (column,) = decide_kinds(pd.DataFrame({"x": texts(values)}, dtype=object))
+    assert column.is_declared == declared

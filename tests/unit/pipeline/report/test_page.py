@@ -11,6 +11,7 @@ import pytest
 from hilir.pipeline.report.comparison import compare
 from hilir.pipeline.report.document import Document
 from hilir.pipeline.report.page import render_comparison, render_report
+from hilir.pipeline.report.page.intervals import find_intervals
 from hilir.pipeline.report.page.text import change, clean, duration, size
 from hilir.pipeline.report.page.text import show as show_value
 
@@ -51,6 +52,36 @@ def test_the_first_screen_answers_the_four_questions(document: Document) -> None
     assert "What was pushed? Version 7 folder out/models/taxi/7 size 493 kB" in text
 
 
+def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
+    evaluate = {
+        "metrics": [{"name": "accuracy", "class": "BinaryAccuracy"}, {"name": "rows", "class": "ExampleCount"}],
+        "thresholds": [{"metric": "accuracy", "min": 0.85}],
+    }
+    metrics = {"overall": {"accuracy": 0.9, "rows": 100.0}, "hour=9": {"accuracy": 0.8, "rows": 40.0}}
+    found = replace(document, evaluate=evaluate, evaluation=document.evaluation | {"metrics": metrics})
+    text = text_of(render_report(found))
+    assert "hour=9: accuracy 0.8 (40 rows, 0.6524 to 0.895)" in text
+    assert "on 100 rows the true accuracy is somewhere from 0.8256 to 0.9448 (95 %)" in text
+    assert "all rows 0.9 0.8256 to 0.9448 100" in text
+    weighted = replace(found, evaluation=found.evaluation | {"weighted": True})
+    assert "95 %" not in text_of(render_report(weighted))
+
+
+def test_the_interval_of_an_auc_needs_the_number_of_positives(document: Document) -> None:
+    assert find_intervals(document) == {("overall", "auc"): pytest.approx((0.8398, 0.9602), abs=1e-4)}
+    assert find_intervals(replace(document, evaluation=document.evaluation | {"plots": {}})) == {}
+
+
+def test_plots_of_a_slice_are_there_if_asked_for(document: Document) -> None:
+    plots = document.evaluation["plots"]
+    asked = replace(document, evaluation=document.evaluation | {"slice_plots": {"hour=9": plots}})
+    text = text_of(render_report(asked))
+    assert "Scores, over all rows" in text
+    assert "Scores, hour=9" in text
+    assert "hilir report taxi-20260101" not in text
+    assert f'hilir report {document.run_id} --slice "hour=9"' in text.replace("&#34;", '"')
+
+
 def test_values_are_those_of_the_evaluation(document: Document) -> None:
     cells = Page(render_report(document)).cells
     expected = {(part, name): value for part, values in document.metrics.items() for name, value in values.items()}
@@ -68,6 +99,13 @@ def test_nothing_of_the_data_becomes_markup_and_nothing_is_asked_from_elsewhere(
     assert len(page.ids) == len(set(page.ids))
     assert all(reference.startswith("#") and reference[1:] in page.ids for reference in page.references)
     assert not re.search(r"(https?:)?//(?!www\.w3\.org/2000/svg)[a-z]", re.sub(r"data:\w", "", html))
+
+
+@pytest.mark.parametrize(("classes", "shown"), [((), ("no", "yes")), (("cat", "d<og"), ("cat", "d&lt;og"))])
+def test_the_confusion_at_a_threshold_names_the_classes(document: Document, classes, shown) -> None:
+    page = render_report(replace(document, classes=classes))
+    chart = page[page.index("Confusion at the threshold 0.5") :].partition("</svg>")[0]
+    assert re.findall(r">([^<>]+)</text>", chart)[2:4] == list(shown)
 
 
 def test_a_failed_run_has_a_report_with_its_error_and_its_data(failed: Document) -> None:

@@ -73,7 +73,8 @@ def test_a_model_package_that_lacks_a_module(tmp_path, monkeypatch):
         (package / name).write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     assert faults("model.package=lacking") == [
-        "model.package 'lacking': lacks preprocessing.py; add it; models/taxi is an example that has all of it"
+        "model.package 'lacking': lacks preprocessing.py; "
+        "add it; 'hilir new --example taxi' writes one that has all of it"
     ]
 
 

@@ -52,7 +52,11 @@ def test_a_complete_package(find):
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("features", 'LABEL = "kind"\n', "/mine/features.py lacks LABEL_COLUMNS; add it; models/taxi is an example"),
+        (
+            "features",
+            'LABEL = "kind"\n',
+            "/mine/features.py lacks LABEL_COLUMNS; add it; 'hilir new --example taxi' writes",
+        ),
         ("features", "LABEL = 3\nLABEL_COLUMNS = ()\n", "/mine/features.py: LABEL is 3; give the name of the label"),
         ("preprocessing", "def preprocess(inputs): ...\n", "/mine/preprocessing.py lacks preprocessing_fn; add it"),
         ("model", "def build_model(hparams): ...\n", "/mine/model.py lacks Hyperparameters; add it"),

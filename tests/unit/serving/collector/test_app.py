@@ -13,7 +13,7 @@ from hilir.serving.outcomes.receive import MAX_BYTES
 from hilir.serving.server.security.tokens import Scope, Tokens
 from hilir.serving.web import WebServer
 
-SENDER, READER = "0123456789abcdef-sender", "0123456789abcdef-reader"
+SENDER, READER, WATCHER = (f"0123456789abcdef-{name}" for name in ("sender", "reader", "watcher"))
 BATCH = {"outcomes": [{"id": "r#0", "name": "bought", "value": 1}, {"user": "u", "name": "spent", "value": 2.5}]}
 
 
@@ -24,7 +24,9 @@ def store(tmp_path):
 
 @pytest.fixture
 def url(store):
-    tokens = Tokens({SENDER: frozenset({Scope.OUTCOMES}), READER: frozenset({Scope.PREDICT})})
+    tokens = Tokens(
+        {SENDER: frozenset({Scope.OUTCOMES}), READER: frozenset({Scope.PREDICT}), WATCHER: frozenset({Scope.ADMIN})}
+    )
     with WebServer(make_app(store, tokens), ("127.0.0.1", 0)) as server:
         yield server.url
 
@@ -61,7 +63,7 @@ def test_health_and_readiness(url):
     assert requests.get(f"{url}/readyz", timeout=10).text == "ready\n"
     for answer in (requests.get(f"{url}/v1/outcomes", timeout=10), requests.post(f"{url}/v1/models", timeout=10)):
         assert answer.status_code == 404
-        assert answer.json()["error"] == "there are POST /v1/outcomes, GET /healthz and GET /readyz"
+        assert answer.json()["error"] == "there are POST /v1/outcomes, GET /healthz, /readyz and /metrics"
 
 
 def test_while_the_database_fails_the_answer_is_503_without_its_place(url, store, tmp_path):
@@ -86,3 +88,22 @@ def test_an_address_needs_host_and_port():
     for listen in ("8600", "host:", "host:x", "host:99999"):
         with pytest.raises(ServingConfigError, match="not HOST:PORT"):
             parse_listen(listen)
+
+
+def test_prometheus_reads_how_many_have_come(url):
+    for batch in (BATCH, BATCH, {"outcomes": [{"id": "r#0", "name": "bought", "value": 0}]}, b"nonsense"):
+        send(url, batch)
+    answers = [
+        requests.get(f"{url}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        for token in (WATCHER, READER)
+    ]
+    assert answers[0].text.splitlines() == [
+        "# TYPE hilir_outcomes counter",
+        'hilir_outcomes{result="new"} 2',
+        'hilir_outcomes{result="replaced"} 1',
+        'hilir_outcomes{result="unchanged"} 2',
+        "# TYPE hilir_outcome_batches counter",
+        'hilir_outcome_batches{status="200"} 3',
+        'hilir_outcome_batches{status="400"} 1',
+    ]
+    assert answers[1].status_code == 403

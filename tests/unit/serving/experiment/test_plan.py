@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from hilir.serving.cli.experiment import experiment
@@ -20,7 +21,10 @@ def test_a_plan_names_size_reason_and_days():
         "many for the same power of 80%",
         "  under the planned effect of +0.02 half of such experiments end before 7,394",
         "  at that traffic: 14 days (at least 7, so that each weekday counts)",
+        "  next: hilir experiment start NAME --candidate VERSION --metric … --planned 13443",
     ]
+    assert "at that traffic: 1,345 days" in run("--base", "0.1", "--effect", "0.02", "--users", "10").output
+    assert "that is long" in run("--base", "0.1", "--effect", "0.02", "--users", "10").output
 
 
 def test_a_plan_as_json_for_a_mean_and_unequal_shares():
@@ -32,7 +36,26 @@ def test_a_plan_as_json_for_a_mean_and_unequal_shares():
 
 def test_what_cannot_be_planned_is_refused():
     assert "give --base for a rate, or --deviation for a mean" in run("--effect", "1").output
-    assert "shares must be between 0 and 1 and differ" in run("--base", "0.9", "--effect", "0.2").output
-    assert (
-        "--alpha and --power must be between 0 and 1" in run("--base", "0.5", "--effect", "0.1", "--power", "2").output
-    )
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (
+            ("--base", "0.9", "--effect", "0.2"),
+            "--effect +0.2: from 0.9 that leads to 1.1, and a rate is between 0 and 1",
+        ),
+        (("--base", "10", "--effect", "2"), "--base 10: a rate is between 0 and 1; 10 % is 0.1"),
+        (("--base", "0.1", "--effect", "0"), "--effect 0: give a difference that would matter to you"),
+        (("--base", "nan", "--effect", "0.1"), "--base nan: a rate is between 0 and 1"),
+        (("--deviation", "3", "--effect", "inf"), "--effect inf: give a difference"),
+        (("--deviation", "-3", "--effect", "1"), "--deviation -3: a standard deviation is above 0"),
+        (("--base", "0.5", "--effect", "0.1", "--power", "0.5"), "--power 0.5: give one from 0.8 to below 1"),
+        (("--base", "0.5", "--effect", "0.1", "--percent", "100"), "--percent 100: the candidate's share is between"),
+        (("--base", "0.5", "--effect", "0.1", "--alpha", "5"), "--alpha 5: a chance is between 0 and 1"),
+    ],
+)
+def test_each_number_that_makes_no_sense_is_named(words, fault):
+    done = run(*words)
+    assert done.exit_code == 2
+    assert fault in done.output

@@ -73,4 +73,17 @@ def test_an_experiment_is_refused_during_a_canary_and_without_its_versions():
     with pytest.raises(ReleaseRefused, match="version 3 is not the candidate; type 'hilir release stage 3'"):
         start(two_versions(), experiment(candidate=3))
     with pytest.raises(ReleaseRefused, match="there is no stable version to compare with"):
-        require_free(State(model="m", served_root="/models"))
+        require_free(State(model="m", served_root="/models"), 2)
+
+
+def test_an_experiment_continues_a_rollout_that_has_ended_below_all_of_the_traffic():
+    rolling = t.follow(two_versions(), Rollout(version=2, steps=(5, 50), hold_seconds=60, step=1))
+    ended = t.record(t.end_rollout(rolling), "rollout-end", 2, WHEN, "")
+    assert ended.split == {"stable": 50.0, "candidate": 50.0}
+    assert start(ended, experiment()).split == {"stable": 60.0, "candidate": 40.0}
+    # Another version may not take its place, and a share that somebody gave afterwards is a canary.
+    with pytest.raises(ReleaseRefused, match="version 2 is on trial with 50 % of the traffic"):
+        require_free(ended, 3)
+    canary = t.record(t.canary(ended, 2, 20), "canary", 2, WHEN, "")
+    with pytest.raises(ReleaseRefused, match="version 2 is on trial with 20 % of the traffic"):
+        start(canary, experiment())

@@ -240,11 +240,11 @@ def test_quality_is_estimated_from_the_scores(served, rng):
     sure, unsure = watch(served).step()
     found = {each.metric: each for each in sure.result.quality}
     assert found["accuracy"].value == pytest.approx(found["accuracy"].reference, abs=0.03)
-    assert (found["accuracy"].kind, found["accuracy"].rows, found["auc"].is_below) == ("estimated", 1000, False)
+    assert (found["accuracy"].kind, found["accuracy"].rows, found["auc"].is_worse) == ("estimated", 1000, False)
     assert found["positive_share"].bound is None
     found = {each.metric: each for each in unsure.result.quality}
     assert found["accuracy"].value < 0.65
-    assert found["accuracy"].is_below
+    assert found["accuracy"].is_worse
     store = MonitorStore(project(served).state)
     assert [each.result.quality for each in store.windows()] == [sure.result.quality, unsure.result.quality]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hilir.analysis.quality import fit_quality
+from hilir.serving.monitor.metrics import write_figures
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.outcomes import Realised
 from hilir.serving.monitor.store import MonitorStore
@@ -59,6 +63,30 @@ class Loop:
         return {m.metric: m for m in self.store.windows()[window].result.quality if m.kind == kind}
 
 
+class Prices(Loop):
+    """The same with a model that predicts a number, off by about 8."""
+
+    def __init__(self, root, **settings):
+        super().__init__(root, **settings)
+        observed = self.rng.normal(100, 30, 5000)
+        quality = fit_quality("p", "y", observed + self.rng.normal(0, 10, 5000), observed)
+        write_version(root / "models", 2, replace(make_reference(self.rng), quality=quality))
+        manifest = {"created": "2026-01-01T00:00:00+00:00", "data": {}}
+        (root / "models/m/2/manifest.json").write_text(json.dumps(manifest))
+
+    def ask(self, off=10.0, requests=100, rows=10):
+        made, lines = [], []
+        for _ in range(requests):
+            self.number += 1
+            observed = self.rng.normal(100, 30, rows)
+            outputs = {"p": [[each] for each in observed + self.rng.normal(0, off, rows)]}
+            inputs, _ = draw(self.rng, rows)
+            lines.append(line(inputs, outputs, number=self.number, at=NOW + self.number, version=2))
+            made += [(f"id-{self.number}", row, float(each)) for row, each in enumerate(observed)]
+        write_log(self.root, lines)
+        return made
+
+
 @pytest.fixture
 def loop(tmp_path):
     return Loop(tmp_path)
@@ -76,7 +104,7 @@ def test_outcomes_become_quality_with_interval_and_coverage(loop):
     assert accuracy.high - accuracy.low == pytest.approx(2 * 1.96 * (0.875 * 0.125 / 600) ** 0.5, rel=0.15)
     assert accuracy.value == pytest.approx(accuracy.reference, abs=0.04)
     assert auc.value == pytest.approx(auc.reference, abs=0.03)
-    assert not accuracy.is_below
+    assert not accuracy.is_worse
     loop.tell(labels[600:], NOW + 5)
     loop.step()
     assert loop.quality()["accuracy"].coverage == 1.0
@@ -89,8 +117,32 @@ def test_outcomes_become_quality_with_interval_and_coverage(loop):
 def test_labels_that_change_their_meaning_are_seen_by_realised_quality_alone(loop):
     loop.tell(loop.ask(wrong=0.3))
     loop.step()
-    assert loop.quality()["accuracy"].is_below
-    assert not loop.quality(kind="estimated")["accuracy"].is_below
+    assert loop.quality()["accuracy"].is_worse
+    assert not loop.quality(kind="estimated")["accuracy"].is_worse
+
+
+def test_a_regression_has_errors_with_interval_and_bound(tmp_path):
+    prices = Prices(tmp_path)
+    prices.tell(prices.ask()[:600])
+    prices.tell(prices.ask(off=15.0), NOW + 1)
+    prices.tell([("id-101", 0, "a word")], NOW + 2)
+    prices.step()
+    mae, rmse = (prices.quality()[name] for name in ("mae", "rmse"))
+    assert (mae.rows, mae.coverage, mae.is_worse, rmse.bound) == (600, 0.6, False, None)
+    assert mae.value == pytest.approx(mae.reference, rel=0.1)
+    assert mae.low < mae.value < mae.high < 1.1 * mae.value
+    assert rmse.value == pytest.approx(10.0, rel=0.1)
+    worse = prices.quality(window=1)["mae"]
+    assert (worse.rows, worse.is_worse) == (999, True)
+    assert worse.reference < worse.bound < worse.value
+    assert prices.quality(kind="estimated") == {}
+    text = "\n".join(write_lines("m", prices.store.windows(), summarize(prices.store.windows()), "24h"))
+    assert f"mae            realised  {worse.value:.4g} ({worse.low:.4g} to {worse.high:.4g}); evaluation " in text
+    assert f", at most {worse.bound:.4g} expected, outcomes of 100% of the rows  WORSE" in text
+    figures = write_figures("m", prices.store)
+    assert f'hilir_quality{{model="m",version="2",metric="mae",kind="realised"}} {worse.value:.10g}' in figures
+    assert 'hilir_quality_windows_below{model="m",version="2",metric="mae",kind="realised"} 1' in figures
+    assert 'hilir_outcome_coverage{model="m",version="2"} 0.999' in figures
 
 
 def test_outcomes_may_come_before_the_window_is_closed_and_be_corrected(loop):
@@ -110,7 +162,7 @@ def test_outcomes_may_come_before_the_window_is_closed_and_be_corrected(loop):
 def test_a_process_that_was_killed_before_it_measured_measures_later(loop):
     loop.tell(loop.ask())
     loop.monitor.step()
-    labels = [(each.request, each.row, "1") for each in loop.outcomes.read()]
+    labels = [(each.request, each.row, "1", 1.0) for each in loop.outcomes.read()]
     loop.store.add_labels(labels, NOW, 0.0)
     loop.start()
     loop.step()
@@ -131,7 +183,40 @@ def test_few_outcomes_are_shown_and_not_judged(loop):
     loop.tell(labels[:100])
     loop.step()
     accuracy = loop.quality()["accuracy"]
-    assert (accuracy.rows, accuracy.bound, accuracy.is_below) == (100, None, False)
+    assert (accuracy.rows, accuracy.bound, accuracy.is_worse) == (100, None, False)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_classes_are_named_as_the_label_names_them(tmp_path, caplog, columns):
+    """A score that is the second class's, or one of each; an outcome that is no class does not count as wrong."""
+    loop = Loop(tmp_path)
+    (tmp_path / "models/m/1/assets.extra/classes.json").write_text(json.dumps({"y": ["tief", "höch"]}))
+    labels, lines = [], []
+    for number in range(1000):
+        high = loop.rng.random() < 0.5
+        score = loop.rng.beta(3, 1) if high else loop.rng.beta(1, 3)
+        outputs = {"p": [[1 - score, score][-columns:]], "classes": [["tief", "höch"][-columns:]]}
+        lines.append(line(draw(loop.rng, 1)[0], outputs, number=number, at=NOW + number))
+        words = ("höch", 1.0) if high else ("tief", 0.0)
+        labels.append((f"id-{number}", 0, words[number % 2] if number % 10 else "hoch"))
+    write_log(tmp_path, lines)
+    loop.tell(labels)
+    loop.step()
+    accuracy = loop.quality()["accuracy"]
+    assert (accuracy.rows, accuracy.coverage) == (900, 0.9)
+    assert accuracy.value == pytest.approx(accuracy.reference, abs=0.05)
+    (warning,) = [record.message for record in caplog.records if "does not count" in record.message]
+    assert warning == "an outcome of y is hoch and does not count; its values are tief, höch"
+
+
+@pytest.mark.parametrize("value", ["yes", 2.0, 0.5, float(10**300)])
+def test_what_is_no_class_of_a_label_of_numbers_does_not_count(loop, caplog, value):
+    labels = loop.ask()
+    loop.tell([*labels[:500], *((request, row, value) for request, row, _ in labels[500:])])
+    loop.step()
+    assert loop.quality()["accuracy"].rows == 500
+    assert not loop.quality()["accuracy"].is_worse
+    assert [record.message for record in caplog.records if "its values are numbers from 0" in record.message]
 
 
 def test_predictions_are_forgotten_after_the_days_that_outcomes_may_take(tmp_path):

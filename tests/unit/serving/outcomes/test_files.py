@@ -1,4 +1,5 @@
 import datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -52,9 +53,17 @@ def test_a_parquet_file_keeps_its_types(store, tmp_path):
     assert found["r", 1, "n", ""].value == 0.0
 
 
+def test_a_decimal_number_of_a_database_is_a_number(store, tmp_path):
+    table = pa.table({"id": ["r#0"], "name": ["spent"], "value": pa.array([Decimal("12.50")])})
+    parquet.write_table(table, tmp_path / "outcomes.parquet")
+    assert import_file(store, str(tmp_path / "outcomes.parquet")) == Written(1, 0, 0)
+    assert read(store)["r", 0, "spent", ""].value == 12.5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("id;name;value\na;n;1\n", "its columns are id;name;value; .* separated by commas in CSV"),
         ("id,name\na,b\n", "its columns are id, name; it needs id or user, name and value"),
         ("", "its columns are none; it needs"),
         ("id,name,value\na,n,1\na,n,\n", r"x\.csv:3\.value: must be a finite number.*import the file again"),

@@ -61,7 +61,7 @@ def test_a_split_that_is_not_the_planned_one_withholds_the_decision(log):
     log(1, range(3000, 6000), buckets, 0.4)
     state, plan = rolled_out(10.0, 50.0)
     verdict = SplitCheck(log.path).judge(state, plan, over=True)
-    assert (verdict.decision, "users are not divided as they should be" in verdict.fact) == (Decision.WAIT, True)
+    assert (verdict.decision, "users are not divided as planned" in verdict.fact) == (Decision.WAIT, True)
 
 
 def test_only_the_present_rollout_counts_and_what_is_no_user_does_not(log):

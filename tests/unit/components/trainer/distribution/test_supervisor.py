@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -41,7 +42,6 @@ def note(path):
     os.rename(path + ".new", path)
 work = json.load(sys.stdin)
 """
-GOOD = "send('ready'); beat(0.3); send('progress', progress={'epoch': '1/1'})"
 # These stop only when they are killed: a supervisor that waited for them would never come back.
 WAITING = "send('ready'); beat()"
 SILENCE = "signal.pause()"
@@ -66,14 +66,31 @@ def test_a_worker_that_computes_without_a_word_does_not_hang(tmp_path):
     assert watch(tmp_path, busy, timeouts=SILENT)[0] is None
 
 
+def wait_for(*paths):
+    deadline = time.monotonic() + 60
+    while not all(path.exists() for path in paths):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_worker_that_ended_while_nobody_looked_did_not_hang(tmp_path):
-    failure, events = watch(tmp_path, "send('ready')", timeouts=SILENT, report=lambda _: time.sleep(2.5))
+    pids = []
+
+    def look_away(_):
+        os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
+        time.sleep(1.5 * SILENT.silent)
+
+    failure, events = watch(
+        tmp_path, "send('ready')", timeouts=SILENT, during=lambda cluster: pids.extend(cluster.pids), report=look_away
+    )
     assert failure is None
     assert events == [{"workers": 1}]
 
 
 def test_good_workers_end_without_a_failure(tmp_path):
-    failure, events = watch(tmp_path, GOOD, GOOD)
+    together = tmp_path / "together"
+    good = f"send('ready'); wait_for({str(together)!r}); send('progress', progress={{'epoch': '1/1'}})"
+    failure, events = watch(tmp_path, good, good, report=lambda _: together.touch())
     assert failure is None
     assert events[0] == {"workers": 2}
     assert events[1:] == [{"epoch": "1/1"}] * 2
@@ -110,26 +127,30 @@ def test_a_worker_that_lost_another_is_not_blamed(tmp_path):
 
 
 def test_a_silent_worker_is_blamed_for_what_the_others_lost(tmp_path):
-    path = str(tmp_path / "silent")
+    heard = tmp_path / "heard"
     lost = (
-        f"send('ready'); wait_for({path!r}); beat(4); "
+        f"send('ready'); wait_for({str(heard)!r}); beat(3.5); "
         "send('error', kind='UnavailableError', message='gone', retry=True); sys.exit(1)"
     )
-    failure, _ = watch(tmp_path, lost, f"send('ready'); note({path!r}); {SILENCE}")
+    # It is reported once the supervisor has heard from both for the last time before the silence.
+    failure, _ = watch(tmp_path, lost, f"send('ready'); {SILENCE}", report=lambda _: heard.touch())
     assert failure is not None
     assert failure.summary.startswith("worker 1 of 2 hung")
 
 
 def test_workers_that_live_and_do_nothing_have_stalled(tmp_path):
     timeouts = TIMEOUTS.model_copy(update={"stalled": 2.0})
-    failure, _ = watch(tmp_path, "send('ready'); beat(steps=5)", "send('ready'); beat(steps=4)", timeouts=timeouts)
+    bodies = (f"send('beat', steps={steps}); send('ready'); beat(steps={steps})" for steps in (5, 4))
+    failure, _ = watch(tmp_path, *bodies, timeouts=timeouts)
     assert failure is not None
     assert failure.summary == "worker 1 of 2 has finished no step for 2 s"
 
 
 def test_a_worker_that_is_not_ready_in_time(tmp_path):
     timeouts = TIMEOUTS.model_copy(update={"start": 3.0})
-    failure, _ = watch(tmp_path, WAITING, "beat()", timeouts=timeouts)
+    ready = tmp_path / "ready"
+    chief = f"send('ready'); note({str(ready)!r}); beat()"
+    failure, _ = watch(tmp_path, chief, "beat()", timeouts=timeouts, during=lambda _: wait_for(ready))
     assert failure is not None
     assert failure.summary == "worker 1 of 2 was not ready 3 s after its start"
 
@@ -143,7 +164,9 @@ def test_a_worker_that_falls_silent_before_it_is_ready(tmp_path, body):
 
 def test_at_the_end_of_the_start_the_quietest_is_blamed(tmp_path):
     timeouts = TIMEOUTS.model_copy(update={"start": 3.0})
-    failure, _ = watch(tmp_path, "beat()", SILENCE, "beat()", timeouts=timeouts)
+    heard = [tmp_path / "first", tmp_path / "last"]
+    first, last = (f"beat(0.1); note({str(path)!r}); beat()" for path in heard)
+    failure, _ = watch(tmp_path, first, SILENCE, last, timeouts=timeouts, during=lambda _: wait_for(*heard))
     assert failure is not None
     assert failure.summary == "worker 1 of 3 was not ready 3 s after its start"
 
@@ -168,11 +191,8 @@ def test_sigterm_is_passed_on(tmp_path):
     )
     before = signal.getsignal(signal.SIGTERM)
 
-    def terminate(cluster):
-        deadline = time.monotonic() + 60
-        while not all(path.exists() for path in ready):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    def terminate(_):
+        wait_for(*ready)
         signal.raise_signal(signal.SIGTERM)
 
     failure, _ = watch(tmp_path, body, body, during=terminate)

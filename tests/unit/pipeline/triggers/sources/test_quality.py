@@ -11,6 +11,7 @@ from hilir.pipeline.triggers.sources.quality import Quality
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.store import MonitorStore
 from tests.unit.pipeline.triggers.sources.test_drift import NOW, Traffic
+from tests.unit.serving.monitor.test_outcomes import Prices
 from tests.unit.serving.monitor.traffic import draw, line, project, write_log
 
 
@@ -49,7 +50,7 @@ def test_windows_below_the_bound_in_a_row_fire_once(traffic):
     (firing,) = seen.firings
     assert firing.key == "quality:1:4"
     assert "estimated accuracy" in firing.payload.why
-    assert firing.payload.why.endswith("of version 1 below the bound in 2 windows in a row")
+    assert firing.payload.why.endswith("of version 1 worse than expected in 2 windows in a row")
     assert traffic.quality().look(seen.memory, LATER + timedelta(days=1)).firings == ()
 
 
@@ -64,3 +65,14 @@ def test_only_the_kind_that_was_asked_for(traffic):
     traffic.score(sure=False)
     assert traffic.quality("realised", windows=1).look({}, LATER).firings == ()
     assert len(traffic.quality("estimated", windows=1).look({}, LATER).firings) == 1
+
+
+def test_a_regression_whose_errors_grow(tmp_path):
+    prices = Prices(tmp_path)
+    trigger = Quality(tmp_path / "models/m", tmp_path / "state/m", "realised", 2, 1.0)
+    for off, firings in ((10.0, 0), (15.0, 0), (15.0, 1)):
+        prices.tell(prices.ask(off=off))
+        prices.step()
+        seen = trigger.look({}, LATER)
+        assert len(seen.firings) == firings, seen.note
+    assert seen.firings[0].payload.why == "realised mae of version 2 worse than expected in 2 windows in a row"

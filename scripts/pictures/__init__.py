@@ -1,0 +1,1 @@
+"""The guides' pictures, from a real first hour: `make docs-pictures` renews them."""
