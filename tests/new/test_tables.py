@@ -15,7 +15,7 @@ from tests.new.tables import GENERATED, PACKAGES, SKLEARN, write_table
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-SALTS = [str(number) for number in range(1, 1 + int(os.environ.get("HILIR_SALTS", "5")))]
+SALTS = [f"salt {number}" for number in range(1, 1 + int(os.environ.get("HILIR_SALTS", "5")))]
 MOST_LINES, COLUMNS = 200, 20
 
 
@@ -55,7 +55,7 @@ def test_table(name, project, request):
         summaries = []
         run_locally(load(f"{design.name}.yaml", settings=split), Options("hilir run"), summaries.append)
         values.append(summaries[0].metrics["rmse" if design.baseline.metric == "r2" else design.baseline.metric])
-        print(f"{name} salt {salt}: {values[-1]:.4f} {summaries[0].reasons}")
+        print(f"{name} {salt}: {values[-1]:.4f} {summaries[0].reasons}")
     mean = float(np.mean(values))
     baseline = design.baseline
     print(
