@@ -57,8 +57,18 @@ def decode_body(body: bytes, codings: bytes, limit: int, take: Take) -> bytes:
 
 def _inflate(body: bytes, limit: int, take: Take) -> bytes:
     """All members of a gzip file, joined."""
-    inflater = zlib.decompressobj(wbits=_GZIP)
     parts: list[bytes] = []
+    try:
+        _inflate_members(body, limit, take, parts)
+        return b"".join(parts)
+    finally:
+        # The traceback of an error keeps them, after they are counted no more.
+        parts.clear()
+
+
+def _inflate_members(body: bytes, limit: int, take: Take, parts: list[bytes]) -> None:
+    """Appends what the members become, in parts of at most 1 MiB."""
+    inflater = zlib.decompressobj(wbits=_GZIP)
     size, members = 0, 1
     for start in range(0, len(body), _PIECE):
         piece = body[start : start + _PIECE]
@@ -81,7 +91,6 @@ def _inflate(body: bytes, limit: int, take: Take) -> bytes:
             piece = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     if not inflater.eof:
         raise BodyError(400, "The gzip body cannot be inflated: it is cut off")
-    return b"".join(parts)
 
 
 def _inflate_part(inflater: _Inflater, piece: bytes, most: int) -> bytes:

@@ -36,6 +36,20 @@ def test_a_loan_is_given_back_once():
     assert (caught.value.code, budget.held) == (Code.RESOURCE_EXHAUSTED, 0)
 
 
+def test_a_refused_body_is_not_kept_by_its_error():
+    body = gzip.compress(bytes(64 * MIB))
+    with pytest.raises(OverBudget) as caught:
+        decode_body(body, b"gzip", 1 << 30, MemoryBudget(64 * MIB).take)
+    frames, trace = [], caught.value.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    assert "_inflate_members" in [frame.f_code.co_name for frame in frames]
+    kept = [value for frame in frames for value in frame.f_locals.values()]
+    lists = [value for value in kept if isinstance(value, list) and value and isinstance(value[0], bytes)]
+    assert sum(len(part) for parts in lists for part in parts) == 0
+
+
 def test_threads_share_a_budget():
     budget = MemoryBudget(MIB)
 
