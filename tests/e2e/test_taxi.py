@@ -92,7 +92,7 @@ def test_the_report_is_made_anew_with_the_plots_of_a_slice(taxi_run, tmp_path):
     assert f"Scores, {part}" in page.read_text()
     refused = place.hilir("report", result["run_id"], "--slice", "hour=12")
     assert refused.returncode == 3
-    assert "the run has no plots of a slice 'hour=12'; it has the slices trip_start_hour=0, " in refused.stderr
+    assert "the run has no plots of a slice 'hour=12'; it has the slices payment_type=Credit Card, " in refused.stderr
 
 
 def test_the_run_can_be_listed_and_shown(taxi_run):
