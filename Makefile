@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-attack test-rollout test-loop check format lock docs docs-pictures bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
+.PHONY: help setup setup-tfjs setup-edge setup-browser setup-tools test-browser test-docs run test test-new test-slow test-gpu test-flink test-attack test-rollout test-loop check format lock docs docs-pictures bench bench-train bench-serve bench-release bench-loop bench-export golden wheel image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,8 +31,8 @@ run: setup ## train, evaluate and push the taxi model; ARGS="configs/digits.yaml
 test: setup ## all tests that take seconds, and a few that run a pipeline; ARGS="-k name" selects
 	@$(PY) -m tests.parts $(ARGS)
 
-test-browser: setup setup-tfjs setup-browser ## the exports on a page in Debian's Chromium
-	@$(PY) -m pytest tests/browser -m browser $(ARGS)
+test-browser: setup setup-tfjs setup-browser ## the exports, the report and the dashboard in Debian's Chromium
+	@$(PY) -m pytest tests/browser tests/integration/release/dashboard -m browser $(ARGS)
 
 test-new: setup ## hilir new on tables of packages and generated ones, each with five salts; ARGS="-k iris"
 	@scripts/setup.sh tables
@@ -46,6 +46,12 @@ test-slow: setup ## the tests that take many minutes
 
 test-gpu: setup ## the tests that need a GPU; without one they are skipped and say so
 	@$(PY) -m pytest tests/gpu -m gpu $(ARGS)
+
+test-flink: setup ## a pipeline of Beam on a cluster of Flink with two task managers, of which one is killed
+	@command -v java >/dev/null || { apt-get update -qq && apt-get install -qq --yes openjdk-17-jre-headless maven iproute2 >/dev/null; }
+	@scripts/setup.sh flink
+	@# Beam's servers in Java listen on all addresses: here there is the loopback address alone.
+	@unshare --net bash -c 'ip link set lo up && exec $(PY) -m pytest tests/flink -m slow -s $(ARGS)'
 
 test-attack: setup ## attacks on a server, and the bounds that it holds under them
 	@HILIR_FUZZ_SECONDS=$${HILIR_FUZZ_SECONDS:-600} $(PY) -m pytest tests/attack -m slow $(ARGS)

@@ -37,10 +37,13 @@ def read_records(patterns: Sequence[str], most: int) -> Iterator[bytes]:
                 yield record
 
 
-def name_split(path: str) -> str:
-    """Returns the split that a folder of TFX's examples, or a pattern of files in it, belongs to: `…/Split-eval/*`."""
+def name_split(path: str, otherwise: str) -> str:
+    """Returns the split that a folder of TFX's examples, or a pattern of files in it, belongs to: `…/Split-eval/*`.
+
+    `otherwise`: what it is called where the path is no such folder.
+    """
     names = [part.removeprefix("Split-") for part in path.split("/") if part.startswith("Split-")]
-    return names[-1] if names else path
+    return names[-1] if names else otherwise
 
 
 def read_columns(records: Iterator[bytes]) -> dict[str, pa.Array]:

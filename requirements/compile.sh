@@ -11,6 +11,7 @@ compile requirements/tools.in --output-file requirements/tools.txt
 compile requirements/tfjs.in --overrides requirements/tfjs-overrides.txt --excludes requirements/tfjs-excludes.txt \
   --output-file requirements/tfjs.txt
 compile requirements/tables.in --output-file requirements/tables.txt
+compile requirements/flink.in --output-file requirements/flink.txt
 compile requirements/docs.in --output-file requirements/docs.txt
 compile requirements/edge.in --output-file requirements/edge.txt
 compile setup.py --overrides requirements/overrides.txt --output-file requirements/runtime.txt

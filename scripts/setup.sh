@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes one environment of this project: `setup.sh main` (.venv), `setup.sh edge` (.venv-edge, what a small device has),
-# `setup.sh tables` (.venv-tables, packages with tables for tests) or `setup.sh docs` (.venv-docs, MkDocs).
+# `setup.sh tables` (.venv-tables, packages with tables for tests), `setup.sh docs` (.venv-docs, MkDocs) or
+# `setup.sh flink` (.venv-flink, Flink and Beam's job server for it, for tests).
 # Idempotent: a stamp of everything the environment is made from is written last, so an interrupted
 # set-up is simply continued by the next call, and a finished one costs a hash.
 set -euo pipefail
@@ -10,9 +11,10 @@ what="${1:-main}"
 case "$what" in
   main) venv=.venv; lock=requirements/dev.txt; versions="3.11 3.12 3.13" ;;
   tables) venv=.venv-tables; lock=requirements/tables.txt; versions="3.11 3.12 3.13" ;;
+  flink) venv=.venv-flink; lock=requirements/flink.txt; versions="3.11 3.12 3.13" ;;
   docs) venv=.venv-docs; lock=requirements/docs.txt; versions="3.11 3.12 3.13" ;;
   edge) venv=.venv-edge; lock=requirements/edge.txt; versions="3.11 3.12 3.13" ;;
-  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh' and one of: main, edge, tables, docs." >&2; exit 2 ;;
+  *) echo "setup: unknown environment '$what'. Type 'scripts/setup.sh' and one of: main, edge, tables, docs, flink." >&2; exit 2 ;;
 esac
 
 fingerprint() { sha256sum "$lock" setup.py scripts/setup.sh scripts/glibc.sh | sha256sum | cut -d' ' -f1; pwd; echo "${PYTHON:-}"; }
@@ -68,6 +70,18 @@ if [ -s /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=true; 
 .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock"
 if [ "$what" = main ]; then
   .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+fi
+if [ "$what" = flink ]; then
+  # The job server has to be of the version of Beam in the lock (tfx#2035). Maven compares the file with the registry's
+  # checksum, and refuses it if it has none.
+  beam="$(sed -n 's/^apache-beam\(\[.*\]\)\?==\([0-9.]*\).*/\2/p' requirements/runtime.txt)"
+  jar="beam-runners-flink-1.19-job-server"
+  command -v mvn >/dev/null || { echo "setup: there is no Maven, which fetches Beam's job server. Install it (Debian, Ubuntu: apt-get install maven) and type the command again." >&2; exit 3; }
+  if ! mvn --batch-mode --quiet --strict-checksums dependency:copy -Dartifact="org.apache.beam:$jar:$beam" \
+      -DoutputDirectory="$PWD/$venv/job-server" -Dmdep.overWriteIfNewer=true >"$venv/maven.log" 2>&1; then
+    echo "setup: Maven cannot fetch $jar $beam (see $venv/maven.log). Give a path of it by HILIR_FLINK_JOB_SERVER=FILE; without one the tests on Flink are skipped." >&2
+    exit 0
+  fi
 fi
 fingerprint > "$stamp"
 echo "setup: $venv is complete"

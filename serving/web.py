@@ -3,19 +3,91 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import threading
+from collections.abc import Collection
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 32
 SECONDS = 10.0
 """How long a client may take for a request's head, for its next request, and to read a part of an answer."""
+
+
+_LOOPBACK_NAME = "localhost"
+
+
+def is_loopback(name: str) -> bool:
+    """Returns whether it is an address of loopback, such as 127.0.0.1."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def is_own_host(host: str, names: Collection[str]) -> bool:
+    """Returns whether a Host header names this machine's loopback, or one of `names`."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name == _LOOPBACK_NAME or name in names or is_loopback(name)
+
+
+async def read_body(request: Request, most: int, seconds: float | None = None) -> bytes:
+    """Returns a request's body.
+
+    Args:
+        request: the request.
+        most: how many bytes it may have.
+        seconds: how long it may take; None for SECONDS.
+
+    Raises:
+        HTTPException: it is too large, takes too long, or ends too early.
+    """
+    data = bytearray()
+    limit = SECONDS if seconds is None else seconds
+    if int(request.headers.get("content-length") or 0) > most:
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {most} bytes")
+    try:
+        async with asyncio.timeout(limit):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > most:
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {most} bytes")
+    except TimeoutError:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {limit:g} s") from None
+    except ClientDisconnect:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "the connection ended within the body") from None
+    return bytes(data)
+
+
+class HostGate:
+    """Refuses requests that name another host, as a page does whose name resolves to this machine (DNS rebinding).
+
+    An application that listens for others may be called by names that it cannot know: for it nothing is refused.
+    """
+
+    def __init__(self, app: ASGIApp, listens_on: str) -> None:
+        self._app, self._is_open = app, not is_own_host(f"[{listens_on}]" if ":" in listens_on else listens_on, ())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if self._is_open or is_own_host(Headers(scope=scope).get("host", ""), ()):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse("This is not an address of this server.\n", 421)(scope, receive, send)
 
 
 class WebServer:

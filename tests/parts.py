@@ -1,8 +1,9 @@
-"""Runs the tests in parts, two at a time: `python -m tests.parts`, which is `make test`.
+"""Runs the tests in parts, some at a time: `python -m tests.parts`, which is `make test`.
 
-Tests of a part share what they make once (runs of whole pipelines, servers), and many of them wait for other
-processes; so two parts side by side take little more than half the time. A part's output is printed when it has ended,
-and the time of each at the end. What no part names is in the last one.
+Tests of a part share what they make once (runs of whole pipelines, servers), and many of them wait for other processes
+or for time to pass, those of releases above all; so there is one part more at a time than there are processors, and at
+most three, each of which may need 3 GB. A part's output is printed when it has ended, and the time of each at the end.
+What no part names is in the last one.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ PARTS = {
     "units": ["tests/unit", "tests/golden"],
     "exporter": ["tests/integration/exporter"],
 }
+AT_A_TIME = 3
 MARKS = "not slow and not browser and not gpu"
 # pytest's exit code where nothing was selected.
 _NOTHING = 5
@@ -76,7 +78,7 @@ def find_parts() -> Iterator[tuple[str, list[str]]]:
 def run_part(name: str, paths: list[str], arguments: list[str]) -> Part:
     """Runs one part and prints what it printed."""
     begun = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-m", MARKS, *arguments, *paths]
+    command = [sys.executable, "-m", "pytest", "-m", MARKS, "--durations=10", *arguments, *paths]
     with tempfile.TemporaryFile() as output:
         # A folder of its own for temporary files: pytest removes those of older runs, which may be another part's.
         with tempfile.TemporaryDirectory(prefix=f"tests-{name}-") as folder:
@@ -94,7 +96,7 @@ def run_part(name: str, paths: list[str], arguments: list[str]) -> Part:
 def main(arguments: list[str]) -> int:
     """Runs all parts; returns 0 if all tests passed."""
     begun = time.monotonic()
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(AT_A_TIME, (os.cpu_count() or 1) + 1)) as pool:
         found = list(pool.map(lambda part: run_part(part[0], part[1], arguments), find_parts()))
     print("\n===== time per part")
     for part in found:

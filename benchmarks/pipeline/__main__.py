@@ -1,183 +1,187 @@
-"""`python -m benchmarks.pipeline [--repetitions N] [--large N]`: writes benchmarks/RESULTS.md."""
+"""`python -m benchmarks.pipeline [CASE …] [--repetitions N] [--work FOLDER]`: writes benchmarks/RESULTS.md."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import resource
+import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.machine import describe_machine
-from hilir.pipeline.config.data_path import resolve
+from benchmarks.pipeline.processes import Cost, hilir, make_rows, measure, ours, stock
+from benchmarks.pipeline.results import add_sample, remove_samples, write_page
+from benchmarks.pipeline.wide.features import COLUMNS, LABEL, ROWS
 
-ROWS = Path(resolve("package:tfx/examples/chicago_taxi_pipeline/data/simple/data.csv"))
-SCHEMA = "configs/schemas/taxi.pbtxt"
-EPOCHS = 5
-STEPS = {1: 200, 20: 3920}
-RESULTS = Path("benchmarks/RESULTS.md")
+Case = Callable[[Path, int], None]
 
 
-def make_data(folder: Path, times: int) -> Path:
-    """Writes the taxi rows, repeated, to a folder of their own."""
-    header, *rows = ROWS.read_text().splitlines(keepends=True)
-    folder.mkdir(parents=True)
-    with (folder / "data.csv").open("w") as file:
-        file.write(header)
-        for _ in range(times):
-            file.writelines(rows)
-    return folder
+def compare_small(work: Path, repetitions: int) -> None:
+    """Takes pairs of whole runs of 15,002 rows."""
+    _compare_runs(work, 1, "15,002 rows", repetitions)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one process cost: seconds from its start to its end, and processor seconds, its children's too."""
-
-    wall: float
-    cpu: float
+def compare_large(work: Path, repetitions: int) -> None:
+    """Takes pairs of whole runs of 300,040 rows."""
+    _compare_runs(work, 20, "300,040 rows", repetitions)
 
 
-def measure(command: list[str], log: Path) -> Cost:
-    """Runs the command to its end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with log.open("a") as file:
-        began = time.monotonic()
-        subprocess.run(command, stdout=file, stderr=file, check=True)
-        wall = time.monotonic() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+def compare_engines(work: Path, repetitions: int) -> None:
+    """Takes whole runs of both sizes with forked workers, and in one process."""
+    for times, name in ((1, "15,002 rows"), (20, "300,040 rows")):
+        data = make_rows(work / f"data-{times}", times)
+        for index in range(repetitions):
+            for engine in ("local", "multiprocess"):
+                out = work / f"{engine}-{times}-{index}"
+                command = ours(data, out, f"beam.runner={engine}", "beam.workers=2")
+                add_sample(f"engine {engine}: {name}", measure(command, work / "engines.log"))
+                shutil.rmtree(out)
 
 
-def ours(data: Path, out: Path) -> list[str]:
-    sets = {
-        "data.path": data,
-        "pipeline.root": out / "pipelines",
-        "pipeline.runs": out / "runs",
-        "serving.root": out / "models",
-        "train.early_stopping": "null",
-        "evaluate.slices": "{hour: {features: [trip_start_hour]}, day: {features: [trip_start_day]}}",
-        "evaluate.thresholds": "[{metric: auc, min: 0.75}]",
-        "train.epochs": EPOCHS,
-    }
-    settings = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "hilir.pipeline.cli", "run", "configs/taxi.yaml", *settings]
-
-
-def stock(data: Path, out: Path, times: int) -> list[str]:
-    return [
-        sys.executable, "-m", "benchmarks.pipeline.stock", str(data), str(out), str(STEPS[times]), str(EPOCHS), SCHEMA,
-    ]  # fmt: skip
-
-
-def compare(work: Path, times: int, repetitions: int) -> dict[str, list[Cost]]:
-    """Runs both in turn, each into an empty folder; the last of ours is run again, all cached."""
-    data = make_data(work / f"data-{times}", times)
-    seconds: dict[str, list[Cost]] = {"ours": [], "stock": [], "ours, all cached": []}
+def _compare_runs(work: Path, times: int, name: str, repetitions: int) -> None:
+    data = make_rows(work / f"data-{times}", times)
     for index in range(repetitions):
-        for name in ("ours", "stock"):
-            out = work / f"{name}-{times}-{index}"
-            command = ours(data, out) if name == "ours" else stock(data, out, times)
-            seconds[name].append(measure(command, work / f"{name}.log"))
-            print(f"{times} × 15,002 rows, {name}: {seconds[name][-1].wall:.1f} s", flush=True)
-            if name == "ours" and times == 1:
-                measure(command, work / "cached.log")  # the Evaluator now has a baseline to compare with
-                seconds["ours, all cached"].append(measure(command, work / "cached.log"))
-                print(f"all cached: {seconds['ours, all cached'][-1].wall:.1f} s", flush=True)
+        for side in ("ours", "stock"):
+            out = work / f"{side}-{times}-{index}"
+            command = ours(data, out) if side == "ours" else stock(data, out, times)
+            add_sample(f"{name}: {side}", measure(command, work / f"{side}.log"))
             shutil.rmtree(out)
-    return {name: values for name, values in seconds.items() if values}
 
 
-def compare_evaluators(work: Path, rows: int, repetitions: int) -> dict[str, list[Cost]]:
-    """Runs our Evaluator and TFX's in turn on the same rows and models."""
-    folder = work / "evaluator"
-    folder.mkdir()
-    seconds: dict[str, list[Cost]] = {"ours": [], "stock": []}
-    for index in range(repetitions + 1):
-        for name, costs in seconds.items():
-            command = [sys.executable, "-m", "benchmarks.pipeline.evaluator", name, str(rows), str(folder)]
-            if index == 0 and name == "stock":
-                continue
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-            # The first run makes the rows and models.
-            if index:
-                costs.append(Cost(**json.loads(done.stdout.splitlines()[-1])))
-                print(f"Evaluator, {rows:,} rows, {name}: {costs[-1].wall:.1f} s", flush=True)
-    return seconds
-
-
-def measure_help(repetitions: int) -> dict[str, list[Cost]]:
-    """Times the start of the command line."""
-    found: dict[str, list[Cost]] = {"hilir --help": [], "hilir config check": []}
-    program = str(Path(sys.executable).parent / "hilir")
+def measure_cached(work: Path, repetitions: int) -> None:
+    """Runs again what is all cached."""
+    command = ours(make_rows(work / "data-1", 1), work / "cached")
+    # The second run's Evaluator has a baseline to compare with.
+    for _ in range(2):
+        measure(command, work / "cached.log")
     for _ in range(repetitions):
-        for name in found:
-            found[name].append(measure([program, *name.split()[1:]], Path(os.devnull)))
-    return found
+        add_sample("all cached, 15,002 rows", measure(command, work / "cached.log"))
+    shutil.rmtree(work / "cached")
 
 
-def rows_of(label: str, seconds: dict[str, list[Cost]]) -> list[str]:
-    lines = []
-    for name, values in seconds.items():
-        walls = [value.wall for value in values]
-        spread = f"{min(walls):.2f} to {max(walls):.2f}"
-        cpu = statistics.median(value.cpu for value in values)
-        lines.append(f"| {label}{name} | {statistics.median(walls):.2f} s | {spread} | {cpu:.2f} s | {len(values)} |")
-    return lines
+def measure_help(_: Path, repetitions: int) -> None:
+    """Times the start of the command line."""
+    program = str(Path(sys.executable).parent / "hilir")
+    for _ in range(4 * repetitions):
+        for name in ("hilir --help", "hilir config check configs/taxi.yaml"):
+            add_sample(name, measure([program, *name.split()[1:]], Path(os.devnull)))
+
+
+def compare_csv(work: Path, repetitions: int) -> None:
+    """Reads 300,040 rows of CSV: one process, two, and TFX's CsvExampleGen."""
+    _compare_ingest(work, "csv", make_rows(work / "data-20", 20), ("ours", "multiprocess", "stock"), repetitions)
+
+
+def compare_parquet(work: Path, repetitions: int) -> None:
+    """Reads the same rows from Parquet: one process, and TFX's executor."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    folder = work / "parquet"
+    if not folder.exists():
+        folder.mkdir()
+        table = pyarrow.csv.read_csv(make_rows(work / "data-20", 20) / "data.csv")
+        pyarrow.parquet.write_table(table, folder / "data.parquet", row_group_size=50_000)
+    _compare_ingest(work, "parquet", folder, ("ours", "stock"), repetitions)
+
+
+def _compare_ingest(work: Path, form: str, data: Path, sides: Sequence[str], repetitions: int) -> None:
+    name = {"csv": "CSV", "parquet": "Parquet"}[form]
+    for _ in range(repetitions):
+        for side in sides:
+            out = work / f"ingest-{form}-{side}"
+            command = [sys.executable, "-m", "benchmarks.pipeline.ingest", side, form, str(data), str(out)]
+            add_sample(f"ingest of {name}: {side}", _read_cost(command, work / "ingest.log"))
+            shutil.rmtree(out)
+
+
+def compare_evaluators(work: Path, repetitions: int) -> None:
+    """Runs our Evaluator and TFX's on the same 100,000 rows and two models."""
+    folder = work / "evaluator"
+    command = [sys.executable, "-m", "benchmarks.pipeline.evaluator"]
+    if not folder.exists():
+        folder.mkdir()
+        # It makes rows and models.
+        _read_cost([*command, "ours", "100000", str(folder)], work / "evaluator.log")
+    for _ in range(repetitions):
+        for side in ("ours", "stock"):
+            cost = _read_cost([*command, side, "100000", str(folder)], work / "evaluator.log")
+            add_sample(f"Evaluator: {side}", cost)
+
+
+def measure_columns(work: Path, repetitions: int) -> None:
+    """Runs a table of 3,000 columns, of which two are read."""
+    folder = work / "columns"
+    if not folder.exists():
+        folder.mkdir()
+        draw = random.Random(1)
+        names = [f"c{number}" for number in range(COLUMNS - 1)]
+        rows = [[f"{draw.random():.6f}" for _ in names] for _ in range(ROWS)]
+        lines = [",".join([*row, str(index % 2)]) for index, row in enumerate(rows)]
+        (folder / "data.csv").write_text("\n".join([",".join([*names, LABEL]), *lines]) + "\n")
+    for index in range(repetitions):
+        out = work / f"columns-{index}"
+        cost = measure(hilir("benchmarks/pipeline/wide/wide.yaml", folder, out), work / "columns.log")
+        add_sample("3,000 columns of which 2 are read, 80 rows", cost)
+        shutil.rmtree(out)
+
+
+def compare_sizes(work: Path, repetitions: int) -> None:
+    """Runs ingest, statistics, transform and evaluation of 300,040 and of 3,000,400 rows, each step by itself."""
+    for _ in range(repetitions):
+        for step in ("ExampleGen", "StatisticsGen", "Transform", "Evaluator"):
+            for times, name in ((20, "300,040 rows"), (200, "3,000,400 rows")):
+                data = make_rows(work / f"data-{times}", times)
+                # As many steps of training for both.
+                run = ours(data, work / f"sizes-{times}", "train.steps_per_epoch=50", "train.epochs=1")
+                command = [sys.executable, "-m", "benchmarks.pipeline.steps", step, *run[3:]]
+                add_sample(f"{step}, {name}", _read_cost(command, work / "sizes.log"))
+
+
+def _read_cost(command: list[str], log: Path) -> Cost:
+    """Runs what prints its cost on its last line."""
+    with log.open("a") as file:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=file, text=True, check=True)
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+# By case: the function, how often, and what its samples are called.
+CASES: dict[str, tuple[Case, int, tuple[str, ...]]] = {
+    "help": (measure_help, 5, ("hilir ",)),
+    "small": (compare_small, 5, ("15,002 rows: ours", "15,002 rows: stock")),
+    "cached": (measure_cached, 5, ("all cached, 15,002 rows",)),
+    "csv": (compare_csv, 3, ("ingest of CSV",)),
+    "parquet": (compare_parquet, 3, ("ingest of Parquet",)),
+    "evaluator": (compare_evaluators, 3, ("Evaluator: ",)),
+    "columns": (measure_columns, 3, ("3,000 columns",)),
+    "engines": (compare_engines, 3, ("engine ",)),
+    "large": (compare_large, 3, ("300,040 rows: ",)),
+    "sizes": (compare_sizes, 1, ("ExampleGen,", "StatisticsGen,", "Transform,", "Evaluator,")),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--large", type=int, default=1, help="repetitions with 300,040 rows")
-    parser.add_argument("--evaluator", type=int, default=3, help="repetitions of the Evaluator alone, 100,000 rows")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of: {', '.join(CASES)}; none: all")
+    parser.add_argument("--repetitions", type=int, help="in place of each case's own number")
+    parser.add_argument("--work", type=Path, help="folder for data, kept for the next call; none: a temporary one")
+    parser.add_argument("--add", action="store_true", help="keep the samples that are there, and add to them")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        start = measure_help(20)
-        small = compare(work, 1, arguments.repetitions)
-        large = compare(work, 20, arguments.large) if arguments.large else {}
-        alone = compare_evaluators(work, 100_000, arguments.evaluator) if arguments.evaluator else {}
-    pairs = list(zip(small["ours"], small["stock"], strict=True))
-    walls, cpus = [our.wall / their.wall for our, their in pairs], [our.cpu / their.cpu for our, their in pairs]
-    lines = [
-        "# The pipeline against the stock one",
-        "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench` on: {describe_machine()}.",
-        "",
-        "Whole processes, start to end, the two in turn. Stock: CsvExampleGen, `module_file`, DirectRunner in memory,",
-        "default settings (benchmarks/pipeline/stock.py). The same rows, steps, network, slices and metrics on both",
-        "sides. Processor seconds (user and system) are told too: other work on the machine disturbs them less.",
-        "",
-        "| what | median | spread | processor | runs |",
-        "| --- | --- | --- | --- | --- |",
-        *rows_of("15,002 rows: ", small),
-        *rows_of("300,040 rows: ", large),
-        *rows_of("Evaluator alone, 100,000 rows, 26 slices, two models: ", alone),
-        *rows_of("", start),
-        "",
-        f"Ours / stock on 15,002 rows, pair by pair: median {statistics.median(walls):.2f}, "
-        f"{min(walls):.2f} to {max(walls):.2f} (target: at most 0.40); "
-        f"in processor seconds {statistics.median(cpus):.2f}, {min(cpus):.2f} to {max(cpus):.2f}.",
-    ]
-    if large:
-        ratio = min(cost.wall for cost in large["ours"]) / min(cost.wall for cost in large["stock"])
-        lines.append(f"Ours / stock on 300,040 rows: {ratio:.2f}.")
-    if alone:
-        ratios = [our.wall / their.wall for our, their in zip(alone["ours"], alone["stock"], strict=True)]
-        lines.append(f"Evaluator, ours / stock: median {statistics.median(ratios):.2f} (target: at most 0.25).")
-    lines.append("All cached: target at most 4 s. `hilir --help`: target at most 0.15 s.")
-    others = "train", "serve", "release", "export"
-    lines += ["", "Other figures: " + ", ".join(f"[{name}]({name}/RESULTS.md)" for name in others) + "."]
-    RESULTS.write_text("\n".join(lines) + "\n")
-    print(json.dumps({"ratio": statistics.median(walls)}))
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"there is no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        for name in arguments.cases or CASES:
+            case, repetitions, samples = CASES[name]
+            if not arguments.add:
+                remove_samples(samples)
+            case(work, arguments.repetitions or repetitions)
+    write_page()
 
 
 if __name__ == "__main__":

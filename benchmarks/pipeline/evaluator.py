@@ -155,7 +155,8 @@ def main() -> None:
         executor(context).Do(inputs, outputs, properties | {"example_splits": '["eval"]'})
         wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"wall": round(wall, 2), "cpu": round(cpu, 2)}), flush=True)
+    cost = {"wall": wall, "cpu": cpu, "memory": after.ru_maxrss / 1024, "load": os.getloadavg()[0]}
+    print(json.dumps(cost), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hilir.components.example_gen import numbers
-from hilir.components.example_gen.evidence import is_list, kind_of
+from hilir.components.example_gen.evidence import kind_of
 from hilir.components.example_gen.kinds import Column
+from hilir.components.example_gen.readers.batch import is_list
 from hilir.components.example_gen.settings import CsvSettings
 
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hilir.components.example_gen import numbers
+from hilir.components.example_gen.readers.batch import is_list
 from hilir.components.example_gen.settings import CsvSettings
 
 Sample = tuple[int, int, str]
@@ -185,11 +186,6 @@ def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
         row = int(rows[first]) if len(values) == len(rows) else int(rows[0])
         found.samples[f"type {kind}"] = (piece, row, str(values[first])[:80])
     return found
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Returns whether a column of the type has several values in a row."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def kind_of(kind: pa.DataType) -> str | None:

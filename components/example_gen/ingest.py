@@ -97,7 +97,7 @@ class Ingest:
         tasks = _pack(found, block)
         pieces = [piece for piece, _ in found]
         scanned = self._scan(tasks)
-        _refuse_empty_files(pieces, scanned.rows)
+        notes += _note_empty_files(pieces, scanned.rows)
         notes += self._check_names(scanned.columns)
         skipped = self._check_faults(pieces, scanned)
         columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings))
@@ -333,12 +333,14 @@ def _read_findings(folder: str, tasks: Sequence[Any]) -> Iterator[dict[str, Any]
         yield found
 
 
-def _refuse_empty_files(pieces: Sequence[Piece], rows: Sequence[int]) -> None:
+def _note_empty_files(pieces: Sequence[Piece], rows: Sequence[int]) -> Iterator[str]:
+    """Yields a sentence for each file without rows, as a day without trips is; a data set without any is refused."""
     totals: dict[str, int] = {}
     for piece, count in zip(pieces, rows, strict=True):
         totals[piece.path] = totals.get(piece.path, 0) + count
-    for piece in pieces:
-        if not totals[piece.path]:
-            fact = "has a header and no rows" if piece.form == "csv" else "has no rows"
-            fact = "has no records" if piece.form == "tfrecord" else fact
+    for piece in {piece.path: piece for piece in pieces if not totals[piece.path]}.values():
+        fact = "has a header and no rows" if piece.form == "csv" else "has no rows"
+        fact = "has no records" if piece.form == "tfrecord" else fact
+        if not any(totals.values()):
             raise IngestError(f"{piece.path}: {fact}; give a file with data")
+        yield f"{piece.path}: {fact}"

@@ -9,10 +9,28 @@ import pyarrow.compute as pc
 
 from hilir.components.example_gen.settings import CsvSettings
 
-NULL_WORDS = ("NA", "N/A", "#N/A", "n/a", "na", "NULL", "Null", "null", "NONE", "None", "none", "-", "?", ".", "<NA>")
+NULL_WORDS = (
+    "NA",
+    "N/A",
+    "#N/A",
+    "n/a",
+    "na",
+    "NULL",
+    "Null",
+    "null",
+    "NONE",
+    "None",
+    "none",
+    "-",
+    "--",
+    "?",
+    ".",
+    "<NA>",
+    "#NA",
+)
 """What stands for a missing value in a column of numbers, where `data.csv.nulls` does not say."""
 
-NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[nN][aA][nN]|[iI][nN][fF])$"
+NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[nN][aA][nN]|[iI][nN][fF](inity)?)$"
 NAN = r"^[+-]?[nN][aA][nN]$"
 WHOLE = r"^[+-]?\d+$"
 THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"

@@ -24,9 +24,9 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from hilir.components.errors import IngestError
 from hilir.components.example_gen import splits
 from hilir.components.example_gen.convert import convert
-from hilir.components.example_gen.evidence import Evidence, is_list, kind_of, observe_texts, observe_values
+from hilir.components.example_gen.evidence import Evidence, kind_of, observe_texts, observe_values
 from hilir.components.example_gen.kinds import Column
-from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows
+from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows, is_list
 from hilir.components.example_gen.readers.files import dialect_of, read_piece
 from hilir.components.example_gen.readers.ranges import examine_block
 from hilir.components.example_gen.settings import ReadSettings

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hilir.components.example_gen.convert import to_microseconds
-from hilir.components.example_gen.evidence import is_list, kind_of
+from hilir.components.example_gen.evidence import kind_of
+from hilir.components.example_gen.readers.batch import is_list
 
 # How many different times are told apart; when there are more, the last bits of them are left out.
 _MOST = 1 << 16

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
@@ -77,7 +80,7 @@ def check(settings: PreflightSettings, data: Data) -> Report:
     # Keras numbers the layers and metrics that have no name; the training must find the names that it would have alone.
     keras.backend.clear_session()
     try:
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory() as work, _as_traced():
             return _check(settings, package, transform, labels, sample, work)
     finally:
         keras.backend.clear_session()
@@ -109,6 +112,18 @@ def _check(
         variants=exports.converted,
         skipped=exports.failed,
     )
+
+
+@contextmanager
+def _as_traced() -> Iterator[None]:
+    """Runs graphs as they were traced: to optimize one that is called once takes a tenth of the whole check."""
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(name, False)
+    tf.config.optimizer.set_experimental_options({name: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: before})
 
 
 def _count(number: int, noun: str) -> str:

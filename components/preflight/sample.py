@@ -66,7 +66,7 @@ def _read(folder: str, count: int) -> tf.Tensor:
         for rows in tf.data.TFRecordDataset(files, "GZIP").batch(count).take(1):
             return rows
     raise PreflightError(
-        f"the split '{name_split(folder)}' has no rows, so that nothing can be trained; "
+        f"the split '{name_split(folder, folder)}' has no rows, so that nothing can be trained; "
         f"give it more data, or a larger share in data.splits"
     )
 
@@ -77,7 +77,7 @@ def _labelled(folder: str, package: ModelPackage, transform: tft.TFTransformOutp
     found = tf.boolean_mask(rows, make_keep(transform.transformed_feature_spec(), package)(rows))
     if not len(found):
         raise PreflightError(
-            f"none of the first {len(rows):,} rows of the split '{name_split(folder)}' has a label "
+            f"none of the first {len(rows):,} rows of the split '{name_split(folder, folder)}' has a label "
             f"({', '.join(package.labels)}), so that nothing can be trained; give it rows with a label"
         )
     return found

@@ -14,6 +14,7 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.errors import LossIsNaN, PreflightError
+from hilir.components.preflight.losses import require_labels, require_scores
 from hilir.components.preflight.sample import Sample, write_rows
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
@@ -89,6 +90,8 @@ def take_step(
         outputs = network(features, training=False)
     _require_loss(network, package)
     require_outputs(compile_arguments(network), outputs, network, package.name)
+    require_scores(network, package)
+    require_labels(compile_arguments(network), network, targets, package)
     whole = {"batch_size": len(train), "batch_per": "global", "early_stopping": None}
     job = make_job(
         replace(settings, train=settings.train.model_copy(update=whole)),
@@ -198,7 +201,8 @@ def _require_finite(
         return
     wrong = [name for name, value in sorted(batch.items()) if not _is_finite(value)]
     look = (
-        f"{', '.join(wrong)} has values that are not finite in these rows; fill missing values in preprocessing_fn"
+        f"{', '.join(wrong)} has values that are not finite in these rows; look at logarithms and divisions in "
+        f"preprocessing_fn, and fill missing values there"
         if wrong
         else f"the features and the label are finite; look at the loss and at logarithms and divisions in "
         f"{package.name}.model"
@@ -210,7 +214,8 @@ def _describe_range(label: Any) -> str:
     if not isinstance(label, tf.Tensor) or label.dtype == tf.string:
         return ""
     values = label.numpy()
-    return f", from {values.min():g} to {values.max():g} in these rows"
+    found = f", from {values.min():g} to {values.max():g} in these rows"
+    return f"{found}; the classes of a loss are numbered from 0" if label.dtype.is_integer and values.min() else found
 
 
 def _is_finite(value: Any) -> bool:

@@ -13,3 +13,7 @@ class Canceled(Exception):
 
 class WorkerDied(ComponentError):
     """A worker process of Beam ended before its work was done."""
+
+
+class ClusterError(ComponentError):
+    """Nothing runs pipelines on the cluster."""

@@ -18,7 +18,7 @@ from hilir.components.processes.errors import Canceled, ProcessError
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5
 # Makes the kernel kill the command when this process dies, however it dies (prctl(2), PR_SET_PDEATHSIG).
-_BOUND_TO_PARENT = (
+BOUND_TO_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execvp(sys.argv[1], sys.argv[1:])"
 )  # fmt: skip
 
@@ -75,7 +75,7 @@ class FreshProcesses:
             )
         with log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOUND_TO_PARENT, *argv],
+                [sys.executable, "-I", "-S", "-c", BOUND_TO_PARENT, *argv],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -91,6 +91,13 @@ class CountSteps(keras.callbacks.Callback):
         self._on_step()
 
 
+class EpochLogs(keras.callbacks.TensorBoard):
+    """TensorBoard's logs of each epoch."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Does nothing: Keras makes summaries here, a tenth of a step, and has no file to write them to."""
+
+
 def report_progress(figures: dict[str, Any]) -> None:
     """Tells whoever listens, which may be the live table or the supervisor of this process."""
     text = ", ".join(f"{name} {value}" for name, value in figures.items())
@@ -127,5 +134,5 @@ def make_callbacks(
         callbacks.append(Progress(settings.epochs))
         if settings.tensorboard:
             logs = os.path.join(run_dir, "logs")
-            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False, profile_batch=0))
+            callbacks.append(EpochLogs(logs, write_graph=False, profile_batch=0))
     return callbacks

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,12 +85,14 @@ class ModelPackage:
             ModelPackageError: a value that the package's class refuses.
         """
         try:
-            return self.hyperparameters.model_validate(values)
+            # Pydantic ignores what a class does not have unless it is told otherwise; a typing error would train
+            # with the default.
+            allows = self.hyperparameters.model_config.get("extra") == "allow"
+            return self.hyperparameters.model_validate(values, extra="allow" if allows else "forbid")
         except ValidationError as error:
-            faults = "; ".join(
-                f"train.hyperparameters.{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors()
-            )
-            known = ", ".join(self.hyperparameters.model_fields)
+            names = list(self.hyperparameters.model_fields)
+            faults = "; ".join(_describe_value(found, names) for found in error.errors())
+            known = ", ".join(names)
             raise ModelPackageError(f"{self.name}.model.Hyperparameters: {faults}; it has {known}") from None
 
 
@@ -128,6 +131,14 @@ def load_package(name: str) -> ModelPackage:
         weight=getattr(features, "WEIGHT", None),
         files=find_files(features),
     )
+
+
+def _describe_value(found: Mapping[str, Any], names: Sequence[str]) -> str:
+    key = ".".join(map(str, found["loc"]))
+    if found["type"] != "extra_forbidden":
+        return f"train.hyperparameters.{key}: {found['msg']}"
+    close = get_close_matches(key, names, n=1)
+    return f"train.hyperparameters.{key}: there is no such field" + (f", did you mean '{close[0]}'?" if close else "")
 
 
 def _feature_faults(features: ModuleType) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -34,14 +35,17 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
         inputs: the raw features by name.
         custom_config: as `make_custom_config` returns it.
 
+    Numbers and booleans come back as float32 and int64, which is what an Example has.
+
     Raises:
-        ModelPackageError: the package reads a column that the data does not have.
+        ModelPackageError: the package reads a column that the data does not have, or returns something other than
+            tensors by name.
     """
     package = custom_config["package"]
     try:
         wide = {name: _widen(value) for name, value in inputs.items()}
         with watch_files() as opened:
-            outputs: dict[str, Any] = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
+            returned = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
         (name,) = error.args
         if name in inputs:
@@ -50,6 +54,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             f"{package}.preprocessing reads the column '{name}', which the data does not have; "
             f"fix the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
+    outputs = _read_outputs(returned, package)
     weight = custom_config.get("weight")
     if weight is not None and weight not in outputs:
         if weight not in inputs:
@@ -57,10 +62,33 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
                 f"{package}.features.WEIGHT is '{weight}', which is not a column of the data; "
                 f"the columns are {', '.join(sorted(inputs))}"
             )
-        outputs = dict(outputs) | {weight: _as_numbers(inputs[weight])}
+        outputs |= {weight: _as_numbers(inputs[weight])}
     if opened:
         _warn(package, opened)
     return outputs
+
+
+def _read_outputs(returned: Any, package: str) -> dict[str, Any]:
+    function = f"{package}.preprocessing.preprocessing_fn"
+    if not isinstance(returned, Mapping):
+        what = "nothing" if returned is None else f"a {type(returned).__name__}"
+        raise ModelPackageError(f"{function} returns {what}; return a dictionary from the names of features to tensors")
+    if not returned:
+        raise ModelPackageError(f"{function} returns no features; return a dictionary from their names to tensors")
+    for name, value in returned.items():
+        if not isinstance(name, str) or not isinstance(value, tf.Tensor | tf.SparseTensor | tf.RaggedTensor):
+            raise ModelPackageError(
+                f"{function} returns {name!r}: {type(value).__name__}; return tensors, by names that are strings"
+            )
+    return {name: _as_stored(value) for name, value in returned.items()}
+
+
+def _as_stored(value: Any) -> Any:
+    if value.dtype.is_floating:
+        return value if value.dtype == tf.float32 else tf.cast(value, tf.float32)
+    if value.dtype.is_integer or value.dtype == tf.bool:
+        return value if value.dtype == tf.int64 else tf.cast(value, tf.int64)
+    return value
 
 
 def _as_numbers(values: Any) -> Any:

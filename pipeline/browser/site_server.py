@@ -15,7 +15,7 @@ from starlette.routing import Route
 from hilir.pipeline.browser.served import RowRefused, ServedModels
 from hilir.pipeline.browser.site import Site, collect_site, is_plain_file
 from hilir.pipeline.errors import ConfigError
-from hilir.serving.web import WebServer
+from hilir.serving.web import HostGate, WebServer, read_body
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "
@@ -49,7 +49,7 @@ def make_site_server(address: tuple[str, int], root: Path) -> WebServer:
         Route("/{path:path}", app.answer),
     ]
     try:
-        return WebServer(Starlette(routes=routes), address)
+        return WebServer(HostGate(Starlette(routes=routes), address[0]), address)
     except OSError as error:
         raise ConfigError(
             f"{address[0]}:{address[1]}: cannot be listened on ({error.strerror}); give another --port or --host"
@@ -69,11 +69,7 @@ class _SiteApp:
         # Pages of other origins cannot send this type without being asked first.
         if request.headers.get("content-type") != "application/json":
             return _refuse(415, "send a row as application/json")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LONGEST_ROW:
-                return _refuse(413, f"the row has more than {_LONGEST_ROW:,} bytes")
+        body = await read_body(request, _LONGEST_ROW)
         model, number = request.path_params["model"], request.path_params["version"]
         try:
             row = json.loads(body)

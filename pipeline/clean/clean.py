@@ -223,7 +223,8 @@ def _remove(plan: Plan, config: Config) -> None:
             os.rename(runs / run, runs / f"{PREFIX}{run}")
     for rest in runs.glob(f"{PREFIX}*"):
         shutil.rmtree(rest, ignore_errors=True)
-    if plan.versions:
+    # Also where none goes: a clean that was killed may have left the exports of versions, which nothing else shows.
+    if (Path(config.serving.root) / config.model.name).is_dir():
         _remove_versions(plan, config)
 
 

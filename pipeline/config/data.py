@@ -19,7 +19,10 @@ def _share(value: Any) -> int | str:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
         return value
-    raise ValueError(f"must be a share such as 2, or a pattern of files such as 'train-*', and is '{value}'")
+    raise ValueError(
+        f"must be a whole number, as in {{train: 4, eval: 1}} for 80 % and 20 %, or a pattern of files such as "
+        f"'train-*', and is '{value}'"
+    )
 
 
 class DataSection(Section):

@@ -22,7 +22,20 @@ _MOST_VALUES, _MOST_LEVELS = 100_000, 100
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads YAML with days as strings: the configuration has no dates."""
+    """Reads YAML with days as strings: the configuration has no dates. A key that is there twice is refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Returns the mapping of a node; YAML's own would take the last of equal keys."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                continue
+            if key.value in lines:
+                problem = f"the key '{key.value}' is there twice, first in line {lines[key.value]}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            lines[key.value] = key.start_mark.line + 1
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -53,7 +66,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         values = yaml.load(text, Loader=_Loader)  # noqa: S506 - safe, and ten times as fast
     except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(
-            f"{shown}: does not exist; give the path of a configuration, for example configs/taxi.yaml"
+            f"{shown}: does not exist; give the path of a configuration, for example mymodel.yaml"
         ) from None
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read ({error.strerror}); check its permissions") from None
@@ -72,7 +85,9 @@ def read_file(path: Path, name: str | None = None) -> Layer:
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{shown}: contains a {type(values).__name__}, not keys and values; see configs/base.yaml")
+        raise ConfigError(
+            f"{shown}: contains a {type(values).__name__}, not keys and values; 'hilir new --example taxi' writes one"
+        )
     _require_small(values, shown)
     return Layer(shown, values)
 

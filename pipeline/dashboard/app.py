@@ -27,6 +27,7 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.report.page import NAME as REPORT
 from hilir.pipeline.report.page import make_environment
 from hilir.pipeline.report.page.render import read_style
+from hilir.serving.web import read_body
 
 _HERE = Path(__file__).parent
 _MOST_FORM_BYTES = 10_000
@@ -185,11 +186,8 @@ def _number(text: str) -> int:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    if int(request.headers.get("content-length", "0") or 0) > _MOST_FORM_BYTES:
-        raise HTTPException(413, "the form is too large")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_FORM_BYTES:
-            raise HTTPException(413, "the form is too large")
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
+    body = await read_body(request, _MOST_FORM_BYTES)
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        raise HTTPException(400, "the form has more fields than the page's") from None

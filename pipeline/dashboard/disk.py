@@ -40,14 +40,15 @@ class Disk:
     def __init__(self, workplace: Workplace) -> None:
         self._workplace = workplace
         self._found: DiskUse | None = None
+        self._measured = 0.0
 
     def measure(self) -> DiskUse:
         """Returns the use of the disk, not older than a minute."""
-        now = time.time()
-        if self._found is None or now - self._found.at > _SECONDS:
+        if self._found is None or time.monotonic() - self._measured > _SECONDS:
             usage = shutil.disk_usage(Path.cwd())
             folders = sorted(_measure_all(self._workplace), key=lambda use: -use.bytes)
-            self._found = DiskUse(folders, usage.free, usage.total, now)
+            self._found = DiskUse(folders, usage.free, usage.total, time.time())
+            self._measured = time.monotonic()
         return self._found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hilir.serving.web import is_own_host
 
 COOKIE = "hilir_dashboard"
 POLICY = (
@@ -29,7 +30,8 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; f
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not 'no-referrer': a browser would then send the origin 'null' with a form, which is refused.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -70,7 +72,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         headers = Headers(scope=scope)
-        if not self._is_own(headers.get("host", "")) or not self._is_same(headers):
+        if not is_own_host(headers.get("host", ""), self._hosts) or not self._is_same(headers):
             refusal = PlainTextResponse("This is not an address of the dashboard.\n", 421, _HEADERS)
             await refusal(scope, receive, send)
             return
@@ -84,19 +86,7 @@ class Gate:
 
         await self._app(scope, receive, add)
 
-    def _is_own(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or name in self._hosts or is_loopback(name)
-
     def _is_same(self, headers: Mapping[str, str]) -> bool:
         """Returns whether a request that names its origin comes from this server's own pages."""
         origin = headers.get("origin")
         return origin is None or urlsplit(origin).netloc == headers.get("host")
-
-
-def is_loopback(name: str) -> bool:
-    """Returns whether it is an address of loopback, such as 127.0.0.1."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from hilir.pipeline.dashboard.app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
+from hilir.serving.server.security.private import check_private
 from hilir.serving.web import WebServer
 
 _SHORTEST_TOKEN = 16
@@ -44,7 +45,9 @@ def read_token(path: Path) -> str:
 
     Raises:
         ConfigError: it is too short to be one.
+        ServingConfigError: everybody can read it.
     """
+    check_private(str(path), "token file")
     token = path.read_text(encoding="utf-8").strip()
     if len(token) < _SHORTEST_TOKEN:
         raise ConfigError(

@@ -16,6 +16,7 @@ _NO_IMAGE = "--sdk_container_image=unused"
 # Else Beam's DirectRunner looks for a runner to download.
 _IN_MEMORY = "--runner=FnApiRunner"
 _FORKED = "--runner=hilir.components.processes.beam_workers.ForkRunner"
+_CLUSTER = "--runner=hilir.components.processes.flink_runner.ClusterRunner"
 
 
 def count_workers(config: Config) -> int:
@@ -36,7 +37,7 @@ def list_run_options(config: Config) -> list[str]:
             # One worker process for each task manager and job: with one for each core of a machine, which is what 0
             # means, task managers run out of memory (tfx#3256).
             options = [
-                "--runner=FlinkRunner",
+                _CLUSTER,
                 f"--parallelism={count_workers(config)}",
                 "--sdk_worker_parallelism=1",
                 _NO_IMAGE,

@@ -13,8 +13,8 @@ _FITTING, _LEAST_VALUES = 0.95, 3
 _CURRENCIES = r"[$€£¥₹₽₩₺]|US\$|R\$|USD|EUR|GBP|CHF|JPY|CNY|INR|IDR|Rp\.?|kr\.?|zł|Fr\.?"
 _NUMBER = r"(?:\d{1,3}(?:[.,'’\s]\d{3})+|\d+)(?:[.,]\d+)?|\.\d+"
 _AMOUNT = re.compile(
-    rf"(?P<open>\()?(?P<sign>[-+−]?)\s*(?P<before>{_CURRENCIES})?\s*[-+−]?\s*(?P<number>{_NUMBER})"
-    rf"\s*(?P<after>[^\d\s.,()+-][^\d\s,()]{{0,11}})?\)?"
+    rf"\(?[-+−]?\s*(?P<before>{_CURRENCIES})?\s*[-+−]?\(?\s*(?P<number>{_NUMBER})"
+    rf"\s*(?P<after>[^\d\s.,()+-][^\d\s,()]{{0,11}})?\s*(?P<close>\))?"
 )
 
 
@@ -31,9 +31,9 @@ def find_decimal(present: pd.Series) -> str:
     if len(matches) < _FITTING * len(values):
         return ""
     units = {(match["before"] or "", match["after"] or "") for match in matches if match["before"] or match["after"]}
-    if not units and not any(match["open"] for match in matches):
+    if not units and not any(match["close"] for match in matches):
         return ""
-    bare = sum(not (match["before"] or match["after"] or match["open"]) for match in matches)
+    bare = sum(not (match["before"] or match["after"] or match["close"]) for match in matches)
     if len(units) > 1 or (bare and any(after not in ("%", "") for _, after in units)):
         # Values without the unit, such as 12 and 12A, are of another sort.
         return ""
@@ -58,7 +58,7 @@ def _decide_mark(numbers: list[str]) -> str:
 def parse_amounts(cells: pd.Series, decimal: str) -> pd.Series:
     """Returns the numbers of a column as floats; NaN where a cell has none. The generated code does the same."""
     texts = cells.fillna("").astype(str).str.strip()
-    texts = texts.str.replace(r"^\((.*)\)$", r"-\1", regex=True).str.replace("−", "-")
+    texts = texts.str.replace(r"^([^(]*)\((.*)\)$", r"-\1\2", regex=True).str.replace("−", "-")
     kept = texts.str.replace(rf"[^\W\d_]+\.?|[^0-9{re.escape(decimal)}-]", "", regex=True)
     return pd.to_numeric(kept.str.replace(decimal, ".", regex=False), errors="coerce").astype(float)
 

@@ -221,7 +221,7 @@ def _words(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
 _AMOUNT = '''
 def _amount(values: tf.Tensor | tf.SparseTensor, mark: str) -> tf.SparseTensor:
     """Returns the number in each text, such as -1234.5 in `-1.234,50 €` where `mark` is a comma."""
-    text = tf.strings.regex_replace(tf.strings.strip(_dense(values, "")), r"^\\((.*)\\)$|−", r"-\\1")
+    text = tf.strings.regex_replace(tf.strings.strip(_dense(values, "")), r"^([^(]*)\\((.*)\\)$|−", r"-\\1\\2")
     text = tf.strings.regex_replace(text, rf"\\pL+\\.?|[^0-9\\{mark}-]", "")
     text = tf.strings.regex_replace(text, rf"\\{mark}", ".")
     there = tf.strings.regex_full_match(text, r"-?(\\d+(\\.\\d+)?|\\.\\d+)")

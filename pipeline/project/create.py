@@ -56,6 +56,8 @@ def design_project(wish: Wish) -> Design:
     Raises:
         ConfigError: the name, the file or a column is wrong, or there is too little to learn from.
     """
+    # Threads of boosted trees wait for each other by spinning, which on a busy machine takes twenty times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     package = _check_name(wish.name)
     texts.refuse_pattern(wish.data.name)
     table = read_table(wish.data, wish.marks)

@@ -95,7 +95,8 @@ def _read(path: Path, marks: Marks) -> Table:
 
 
 def _type_of(kind: pa.DataType) -> str:
-    from hilir.components.example_gen.evidence import is_list, kind_of
+    from hilir.components.example_gen.evidence import kind_of
+    from hilir.components.example_gen.readers.batch import is_list
 
     if not is_list(kind):
         return {"string": "string", None: "nested"}.get(kind_of(kind), "") if not pa.types.is_null(kind) else ""

@@ -43,11 +43,11 @@ def take_pictures(folder: Path) -> None:
     """Photographs the report, the dashboard and the page with the digits."""
     report = folder / "report.html"
     with open_browser() as browser:
-        photograph(browser, report.as_uri(), PICTURES / "report.png")
+        photograph(browser, report.as_uri(), PICTURES / "report.png", size=(1000, 640))
         with _serve(folder, "dashboard", "--port", "8701", port=8701) as address:
-            photograph(browser, address, PICTURES / "dashboard.png", size=(1440, 620))
+            photograph(browser, address, PICTURES / "dashboard.png", size=(1140, 480))
         with _serve(folder, "browse", "digits.yaml", "--port", "8702", port=8702) as address:
-            photograph(browser, address, PICTURES / "browse.png", size=(1100, 760), before=_draw_digit)
+            photograph(browser, address, PICTURES / "browse.png", size=(1000, 740), before=_draw_digit)
 
 
 def _draw_digit(page: Any) -> None:

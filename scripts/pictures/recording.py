@@ -10,6 +10,7 @@ import re
 import select
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _MARK = "\x1e"
 # What a program does in the background has to be seen before the next command is typed.
 _WAIT = "for _ in $(seq 300); do curl --silent --output /dev/null {} && break; sleep .2; done; sleep .5"
 # The server's own messages have times and folders; a reader of the guide learns nothing from them.
-_MESSAGE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_MESSAGE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*\r?\n", re.MULTILINE)
 _STYLE = """
 text{font:12px/1 ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono',monospace;fill:#d8dee9;white-space:pre}
 .typed{fill:#fff;font-weight:600}.prompt,.dim{fill:#8fa1b3}.green{fill:#8fd19e}.red{fill:#ff9c9c}
@@ -68,14 +69,15 @@ def record(commands: list[str], folder: Path, seconds: float = 600) -> list[Show
             port = 8700 if "dashboard" in command else 8501
             path = "" if port == 8700 else "v1/models/flowers"
             script.append(_WAIT.format(f"http://127.0.0.1:{port}/{path}"))
-    script += ["kill $(jobs -p)"]
-    output = "".join(_run(script, folder, seconds)).replace(f"{folder}/", "")
+    script += [f"printf '{_MARK}'", "kill $(jobs -p) 2> /dev/null || true"]
+    output = "".join(_run(script, folder, seconds)).replace(f"{folder}/", "").replace(str(folder), ".")
+    output = _MESSAGE.sub("", output)
     shown = []
-    for typed, text in zip(commands, output.split(_MARK)[1:], strict=True):
+    # What comes after the last mark is how the programs in the background end.
+    for typed, text in zip(commands, output.split(_MARK)[1:-1], strict=True):
         terminal = Terminal(COLUMNS)
         terminal.write(text)
-        kept = [line for line in terminal.lines() if not _MESSAGE.match("".join(span.text for span in line))]
-        shown.append(Shown(typed, kept))
+        shown.append(Shown(typed, terminal.lines()))
     return shown
 
 
@@ -112,7 +114,7 @@ def draw(shown: list[Shown], title: str) -> str:
     rows: list[str] = []
     at = 0.4
     for each in shown:
-        typed = each.typed.split("\n")
+        typed = [part for line in each.typed.split("\n") for part in textwrap.wrap(line, COLUMNS - 4)]
         for number, line in enumerate(typed):
             prompt = "$ " if number == 0 else "  "
             text = f'<tspan class="prompt">{prompt}</tspan><tspan class="typed">{html.escape(line)}</tspan>'

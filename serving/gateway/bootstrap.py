@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hilir.serving.gateway import filters
 from hilir.serving.gateway.lua_script import GRPC_CLUSTERS, REST_CLUSTERS, request_script, shadow_script
 from hilir.serving.gateway.routes import LUA_FILTER, OUTCOMES_CLUSTER, ROUTES
-from hilir.serving.gateway.settings import GatewaySettings
+from hilir.serving.gateway.settings import GatewaySettings, Tls
+from hilir.serving.server.security.private import check_private
 
 ROUTES_FILE = "routes.json"
 BOOTSTRAP_FILE = "envoy.json"
@@ -71,7 +73,7 @@ def render_bootstrap(settings: GatewaySettings, folder: str) -> dict[str, Any]:
 
 def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
     source = {"path": f"{folder}/{ROUTES_FILE}", "watched_directory": {"path": folder}}
-    return _listener(
+    listener = _listener(
         "models",
         _socket(settings.listen),
         stat_prefix="models",
@@ -86,6 +88,7 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
         request_headers_timeout="20s",
         stream_idle_timeout="300s",
         use_remote_address=True,
+        local_reply_config=filters.own_replies(settings),
         http_filters=[
             *filters.authentication(settings),
             *filters.rate_limits(settings),
@@ -95,6 +98,31 @@ def _ingress(settings: GatewaySettings, folder: str) -> dict[str, Any]:
             _router(),
         ],
     )
+    if settings.tls is not None:
+        listener["filter_chains"][0]["transport_socket"] = _encryption(settings.tls)
+    return listener
+
+
+def _encryption(tls: Tls) -> dict[str, Any]:
+    """TLS 1.2 or later; a key that everybody can read is refused, where Envoy sees the files that are seen here.
+
+    Raises:
+        ServingConfigError: everybody can read the key.
+    """
+    if Path(tls.key).is_file():
+        check_private(tls.key, "private key")
+    files = {"certificate_chain": {"filename": tls.certificate}, "private_key": {"filename": tls.key}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "tls_certificates": [files],
+                "alpn_protocols": ["h2", "http/1.1"],
+            },
+        },
+    }
 
 
 def _shadow(settings: GatewaySettings, pipe: str) -> dict[str, Any]:

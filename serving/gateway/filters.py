@@ -149,6 +149,31 @@ def body_limit(settings: GatewaySettings) -> dict[str, Any]:
     return _filter("buffer", "Buffer", {"max_request_bytes": settings.max_request_bytes})
 
 
+def own_replies(settings: GatewaySettings) -> dict[str, Any]:
+    """Returns what a request that is too large is told: as the servers tell it, in both protocols.
+
+    Envoy would give the 413 to gRPC as UNKNOWN.
+    """
+    sentence = f"The request is larger than {settings.max_request_bytes} bytes (max_request_bytes of gateway.yaml)"
+    too_large = {
+        "status_code_filter": {
+            "comparison": {"op": "EQ", "value": {"default_value": 413, "runtime_key": "hilir.too_large"}}
+        }
+    }
+    is_grpc = {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}
+    status = {"header": {"key": "grpc-status", "value": "8"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    grpc = {
+        "filter": {"and_filter": {"filters": [too_large, is_grpc]}},
+        "headers_to_add": [status],
+        "body": {"inline_string": sentence},
+    }
+    rest = {
+        "filter": too_large,
+        "body_format_override": {"json_format": {"error": sentence}},
+    }
+    return {"mappers": [grpc, rest]}
+
+
 def grpc_counters() -> dict[str, Any]:
     """Returns the filter that counts failed gRPC calls per cluster: to HTTP they all have status 200."""
     return _filter("grpc_stats", "FilterConfig", {"stats_for_all_methods": False})

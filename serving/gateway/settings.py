@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.server.security.private import check_private
 
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):\d{1,5}$")]
 
@@ -41,6 +42,18 @@ class Outliers(_Part):
     max_ejection_percent: int = Field(default=50, ge=0, le=100)
 
 
+class Tls(_Part):
+    """What clients' connections are encrypted with; Envoy reads both files.
+
+    Attributes:
+        certificate: file of the certificate and its chain, PEM.
+        key: file of its private key, PEM, which not everybody may read.
+    """
+
+    certificate: str
+    key: str
+
+
 class GatewaySettings(_Part):
     """Everything but the split.
 
@@ -55,6 +68,7 @@ class GatewaySettings(_Part):
         retries: how often a request that no server has begun to answer goes to another replica.
         api_keys_file: lines `CLIENT KEY`; calls need one of the keys in `X-API-Key`.
         jwt: calls need a token.
+        tls: certificate and key, for both protocols; None for none.
         access_log: file of JSON lines.
         otlp: address of an OTLP/HTTP collector that gets a span of each traced request; None for none.
         trace_percent: percent of the requests that no caller traces yet.
@@ -76,6 +90,7 @@ class GatewaySettings(_Part):
     outliers: Outliers = Outliers()
     api_keys_file: str | None = None
     jwt: Jwt | None = None
+    tls: Tls | None = None
     access_log: str = "/dev/stdout"
     otlp: Address | None = None
     trace_percent: float = Field(default=1.0, ge=0, le=100)
@@ -118,9 +133,11 @@ def read_api_keys(path: str) -> list[tuple[str, str]]:
     """Returns pairs of client and key.
 
     Raises:
-        ServingConfigError: the file cannot be read, has no keys, or keys that are short or twice there.
+        ServingConfigError: the file cannot be read, can be read by everybody, has no keys, or keys that are short or
+            twice there.
     """
     try:
+        check_private(path, "file of API keys")
         lines = Path(path).read_text().splitlines()
     except OSError as error:
         raise ServingConfigError(f"{path}: the API keys cannot be read ({error.strerror})") from None

@@ -24,11 +24,12 @@ from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.store import StoreFailed
+from hilir.serving.rare_warning import RareWarning
 from hilir.serving.request_log.files import find_files
 
 _PAUSE_SECONDS = 1.0
 _OUTCOMES_SECONDS = 30.0
-logger = logging.getLogger(__name__)
+_UNREAD = RareWarning(logging.getLogger(__name__))
 
 
 def run_monitor(project: Project, echo: Callable[[str], None], *, once: bool, as_json: bool) -> None:
@@ -89,7 +90,7 @@ def _look_at_outcomes(realised: Realised) -> None:
     try:
         realised.step()
     except StoreFailed as error:
-        logger.warning("%s; it is tried again", error)
+        _UNREAD.warn(f"{error}; it is tried again")
 
 
 def look_back(project: Project, since: str) -> tuple[list[StoredWindow], list[FeatureHistory]]:

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 
 from hilir.serving.outcomes.records import OutcomeRefused, parse_batch
 from hilir.serving.outcomes.store import OutcomeStore, StoreFailed, Written
+from hilir.serving.rare_warning import RareWarning
 
-logger = logging.getLogger(__name__)
+_NOT_STORED = RareWarning(logging.getLogger(__name__))
 PATH = "/v1/outcomes"
 MAX_BYTES = 8 << 20
 
@@ -40,7 +41,7 @@ def receive(store: OutcomeStore, body: bytes, clock: Callable[[], float] = time.
         return Received(400, _error(str(error)))
     except StoreFailed as error:
         # Where the database is concerns nobody who sends outcomes.
-        logger.warning("a batch of outcomes was not stored: %s", error)
+        _NOT_STORED.warn(f"a batch of outcomes was not stored: {error}")
         return Received(503, _error("outcomes cannot be stored at the moment; send the batch again later"))
     answer = {"accepted": len(batch)} | asdict(written)
     return Received(200, json.dumps(answer).encode() + b"\n", written)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingError
@@ -157,7 +160,7 @@ class OutcomeStore:
                 self._connection.commit()
             except self._backend.errors as error:
                 self._drop()
-                raise StoreFailed(f"{self.place}: the outcomes' database fails ({_describe(error)})") from None
+                raise StoreFailed(f"{self.place}: {_describe(error, self.place)}") from None
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -179,9 +182,13 @@ def _from_row(row: Sequence[Any]) -> Outcome:
     )
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception, place: str) -> str:
     """PostgreSQL's errors are fields by letter, M is the message; why there is no connection is their cause."""
-    if isinstance(error.__cause__, OSError):
-        return str(error.__cause__.strerror or error.__cause__)
+    if isinstance(error, sqlite3.Error) and "disk is full" in str(error):
+        free = shutil.disk_usage(Path(place).parent).free
+        return f"no space is left to write outcomes to ({free >> 20} MB free); make room and try again"
     first = error.args[0] if error.args else ""
-    return str(first.get("M", first)) if isinstance(first, dict) else str(error)
+    why = str(first.get("M", first)) if isinstance(first, dict) else str(error)
+    if isinstance(error.__cause__, OSError):
+        why = str(error.__cause__.strerror or error.__cause__)
+    return f"the outcomes' database fails ({why})"

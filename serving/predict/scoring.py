@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from hilir.serving.server.servables.loader import LoadOptions, load_servable
 from hilir.serving.server.servables.servable import Run, Signature
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.tensors import dtypes
+
+Outputs = dict[str, np.ndarray]
+"""The outputs of a signature for one piece, by name."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Scorer:
         except StatusError as error:
             raise PredictError(f"{request.folder}: {error}") from None
 
-    def __call__(self, columns: Columns) -> dict[str, np.ndarray]:
+    def __call__(self, columns: Columns) -> Outputs:
         """Returns the outputs for a piece, by name.
 
         Raises:
@@ -95,12 +99,17 @@ class Scorer:
         return dict(zip(self.signature.outputs, self.run(arrays), strict=True))
 
 
-def predict_file(request: Request, progress: Callable[[int], None] | None = None) -> int:
+def predict_file(
+    request: Request,
+    progress: Callable[[int], None] | None = None,
+    elsewhere: Callable[[Request], Iterator[Outputs]] | None = None,
+) -> int:
     """Writes the predictions for all rows of a file, in their order; returns the number of rows.
 
     Args:
         request: which file, and which version.
         progress: gets the number of rows that have been written so far.
+        elsewhere: yields the outputs for each piece of the file in their order; None: they are computed here.
 
     Raises:
         PredictError: the file has no row or lacks a column, a cell is not what the model takes, or nothing can be
@@ -110,10 +119,15 @@ def predict_file(request: Request, progress: Callable[[int], None] | None = None
     scorer = Scorer.load(request)
     columns = AnswerColumns(_read_classes(request.folder), frozenset(request.keep))
     _require_columns(request, source, tuple(scorer.signature.inputs))
-    wanted = tuple(dict.fromkeys([*scorer.signature.inputs, *request.keep]))
+    inputs = tuple(scorer.signature.inputs)
+    wanted = tuple(dict.fromkeys([*inputs, *request.keep])) if elsewhere is None else request.keep or inputs[:1]
+    pieces = source.read(wanted)
     rows = 0
     with open_target(request.out) as write:
-        for piece, outputs in _score(request.file, source.read(wanted), scorer):
+        scored = (
+            _score(request.file, pieces, scorer) if elsewhere is None else zip(pieces, elsewhere(request), strict=True)
+        )
+        for piece, outputs in scored:
             kept = {name: piece[name] for name in request.keep}
             write(kept | columns.make(outputs))
             rows += _count(piece)
@@ -122,6 +136,22 @@ def predict_file(request: Request, progress: Callable[[int], None] | None = None
         if not rows:
             raise PredictError(f"{request.file}: has no rows; give a file with data")
     return rows
+
+
+def score_share(request: Request, share: int, shares: int) -> Iterator[tuple[int, Outputs]]:
+    """Yields the outputs for every `shares`-th piece of a file from number `share` on, each with its number.
+
+    Raises:
+        PredictError: as `predict_file`.
+    """
+    source = open_source(request.file, request.dialect)
+    scorer = Scorer.load(request)
+    row = 0
+    for number, piece in enumerate(source.read(tuple(scorer.signature.inputs))):
+        if number % shares == share:
+            with _explained(request.file, row, _count(piece)):
+                yield number, scorer(piece)
+        row += _count(piece)
 
 
 def _require_columns(request: Request, source: Source, inputs: Sequence[str]) -> None:
@@ -140,10 +170,10 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _score(path: Path, pieces: Iterator[Columns], scorer: Scorer) -> Iterator[tuple[Columns, dict[str, np.ndarray]]]:
+def _score(path: Path, pieces: Iterator[Columns], scorer: Scorer) -> Iterator[tuple[Columns, Outputs]]:
     """Yields each piece with its outputs, in order; threads work ahead while one piece is written."""
     threads = max(2, os.cpu_count() or 1)
-    waiting: deque[tuple[int, Columns, Future[dict[str, np.ndarray]]]] = deque()
+    waiting: deque[tuple[int, Columns, Future[Outputs]]] = deque()
     row = 0
     with ThreadPoolExecutor(threads, "predict") as pool:
         try:
@@ -158,18 +188,23 @@ def _score(path: Path, pieces: Iterator[Columns], scorer: Scorer) -> Iterator[tu
             pool.shutdown(cancel_futures=True)
 
 
-def _take(
-    path: Path, row: int, piece: Columns, outputs: Future[dict[str, np.ndarray]]
-) -> tuple[Columns, dict[str, np.ndarray]]:
-    try:
+def _take(path: Path, row: int, piece: Columns, outputs: Future[Outputs]) -> tuple[Columns, Outputs]:
+    with _explained(path, row, _count(piece)):
         return piece, outputs.result()
+
+
+@contextmanager
+def _explained(path: Path, row: int, rows: int) -> Iterator[None]:
+    """Says in errors where in the file they are."""
+    try:
+        yield
     except CellError as error:
         raise PredictError(
             f"{path}: column '{error.name}', row {row + error.row + 1:,} contains {error.found}, which {error.reason}; "
             "correct the row"
         ) from None
     except StatusError as error:
-        raise PredictError(f"{path}: rows {row + 1:,} to {row + _count(piece):,}: {error}") from None
+        raise PredictError(f"{path}: rows {row + 1:,} to {row + rows:,}: {error}") from None
 
 
 def _count(piece: Columns) -> int:

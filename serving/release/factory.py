@@ -16,6 +16,7 @@ from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.actor import find_actor
 from hilir.serving.releases.state import State
 from hilir.serving.releases.store import Store
+from hilir.serving.server.security.private import check_private
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"
 
@@ -69,6 +70,7 @@ def _read_token(path: str | None) -> str | None:
     if path is None:
         return None
     try:
+        check_private(path, "token file")
         return Path(path).read_text().split()[0]
     except (OSError, IndexError):
         raise ServingConfigError(f"{path}: no token can be read from it") from None

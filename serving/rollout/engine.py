@@ -91,10 +91,12 @@ class Runner:
         """Waits until the gates let the next step begin; returns the state that follows this step."""
         assert state.stable is not None
         evidence, reminded = Evidence(rollout, state.stable), -math.inf
+        # What another process held is known by dates only; from here on by a clock that nobody sets.
+        began = time.monotonic() - _held_before(rollout)
         while True:
             counted = self.count() if self.count is not None else {}
             evidence.update(counted)
-            over = _elapsed(rollout) >= rollout.hold_seconds
+            over = time.monotonic() - began >= rollout.hold_seconds
             verdicts = self._judge(state, rollout, evidence, over)
             state = self.transaction.read()
             if state.rollout != rollout:
@@ -107,7 +109,7 @@ class Runner:
             if over and time.monotonic() - reminded >= _REMIND:
                 self._echo(f"waiting at {rollout.percent:g} %: {'; '.join(waiting)}")
                 reminded = time.monotonic()
-            left = rollout.hold_seconds - _elapsed(rollout)
+            left = rollout.hold_seconds - (time.monotonic() - began)
             time.sleep(min(self.every, left) if left > 0 else self.every)
 
     def _judge(self, state: State, rollout: Rollout, evidence: Evidence, over: bool) -> list[Verdict]:
@@ -222,8 +224,9 @@ def find_failure(state: State, version: int) -> Event | None:
     return None
 
 
-def _elapsed(rollout: Rollout) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(rollout.since)).total_seconds()
+def _held_before(rollout: Rollout) -> float:
+    """Seconds since the step began, by the dates; none if the clock has been set back since."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(rollout.since)).total_seconds())
 
 
 def _describe_step(rollout: Rollout) -> str:

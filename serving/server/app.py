@@ -175,7 +175,8 @@ class ModelServer:
     async def _serve(self, ready: Callable[[], None] | None) -> None:
         options = self.options
         loop = asyncio.get_running_loop()
-        log = self._request_log()
+        budget = MemoryBudget(options.max_request_memory)
+        log = self._request_log(budget)
         executor = Executor(loop, options.rest_api_num_threads or 2 * (os.cpu_count() or 1))
         if self.batch_options is not None:
             executor.batcher = Batcher(
@@ -187,7 +188,6 @@ class ModelServer:
             )
         tracer = make_tracer(options.otlp_endpoint, options.trace_rate, self.metrics)
         recorder = Recorder(self.core, self.metrics, log, tracer)
-        budget = MemoryBudget(options.max_request_memory)
         service = InferenceService(self.core, executor, recorder, budget, options.max_in_flight)
         ids = RequestIds()
         rest = RestApi(self.core, service, recorder, self.metrics, self.rest_options, ids, self.tokens, self.outcomes)
@@ -299,10 +299,10 @@ class ModelServer:
             if model.logging is not None
         }
 
-    def _request_log(self) -> RequestLog | NoLog:
+    def _request_log(self, budget: MemoryBudget) -> RequestLog | NoLog:
         prefix = self.options.request_log
         default = assembly.log_options(self.options, prefix, self.options.request_log_rate) if prefix else None
-        return RequestLog(self._log_options(), default, self.metrics)
+        return RequestLog(self._log_options(), default, self.metrics, budget)
 
 
 def _find_versions() -> tuple[str, str, str]:

@@ -79,6 +79,31 @@ def test_a_release_verb(full):
     assert not list(full.rglob("*.new"))
 
 
+def test_outcomes(full, tmp_path):
+    (full / "store").mkdir()
+    fill(full)
+    (tmp_path / "outcomes.csv").write_text("id,name,value\n" + "".join(f"r{n},clicked,1\n" for n in range(2000)))
+    place = full / "store" / "outcomes.sqlite"
+    done = hilir("outcomes", "import", str(tmp_path / "outcomes.csv"), "--outcomes", str(place))
+    sentence = done.stderr.strip().splitlines()[-1]
+    note("outcomes on a full disk", done.returncode == 3, "exit 3 and a sentence", sentence[:90])
+    assert done.returncode == 3, done.stderr
+    wanted = f"hilir: {place}: no space is left to write outcomes to (0 MB free); make room and try again"
+    assert sentence.startswith(wanted)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_gateways_files(full):
+    saved_models.half_plus(full / "m" / "1", 2.0)
+    fill(full)
+    done = hilir("gateway", "write", "--root", str(full))
+    sentence = done.stderr.strip().splitlines()[-1]
+    note("the gateway's files on a full disk", done.returncode == 4, "exit 4 and a sentence", sentence[:90])
+    assert done.returncode == 4, done.stderr
+    assert "no space is left to write to" in sentence
+    assert not list(full.rglob("*.new"))
+
+
 def test_the_request_log(full, tmp_path):
     saved_models.half_plus(tmp_path / "m" / "1", 2.0)
     fill(full)

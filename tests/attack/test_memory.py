@@ -104,11 +104,24 @@ def converse(port: int, data: bytes) -> bytes:
         return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
-@pytest.mark.parametrize("kind", ["content", "floats", "strings"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "content",
+        "floats",
+        "strings",
+        pytest.param(
+            "gzip",
+            marks=pytest.mark.xfail(
+                strict=False, reason="grpcio inflates messages before anybody is asked, for as many calls as have one"
+            ),
+        ),
+    ],
+)
 def test_large_messages_at_once(server, kind):
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "shapes"
-    if kind == "content":
+    if kind in ("content", "gzip"):
         request.model_spec.signature_name = "same"
         request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.zeros(30_000_000, np.float32)))
     elif kind == "floats":
@@ -123,14 +136,25 @@ def test_large_messages_at_once(server, kind):
         request.inputs["text"].string_val.extend([b"0123456789"] * 10_000_000)
     data = request.SerializeToString()
     with watching(server) as seen, concurrent.futures.ThreadPoolExecutor(10) as pool:
-        codes = collections.Counter(pool.map(lambda _: send(server.port, data), range(10)))
+        codes = collections.Counter(pool.map(lambda _: send(server.port, data, kind == "gzip"), range(10)))
     seen.check(f"10 messages of {len(data) / 1e6:.0f} MB of {kind}, {dict(codes)}")
     assert set(codes) <= {"OK", "RESOURCE_EXHAUSTED"}
 
 
-def send(port: int, data: bytes) -> str:
-    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)]) as channel:
+def send(port: int, data: bytes, squeezed: bool) -> str:
+    squeeze = grpc.Compression.Gzip if squeezed else grpc.Compression.NoCompression
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options, compression=squeeze) as channel:
         return code(channel.unary_unary("/tensorflow.serving.PredictionService/Predict"), data)
+
+
+def test_a_gzip_message_without_end(server):
+    """300 MB of zeros in 300 KB: refused when they are more than a message may be, not when all of them are there."""
+    data = bytes(300 * MIB)
+    with watching(server) as seen:
+        codes = {send(server.port, data, squeezed=True) for _ in range(2)}
+    seen.check(f"a message of 300 KB that inflates to 300 MB, {codes}")
+    assert codes == {"RESOURCE_EXHAUSTED"}
 
 
 def test_a_shared_context(server):

@@ -1,18 +1,18 @@
 """What an attack does to a server: its resident memory above idle, and the worst answer of `/healthz`."""
 
 import contextlib
-import re
-import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests.attack.observer import resident
 from tests.attack.table import note
+from tests.conftest import ROOT
 
 MAX_BYTES = 1.5e9
 MAX_SECONDS = 1.0
-_HEALTH = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
 
 
 @dataclass
@@ -34,37 +34,28 @@ class Seen:
         assert self.above_idle <= MAX_BYTES, line
         assert self.slowest <= MAX_SECONDS, line
 
-
-def resident(pid: int) -> int:
-    """Resident memory of a process in bytes."""
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) << 10
+    def read(self, lines) -> None:
+        """Take what the observer prints."""
+        for line in lines:
+            kind, *values = line.split()
+            if kind == "memory":
+                self.above_idle = max(self.above_idle, int(values[0]) - self.idle)
+            else:
+                self.slowest, self.polls = float(values[0]), int(values[1])
 
 
 @contextlib.contextmanager
 def watching(client):
-    """Poll a spawned server; yields what was seen so far."""
-    seen, over = Seen(resident(client.process.pid)), threading.Event()
-
-    def watch_memory():
-        while not over.wait(0.01):
-            seen.above_idle = max(seen.above_idle, resident(client.process.pid) - seen.idle)
-
-    def watch_health():
-        while not over.wait(0.02):
-            start = time.monotonic()
-            with socket.create_connection(("127.0.0.1", client.rest_port), 60) as sock:
-                sock.sendall(_HEALTH)
-                assert sock.recv(15) == b"HTTP/1.1 200 OK"
-            seen.slowest = max(seen.slowest, time.monotonic() - start)
-            seen.polls += 1
-
-    threads = [threading.Thread(target=watch) for watch in (watch_memory, watch_health)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-        time.sleep(0.1)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
+    """Poll a spawned server from a process of its own; yields what was seen so far."""
+    pid, port = client.process.pid, client.rest_port
+    seen = Seen(resident(pid))
+    command = [sys.executable, "-m", "tests.attack.observer", str(pid), str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as observer:
+        reader = threading.Thread(target=seen.read, args=(observer.stdout,))
+        reader.start()
+        try:
+            yield seen
+            time.sleep(0.1)
+        finally:
+            observer.stdin.close()
+            reader.join()

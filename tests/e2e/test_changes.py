@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -183,20 +182,3 @@ def test_a_value_of_the_wrong_type_stops_the_ingest(make_place, workshop, tmp_pa
         f"like the column's other values; fix the row, or set 'data.columns: {{trip_miles: string}}' if it is a column "
         f"of strings"
     )
-
-
-def test_a_model_that_was_blessed_and_not_pushed_is_no_baseline(make_place, small_taxi):
-    place = make_place("unpushed")
-    change = "evaluate.thresholds=[{metric: auc, min: 0.1, change: {absolute: -1.0}}]"
-    first = run(place, small_taxi, change)
-    assert first["comparison"] == {"baseline": None, "skipped": None, "unchecked": ("auc over overall",)}
-    manifest = json.loads((place.models / "taxi" / "1" / "manifest.json").read_text())
-    assert manifest["comparison"]["unchecked"] == ["auc over overall"]
-    blessed = run(place, small_taxi, change, "train.hyperparameters={embedding_size: 2}", last=("Evaluator",))
-    assert (blessed["blessed"], blessed["version"]) == (True, None)
-    third = run(place, small_taxi, change, "train.hyperparameters={embedding_size: 4}")
-    assert third["comparison"]["unchecked"] == ()
-    assert third["comparison"]["baseline"] == manifest["source"].split()[0]
-    assert third["baseline"] == first["metrics"]
-    (plots,) = (place.root / "runs" / third["run_id"]).glob("plots.json")
-    assert len(plots.read_bytes()) < 100_000

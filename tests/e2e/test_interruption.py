@@ -16,28 +16,23 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from hilir.pipeline.run.metadata_store import connection
-from tests.conftest import ROOT, Place
+from tests.e2e.project import write_project
 from tests.forking import Hilir
 
 pytestmark = pytest.mark.pipeline
-
-SETTINGS = [
-    part
-    for setting in ("train.epochs=1", "evaluate.slices={}", "evaluate.thresholds=[{metric: auc, min: 0.1}]")
-    for part in ("--set", setting)
-]
 
 
 class Running:
     """A run in a process of its own, whose lines are read as they come."""
 
-    def __init__(self, place: Place, data) -> None:
+    def __init__(self, project: Path) -> None:
         self.lines: list[str] = []
-        self._pipelines = place.root / "pipelines"
+        self._pipelines = project.parent / "out" / "pipelines"
         self._before = self._files()
         self.process = Hilir(
-            place.words("configs/taxi.yaml", "--json", "--set", f"data.path={data}", *SETTINGS),
-            cwd=ROOT,
+            ["run", project.name, "--json", "--set", "train.epochs=1"],
+            cwd=project.parent,
+            env=os.environ | {"MODULES": str(project.parent / "modules")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -74,52 +69,51 @@ class Running:
         return json.loads(self.lines[-1])
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, taxi_rows):
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "data.csv").write_text("".join(taxi_rows.read_text().splitlines(keepends=True)[:2001]))
-    return folder
+@pytest.fixture
+def project(tmp_path) -> Path:
+    (tmp_path / "modules").mkdir()
+    return write_project(tmp_path)
 
 
 def states(result: dict) -> dict[str, str]:
     return {node["id"]: node["state"] for node in result["nodes"]}
 
 
-def test_the_same_command_goes_on_after_every_kind_of_end(make_place, data):
-    place = make_place("interrupted")
-    run = Running(place, data)
+def test_the_same_command_goes_on_after_every_kind_of_end(project):
+    run = Running(project)
     run.wait_for("Transform running")
     run.wait_for_output("Transform")
     assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
 
-    run = Running(place, data)
+    run = Running(project)
     run.wait_for("Trainer running")
     run.wait_for_output("Trainer")
     code, err = run.stop(signal.SIGINT)
     assert code == 130
-    assert err.startswith("hilir: interrupted in Trainer; finished steps are kept, 'hilir run configs/taxi.yaml --set ")
-    assert f" --set data.path={data} --set train.epochs=1 " in err
-    assert err.endswith(" continues where this run stopped\n")
+    assert err == (
+        "hilir: interrupted in Trainer; finished steps are kept, 'hilir run mine.yaml --set train.epochs=1' "
+        "continues where this run stopped\n"
+    )
     stopped = json.loads(run.lines[-1])
     assert stopped["status"] == "interrupted"
     assert states(stopped)["Transform"] == "done"
 
-    run = Running(place, data)
+    run = Running(project)
     run.wait_for("Trainer running")
     run.wait_for_output("Trainer")
     assert run.stop(signal.SIGKILL)[0] == -signal.SIGKILL
 
-    run = Running(place, data)
+    run = Running(project)
     run.wait_for("Pusher running")
     run.stop(signal.SIGKILL)
-    versions = place.models / "taxi"
+    versions = project.parent / "out" / "models" / "mine"
     assert not versions.exists() or all((version / "manifest.json").exists() for version in versions.glob("[0-9]*"))
 
-    result = Running(place, data).finish()
+    result = Running(project).finish()
     assert result["version"] == 1
     assert states(result)["Trainer"] == "cached"
     assert sorted(path.name for path in versions.iterdir() if not path.name.startswith(".")) == ["1"]
-    assert_nothing_is_left(place.root / "pipelines" / "taxi")
+    assert_nothing_is_left(project.parent / "out" / "pipelines" / "mine")
 
 
 def assert_nothing_is_left(root: Path) -> None:
@@ -136,14 +130,13 @@ def assert_nothing_is_left(root: Path) -> None:
     assert not list(Path(tempfile.gettempdir()).glob(f"hilir-*-{name}"))
 
 
-def test_a_second_run_on_the_same_store_waits_and_says_so(make_place, data):
-    place = make_place("two-at-once")
-    first = Running(place, data)
+def test_a_second_run_on_the_same_store_waits_and_says_so(project):
+    first = Running(project)
     first.wait_for("ExampleGen running")
-    second = Running(place, data)
+    second = Running(project)
     line = second.process.stderr.readline()
     assert line == (
-        f"hilir: another run (process {first.process.pid}) uses {place.root}/pipelines/taxi; "
+        f"hilir: another run (process {first.process.pid}) uses {project.parent}/out/pipelines/mine; "
         f"waiting until it ends (Ctrl-C: do not wait)\n"
     )
     made = first.finish()

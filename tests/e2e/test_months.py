@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -213,6 +214,21 @@ def test_an_edit_of_a_module_next_to_the_package_reruns_the_transform(project, t
     states = {node["id"]: node["state"] for node in project.run(month, last=("Transform",))["nodes"]}
     shapes.write_text(before)
     assert (states["ExampleGen"], states["Transform"]) == ("cached", "done")
+
+
+def test_a_model_that_was_blessed_and_not_pushed_is_no_baseline(project):
+    assert project.first["comparison"] == {"baseline": None, "skipped": None, "unchecked": ("auc over overall",)}
+    manifest = json.loads((Path(project.first["version_path"]) / "manifest.json").read_text())
+    assert manifest["comparison"]["unchecked"] == ["auc over overall"]
+    month = project.folder / "month1"
+    blessed = project.run(month, "train.hyperparameters={units: 2}", last=("Evaluator",))
+    assert (blessed["blessed"], blessed["version"]) == (True, None)
+    third = project.run(month, "train.hyperparameters={units: 4}", last=("Evaluator",))
+    assert third["comparison"]["unchecked"] == ()
+    assert third["comparison"]["baseline"] == manifest["source"].split()[0]
+    assert third["baseline"] == project.first["metrics"]
+    (plots,) = (project.folder / "runs" / third["run_id"]).glob("plots.json")
+    assert len(plots.read_bytes()) < 100_000
 
 
 def test_a_month_with_empty_cells_and_a_rare_new_category_is_trained_and_compared(project):

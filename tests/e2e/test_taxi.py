@@ -62,6 +62,39 @@ def test_the_run_folder_has_log_configuration_summary_and_report(taxi_run):
     assert f"report: {folder / 'report.html'}" in result["stdout"].splitlines()
 
 
+def test_the_report_is_made_anew_with_the_plots_of_a_slice(taxi_run, tmp_path):
+    place, result = taxi_run
+    path = place.root / "runs" / result["run_id"] / "report.json"
+    before = json.loads(path.read_text())
+    page, part = tmp_path / "page.html", "trip_start_hour=12"
+    done = place.hilir("report", result["run_id"], "--slice", part, "--out", str(page))
+    assert (done.returncode, done.stdout) == (0, f"{page}\n"), done.stderr
+    after = json.loads(path.read_text())
+    ((name, plots),) = after["evaluation"].pop("slice_plots").items()
+    assert name == part
+    lowest = plots[""]["thresholds"][0]
+    counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+    assert sum(lowest[count] for count in counts) == before["evaluation"]["metrics"][part]["example_count"]
+    del before["evaluation"]["slice_plots"]
+    same = (
+        "evaluation",
+        "statistics",
+        "anomalies",
+        "curves",
+        "pushed",
+        "status",
+        "config",
+        "lineage",
+        "edges",
+        "spent",
+    )
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert f"Scores, {part}" in page.read_text()
+    refused = place.hilir("report", result["run_id"], "--slice", "hour=12")
+    assert refused.returncode == 3
+    assert "the run has no plots of a slice 'hour=12'; it has the slices trip_start_hour=0, " in refused.stderr
+
+
 def test_the_run_can_be_listed_and_shown(taxi_run):
     place, result = taxi_run
 
@@ -122,6 +155,7 @@ def test_an_unchanged_rerun_executes_nothing_but_the_resolver(taxi_run):
     assert again["metrics"] == first["metrics"]
 
 
+@pytest.mark.slow
 def test_two_workers_push_a_blessed_model(make_place):
     place = make_place("workers")
     result = place.run("configs/taxi.yaml", "--set", "train.strategy=multi_worker", "--set", "train.workers=2")

@@ -116,7 +116,7 @@ def test_a_project_outside_the_clone_runs(site, tmp_path):
 
     def run(*arguments, cwd):
         done = call(hilir, "run", *arguments, "--json", cwd=cwd, MODULES=str(modules))
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout.splitlines()[-1]) | {"stdout": done.stdout}
 
     assert "everything is ok" in call(hilir, "doctor", yaml.name, cwd=project).stdout
     first = run(cwd=project)
@@ -125,7 +125,9 @@ def test_a_project_outside_the_clone_runs(site, tmp_path):
     second = run(yaml, cwd=elsewhere)
     assert {node["state"] for node in second["nodes"] if node["id"] not in ("LatestBlessed", "LastPush")} == {"cached"}
     workers = ("--set", "train.strategy=multi_worker", "--set", "train.workers=2")
-    assert run(yaml, *workers, cwd=elsewhere)["status"] == "succeeded"
+    third = run(yaml, *workers, cwd=elsewhere)
+    assert (third["status"], third["blessed"], third["version"]) == ("succeeded", True, 2)
+    assert "Trainer running: workers 2" in third["stdout"]
 
     records = {path.stem: json.loads(path.read_text()) for path in modules.iterdir()}
     assert {name.partition("-")[0] for name in records} == {"Transform", "Trainer", "worker"}

@@ -95,10 +95,41 @@ def _dates() -> dict[str, object]:
     return {
         "iso": first.strftime("%Y-%m-%d"),
         "german": second.strftime("%d.%m.%Y"),
-        "american": RANDOM.permutation(first).astype("datetime64[ns]").astype("datetime64[D]").astype(str),
+        "american": first.strftime("%m/%d/%Y"),
         "order_date": second.strftime("%Y%m%d"),
         "price": np.asarray(price).round(3),
     }
+
+
+def _amounts() -> dict[str, object]:
+    revenue = np.exp(X[:, 0] + 6)
+    german = str.maketrans(",.", ".,")
+    return {
+        "Umsatz": [f"€ {value:,.2f}".translate(german) for value in revenue],
+        "Rabatt": [f"{int(value)} %" for value in (10 + 3 * X[:, 1]).clip(0)],
+        "PLZ": RANDOM.choice(["01067", "04109", "10115", "80331"], ROWS),
+        "Telefon": [f"+49 {RANDOM.integers(150, 180)} {number}" for number in RANDOM.permutation(10**6)[:ROWS]],
+        "Newsletter": [RANDOM.choice(["ja", "Ja", "1"] if value > 0 else ["nein", "N", "0"]) for value in X[:, 2]],
+        "Gekündigt": np.where(YES, "ja", "nein"),
+    }
+
+
+def _written_dates() -> dict[str, object]:
+    first, second = DAYS
+    times = first + pd.to_timedelta(RANDOM.integers(0, 86400, ROWS), "s")
+    orders = 30 + 8 * np.sin(2 * np.pi * times.hour / 24) + 0.01 * (second - second.min()).days
+    return {
+        "ordered": times.strftime("%m/%d/%Y %I:%M %p"),
+        "paid": second.strftime("%d %b %Y"),
+        "created_at": times.to_numpy().astype("datetime64[s]").astype("int64"),
+        "orders": np.asarray(orders + RANDOM.normal(size=ROWS)).round(3),
+    }
+
+
+def _customers() -> dict[str, object]:
+    keys = RANDOM.integers(0, 150, ROWS)
+    chance = 1 / (1 + np.exp(-LOGIT - RANDOM.normal(size=150)[keys]))
+    return {"": np.arange(ROWS), "customer": [f"K{key:04d}" for key in keys], **BASE, "y": RANDOM.random(ROWS) < chance}
 
 
 GENERATED: dict[str, tuple[Callable[[], dict[str, object]], Case]] = {
@@ -122,6 +153,13 @@ GENERATED: dict[str, tuple[Callable[[], dict[str, object]], Case]] = {
     "noise": (
         lambda: {f"noise {n}": RANDOM.normal(size=ROWS).round(4) for n in range(100)} | BASE | {"y": YES.astype(int)},
         Case("y"),
+    ),
+    "amounts": (_amounts, Case("Gekündigt", {"Telefon": "id"}, csv={"sep": ";"})),
+    "written_dates": (_written_dates, Case("orders")),
+    "customers": (_customers, Case("y", {"": "id", "customer": "group"})),
+    "counts": (
+        lambda: BASE | {"visits": RANDOM.poisson(np.exp(0.8 + 0.5 * LOGIT.clip(-3, 3)))},
+        Case("visits"),
     ),
     "constant": (lambda: BASE | {"one": 1, "y": YES.astype(int)}, Case("y", {"one": "constant"})),
     "rare": (

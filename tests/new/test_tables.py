@@ -1,7 +1,6 @@
 """`hilir new` on tables of packages and on generated ones: kinds, and over five salts the bound (`make test-new`)."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,8 @@ from hilir.pipeline.run.session import prepare_environment
 from tests.new.tables import GENERATED, PACKAGES, SKLEARN, write_table
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
-SALTS = [str(number) for number in range(1, 1 + int(os.environ.get("HILIR_SALTS", "5")))]
+SALTS = [f"salt {number}" for number in range(1, 1 + int(os.environ.get("HILIR_SALTS", "5")))]
 MOST_LINES, COLUMNS = 200, 20
-
-
-@pytest.fixture(scope="session")
-def packages(tmp_path_factory) -> Path:
-    """The tables of the packages, written by an environment of their own."""
-    folder = tmp_path_factory.mktemp("tables")
-    python = ROOT / ".venv-tables/bin/python"
-    if not python.exists():
-        pytest.skip("the packages with tables are not installed; type 'make test-new'")
-    subprocess.run([python, ROOT / "tests/new/write_tables.py", folder], check=True, timeout=300)
-    return folder
 
 
 @pytest.fixture
@@ -55,7 +42,7 @@ def test_table(name, project, request):
         summaries = []
         run_locally(load(f"{design.name}.yaml", settings=split), Options("hilir run"), summaries.append)
         values.append(summaries[0].metrics["rmse" if design.baseline.metric == "r2" else design.baseline.metric])
-        print(f"{name} salt {salt}: {values[-1]:.4f} {summaries[0].reasons}")
+        print(f"{name} {salt}: {values[-1]:.4f} {summaries[0].reasons}")
     mean = float(np.mean(values))
     baseline = design.baseline
     print(

@@ -58,3 +58,8 @@ class Rows:
     bad: list[BadRow] = field(default_factory=list)
     texts: bool = False
     records: list[bytes] | None = None
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Returns whether a column of the type has several values in a row."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

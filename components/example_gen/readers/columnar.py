@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hilir.components.errors import IngestError
-from hilir.components.example_gen.readers.batch import Piece, Rows
+from hilir.components.example_gen.readers.batch import Piece, Rows, is_list
 from hilir.components.example_gen.readers.text import open_plain
 
 _ROWS = 16_384
@@ -43,7 +43,7 @@ def read_groups(piece: Piece) -> Iterator[Rows]:
     with open_plain(piece.path) as file:
         try:
             for batch in _batches(piece, pa.PythonFile(file, "r")):
-                yield Rows(batch, np.arange(begin, begin + batch.num_rows))
+                yield Rows(_without_halves(batch), np.arange(begin, begin + batch.num_rows))
                 begin += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise _damaged(piece.path, piece.form, error) from None
@@ -59,6 +59,21 @@ def _batches(piece: Piece, file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         batch = reader.get_batch(index)
         for begin in range(0, batch.num_rows, _ROWS):
             yield batch.slice(begin, _ROWS)
+
+
+def _without_halves(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns the batch with floats of 16 bits as those of 32, which Arrow computes with."""
+    kinds = [_widen(kind) for kind in batch.schema.types]
+    if kinds == batch.schema.types:
+        return batch
+    columns = [column.cast(kind) for column, kind in zip(batch.columns, kinds, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _widen(kind: pa.DataType) -> pa.DataType:
+    if is_list(kind) and pa.types.is_float16(kind.value_type):
+        return pa.list_(pa.float32())
+    return pa.float32() if pa.types.is_float16(kind) else kind
 
 
 def _damaged(path: str, form: str, error: Exception) -> IngestError:

@@ -21,6 +21,15 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_FOREIGN = {
+    b"PK\x03\x04": "is a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook; save the sheet as CSV",
+    b"\x1f\x8b": "is compressed by gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; let its name end in .zst",
+    b"BZh": "is compressed by bzip2; let its name end in .bz2",
+    b"Obj\x01": "is an Avro file, a form that is not read; write it as Parquet",
+    b"ORC": "is an ORC file, a form that is not read; write it as Parquet",
+}
 # Encodings in which a byte below 128 always is the ASCII character, so that a file can be cut at one.
 _CUTTABLE = ("utf-8", "ascii", "iso8859-", "cp125", "latin", "koi8")
 
@@ -54,7 +63,7 @@ def find_encoding(path: str, wanted: str) -> str:
     """Returns the name of the file's encoding; `auto` is what its byte order mark says, else UTF-8.
 
     Raises:
-        IngestError: it looks like UTF-16 without a mark.
+        IngestError: it looks like UTF-16 without a mark, or is no text.
     """
     if wanted != "auto":
         return codecs.lookup(wanted).name
@@ -63,6 +72,9 @@ def find_encoding(path: str, wanted: str) -> str:
     for mark, name in _MARKS.items():
         if head.startswith(mark):
             return name
+    for mark, fault in _FOREIGN.items():
+        if head.startswith(mark):
+            raise IngestError(f"{path}: {fault}")
     if b"\0" in head:
         raise IngestError(
             f"{path}: contains NUL bytes, so it is not UTF-8 text; set data.csv.encoding, for example to utf-16-le"

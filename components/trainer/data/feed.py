@@ -46,7 +46,7 @@ def make_feed(
     records, held_out = (read_records(files, parsing.keep) for files in (job.train_files, job.eval_files))
     count, held_out_count = count_records(records), count_records(held_out)
     if not count or not held_out_count:
-        empty = name_split((job.eval_files if count else job.train_files)[0])
+        empty = name_split(job.eval_files[0], "eval") if count else name_split(job.train_files[0], "train")
         raise TrainingError(
             f"the split '{empty}' has no rows, so that nothing can be trained; "
             f"give it more data, or a larger share in data.splits"

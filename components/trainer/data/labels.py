@@ -102,7 +102,8 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
     """
     spec = transform.transformed_feature_spec()
     columns = {name: spec[name] for name in package.no_features}
-    files = {name_split(patterns[0]): patterns for patterns in (job.train_files, job.eval_files)}
+    files = {name_split(job.train_files[0], "train"): job.train_files}
+    files[name_split(job.eval_files[0], "eval")] = job.eval_files
     splits = {name: _scan(patterns, columns, package) for name, patterns in files.items()}
     _check_rows(splits, package, job.settings.missing_label)
     known = {} if job.curated else read_pushed_classes(job.pushed)
@@ -153,7 +154,7 @@ def class_weights(job: TrainingJob, package: ModelPackage, labels: Labels) -> di
     wanted = job.settings.class_weight
     if wanted is None:
         return None
-    learned = labels.splits[name_split(job.train_files[0])]
+    learned = labels.splits[name_split(job.train_files[0], "train")]
     counts = learned.counts.get(package.labels[0]) if len(package.labels) == 1 else None
     if counts is None:
         raise DataRefused(

@@ -5,9 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from hilir.serving.predict.scoring import Outputs, Request
 
 
 @click.command()
@@ -16,7 +22,14 @@ import click
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Column of FILE to write, too; may be repeated.")
 @click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]")
 @click.option("--config", metavar="FILE", help="A project's configuration: root, model, data.csv. [the only one here]")
-def predict(words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str | None, config: str | None) -> None:
+@click.option(
+    "--runner",
+    type=click.Choice(["local", "multiprocess", "flink"]),
+    help="Predict on workers of Beam, which `beam` in the configuration describes. [without Beam]",
+)
+def predict(
+    words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str | None, config: str | None, runner: str | None
+) -> None:
     """Predict each row of a file with a pushed version.
 
     FILE is CSV, Parquet or JSON Lines, and has the columns that the model takes. Without MODEL or VERSION: the stable
@@ -34,12 +47,18 @@ def predict(words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str |
 
     if config is None and root is None and len(found := find_configs()) == 1:
         config = str(found[0])
+    if runner is not None and config is None:
+        raise click.UsageError("--runner needs a project's configuration; give --config FILE")
     dialect = read_dialect(config)
     store, model = select(root, None, config)
     chosen = choose_version(store, model, words[0] if len(words) == 2 else None)
     # Before TensorFlow is loaded, which takes seconds.
     open_source(Path(words[-1]), dialect)
     find_form(Path(out))
+    if runner is not None:
+        from hilir.pipeline.run.session import prepare_environment
+
+        prepare_environment()
     with quiet_tensorflow():
         from hilir.serving.predict.scoring import Request, predict_file
     # As in `hilir serve`: whoever types this can change none of the functions that are deprecated.
@@ -47,10 +66,19 @@ def predict(words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str |
     request = Request(
         chosen.model, chosen.version, chosen.folder, Path(words[-1]), Path(out), tuple(dict.fromkeys(keep)), dialect
     )
+    elsewhere = None if runner is None or config is None else _prepare_workers(config, runner)
     start = time.perf_counter()
-    rows = predict_file(request)
+    rows = predict_file(request, elsewhere=elsewhere)
     seconds = time.perf_counter() - start
     click.echo(
         f"{out}: {rows:,} rows predicted by {chosen.model} version {chosen.version}{chosen.why}, "
         f"{seconds:.1f} s ({rows / seconds:,.0f} rows/s)"
     )
+
+
+def _prepare_workers(config: str, runner: str) -> Callable[[Request], Iterator[Outputs]]:
+    from hilir.pipeline.config import load
+    from hilir.pipeline.engine.predict import score_on_workers
+
+    loaded = load(config, settings=[f"beam.runner={runner}"])
+    return partial(score_on_workers, config=loaded.config)

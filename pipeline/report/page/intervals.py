@@ -37,7 +37,10 @@ def find_intervals(document: Document) -> Intervals:
                     found[part, name] = share_interval(values[name], rows)
         elif metric["class"] == "AUC" and (metric.get("config") or {}).get("curve", "ROC") == "ROC":
             value = document.metrics.get("overall", {}).get(name)
-            counts = _count_labels(document.evaluation.get("plots", {}).get(metric.get("output") or "", {}))
+            plots = document.evaluation.get("plots", {})
+            output = metric.get("output") or document.evaluate.get("output")
+            # The only output of a model has no name there.
+            counts = _count_labels(plots.get(output) or plots.get("") or {})
             if value is not None and counts and metric.get("class_id") is None:
                 found["overall", name] = auc_interval(value, *counts)
     return found

@@ -83,7 +83,12 @@ def collect_anew(loaded: LoadedConfig, folder: Path, slices: Sequence[str] = ())
     if before is not None:
         # What artifacts do not say: where values were set, and the code that ran.
         document = replace(
-            document, config=before.config, command=before.command, lineage=before.lineage, edges=before.edges
+            document,
+            config=before.config,
+            command=before.command,
+            lineage=before.lineage,
+            edges=before.edges,
+            spent=before.spent,
         )
     write_document(document, folder)
     write_report(document, folder)

@@ -23,7 +23,7 @@ from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.pipeline.triggers.sources.payload import Trigger
 from hilir.pipeline.triggers.sources.quality import Quality
 from hilir.pipeline.triggers.sources.spans import marker_pattern
-from hilir.serving.web import WebServer
+from hilir.serving.web import HostGate, WebServer
 
 _SHORTEST_TOKEN = 16
 
@@ -99,7 +99,8 @@ def make_server(
     if http is None:
         return None
     try:
-        return WebServer(make_call_app(os.environ[http.token], state, describe, is_healthy), (http.host, http.port))
+        app = make_call_app(os.environ[http.token], state, describe, is_healthy)
+        return WebServer(HostGate(app, http.host), (http.host, http.port))
     except OSError as error:
         raise ConfigError(
             f"watch.http: {http.host}:{http.port} cannot be listened to ({error.strerror}); give another host or port"

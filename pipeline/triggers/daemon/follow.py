@@ -53,7 +53,7 @@ def follow(
         release, environment = make_release(config, path), make_environment(config)
         watcher = Watcher(state, triggers, make_limits(config), program, log, release=release, environment=environment)
         server = make_server(
-            config, state, lambda: describe(state), lambda: time.time() - watcher.ticked < _SILENT_SECONDS
+            config, state, lambda: describe(state), lambda: time.monotonic() - watcher.ticked < _SILENT_SECONDS
         )
         with _serving(server) as watcher.address:
             names = ", ".join(trigger.name for trigger in triggers)

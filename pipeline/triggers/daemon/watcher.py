@@ -78,7 +78,8 @@ class Watcher:
         self._stopped = False
         self.address: str | None = None
         self.began = clock()
-        self.ticked = clock()
+        # By a clock that nobody sets.
+        self.ticked = time.monotonic()
 
     def follow(self) -> None:
         """Looks and runs until SIGTERM or Ctrl-C; a run that is underway then continues by itself.
@@ -134,7 +135,7 @@ class Watcher:
             self._follow_up.tick(now)
         if ledger.find_ready(self._state, self._limits, self._clock):
             self._begin()
-        self.ticked = now
+        self.ticked = time.monotonic()
 
     def _begin(self) -> None:
         # Since the last look data may have begun to arrive, which the run would take as it is.

@@ -9,7 +9,6 @@ GET  /healthz   without; 200 while the daemon works
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 import uuid
@@ -21,15 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.payload import Payload, Span
+from hilir.serving.web import read_body
 
 _MOST_BYTES = 65_536
-_BODY_SECONDS = 10.0
 
 
 class _SpanBody(BaseModel):
@@ -66,7 +65,7 @@ def make_call_app(
 
     async def runs(request: Request) -> Response:
         _require_token(request, token)
-        body = _parse(await _read_body(request))
+        body = _parse(await read_body(request, _MOST_BYTES))
         key = request.headers.get("Idempotency-Key") or str(uuid.uuid4())
         if len(key) > 200:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "Idempotency-Key is longer than 200 characters")
@@ -101,28 +100,6 @@ def _require_token(request: Request, token: str) -> None:
             "send 'Authorization: Bearer TOKEN' with the daemon's token",
             {"WWW-Authenticate": "Bearer"},
         )
-
-
-async def _read_body(request: Request) -> bytes:
-    data = b""
-    if int(request.headers.get("Content-Length", "0")) > _MOST_BYTES:
-        raise _too_large()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > _MOST_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        message = f"the body did not arrive within {_BODY_SECONDS:g} s"
-        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, message) from None
-    except ClientDisconnect:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "the connection ended within the body") from None
-    return data
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {_MOST_BYTES} bytes")
 
 
 def _parse(data: bytes) -> _Body:

@@ -20,6 +20,7 @@ from hilir.serving.server.tensors.tensor_proto import to_proto
 _REDACTED = "REDACTED"
 # Larger tensors are described in the JSON log, not written out.
 _MAX_ELEMENTS = 1 << 16
+_STRING_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Sample:
     def model(self) -> str:
         """The model's name."""
         return self.plan.servable.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors."""
+        return sum([_size(array) for array in (*self.plan.arrays, *self.outputs)])
 
     def json_line(self, redact: frozenset[str]) -> bytes:
         """One line of JSON; values of the names in `redact` are not in it."""
@@ -60,6 +66,12 @@ class Sample:
     def prediction_log(self, redact: frozenset[str], rate: float) -> bytes:
         """A serialized PredictionLog; what `redact` names is left out of it."""
         return bytes(_prediction_log(self, redact, rate).SerializeToString())
+
+
+def _size(array: np.ndarray) -> int:
+    if array.dtype.kind != "O":
+        return int(array.nbytes)
+    return _STRING_BYTES * array.size + sum(map(len, array.reshape(-1).tolist()))
 
 
 def _plain_inputs(sample: Sample, redact: frozenset[str]) -> Any:

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from hilir.serving.rare_warning import RareWarning
+from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
 from hilir.serving.server.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 _QUEUE = 1024
 _FLUSH_SECONDS = 0.05
-_WARNING_SECONDS = 60.0
+# A record's tensors, their protocol buffer, that serialized, and the record of the file.
+_COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class LogOptions:
     redact: frozenset[str] = frozenset()
     max_file_bytes: int = 64 << 20
     max_files: int = 8
+
+
+class RecordTooLarge(ValueError):
+    """A record that no log file may hold."""
+
+    def __init__(self, size: int, options: LogOptions) -> None:
+        super().__init__(
+            f"its record has {size} bytes, and a log file may have {options.max_file_bytes}. "
+            "Raise --request-log-max-bytes, or lower --max-request-bytes"
+        )
 
 
 class Record(Protocol):
@@ -50,12 +63,29 @@ class Record(Protocol):
         """The request's id."""
         ...
 
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        ...
+
     def json_line(self, redact: frozenset[str]) -> bytes:
         """One line of JSON, without what `redact` names."""
         ...
 
     def prediction_log(self, redact: frozenset[str], rate: float) -> bytes:
         """A serialized PredictionLog, without what `redact` names."""
+        ...
+
+
+class Budget(Protocol):
+    """What requests, and records that wait to be written, may hold in memory together."""
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes; raises StatusError if they are more than is left."""
+        ...
+
+    def give(self, size: int) -> None:
+        """Count `size` bytes no more."""
         ...
 
 
@@ -82,13 +112,16 @@ def place_of(request_id: str) -> float:
 class RequestLog:
     """The log of one or more models. `wants` and `offer` never wait: a full queue drops and counts."""
 
-    def __init__(self, models: Mapping[str, LogOptions], default: LogOptions | None, metrics: Metrics) -> None:
+    def __init__(
+        self, models: Mapping[str, LogOptions], default: LogOptions | None, metrics: Metrics, budget: Budget
+    ) -> None:
         self._models = dict(models)
         self._default = default
         self._metrics = metrics
-        self._queue: queue.Queue[Record | None] = queue.Queue(_QUEUE)
+        self._budget = budget
+        self._queue: queue.Queue[tuple[Record, int] | None] = queue.Queue(_QUEUE)
         self._files: dict[str, tuple[RotatingFile, RotatingFile]] = {}
-        self._not_logged, self._next_warning = 0, 0.0
+        self._warning = RareWarning(logger)
         self._thread = threading.Thread(target=self._work, name="request-log", daemon=True)
         self._thread.start()
 
@@ -105,10 +138,17 @@ class RequestLog:
         return options is not None and (options.rate >= 1 or place_of(request_id) < options.rate)
 
     def offer(self, record: Record) -> None:
-        """Hand over a record; drop it if the disk does not keep up."""
+        """Hand over a record; drop it if the disk does not keep up, or memory is short."""
+        size = _COPIES * record.size
         try:
-            self._queue.put_nowait(record)
+            self._budget.take(size)
+        except StatusError:
+            self._metrics.log_dropped.add()
+            return
+        try:
+            self._queue.put_nowait((record, size))
         except queue.Full:
+            self._budget.give(size)
             self._metrics.log_dropped.add()
 
     def close(self) -> None:
@@ -120,13 +160,16 @@ class RequestLog:
         flushed = time.monotonic()
         while True:
             try:
-                record = self._queue.get(timeout=_FLUSH_SECONDS)
+                entry = self._queue.get(timeout=_FLUSH_SECONDS)
             except queue.Empty:
                 self._flush()
                 continue
-            if record is None:
+            if entry is None:
                 break
-            self._write(record)
+            self._write(entry[0])
+            self._budget.give(entry[1])
+            # It would be held until the next one comes.
+            del entry
             if time.monotonic() - flushed > _FLUSH_SECONDS:
                 self._flush()
                 flushed = time.monotonic()
@@ -148,22 +191,20 @@ class RequestLog:
         if options is None:
             return
         try:
+            if record.size > options.max_file_bytes:
+                raise RecordTooLarge(record.size, options)
+            line = record.json_line(options.redact)
+            whole = tf_record(record.prediction_log(options.redact, options.rate))
+            if max(len(line), len(whole)) > options.max_file_bytes:
+                raise RecordTooLarge(max(len(line), len(whole)), options)
             lines, records = self._open(options)
-            lines.append(record.json_line(options.redact))
-            records.append(tf_record(record.prediction_log(options.redact, options.rate)))
+            lines.append(line)
+            records.append(whole)
             self._metrics.request_log_count.add(model, "OK")
         except Exception as error:  # noqa: BLE001 - a full disk or an odd tensor must not end the thread
             self._metrics.request_log_count.add(model, "INTERNAL")
             self._metrics.log_dropped.add()
-            self._warn(f"request {record.request_id} is not logged: {error}")
-
-    def _warn(self, message: str) -> None:
-        """Log a record that was not written, once a minute at most."""
-        self._not_logged += 1
-        if time.monotonic() >= self._next_warning:
-            others = f" ({self._not_logged - 1} more since the last warning)" if self._not_logged > 1 else ""
-            logger.warning("%s%s", message, others)
-            self._not_logged, self._next_warning = 0, time.monotonic() + _WARNING_SECONDS
+            self._warning.warn(f"request {record.request_id} is not logged: {error}")
 
     def _open(self, options: LogOptions) -> tuple[RotatingFile, RotatingFile]:
         files = self._files.get(options.prefix)

@@ -83,7 +83,7 @@ def test_the_gateways_pods_follow_a_volume_that_tells_of_no_changes(tmp_path):
     process = subprocess.Popen(words, env=environment)
     try:
         (places["FROM"] / "routes.json").write_text("2")
-        wait_until(lambda: (places["TO"] / "routes.json").read_text() == "2", 10)
+        wait_until(lambda: (places["TO"] / "routes.json").read_text() == "2")
     finally:
         process.kill()
         process.wait()

@@ -61,9 +61,9 @@ def test_reload_refuses_other_configs(model_stub):
 def test_health(grpc_served):
     with grpc_served.channel() as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
-        assert check(b"", timeout=5) == b"\x08\x01"
+        assert check(b"", timeout=30) == b"\x08\x01"
         service = b"\x0a\x11PredictionService"
-        assert check(service, timeout=5) == b"\x08\x01"
+        assert check(service, timeout=30) == b"\x08\x01"
         fails(check, b"\x0a\x01x", grpc.StatusCode.NOT_FOUND, "unknown service")
 
 

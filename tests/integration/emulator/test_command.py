@@ -111,7 +111,7 @@ def test_no_step_outlives_the_emulator(tmp_path: Path, sent: signal.Signals) -> 
 
 
 def wait_until(condition: Any) -> None:
-    limit = time.time() + 30
+    limit = time.time() + 60
     while not condition():
         assert time.time() < limit
         time.sleep(0.05)

@@ -15,7 +15,7 @@ QUICK = ("--window", "1s", "--least-days", 0)
 
 def read_report(place, model, outcomes, *words, users):
     """The report as JSON, once the log has the users and their windows are closed."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         text = experiment(place, "report", "--json", "--outcomes", outcomes, *words, model=model)
         found = json.loads(text)

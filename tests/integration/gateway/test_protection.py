@@ -10,19 +10,26 @@ import sys
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 import requests
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from hilir.serving.client import GrpcClient
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.gateway.bootstrap import render_bootstrap
+from hilir.serving.gateway.settings import GatewaySettings
+from tests.contract.serving.grpc_calls import predict_request
 from tests.integration.gateway.conftest import MODEL
+from tests.integration.serving.certificates import make_certificate, to_pem
 from tests.integration.serving.server_process import ROOT, free_port, wait_until
 
 
 def test_calls_need_an_api_key_and_the_log_knows_whose(another, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("# who may call\nshop 0123456789abcdef\napp fedcba9876543210\n")
+    keys.chmod(0o600)
     with another(api_keys_file=str(keys), rate_limit={"per_client": 3}) as place:
         assert place.ask().status_code == 401
         assert place.ask(X_API_Key="wrong-wrong-wrong").status_code == 401
@@ -35,6 +42,28 @@ def test_calls_need_an_api_key_and_the_log_knows_whose(another, tmp_path):
         (line,) = place.wait_for_log(request_id="mine")
         assert line["client"] == "shop"
         assert (place.root / "gateway/envoy.json").stat().st_mode & 0o077 == 0
+
+
+def test_connections_are_encrypted_and_the_key_is_for_its_owner(another, tmp_path):
+    key, certificate = to_pem(make_certificate("localhost"))
+    files = {"certificate": tmp_path / "gateway.crt", "key": tmp_path / "gateway.key"}
+    files["certificate"].write_text(certificate)
+    files["key"].write_text(key)
+    tls = {name: str(path) for name, path in files.items()}
+    with pytest.raises(ServingConfigError, match="Everybody can read the private key"):
+        render_bootstrap(GatewaySettings(tls=tls), str(tmp_path))
+    files["key"].chmod(0o600)
+    with another(tls=tls) as place:
+        url = f"https://localhost:{place.settings.listen.rpartition(':')[2]}/v1/models/{MODEL}:predict"
+        body = {"instances": [[2.0]]}
+        assert requests.post(url, json=body, verify=tls["certificate"], timeout=10).status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            requests.post(url.replace("https", "http"), json=body, timeout=10)
+        credentials = grpc.ssl_channel_credentials(certificate.encode())
+        with grpc.secure_channel(url.split("/")[2], credentials) as channel:
+            request = predict_request(MODEL, "", x=np.float32([[2.0]]))
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            assert stub.Predict(request, timeout=10).model_spec.name == MODEL
 
 
 def test_calls_need_a_token_and_its_subject_is_the_user(another, tmp_path):
@@ -80,6 +109,21 @@ def test_more_requests_than_allowed_are_answered_429(another):
         assert set(codes) == {200, 429}
         url = f"{place.url}/v1/models/{MODEL}:predict"
         wait_until(lambda: requests.post(url, data=b"x" * 2000, timeout=10).status_code == 413)
+
+
+def test_a_request_that_is_too_large_is_told_so_in_its_own_protocol(another):
+    with another(max_request_bytes=1000) as place:
+        url = f"{place.url}/v1/models/{MODEL}:predict"
+        answer = requests.post(url, data=b"x" * 2000, timeout=10)
+        sentence = "The request is larger than 1000 bytes (max_request_bytes of gateway.yaml)"
+        assert (answer.status_code, answer.json()) == (413, {"error": sentence})
+        with (
+            grpc.insecure_channel(place.settings.listen) as channel,
+            pytest.raises(grpc.RpcError) as caught,
+        ):
+            channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(bytes(2_000_000), timeout=10)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert caught.value.details() == sentence
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
@@ -164,6 +208,9 @@ def test_a_configuration_that_envoy_would_refuse_is_told_before(tmp_path):
     with pytest.raises(ServingConfigError, match="choose one"):
         read_settings(None, api_keys_file="keys", jwt={"issuer": "i", "jwks_file": "f"})
     (tmp_path / "keys").write_text("shop short\n")
+    with pytest.raises(ServingConfigError, match="Everybody can read the file of API keys"):
+        read_api_keys(str(tmp_path / "keys"))
+    (tmp_path / "keys").chmod(0o600)
     with pytest.raises(ServingConfigError, match="keys:1: write CLIENT KEY"):
         read_api_keys(str(tmp_path / "keys"))
 

@@ -72,7 +72,7 @@ def test_a_gateway_sends_outcomes_to_the_process_that_takes_them(root, tmp_path)
         gateway_running(root, [free_port()], [free_port()], tmp_path, outcomes=[address]) as settings,
     ):
         url = f"http://{settings.listen}"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (answer := send(url, {"id": "r#0", "name": "n", "value": 1})).status_code == 503:
             assert time.monotonic() < deadline
             time.sleep(0.05)

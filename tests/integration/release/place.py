@@ -73,7 +73,7 @@ class Place:
         lines = [json.loads(line) for line in Path(self.settings.access_log).read_text().splitlines()]
         return [line for line in lines if wanted.items() <= line.items()]
 
-    def wait_for_log(self, count: int = 1, seconds: float = 15.0, **wanted) -> list[dict]:
+    def wait_for_log(self, count: int = 1, seconds: float = 60.0, **wanted) -> list[dict]:
         deadline = time.monotonic() + seconds
         while len(found := self.log_lines(**wanted)) < count:
             assert time.monotonic() < deadline, f"{len(found)} lines with {wanted}, not {count}"

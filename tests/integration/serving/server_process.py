@@ -132,7 +132,7 @@ def _connects(port: int) -> bool:
     return False
 
 
-def wait_until(condition, seconds: float = 15.0, what: str = "the condition") -> None:
+def wait_until(condition, seconds: float = 60.0, what: str = "the condition") -> None:
     """Poll until `condition()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -18,6 +20,8 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from hilir.pipeline.cli.main import cli
+from hilir.pipeline.config import load
+from hilir.pipeline.engine.predict import score_on_workers
 from hilir.serving.errors import PredictError, ServingConfigError
 from hilir.serving.predict.choice import choose_version
 from hilir.serving.predict.scoring import Request, predict_file
@@ -191,6 +195,40 @@ def test_the_dialect_of_the_configuration(root, tmp_path):
     assert done.exit_code == 0, done.output
     predict_file(request(root, plain, other, "island"))
     assert out.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def config(root, tmp_path) -> Path:
+    config = tmp_path / "penguins.yaml"
+    config.write_text(
+        f"model: {{name: penguins, package: json}}\nserving: {{root: {root}}}\ndata: {{path: {tmp_path}}}\n"
+        "beam: {workers: 2}\nevaluate: {metrics: [{name: auc, class: AUC}], thresholds: [{metric: auc, min: 0.5}]}\n"
+    )
+    return config
+
+
+@pytest.mark.parametrize(("runner", "form"), [("local", "csv"), ("multiprocess", "jsonl"), ("multiprocess", "parquet")])
+def test_beam_s_workers_write_what_is_written_without_them(root, files, config, tmp_path, runner, form):
+    out, plain = tmp_path / "out.csv", tmp_path / "plain.csv"
+    arguments = ["predict", "1", str(files[form]), "--out", str(out), "--keep", "id", "--config", str(config)]
+    done = subprocess.run(
+        [sys.executable, "-m", "hilir.pipeline.cli", *arguments, "--runner", runner],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert predict_file(request(root, files[form], plain, "id")) == ROWS
+    assert out.read_bytes() == plain.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "penguins.yaml", "plain.csv"]
+
+
+def test_a_row_that_beam_s_workers_refuse_is_named_and_nothing_is_written(root, config, tmp_path):
+    file, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    rows = "".join(f"{number},3,{2.5 if number == 9000 else 2},x,y\n" for number in range(1, 9500))
+    file.write_text(f"id,Länge (mm),age,island,tags\n{rows}", encoding="utf-8")
+    loaded = load(config)
+    with pytest.raises(PredictError, match=re.escape("column 'age', row 9,000 contains '2.5'")):
+        predict_file(request(root, file, out), elsewhere=lambda each: score_on_workers(each, loaded.config))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["penguins.yaml", "rows.csv"]
 
 
 def test_the_command_prints_what_it_did(root, files, tmp_path):

@@ -130,3 +130,26 @@ def test_a_server_that_does_not_answer_is_named(place, released, tmp_path):
     assert refused.status_code == 409
     assert "http://127.0.0.1:9" in refused.text
     assert place.answering(released) == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("script", [True, False])
+def test_a_browser_sends_the_form(place, released, dashboard, script):
+    from scripts.pictures.screenshots import open_browser
+
+    place.release("stage", 2, model=released)
+    with open_browser() as browser:
+        page = browser.new_context(java_script_enabled=script).new_page()
+        page.goto(f"{dashboard}/versions")
+        part = page.get_by_role("region", name=released, exact=True)
+        part.get_by_label("Token").fill(TOKEN)
+        part.get_by_label("Why").fill("seen in a browser")
+        part.get_by_role("button", name="Promote version 2").click()
+        page.get_by_role("status").wait_for(timeout=30_000)
+        assert page.get_by_role("status").inner_text().startswith(f"Done: {released}: stable 2")
+        assert place.answering(released) == 2
+        part.get_by_label("Token").fill(TOKEN)
+        part.get_by_role("button", name="Roll back").click()
+        page.get_by_text(f"Done: {released}: stable 1").wait_for(timeout=30_000)
+    assert place.answering(released) == 1
+    assert [entry["verb"] for entry in place.state(released)["history"]][-2:] == ["promote", "rollback"]

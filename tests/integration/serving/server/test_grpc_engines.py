@@ -45,7 +45,7 @@ def test_calls_errors_and_unknown_methods(models, engine):
             stub.Predict(predict_request("m", "nope"), 5)
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary("/tensorflow.serving.Nothing/At")(b"", timeout=5)
+            channel.unary_unary("/tensorflow.serving.Nothing/At")(b"", timeout=30)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -90,7 +90,7 @@ def test_tokens(models, engine, tmp_path):
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
         metadata = [("authorization", f"Bearer {TOKEN}")]
         assert stub.Predict(predict_request("m", "same", x=np.float32([1])), 5, metadata=metadata).outputs
-        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=30)
 
 
 def test_running_calls_are_finished_on_shutdown(models, engine):

@@ -58,7 +58,7 @@ def test_seed_example_and_a_graceful_end(models, tmp_path):
         request.inputs["image"].CopyFrom(tf.make_tensor_proto(images[:1].astype(np.float32)))
         with grpc.insecure_channel(f"unix:{path}") as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            assert len(stub.Predict(request, timeout=5).outputs["probabilities"].float_val) == 10
+            assert len(stub.Predict(request, timeout=30).outputs["probabilities"].float_val) == 10
         client.process.send_signal(signal.SIGTERM)
         assert client.process.wait(20) == 0
     assert any("Only this machine can connect" in line for line in client.lines)

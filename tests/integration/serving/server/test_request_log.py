@@ -1,13 +1,17 @@
 """The log of requests: sampled, redacted, rotated, bounded, and readable after a crash."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc, regression_pb2
 
+from hilir.serving.server.inference.memory import MemoryBudget
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
+from hilir.serving.server.telemetry.metrics import Metrics
+from hilir.serving.server.telemetry.request_log import LogOptions, RequestLog
 from tests.integration.serving.server_process import running, wait_until
 
 
@@ -30,7 +34,7 @@ def test_both_formats(models, tmp_path):
             request.model_spec.name = "m"
             request.model_spec.signature_name = "regress_x_to_y"
             request.input.example_list.examples.add().features.feature["x"].float_list.value.append(2.0)
-            prediction_service_pb2_grpc.PredictionServiceStub(channel).Regress(request, timeout=5)
+            prediction_service_pb2_grpc.PredictionServiceStub(channel).Regress(request, timeout=30)
     first, second, third = lines(prefix.with_suffix(".jsonl"))
     assert first["request_id"] == "one"
     assert (first["model"], first["version"], first["protocol"]) == ("m", 123, "REST")
@@ -118,3 +122,49 @@ def test_a_full_disk_does_not_stop_the_server(models, tmp_path):
     with running(model_base_path=str(models / "half_plus_two"), model_name="m", request_log=str(prefix)) as client:
         assert client.post("m:predict", {"instances": [1.0]}).status_code == 200
         wait_until(lambda: "hilir_request_log_dropped{} 1" in client.get("/metrics").text)
+
+
+def test_a_record_that_no_file_may_hold_is_not_written(models, tmp_path, caplog):
+    prefix = tmp_path / "requests"
+    with running(
+        model_base_path=str(models / "half_plus_two"),
+        model_name="m",
+        request_log=str(prefix),
+        request_log_max_bytes=4000,
+    ) as client:
+        assert client.post("m:predict", {"instances": [1.0] * 2000}).status_code == 200
+        assert client.post("m:predict", {"instances": [1.0] * 480}).status_code == 200
+        assert client.post("m:predict", {"instances": [1.0]}).status_code == 200
+        wait_until(lambda: "hilir_request_log_dropped{} 2" in client.get("/metrics").text)
+    assert len(lines(prefix.with_suffix(".jsonl"))) == 1
+    assert "bytes, and a log file may have 4000. Raise --request-log-max-bytes" in caplog.text
+
+
+class Slow:
+    """A record that is not written before the test allows it."""
+
+    model, request_id, size = "m", "one", 1000
+
+    def __init__(self, may_go):
+        self.may_go = may_go
+
+    def json_line(self, _redact):
+        self.may_go.wait()
+        return b"{}\n"
+
+    def prediction_log(self, _redact, _rate):
+        return b""
+
+
+def test_records_that_wait_are_in_the_budget_of_requests(tmp_path):
+    budget, metrics, may_go = MemoryBudget(10_000), Metrics(), threading.Event()
+    log = RequestLog({}, LogOptions(str(tmp_path / "log")), metrics, budget)
+    for _ in range(5):
+        log.offer(Slow(may_go))
+    # A record counts four times: as it is, and as it is written.
+    assert budget.held == 8000
+    assert metrics.log_dropped.total() == 3
+    may_go.set()
+    log.close()
+    assert budget.held == 0
+    assert lines(tmp_path / "log.jsonl") == [{}, {}]

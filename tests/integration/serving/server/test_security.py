@@ -1,59 +1,26 @@
 """TLS, client certificates and bearer tokens, on both ports."""
 
-import datetime
-import ipaddress
-
 import grpc
 import numpy as np
 import pytest
 import requests
 import tensorflow as tf
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from hilir.serving.errors import ServingConfigError
+from tests.integration.serving.certificates import make_certificate, to_pem
 from tests.integration.serving.server_process import running
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
-def _certificate(name, issuer=None):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[1].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-    )
-    return key, builder.sign(issuer[0] if issuer else key, hashes.SHA256())
-
-
-def _pem(pair):
-    key = pair[0].private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return key.decode(), pair[1].public_bytes(serialization.Encoding.PEM).decode()
-
-
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pki")
-    ca = _certificate("ca")
-    names = {"ca": ca, "server": _certificate("localhost", ca), "client": _certificate("client", ca)}
+    ca = make_certificate("ca")
+    names = {"ca": ca, "server": make_certificate("localhost", ca), "client": make_certificate("client", ca)}
     for name, pair in names.items():
-        key, certificate = _pem(pair)
+        key, certificate = to_pem(pair)
         (folder / f"{name}.key").write_text(key)
         (folder / f"{name}.crt").write_text(certificate)
     for verify in ("true", "false"):
@@ -72,7 +39,7 @@ def predict(port, credentials, metadata=()):
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.float32([2.0])))
     with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        return list(stub.Predict(request, timeout=5, metadata=metadata).outputs["y"].float_val)
+        return list(stub.Predict(request, timeout=30, metadata=metadata).outputs["y"].float_val)
 
 
 def test_tls(models, pki):
@@ -88,7 +55,7 @@ def test_tls(models, pki):
         ca = (pki / "ca.crt").read_bytes()
         assert predict(client.port, grpc.ssl_channel_credentials(ca)) == [3.0]
         with pytest.raises(requests.RequestException):
-            requests.get(client.base.replace("https", "http") + "/healthz", timeout=5)
+            requests.get(client.base.replace("https", "http") + "/healthz", timeout=30)
 
 
 def test_mutual_tls(models, pki):
@@ -126,9 +93,9 @@ def test_tokens(models, tmp_path):
             call = channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")
             spec = b"\x0a\x03\x0a\x01m"
             with pytest.raises(grpc.RpcError) as caught:
-                call(spec, timeout=5)
+                call(spec, timeout=30)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-            assert call(spec, timeout=5, metadata=[("authorization", f"Bearer {TOKEN}")])
+            assert call(spec, timeout=30, metadata=[("authorization", f"Bearer {TOKEN}")])
 
 
 ADMIN = "admin-admin-admin-admin"

@@ -117,7 +117,11 @@ def evaluate(
         "example_splits": '["eval"]',
         "settings": json.dumps({"baseline": parsed.baseline, "code": {}}),
     }
-    context = Executor.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1")
+    context = Executor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=unused"],
+        tmp_dir=str(folder / "tmp"),
+        unique_id="1",
+    )
     Executor(context).Do(inputs, outputs, properties)
     blessed = outputs["blessing"][0].get_int_custom_property("blessed") == 1
     return Evaluation(str(folder / "evaluation"), blessed)

@@ -150,3 +150,33 @@ def test_columns_are_renamed_and_dropped(ingesting):
     assert ingesting.fault(path, drop=["d"]) == "data.drop names 'd', which no file has; the columns are a, b, c"
     assert ingesting.fault(path, rename={"d": "x"}).startswith("data.rename names 'd', which no file has")
     assert "data.rename gives a second column the name 'b'" in ingesting.fault(path, rename={"a": "b"})
+
+
+def test_infinity_by_its_long_name_is_a_number(ingesting):
+    rows = ingesting.rows(ingesting.write("n\n1.5\n-Infinity\ninfinity\ninf\n"))
+    assert [row["n"] for row in rows] == [[1.5], [float("-inf")], [float("inf")], [float("inf")]]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"PK\x03\x04\0\0", "is a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\0\0", "is an old Excel workbook; save the sheet as CSV"),
+        (b"\x1f\x8b\x08\0", "is compressed by gzip; let its name end in .gz"),
+        (b"\x28\xb5\x2f\xfd\0", "is compressed by zstd; let its name end in .zst"),
+        (b"BZh9", "is compressed by bzip2; let its name end in .bz2"),
+        (b"ORC\0", "is an ORC file, a form that is not read; write it as Parquet"),
+    ],
+)
+def test_a_file_that_is_no_text(ingesting, content, fault):
+    path = ingesting.write(content)
+    assert ingesting.fault(path) == f"{path}: {fault}"
+
+
+def test_a_day_without_rows_among_others(ingesting):
+    empty = ingesting.write("n,s\n", "day-1.csv")
+    full = ingesting.write("n,s\n1,x\n", "day-2.csv")
+    assert ingesting.rows(empty, full) == [{"n": [1], "s": [b"x"]}]
+    ingesting.empty()
+    assert f"{empty}: has a header and no rows" in ingesting.run(empty, full, split="all").notes
+    assert ingesting.fault(empty) == f"{empty}: has a header and no rows; give a file with data"

@@ -115,3 +115,10 @@ def test_a_file_that_is_not_what_its_name_says(ingesting):
     assert ingesting.fault(path).startswith(f"{path}: is not a Parquet file that can be read (")
     assert ingesting.fault(path).endswith("); write the file anew, or correct data.format")
     assert ingesting.rows(path, format="csv") == [{"a": [1], "b": [2]}]
+
+
+def test_floats_of_16_bits(ingesting):
+    path = str(ingesting.folder / "data.parquet")
+    half = pa.array(np.array([1.5, 2.5], "float16"))
+    pq.write_table(pa.table({"x": half, "many": pa.FixedSizeListArray.from_arrays(half, 1)}), path)
+    assert ingesting.rows(path) == [{"many": [1.5], "x": [1.5]}, {"many": [2.5], "x": [2.5]}]

@@ -112,8 +112,30 @@ FAULTS = {
         {"METRICS)": '{"score": METRICS})'},
     ),
     "label out of range": Fault(
-        ("one training step: InvalidArgumentError: ", "the label 'kind' is int64 [rows, 1], from 1 to 3 in these rows"),
+        (
+            "one training step: InvalidArgumentError: ",
+            "the label 'kind' is int64 [rows, 1], from 1 to 3 in these rows; the classes of a loss are numbered from 0",
+        ),
         labels=(1, 2, 3),
+    ),
+    "label that is no share for a binary loss": Fault(
+        (
+            "compiles the model with binary_crossentropy, which takes labels from 0 to 1, and the label 'kind' is from "
+            "-1 to 1 in these rows; make it 0 and 1 in preprocessing_fn",
+        ),
+        ONE_SCORE | {COMPILED: "loss=keras.losses.BinaryCrossentropy()"},
+        labels=(-1, 1),
+    ),
+    "softmax of one score": Fault(
+        ("the softmax of the one score of the layer 'scores' is 1 for every row; use sigmoid, or a score for each",),
+        {"Dense(3,": "Dense(1,", COMPILED: 'loss="mse"'},
+    ),
+    "label that is not one-hot": Fault(
+        (
+            "compiles the model with categorical_crossentropy, which takes a label with a number for each class, and "
+            "the label 'kind' is the number of a class; use sparse_categorical_crossentropy, or tf.one_hot",
+        ),
+        {COMPILED: 'loss="categorical_crossentropy", metrics=METRICS'},
     ),
     "missing label": Fault(
         ("features.LABEL is 'kind', which preprocessing_fn does not return; it returns city, size, weight",),
@@ -154,7 +176,10 @@ FAULTS = {
         last("lambda value: tf.math.log(value - 2.0)"),
     ),
     "missing value that is not filled": Fault(
-        ("weight has values that are not finite in these rows; fill missing values in preprocessing_fn",),
+        (
+            "weight has values that are not finite in these rows; look at logarithms and divisions in "
+            "preprocessing_fn, and fill missing values there",
+        ),
         preprocessing={", 1]), 0.0)": ", 1]), float('nan'))"},
     ),
     "accumulation with a step of its own": Fault(

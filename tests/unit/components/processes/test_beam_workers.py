@@ -82,7 +82,7 @@ class Program:
 
     def survivors(self) -> list[int]:
         """Returns the processes that are still there, ten seconds after the end at most."""
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + 60
         while (found := list(self._alive())) and time.monotonic() < limit:
             time.sleep(0.05)
         return found

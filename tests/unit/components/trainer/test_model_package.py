@@ -100,14 +100,29 @@ def test_what_the_package_raises_when_it_is_imported(write, line, error):
     assert f"{name}/features.py:" in message
 
 
-def test_a_hyperparameter_that_there_is_not(write):
-    package = load_package(write())
+@pytest.mark.parametrize("extra", ["forbid", "ignore"])
+def test_a_hyperparameter_that_there_is_not(write, extra):
+    package = load_package(write(model=FILES["model"].replace("forbid", extra)))
     with pytest.raises(ModelPackageError) as raised:
         package.make_hyperparameters({"unit": 3, "units": "many"})
     message = str(raised.value)
     assert "train.hyperparameters.units: Input should be a valid integer" in message
-    assert "train.hyperparameters.unit: Extra inputs are not permitted" in message
+    assert "train.hyperparameters.unit: there is no such field, did you mean 'units'?; it has units" in message
     assert message.endswith("it has units")
+
+
+def test_a_class_that_takes_any_field_gets_them(write):
+    package = load_package(write(model=FILES["model"].replace("forbid", "allow")))
+    assert package.make_hyperparameters({"unit": 3}).model_dump() == {"units": 3, "unit": 3}
+
+
+def test_a_dataclass_is_named_as_one(write):
+    model = "from dataclasses import dataclass\n@dataclass\nclass Hyperparameters:\n    units: int = 3\n"
+    name = write(model=model + "def build_model(hparams):\n    return hparams\n")
+    assert fail(name) == (
+        f"{name}.model.Hyperparameters is a dataclass; inherit from pydantic's BaseModel with the same fields: "
+        f"class Hyperparameters(BaseModel):"
+    )
 
 
 def test_what_is_not_a_compiled_model(write):

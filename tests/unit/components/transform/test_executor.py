@@ -79,7 +79,11 @@ def transform(executor: Any, folder: Path, examples: Any) -> dict[str, list[byte
         "splits_config": None,
         "disable_statistics": 1,
     }
-    context = executor.Context(beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1")
+    context = executor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner", "--sdk_container_image=unused"],
+        tmp_dir=str(folder / "tmp"),
+        unique_id="1",
+    )
     inputs = {"examples": [examples], "schema": [make(standard_artifacts.Schema, schema)]}
     executor(context).Do(inputs, outputs, properties)
     found = {}

@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import tensorflow as tf
 
 from hilir.components.errors import ModelPackageError
 from hilir.components.transform.preprocessing import make_custom_config, preprocessing_fn
@@ -25,7 +26,40 @@ def package(tmp_path, monkeypatch):
 def test_the_packages_function_is_called(package):
     config = make_custom_config(package, "abc")
     assert config == {"package": "reader", "code": "abc"}
-    assert preprocessing_fn({"x": 3, "tips": 1}, config) == {"twice": 6, "label": 1}
+    x, tips = tf.constant([3], tf.int64), tf.constant([0.5])
+    assert preprocessing_fn({"x": x, "tips": tips}, config) == {"twice": 6, "label": 0.5}
+
+
+def test_what_it_returns_is_of_the_types_that_examples_have(package, tmp_path):
+    (tmp_path / "reader" / "preprocessing.py").write_text(
+        "import tensorflow as tf\ndef preprocessing_fn(inputs):\n    x = inputs['x']\n    return {'bool': x > 1, "
+        "'half': tf.cast(x, tf.float16), 'int': tf.cast(x, tf.int32), 'text': tf.strings.as_string(x), "
+        "'sparse': tf.sparse.from_dense(tf.cast(x, tf.float64)), 'rows': tf.RaggedTensor.from_tensor(x > 2)}\n"
+    )
+    found = preprocessing_fn({"x": tf.constant([[1.0], [2.5]])}, make_custom_config(package, "abc"))
+    assert {name: value.dtype for name, value in found.items()} == {
+        "bool": tf.int64, "half": tf.float32, "int": tf.int64,
+        "text": tf.string, "sparse": tf.float32, "rows": tf.int64,
+    }  # fmt: skip
+    assert found["bool"].numpy().tolist() == [[0], [1]]
+    assert found["sparse"].values.numpy().tolist() == [1.0, 2.5]
+    assert found["rows"].to_list() == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [
+        ("None", "returns nothing; return a dictionary from the names of features to tensors"),
+        ("[inputs['x']]", "returns a list; return a dictionary from the names of features to tensors"),
+        ("{}", "returns no features; return a dictionary from their names to tensors"),
+        ("{'x': 3}", "returns 'x': int; return tensors, by names that are strings"),
+    ],
+)
+def test_what_is_not_tensors_by_name_is_refused(package, tmp_path, returned, what):
+    (tmp_path / "reader" / "preprocessing.py").write_text(f"def preprocessing_fn(inputs):\n    return {returned}\n")
+    with pytest.raises(ModelPackageError) as caught:
+        preprocessing_fn({"x": tf.constant([1.0])}, make_custom_config(package, "abc"))
+    assert str(caught.value) == f"reader.preprocessing.preprocessing_fn {what}"
 
 
 def test_a_column_that_the_data_lacks_is_named(package):

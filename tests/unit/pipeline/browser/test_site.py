@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 
@@ -11,6 +12,7 @@ import pytest
 from hilir.pipeline.browser import site
 from hilir.pipeline.browser.site_server import make_site_server
 from hilir.pipeline.errors import ConfigError
+from hilir.serving import web
 
 
 @pytest.fixture
@@ -103,6 +105,24 @@ def test_only_the_files_of_the_site_are_served(server):
         with pytest.raises(urllib.error.HTTPError, match="404") as caught:
             urllib.request.urlopen(f"{server.url}/{path}")
         assert caught.value.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", "[", "8.8.8.8"])
+def test_other_names_get_nothing(server, host):
+    """A foreign page whose name resolves to this machine could read models and ask them otherwise."""
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        urllib.request.urlopen(urllib.request.Request(server.url, headers={"Host": host}))
+    with urllib.request.urlopen(urllib.request.Request(server.url, headers={"Host": "localhost:1"})) as response:
+        assert response.status == 200
+
+
+def test_a_row_that_does_not_come_is_not_waited_for(server, monkeypatch):
+    monkeypatch.setattr(web, "SECONDS", 0.3)
+    head = b"POST /predict/digits/4 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    for body in (b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), 20) as sock:
+            sock.sendall(head + body)
+            assert sock.recv(100).startswith(b"HTTP/1.1 408")
 
 
 def test_a_new_version_is_shown_when_the_page_is_loaded_anew(root, server):

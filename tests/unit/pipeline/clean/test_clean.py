@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -206,3 +209,36 @@ def test_nothing_has_run_yet(tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(YAML)
     plan = clean(load("mine.yaml").config, Rule(1), dry_run=False)
     assert [plan.runs, plan.artifacts, plan.versions] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    "first", ["out/pipelines/mine/Trainer/model/10", "runs/mine-20260101-000001", "out/models/mine/1"]
+)
+def test_a_clean_that_is_killed_leaves_nothing_half_and_the_next_one_ends_it(project, first):
+    for _ in range(6):
+        project.run()
+    # So many files that there is a middle.
+    for folder in [*project.root.glob("*/*/*0"), *Path("out/models/mine").glob("[0-9]"), *Path("runs").iterdir()]:
+        for number in range(400):
+            (folder / f"part-{number}").touch()
+    command = [sys.executable, "-m", "hilir.pipeline.cli", "clean", "mine.yaml", "--keep", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while (project.folder / first).exists() and process.poll() is None:
+            pass
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    # What is still there under its name is whole: versions with their manifest, kept runs with what they need.
+    for number in project.versions:
+        assert (project.folder / "out/models/mine" / number / "manifest.json").is_file()
+        assert len(list((project.folder / "out/models/mine" / number).glob("part-*"))) == 400
+    assert "6" in project.versions
+    project.clean(1)
+    assert project.versions == ["6"]
+    assert project.folders == ["ExampleGen/examples/1", "Pusher/pushed_model/60", "Trainer/model/60"]
+    assert project.list_runs() == ["mine-20260101-000006"]
+    assert [path.name for path in (project.folder / "runs").iterdir()] == ["mine-20260101-000006"]
+    assert sorted(path.name for path in (project.folder / "out/models/mine/exports").iterdir()) == ["6"]
+    states = {artifact.uri.split("mine/")[-1]: artifact.state for artifact in project.store.get_artifacts()}
+    assert {uri for uri, state in states.items() if state != mlmd.Artifact.DELETED} == set(project.folders)
+    again = project.clean(1)
+    assert [again.runs, again.artifacts, again.versions] == [[], [], []]

@@ -21,7 +21,8 @@ from hilir.pipeline.errors import ConfigError
         ),
         (
             "data.splits={train: 2, eval: 0}",
-            "data.splits.eval: must be a share such as 2, or a pattern of files such as 'train-*', and is '0'",
+            "data.splits.eval: must be a whole number, as in {train: 4, eval: 1} for 80 % and 20 %, or a pattern of "
+            "files such as 'train-*', and is '0'",
         ),
         (
             "data.split={by: [a], time: {column: t, eval_share: 0.5}}",

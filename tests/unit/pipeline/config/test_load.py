@@ -90,9 +90,17 @@ def test_a_name_that_vertex_would_refuse_is_refused_everywhere():
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "mine.yaml: does not exist; give the path of a configuration, for example configs/taxi.yaml"),
+        (None, "mine.yaml: does not exist; give the path of a configuration, for example mymodel.yaml"),
         ("train: [", "mine.yaml, line 2, column 1: is not valid YAML: "),
-        ("- a\n- b\n", "mine.yaml: contains a list, not keys and values; see configs/base.yaml"),
+        (
+            "train: {epochs: 3}\ndata: {path: x}\ntrain: {batch_size: 9}\n",
+            "mine.yaml, line 3, column 1: is not valid YAML: the key 'train' is there twice, first in line 1; fix",
+        ),
+        (
+            "a: {b: 1, b: 2}",
+            "mine.yaml, line 1, column 11: is not valid YAML: the key 'b' is there twice, first in line 1",
+        ),
+        ("- a\n- b\n", "mine.yaml: contains a list, not keys and values; 'hilir new --example taxi' writes one"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, fault):

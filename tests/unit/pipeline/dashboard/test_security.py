@@ -12,6 +12,7 @@ import requests
 from hilir.pipeline.dashboard.server import read_token
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
+from hilir.serving.errors import ServingConfigError
 from hilir.serving.releases.state import Event, State, Version
 from hilir.serving.releases.store import Store
 
@@ -40,7 +41,7 @@ def load_form(session: requests.Session, url: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[", ""])
 def test_other_names_get_nothing(url: str, host: str) -> None:
     answer = requests.get(f"{url}/", headers={"Host": host}, timeout=10)
     assert answer.status_code == 421 or (host == "" and answer.status_code == 400)
@@ -52,7 +53,7 @@ def test_every_answer_forbids_foreign_content(url: str) -> None:
         headers = requests.get(f"{url}{path}", timeout=10).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_every_answer_forbids_foreign_content(url: str) -> None:
         ({"verb": "delete"}, {}, 400),
         ({"model": "../taxi"}, {}, 400),
         ({"why": "x" * 20_000}, {}, 413),
+        ({f"more{number}": "x" for number in range(30)}, {}, 400),
         ({}, {"Origin": "http://evil.example"}, 421),
     ],
 )
@@ -107,6 +109,9 @@ def test_the_cookie_is_for_this_site_alone(url: str, released: Store) -> None:
 def test_a_short_token_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("short\n")
+    with pytest.raises(ServingConfigError, match="Everybody can read the token file"):
+        read_token(path)
+    path.chmod(0o600)
     with pytest.raises(ConfigError) as error:
         read_token(path)
     assert str(error.value) == (

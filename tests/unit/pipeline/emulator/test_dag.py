@@ -111,7 +111,7 @@ def test_branches_run_at_the_same_time(emulate: Emulator) -> None:
     program = (
         "folder = os.path.dirname(os.path.dirname(outputs['outputFile'])); "
         "open(os.path.join(folder, '{own}'), 'w'); "
-        "limit = time.time() + 20\n"
+        "limit = time.time() + 60\n"
         "while not os.path.exists(os.path.join(folder, '{other}')):\n"
         "    assert time.time() < limit\n"
         "    time.sleep(0.01)\n"

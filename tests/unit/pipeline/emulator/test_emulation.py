@@ -296,7 +296,7 @@ def test_interruption_ends_the_processes(emulate: Emulator) -> None:
     builder.executors["long_executor"]["container"]["env"] = [{"name": "PIDS", "value": str(pids)}]
 
     def interrupt() -> None:
-        limit = time.time() + 30
+        limit = time.time() + 60
         while not (pids.exists() and pids.read_text()) and time.time() < limit:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
@@ -327,7 +327,7 @@ def test_another_thread_can_cancel(emulate: Emulator) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    limit = time.time() + 30
+    limit = time.time() + 60
     while time.time() < limit:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -100,7 +100,12 @@ def test_dataflow_says_what_it_lacks() -> None:
     assert check(*DATAFLOW) == "beam.runner 'dataflow': up to 10 workers in us-central1"
 
 
-FLINK = ["--runner=FlinkRunner", "--parallelism=2", "--sdk_worker_parallelism=1", "--sdk_container_image=unused"]
+FLINK = [
+    "--runner=hilir.components.processes.flink_runner.ClusterRunner",
+    "--parallelism=2",
+    "--sdk_worker_parallelism=1",
+    "--sdk_container_image=unused",
+]
 
 
 def test_task_managers_of_a_cluster_start_the_installed_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
     assert "hour=9: accuracy 0.8 (40 rows, 0.6524 to 0.895)" in text
     assert "on 100 rows the true accuracy is somewhere from 0.8256 to 0.9448 (95 %)" in text
     assert "all rows 0.9 0.8256 to 0.9448 100" in text
+    assert "metrics accuracy 0.9 (0.8256 to 0.9448, 95 %)" in text
     weighted = replace(found, evaluation=found.evaluation | {"weighted": True})
     assert "95 %" not in text_of(render_report(weighted))
 
@@ -70,6 +71,11 @@ def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
 def test_the_interval_of_an_auc_needs_the_number_of_positives(document: Document) -> None:
     assert find_intervals(document) == {("overall", "auc"): pytest.approx((0.8398, 0.9602), abs=1e-4)}
     assert find_intervals(replace(document, evaluation=document.evaluation | {"plots": {}})) == {}
+    several = {"bought": document.evaluation["plots"][""], "spent": {}}
+    of_several = replace(document, evaluation=document.evaluation | {"plots": several})
+    assert find_intervals(of_several) == {}
+    named = replace(of_several, evaluate={**document.evaluate, "output": "bought"})
+    assert find_intervals(named) == find_intervals(document)
 
 
 def test_plots_of_a_slice_are_there_if_asked_for(document: Document) -> None:
@@ -145,3 +151,29 @@ def test_text_is_cut_and_cleaned() -> None:
     assert [size(999), size(1500), size(493_000), size(2.5e9)] == ["999 bytes", "1.5 kB", "493 kB", "2.5 GB"]
     assert [duration(1.04), duration(75.4), duration(3700)] == ["1.0 s", "1 min 15 s", "1 h 01 min"]
     assert [change(0.9506, 0.9494), change(0.5, 0.5), change(0.1, 0.3)] == ["+0.0012", "±0", "−0.2"]
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({"auc": 0.8, "loss": 0.3}, "Better in every metric"),
+        ({"auc": 0.95, "loss": 0.2}, "Worse in every metric"),
+        ({"auc": 0.9, "loss": 0.2}, "Worse in 1 of 2 metrics , else the same"),
+        ({"auc": 0.9, "loss": 0.3}, "Better in 1 of 2 metrics, else the same"),
+        ({"auc": 0.8, "loss": 0.2}, "Better in 1 of 2 metrics Compared"),
+        ({"auc": 0.9, "loss": 0.25}, "No difference"),
+    ],
+)
+def test_how_it_compares_with_before(document: Document, before: dict[str, float], words: str) -> None:
+    compared = replace(document, evaluation=document.evaluation | {"baseline": {"overall": before}})
+    assert f"Is it better than before? {words}" in text_of(render_report(compared))
+
+
+def test_what_a_run_has_not_reached_is_not_known(document: Document) -> None:
+    started = replace(document, status="running", evaluation={}, pushed={}, statistics={}, curves={})
+    text = text_of(render_report(started))
+    assert "Is it good? Not known yet Is it better than before? Not known yet Where is it weak? Not known yet" in text
+    ended = replace(started, status="failed", reasons=["Trainer: no"])
+    assert "Is it better than before? Not known Where is it weak? Not known What was pushed?" in text_of(
+        render_report(ended)
+    )

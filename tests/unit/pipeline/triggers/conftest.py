@@ -107,7 +107,7 @@ class Bench:
         self.tick()
 
     def wait(self, condition) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, self.decisions()
             time.sleep(0.02)

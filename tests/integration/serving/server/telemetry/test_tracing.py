@@ -74,7 +74,7 @@ def test_traces_of_callers_are_continued(models, grpc_core):
             request.model_spec.name = "m"
             request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            stub.Predict(request, timeout=5, metadata=(("traceparent", SAMPLED),))
+            stub.Predict(request, timeout=30, metadata=(("traceparent", SAMPLED),))
         wait_until(lambda: len(spans) == 3)
         page = client.get("/metrics").text
     rest, wrong, over_grpc = spans

@@ -49,7 +49,7 @@ def push(bench, key, version, status="succeeded"):
     bench.wait_ended()
 
 
-def wait_released(bench, number, seconds=30):
+def wait_released(bench, number, seconds=60):
     until = time.monotonic() + seconds
     while len(released(bench)) < number:
         assert time.monotonic() < until, bench.said
@@ -57,7 +57,7 @@ def wait_released(bench, number, seconds=30):
         time.sleep(0.02)
 
 
-def wait_said(bench, text, seconds=30):
+def wait_said(bench, text, seconds=60):
     until = time.monotonic() + seconds
     while not any(text in line for line in bench.said):
         assert time.monotonic() < until, bench.said

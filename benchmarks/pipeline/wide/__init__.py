@@ -1,0 +1,1 @@
+"""A table of 3,000 columns, of which the model reads two."""

@@ -1,0 +1,5 @@
+"""The label, and the columns that are read."""
+
+LABEL = "label"
+COLUMNS, ROWS = 3000, 80
+READ = ("c0", "c1")

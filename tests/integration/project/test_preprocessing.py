@@ -1,0 +1,163 @@
+"""What the preprocessing that `hilir new` writes makes of real rows, next to what it looked at."""
+
+import importlib
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_transform.beam as tft_beam
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+
+from hilir.pipeline.project.create import Wish, design_project, write_project
+from hilir.pipeline.project.dates import parse_dates
+from hilir.pipeline.project.kinds import read_numbers
+
+RANDOM = np.random.default_rng(3)
+ROWS = 300
+X = RANDOM.normal(size=ROWS).round(3)
+TIMES = pd.Timestamp("2019-01-01") + pd.to_timedelta(RANDOM.integers(0, 10**8, ROWS), "s")
+AMOUNTS = np.exp(X + 6)
+KINDS = {1: tf.string, 2: tf.int64, 3: tf.float32}
+
+
+def german(value: float) -> str:
+    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+def some(values):
+    """Returns values with some missing."""
+    return [None if index % 11 == 0 else value for index, value in enumerate(values)]
+
+
+def transform(folder: Path, frame: pd.DataFrame, name: str):
+    """Returns the design of a project of the rows, and its numbers of each row, [rows, n]."""
+    frame.to_parquet(folder / "rows.parquet")
+    design = design_project(Wish(name, Path("rows.parquet"), "y", keep=tuple(frame.columns.drop("y"))))
+    write_project(design, folder)
+    schema = text_format.Parse((folder / name / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    spec = {feature.name: tf.io.VarLenFeature(KINDS[feature.type]) for feature in schema.feature}
+    rows = [{key: as_list(row[key]) for key in spec} for row in frame.to_dict("records")]
+    module = importlib.import_module(f"{name}.preprocessing")
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    with tft_beam.Context(temp_dir=str(folder / "temp")):
+        (found, _), _ = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(module.preprocessing_fn)
+    return design, np.array([row["numbers"] for row in found])
+
+
+def as_list(value) -> list:
+    if isinstance(value, list | np.ndarray):
+        return list(value)
+    return [] if value is None or value != value else [value]
+
+
+def scaled(values: np.ndarray) -> np.ndarray:
+    """Returns z-scores, and 0 where there is no value."""
+    there = np.isfinite(values)
+    return np.where(there, np.clip((values - values[there].mean()) / values[there].std(), -5, 5), 0.0)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_numbers_in_texts_are_those_that_were_looked_at(folder):
+    frame = pd.DataFrame(
+        {
+            "price": some(f"€ {german(value)}" for value in AMOUNTS),
+            "rate": some(f"{value:.1f} %" for value in X),
+            "cost": [f"$({value:,.0f})" if value > 500 else f"${value:,.0f}" for value in AMOUNTS],
+            "digits": some(f"{value:.0f}" for value in X * 40),
+            "member": some(RANDOM.choice(["yes", "Y", "TRUE ", "No", "f", "0"], ROWS)),
+            "y": np.where(X > 0, "good", "bad"),
+        }
+    )
+    design, numbers = transform(folder, frame, "texts")
+    by_name = {column.name: column for column in design.columns}
+    assert {name: column.format for name, column in by_name.items()} == {
+        "price": ",", "rate": ".", "cost": ".", "digits": ".", "member": "yes",
+    }  # fmt: skip
+    cells = design.table.cells
+    names = [column.name for column in design.of("number")] + [column.name for column in design.of("log number")]
+    for position, name in enumerate(names):
+        values = read_numbers(cells[name], by_name[name]).to_numpy()
+        assert np.isfinite(values).sum() == cells[name].notna().sum(), name
+        if by_name[name].kind == "log number":
+            values = np.log1p(np.maximum(values, 0))
+        np.testing.assert_allclose(numbers[:, position], scaled(values), atol=2e-3, err_msg=name)
+    assert read_numbers(cells["price"], by_name["price"])[1] == round(AMOUNTS[1], 2)
+    gaps = numbers[:, len(names) :]
+    np.testing.assert_array_equal(gaps, np.tile((np.arange(ROWS) % 11 == 0)[:, None], [1, gaps.shape[1]]))
+
+
+@pytest.mark.parametrize(
+    ("form", "hours"),
+    [
+        ("%Y-%m-%d %H:%M:%S", True),
+        ("%d.%m.%y", False),
+        ("%d %b %Y", False),
+        ("%B %d, %Y", False),
+        ("%m/%d/%Y %I:%M %p", True),
+        ("%Y-%m", False),
+    ],
+)
+def test_dates_are_those_that_were_looked_at(folder, form, hours):
+    name = "dates" + "".join(each for each in form if each.isalpha()).lower()
+    texts = some(TIMES.strftime(form))
+    design, numbers = transform(folder, pd.DataFrame({"day": texts, "y": np.where(X > 0, "good", "bad")}), name)
+    assert [(column.kind, column.format) for column in design.columns] == [("date", form)]
+    times = parse_dates(design.table.cells["day"], form)
+    there = times.notna().to_numpy()
+    assert there.sum() == ROWS - len(range(0, ROWS, 11))
+    days = (times - pd.Timestamp("2000-01-01")).dt.days.to_numpy()
+    # A row without a date counts as one of the year 2000 in the mean, and is 0 itself.
+    np.testing.assert_allclose(np.corrcoef(numbers[there, 0], days[there])[0, 1], 1.0, atol=1e-5)
+    turns = np.round(2 * np.pi * ((days[1:3] - days[2]) / 7.0), 6)[0]
+    angle = np.arctan2(numbers[1, 3], numbers[1, 4]) - np.arctan2(numbers[2, 3], numbers[2, 4])
+    np.testing.assert_allclose(np.exp(1j * angle), np.exp(1j * turns), atol=1e-3)
+    if hours:
+        hour = 2 * np.pi * times.dt.hour.to_numpy()[there] / 24
+        np.testing.assert_allclose(numbers[there, 5], np.sin(hour), atol=1e-4)
+        np.testing.assert_allclose(numbers[there, 6], np.cos(hour), atol=1e-4)
+    assert numbers.shape[1] == (7 if hours else 5)
+    assert not numbers[~there].any()
+
+
+def test_times_as_numbers_and_of_a_day_lists_and_tags(folder):
+    seconds = TIMES.to_numpy().astype("datetime64[s]").astype("int64")
+    tags = [list(RANDOM.choice(["red", "blue", "green"], RANDOM.integers(0, 3), replace=False)) for _ in range(ROWS)]
+    vectors = [[float(value), float(value) + 1.0] for value in X]
+    frame = pd.DataFrame(
+        {
+            "created_at": seconds * 1000,
+            "clock": TIMES.strftime("%H:%M"),
+            "tags": tags,
+            "vector": vectors,
+            "y": np.where(X > 0, "good", "bad"),
+        }
+    )
+    design, numbers = transform(folder, frame, "lists")
+    assert [column.kind for column in design.columns] == ["date", "date", "tags", "vector"]
+    hour = 2 * np.pi * TIMES.hour.to_numpy() / 24
+    # Of the clock: a day that is always the same, and the hour.
+    np.testing.assert_allclose(numbers[:, 0], 0.0, atol=1e-3)
+    np.testing.assert_allclose(numbers[:, 5:7], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
+    epoch = numbers[:, 7:14]
+    days = (TIMES - pd.Timestamp("2000-01-01")).days.to_numpy()
+    np.testing.assert_allclose(epoch[:, 0], scaled(days.astype(float)), atol=1e-3)
+    np.testing.assert_allclose(epoch[:, 5:7], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
+    np.testing.assert_allclose(numbers[:, 14:16], np.stack([scaled(X), scaled(X)], axis=1), atol=1e-3)
+    vocabulary = {tag for row in tags for tag in row}
+    found = numbers[:, 16:20]
+    counts = sorted(vocabulary, key=lambda tag: (sum(tag in row for row in tags), tag), reverse=True)
+    expected = np.array([[tag in row for tag in counts] + [False] for row in tags], float)
+    np.testing.assert_array_equal(found, expected)
