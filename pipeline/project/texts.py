@@ -36,7 +36,7 @@ def write_config(design: Design) -> str:
     if slices:
         lines += ["  slices:"]
         lines += [f"    {_string(_slice_name(name))}: {{features: [{_string(name)}]}}" for name in slices]
-    return "\n".join([*lines, *_thresholds(design)]) + "\n"
+    return "\n".join([*lines, *_thresholds(design), *_monitor(design)]) + "\n"
 
 
 def _string(text: str) -> str:
@@ -128,6 +128,12 @@ def _thresholds(design: Design) -> Iterator[str]:
         yield f"    - {{metric: rmse, max: {baseline.rmse:.4g}, better: lower}}"
     else:
         yield f"    - {{metric: {baseline.metric}, min: {max(0.0, baseline.bound):.3f}}}"
+
+
+def _monitor(design: Design) -> Iterator[str]:
+    """Outcomes have the name that the column has for its owner, not the one that it has within the model."""
+    if design.label_name != design.label.name:
+        yield f"monitor: {{outcome: {_string(design.label.name)}}}  # the name of outcomes that are labels"
 
 
 def write_schema(design: Design) -> str:

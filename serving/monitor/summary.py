@@ -11,6 +11,7 @@ from typing import Any
 from hilir.analysis.drift import ALPHA, MIN_ROWS, Level, smallest_shift
 from hilir.analysis.text import show_unprintable
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.monitor.quality import MetricResult
 from hilir.serving.monitor.store import StoredWindow
 from hilir.serving.monitor.window import FeatureResult
 
@@ -164,16 +165,26 @@ def _write_quality(windows: Sequence[StoredWindow]) -> Iterator[str]:
         yield ""
         yield f"  quality of version {version} in its newest window ({window.result.rows:,} rows)"
         for each in window.result.quality:
-            form = ".4g" if each.is_error else ".3f"
-            interval = "" if each.low is None else f" ({each.low:{form}} to {each.high:{form}})"
+            value, low, high, reference, bound = (
+                _write_metric(each, number) for number in (each.value, each.low, each.high, each.reference, each.bound)
+            )
+            interval = f" ({low} to {high})" if low else ""
             coverage = "" if each.coverage is None else f", outcomes of {each.coverage:.0%} of the rows"
-            side = "most" if each.is_error else "least"
-            verdict = "" if each.bound is None else f", at {side} {each.bound:{form}} expected"
+            verdict = f", at {'most' if each.is_error else 'least'} {bound} expected" if bound else ""
             worse = "  WORSE" if each.is_worse else ""
             yield (
-                f"    {each.metric:<14} {each.kind:<9} {each.value:{form}}{interval}; "
-                f"evaluation {each.reference:{form}}{verdict}{coverage}{worse}"
+                f"    {each.metric:<14} {each.kind:<9} {value}{interval}; "
+                f"evaluation {reference}{verdict}{coverage}{worse}"
             )
+
+
+def _write_metric(metric: MetricResult, number: float | None) -> str:
+    """Returns a share with three decimals, and an error, which is in the label's own unit, with four digits."""
+    if number is None:
+        return ""
+    if not metric.is_error:
+        return f"{number:.3f}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def _cells(history: FeatureHistory) -> tuple[str, ...]:

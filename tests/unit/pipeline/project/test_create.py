@@ -68,6 +68,21 @@ def test_rows_of_a_group_are_on_one_side(iris):
     assert 'split: {by: ["plant"]}' in (found.table.path.parent / "irises.yaml").read_text()
 
 
+def test_outcomes_are_named_as_the_column_of_the_label(tmp_path, monkeypatch):
+    """A number to predict has another name within the model."""
+    from pathlib import Path
+
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    area = rng.normal(90, 20, 300)
+    frame = pd.DataFrame({"area": area, "price (EUR)": 2000 * area + rng.normal(0, 9000, 300)})
+    frame.to_csv("homes.csv", index=False)
+    found = design_project(Wish("homes", Path("homes.csv"), "price (EUR)"))
+    write_project(found, tmp_path)
+    assert (found.label_name, found.label.name) == ("label", "price (EUR)")
+    assert 'monitor: {outcome: "price (EUR)"}' in (tmp_path / "homes.yaml").read_text()
+
+
 def test_the_newest_rows_evaluate(iris):
     from hilir.pipeline.project.splits import split_by_time
 
