@@ -61,6 +61,11 @@ class Cause:
     place: str | None
     planned: bool = False
 
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether a signal stopped the program: Beam wraps what arises within a step of its own."""
+        return KeyboardInterrupt.__name__ in (self.kind, self.message)
+
     def __str__(self) -> str:
         if self.planned or self.kind == _OF_USER:
             return self.message

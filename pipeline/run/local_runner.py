@@ -48,6 +48,7 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
     Raises:
         ConfigError: there is no earlier run to take the other nodes from.
         StepFailed: a step stopped the run.
+        KeyboardInterrupt: the user stopped it, also while Beam worked.
     """
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
@@ -62,6 +63,8 @@ def run(pipeline: Pipeline, run_id: str, board: Board, selection: Selection, log
         except Exception as error:
             node = board.running()
             cause = find_cause(error, find_user_folders(package))
+            if cause.is_interrupt:
+                raise KeyboardInterrupt from error
             if node is None and options is not None:
                 raise ConfigError(
                     f"--from/--to: the steps left out cannot be taken from an earlier run ({cause.message}); "

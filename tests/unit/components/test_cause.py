@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -134,6 +135,23 @@ def test_beams_words_are_cut(user):
     found = find_cause(caught(run), [str(folder)])
     assert (found.kind, found.message.strip("'\"")) == ("KeyError", "b")
     assert found.place == place(folder, '{"a": 1}["b"]')
+
+
+def test_an_interrupt_that_beam_wraps_is_one():
+    import apache_beam as beam
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    def interrupt(_):
+        signal.raise_signal(signal.SIGINT)
+
+    def run():
+        with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+            _ = pipeline | beam.Create([1]) | beam.Map(interrupt)
+
+    error = caught(run)
+    assert not isinstance(error, KeyboardInterrupt)
+    assert find_cause(error, []).is_interrupt
+    assert not find_cause(KeyError("KeyboardInterrupted"), []).is_interrupt
 
 
 def test_the_error_that_was_raised_from_another_one_names_the_first(user):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from hilir.components.errors import ModelPackageError
 from hilir.components.opened_files import explain, find_files, find_undeclared, watch_files
@@ -28,7 +29,7 @@ def package(tmp_path, monkeypatch):
         "def preprocessing_fn(inputs):\n"
         "    limits = np.loadtxt(HERE / 'limits.csv', skiprows=1)\n"
         "    (HERE / 'seen.txt').write_text('written, not read')\n"
-        "    return {'x': inputs['x'] * limits}\n"
+        "    return {'x': inputs['x'] * float(limits)}\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
@@ -61,7 +62,7 @@ def test_nothing_is_seen_when_nobody_watches(package):
 def test_preprocessing_warns_once(package, caplog):
     with caplog.at_level(logging.INFO, "hilir.progress"):
         for _ in range(2):
-            preprocessing_fn({"x": 2}, {"package": "opener", "code": ""})
+            preprocessing_fn({"x": tf.constant([2.0])}, {"package": "opener", "code": ""})
     assert [record.message for record in caplog.records] == [explain("opener", [f"{package}/limits.csv"])]
     assert "which opener.features.FILES does not name" in caplog.text
 
