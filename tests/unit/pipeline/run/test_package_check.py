@@ -76,8 +76,8 @@ def test_names_that_only_the_import_shows_are_left_to_it(find):
 def test_hyperparameters_are_checked_by_the_packages_class(find):
     wrong = find(check_import, "train.hyperparameters={unit: 3}")
     assert wrong == [
-        "model.package 'mine': mine.model.Hyperparameters: train.hyperparameters.unit: Extra inputs are not permitted; "
-        "it has units"
+        "model.package 'mine': mine.model.Hyperparameters: train.hyperparameters.unit: there is no such field, "
+        "did you mean 'units'?; it has units"
     ]
     assert find(check_import, "train.hyperparameters={units: 3}") == []
 
