@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,10 @@ class Baseline:
     Attributes:
         metric: `auc`, `accuracy` or `r2`.
         linear, trees: the value of each.
-        error: standard error of the better one, by 500 bootstrap draws of the rows.
-        bound: better one - max(0.02, 2 errors), and not below chance.
+        error: standard error of the better one, by 500 bootstrap draws of the rows; its standard deviation over other
+            splits, where there are some and that is larger: 50 rows may be easy ones.
+        typical: the better one's mean over this and other splits; 1 where there are none.
+        bound: the smaller of better one and typical - max(0.02, 2 errors), and not below chance.
         chance: what a model reaches that knows nothing.
         spread: standard deviation of the label in the evaluation split, for `r2`.
     """
@@ -39,6 +41,7 @@ class Baseline:
     error: float
     chance: float
     spread: float = 0.0
+    typical: float = 1.0
 
     @property
     def best(self) -> float:
@@ -53,7 +56,13 @@ class Baseline:
     @property
     def bound(self) -> float:
         """What the network has to reach."""
-        return max(self.best - self.margin, self.chance)
+        return max(min(self.best, self.typical) - self.margin, self.chance)
+
+    @property
+    def reason(self) -> str:
+        """Where the bound comes from, in words."""
+        easy = self.typical < self.best
+        return f"{f'their mean over splits, {self.typical:.3f},' if easy else 'the better one'} - {self.margin:.3f}"
 
     @property
     def is_weak(self) -> bool:
@@ -131,7 +140,13 @@ def _area(codes: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(codes, scores, multi_class="ovr"))
 
 
-def find_baseline(cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray) -> Baseline:
+def find_baseline(
+    cells: pd.DataFrame,
+    columns: Sequence[Column],
+    label: Label,
+    evaluation: np.ndarray,
+    others: Sequence[np.ndarray] = (),
+) -> Baseline:
     """Returns what a linear model and boosted trees reach on the rows of the evaluation split.
 
     Args:
@@ -139,7 +154,15 @@ def find_baseline(cells: pd.DataFrame, columns: Sequence[Column], label: Label, 
         columns: those that are features are used.
         label: what is predicted.
         evaluation: which rows are for evaluation, [rows] bool.
+        others: other splits of the same rows, which tell how much of the value is the split's.
     """
+    found = _reach(cells, columns, label, evaluation)
+    values = [found.best, *(_reach(cells, columns, label, each).best for each in others)]
+    typical = float(np.mean(values)) if others else 1.0
+    return replace(found, error=max(found.error, float(np.std(values))), typical=typical)
+
+
+def _reach(cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray) -> Baseline:
     there = label.values.notna().to_numpy()
     train, test = np.flatnonzero(there & ~evaluation), np.flatnonzero(there & evaluation)
     train = train[:: max(1, len(train) // _ROWS)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from hilir.pipeline.project.splits import split_by_time, split_rows
 from hilir.pipeline.project.table import Marks, Table, read_table
 
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
+_FEW_ROWS, _OTHER_SPLITS = 2_000, 5
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,11 @@ def design_project(wish: Wish) -> Design:
             + "); --keep COLUMN keeps one"
         )
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
-    evaluation, salt = _split(table, label, columns, wish.time, group if wish.time is None else None)
-    baseline = find_baseline(cells, columns, label, evaluation)
+    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None)
+    evaluation, salt = next(splits)
+    # Few rows have few that evaluate, and which ones is luck.
+    others = [other for other, _ in islice(splits, _OTHER_SPLITS)] if labelled <= _FEW_ROWS else []
+    baseline = find_baseline(cells, columns, label, evaluation, others)
     numbers = label.values[~evaluation].astype(float) if label.task == "regression" else None
     return Design(
         wish.name,
@@ -129,32 +134,38 @@ def _set_roles(columns: Sequence[Column], wish: Wish) -> list[Column]:
     return found
 
 
-def _split(
+def _splits(
     table: Table, label: Label, columns: Sequence[Column], time: str | None, group: str | None
-) -> tuple[np.ndarray, str]:
-    """Returns which rows evaluate, and the salt with which each class has rows on both sides.
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Yields which rows evaluate, and the salt with which each class has rows on both sides; one split by time.
 
     Raises:
         ConfigError: there is no such salt.
     """
     if time is not None:
         form = next(each.format for each in columns if each.name == time)
-        return split_by_time(table, time, form), ""
+        yield split_by_time(table, time, form), ""
+        return
+    found = False
     for number in range(_SALTS):
         salt = str(number) if number else ""
         evaluation = split_rows(table, by=group, salt=salt, drop=find_dropped(columns))
         sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
-        if label.task == "regression" or all(
-            side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes
-        ):
-            return evaluation, salt
+        if label.task == "regression":
+            is_good = min(int(side.sum()) for side in sides) >= _LEAST_OF_A_CLASS
+        else:
+            is_good = all(side.get(name, 0) >= _LEAST_OF_A_CLASS for side in sides for name in label.classes)
+        if is_good:
+            found = True
+            yield evaluation, salt
+    if found:
+        return
     way = f"no split by the {table.cells[group].nunique():,} values of '{group}'" if group else "no split"
     remedy = (
         f"leave out --group, or type --keep {shlex.quote(group)}" if group else "merge rare classes, or get more rows"
     )
-    raise ConfigError(
-        f"{table.path}: {way} gives every class of '{label.name}' {_LEAST_OF_A_CLASS} rows on both sides; {remedy}"
-    )
+    what = f"every class of '{label.name}'" if label.classes else f"'{label.name}'"
+    raise ConfigError(f"{table.path}: {way} gives {what} {_LEAST_OF_A_CLASS} rows on both sides; {remedy}")
 
 
 def write_project(design: Design, folder: Path) -> tuple[list[str], list[str]]:

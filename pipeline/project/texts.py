@@ -121,7 +121,7 @@ def _thresholds(design: Design) -> Iterator[str]:
     yield "  thresholds:"
     yield (
         f"    # On the same rows: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}). "
-        f"The bound is the better one - {baseline.margin:.3f}."
+        f"The bound is {baseline.reason}."
     )
     if baseline.metric == "r2":
         yield (f"    # An R² of {baseline.bound:.3f} is this, as the label's deviation there is {baseline.spread:.4g}.")
@@ -197,7 +197,8 @@ Predicts `{label.name}` from `{design.file_name}` ({label.task}).{classes}
 | `.github/workflows/hilir.yaml` | checks the project at every push |
 {left_out}
 On the rows that evaluate, a linear model reaches {baseline.linear:.3f} and boosted trees {baseline.trees:.3f}
-({baseline.metric}). A version is pushed from {baseline.bound:.3f} on, the better one - max(0.02, 2 standard errors).
+({baseline.metric}). A version is pushed from {baseline.bound:.3f} on: {baseline.reason}
+(the larger of 0.02 and 2 standard errors).
 """
 
 

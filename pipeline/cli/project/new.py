@@ -102,7 +102,7 @@ def _describe(design: Design) -> Iterator[str]:
     shown = {"auc": "AUC", "accuracy": "accuracy", "r2": "R²"}[baseline.metric]
     yield (
         f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "
-        f"bound {baseline.bound:.3f} = best - {baseline.margin:.3f}"
+        f"bound {baseline.bound:.3f} = {baseline.reason}"
     )
     if baseline.is_weak:
         yield f"  warning: neither is better than chance ({baseline.chance:.3f}): the columns may not tell the label"

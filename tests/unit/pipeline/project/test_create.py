@@ -1,5 +1,7 @@
 """A project as a whole: leaks, splits, the bound, and the files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,8 +49,22 @@ def test_the_bound_is_below_the_better_baseline_by_two_errors(iris):
     assert baseline.metric == "accuracy"
     assert baseline.best == max(baseline.linear, baseline.trees) > 0.9
     assert baseline.margin == max(0.02, 2 * baseline.error)
-    assert baseline.bound == pytest.approx(baseline.best - baseline.margin)
+    assert baseline.bound == pytest.approx(min(baseline.best, baseline.typical) - baseline.margin)
     assert not baseline.is_weak
+
+
+def test_few_rows_have_the_error_of_their_split(iris):
+    from hilir.pipeline.project.baseline import find_baseline
+    from hilir.pipeline.project.splits import split_rows
+
+    found = design(iris)
+    own, *others = (split_rows(found.table, salt=salt) for salt in ("", "1", "2", "3", "4", "5"))
+    alone = find_baseline(found.table.cells, found.columns, found.label, own)
+    values = [find_baseline(found.table.cells, found.columns, found.label, each).best for each in (own, *others)]
+    assert found.baseline == replace(
+        alone, error=max(alone.error, float(np.std(values))), typical=float(np.mean(values))
+    )
+    assert found.baseline.error > alone.error
 
 
 def test_the_bound_is_never_below_chance():
