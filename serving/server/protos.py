@@ -89,17 +89,34 @@ def read_text_proto(path: str, message: M) -> M:
     Raises:
         ServingConfigError: no such file, or not such a message.
     """
+    return parse_text_proto(read_text(path), message, path)
+
+
+def read_text(path: str) -> str:
+    """A file's text.
+
+    Raises:
+        ServingConfigError: no such file, or not UTF-8.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ServingConfigError(
             f"Can't read {path}: {error.strerror or error}. Check the path and its permissions."
         ) from None
     except UnicodeDecodeError:
         raise ServingConfigError(f"{path} is not text. Give a text-format protobuf file.") from None
+
+
+def parse_text_proto(text: str, message: M, path: str) -> M:
+    """Parse what was read from `path` into `message`, and return it.
+
+    Raises:
+        ServingConfigError: not such a message.
+    """
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ServingConfigError(
-            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {path}:{error}. Correct the file."
+            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {path}:{str(error).rstrip('.')}. Correct the file."
         ) from None

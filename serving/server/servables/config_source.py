@@ -10,10 +10,11 @@ from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
 
-from hilir.serving.disk import hash_file, list_folders
+from hilir.serving.disk import list_folders
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.server.options import ServeOptions
-from hilir.serving.server.servables.model_config import PLATFORM, read_config_file, single_model
+from hilir.serving.server.protos import read_text
+from hilir.serving.server.servables.model_config import PLATFORM, parse_config, single_model
 from hilir.serving.server.servables.policy import index_versions
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.notices import Notices
@@ -40,7 +41,7 @@ class ConfigSource:
         self._root = Path(options.root).resolve()
         self._applied: bytes | None = None
         self._read: bytes | None = None
-        self._broken = ""
+        self._text = self._broken = ""
         self._released: Any = None
         self._pushed: dict[str, str] = {}
         self._notices = Notices(logger)
@@ -88,16 +89,10 @@ class ConfigSource:
         """What was read last could not be applied: try again at the next poll, and log why if that is new."""
         self._applied = None
         message = f"the model configuration can't be applied: {error}"
-        if self._broken != self._file_hash():
+        if self._broken != self._text:
             self._notices.update("apply", ())
-        self._broken = self._file_hash()
+        self._broken = self._text
         self._notices.update("apply", [message])
-
-    def _file_hash(self) -> str:
-        try:
-            return hash_file(self._file)
-        except OSError:
-            return ""
 
     @property
     def _file(self) -> Path:
@@ -106,7 +101,7 @@ class ConfigSource:
     def _current(self, serving: Collection[str]) -> Any:
         options = self._options
         if options.model_config_file:
-            return read_config_file(options.model_config_file)
+            return self._read_file()
         if options.model_base_path:
             return single_model(options.model_name, options.model_base_path)
         return self._project(serving)
@@ -115,7 +110,7 @@ class ConfigSource:
         """What the release verbs wrote, and every model pushed since; all models where nothing was released yet."""
         is_there = os.path.exists(self._file)
         if is_there:
-            self._released = self._with_absolute_paths(read_config_file(str(self._file)))
+            self._released = self._with_absolute_paths(self._read_file())
         lost = f"{self._file} is gone; the models that it named are served as it said"
         self._notices.update("file", [] if is_there or self._released is None else [lost])
         config = model_server_config_pb2.ModelServerConfig()
@@ -129,6 +124,12 @@ class ConfigSource:
         for name, path in self._pushed.items():
             config.model_config_list.config.add(name=name, base_path=path, model_platform=PLATFORM)
         return config
+
+    def _read_file(self) -> Any:
+        # Kept for `failed`, which can't read it again: by then the file may hold something else.
+        self._text = ""
+        self._text = read_text(str(self._file))
+        return parse_config(self._text, str(self._file))
 
     def _with_absolute_paths(self, config: Any) -> Any:
         for entry in config.model_config_list.config:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
 
-from hilir.serving.server.protos import read_text_proto
+from hilir.serving.server.protos import parse_text_proto
 from hilir.serving.server.status import Code, StatusError, invalid_argument
 
 PLATFORM = "tensorflow"
@@ -43,13 +43,13 @@ class ModelSettings:
     logging: RequestLogging | None = None
 
 
-def read_config_file(path: str) -> model_server_config_pb2.ModelServerConfig:
-    """Read a ModelServerConfig text proto.
+def parse_config(text: str, path: str) -> model_server_config_pb2.ModelServerConfig:
+    """The ModelServerConfig in text format that was read from `path`.
 
     Raises:
-        ServingConfigError: it cannot be read.
+        ServingConfigError: it is not one.
     """
-    return read_text_proto(path, model_server_config_pb2.ModelServerConfig())
+    return parse_text_proto(text, model_server_config_pb2.ModelServerConfig(), path)
 
 
 def single_model(name: str, base_path: str) -> model_server_config_pb2.ModelServerConfig:
