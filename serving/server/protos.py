@@ -118,5 +118,6 @@ def parse_text_proto(text: str, message: M, path: str) -> M:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ServingConfigError(
-            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {path}:{str(error).rstrip('.')}. Correct the file."
+            f"Error parsing text-format {message.DESCRIPTOR.full_name}: {path}:{str(error).rstrip('.')}. "
+            "Correct the file."
         ) from None
