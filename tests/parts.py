@@ -56,6 +56,7 @@ class Part:
     name: str
     code: int
     seconds: float
+    processor_seconds: float
     last_line: str
 
 
@@ -83,14 +84,15 @@ def run_part(name: str, paths: list[str], arguments: list[str]) -> Part:
         # A folder of its own for temporary files: pytest removes those of older runs, which may be another part's.
         with tempfile.TemporaryDirectory(prefix=f"tests-{name}-") as folder:
             environment = os.environ | {"PYTEST_DEBUG_TEMPROOT": folder}
-            code = subprocess.run(
-                command, cwd=ROOT, stdout=output, stderr=output, env=environment, check=False
-            ).returncode
+            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = code = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode(errors="replace")
     print(f"\n===== {name}\n{text}", flush=True)
     lines = [line for line in text.splitlines() if line.strip()]
-    return Part(name, 0 if code == _NOTHING else code, time.monotonic() - begun, lines[-1] if lines else "")
+    seconds, worked = time.monotonic() - begun, usage.ru_utime + usage.ru_stime
+    return Part(name, 0 if code == _NOTHING else code, seconds, worked, lines[-1] if lines else "")
 
 
 def main(arguments: list[str]) -> int:
@@ -98,10 +100,12 @@ def main(arguments: list[str]) -> int:
     begun = time.monotonic()
     with ThreadPoolExecutor(min(AT_A_TIME, (os.cpu_count() or 1) + 1)) as pool:
         found = list(pool.map(lambda part: run_part(part[0], part[1], arguments), find_parts()))
-    print("\n===== time per part")
+    print("\n===== time per part, and of the processor (without processes that nobody waited for)")
     for part in found:
-        print(f"{part.name:<12} {part.seconds:>7.0f} s  {'passed' if part.code == 0 else 'FAILED'}  {part.last_line}")
-    print(f"{'all':<12} {time.monotonic() - begun:>7.0f} s")
+        outcome = "passed" if part.code == 0 else "FAILED"
+        print(f"{part.name:<12} {part.seconds:>7.0f} s {part.processor_seconds:>7.0f} s  {outcome}  {part.last_line}")
+    worked = sum(part.processor_seconds for part in found)
+    print(f"{'all':<12} {time.monotonic() - begun:>7.0f} s {worked:>7.0f} s")
     return max(abs(part.code) for part in found)
 
 

@@ -150,28 +150,46 @@ def body_limit(settings: GatewaySettings) -> dict[str, Any]:
 
 
 def own_replies(settings: GatewaySettings) -> dict[str, Any]:
-    """Returns what a request that is too large is told: as the servers tell it, in both protocols.
+    """Returns what a client is told where Envoy answers by itself: as the servers tell it, in both protocols.
 
-    Envoy would give the 413 to gRPC as UNKNOWN.
+    Without it REST clients get plain text, or nothing where no route matches, and gRPC's get UNKNOWN for a 413.
     """
+    too_large = _status("EQ", 413, "too_large")
     sentence = f"The request is larger than {settings.max_request_bytes} bytes (max_request_bytes of gateway.yaml)"
-    too_large = {
-        "status_code_filter": {
-            "comparison": {"op": "EQ", "value": {"default_value": 413, "runtime_key": "hilir.too_large"}}
-        }
+    exhausted = {"header": {"key": "grpc-status", "value": "8"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    nowhere = {"response_flag_filter": {"flags": ["NR"]}}
+    return {
+        "mappers": [
+            {
+                "filter": _all(too_large, _is_grpc(True)),
+                "headers_to_add": [exhausted],
+                "body": {"inline_string": sentence},
+            },
+            {"filter": too_large, **_error(sentence)},
+            {"filter": _all(nowhere, _is_grpc(False)), **_error("Not found: %REQ(:METHOD)% %REQ(:PATH)%")},
+            {"filter": _all(_status("GE", 400, "error"), _is_grpc(False)), **_error("%LOCAL_REPLY_BODY%")},
+        ]
     }
-    is_grpc = {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}
-    status = {"header": {"key": "grpc-status", "value": "8"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    grpc = {
-        "filter": {"and_filter": {"filters": [too_large, is_grpc]}},
-        "headers_to_add": [status],
-        "body": {"inline_string": sentence},
-    }
-    rest = {
-        "filter": too_large,
-        "body_format_override": {"json_format": {"error": sentence}},
-    }
-    return {"mappers": [grpc, rest]}
+
+
+def _status(comparison: str, status: int, name: str) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"hilir.{name}"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
+
+
+def _is_grpc(wanted: bool) -> dict[str, Any]:
+    header = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    # A header that is missing isn't one that does not match.
+    missing = {} if wanted else {"invert_match": True, "treat_missing_header_as_empty": True}
+    return {"header_filter": {"header": header | missing}}
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"body_format_override": {"json_format": {"error": message}}}
 
 
 def grpc_counters() -> dict[str, Any]:

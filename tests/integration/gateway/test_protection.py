@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,6 +125,25 @@ def test_a_request_that_is_too_large_is_told_so_in_its_own_protocol(another):
             channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(bytes(2_000_000), timeout=10)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert caught.value.details() == sentence
+
+
+def test_what_the_gateway_refuses_by_itself_is_an_error_as_the_servers_write_it(place, another, tmp_path):
+    answer = requests.put(f'{place.url}/v1/models/"{MODEL}":predict', json={}, timeout=10)
+    assert (answer.status_code, answer.json()) == (404, {"error": f"Not found: PUT /v1/models/%22{MODEL}%22:predict"})
+    assert requests.get(f"{place.url}/healthz", timeout=10).text == "ok\n"
+    keys = tmp_path / "keys"
+    keys.write_text("web 0123456789abcdef\n")
+    keys.chmod(0o600)
+    with another(api_keys_file=str(keys)) as closed:
+        assert (closed.ask().status_code, set(closed.ask().json())) == (401, {"error"})
+    with another(ports=[free_port()], grpc_ports=[free_port()]) as deserted:
+        answer = deserted.ask()
+        assert answer.status_code == 503
+        assert re.search("connect|upstream", answer.json()["error"])
+        with grpc.insecure_channel(deserted.settings.listen) as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(b"", timeout=10)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert not caught.value.details().startswith("{")
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
