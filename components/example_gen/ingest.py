@@ -13,7 +13,7 @@ from typing import Any
 import apache_beam as beam
 from tfx.dsl.io import fileio
 
-from hilir.components.errors import IngestError
+from hilir.components.errors import EmptyFileError, IngestError
 from hilir.components.example_gen.evidence import Evidence, Sample
 from hilir.components.example_gen.kinds import Column, decide
 from hilir.components.example_gen.readers.batch import Piece
@@ -89,10 +89,19 @@ class Ingest:
         block = min(max(_SMALLEST, size // _TASKS), _LARGEST)
         found: list[tuple[Piece, str | None]] = []
         notes: list[str] = []
+        empty: list[EmptyFileError] = []
         for path, split in files:
-            pieces, about = list_pieces(path, self._settings, block)
+            try:
+                pieces, about = list_pieces(path, self._settings, block)
+            except EmptyFileError as error:
+                empty.append(error)
+                continue
             found += [(piece, split) for piece in pieces]
             notes += about
+        if empty and not found:
+            raise empty[0]
+        # A day on which nothing happened.
+        notes += [f"{error.path}: the file is empty" for error in empty]
         found = self._cut(found, block, notes)
         tasks = _pack(found, block)
         pieces = [piece for piece, _ in found]

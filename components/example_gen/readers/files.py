@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hilir.components.errors import IngestError
+from hilir.components.errors import EmptyFileError, IngestError
 from hilir.components.example_gen.readers import columnar, csv_file, json_lines, tfrecord
 from hilir.components.example_gen.readers.batch import Piece, Rows
 from hilir.components.example_gen.readers.csv_header import read_header
@@ -71,10 +71,13 @@ def list_pieces(path: str, settings: ReadSettings, block: int) -> tuple[list[Pie
         block: bytes of a piece, about.
 
     Raises:
+        EmptyFileError: there is nothing in it.
         IngestError: it cannot be read, or is of another form.
     """
     form = form_of(path, settings.format)
     size = size_of(path)
+    if not size and form not in ("csv", "jsonl", "tfrecord"):
+        raise EmptyFileError(f"{path}: the file is empty; give a {form} file", path)
     if form == "csv":
         dialect = dialect_of(path, settings.csv)
         encoding = find_encoding(path, dialect.encoding)
