@@ -112,6 +112,8 @@ class Ingest:
         columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings))
         dropped = [name for name in self._settings.drop if name in columns]
         columns = {name: column for name, column in columns.items() if name not in dropped}
+        if dropped and not any(column.kind for column in columns.values()) and sum(scanned.rows):
+            raise IngestError("data.drop leaves out every column that has values; keep at least one for the examples")
         notes += [f"column '{name}' is left out by data.drop" for name in dropped]
         notes += [column.note for column in columns.values() if column.note]
         notes += [

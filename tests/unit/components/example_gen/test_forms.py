@@ -122,3 +122,27 @@ def test_floats_of_16_bits(ingesting):
     half = pa.array(np.array([1.5, 2.5], "float16"))
     pq.write_table(pa.table({"x": half, "many": pa.FixedSizeListArray.from_arrays(half, 1)}), path)
     assert ingesting.rows(path) == [{"many": [1.5], "x": [1.5]}, {"many": [2.5], "x": [2.5]}]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ns"), pa.timestamp("ns", "Asia/Jakarta"), pa.duration("ns"), pa.time64("ns")]
+)
+def test_nanoseconds_that_are_cut_are_noted(ingesting, kind):
+    path = str(ingesting.folder / "t.parquet")
+    times = pa.array([1_000_001_999, 1_000_002_000, None], pa.int64()).cast(kind)
+    pq.write_table(
+        pa.table({"t": times, "l": pa.array([[5, 1000], None, [7]], pa.list_(pa.int64())).cast(pa.list_(kind))}), path
+    )
+    assert ingesting.rows(path) == [{"l": [0, 1], "t": [1_000_001]}, {"t": [1_000_002]}, {"l": [0]}]
+    assert ingesting.run(path).notes == [
+        f"column '{name}': {count} times have nanoseconds, which are cut to whole microseconds; to keep them, "
+        f"set 'data.columns: {{{name}: string}}'"
+        for name, count in (("t", 1), ("l", 2))
+    ]
+
+
+def test_nanoseconds_of_a_declared_string_are_kept(ingesting):
+    path = str(ingesting.folder / "t.parquet")
+    pq.write_table(pa.table({"t": pa.array([1_000_001_999], pa.timestamp("ns"))}), path)
+    assert ingesting.rows(path, columns={"t": "string"}) == [{"t": [b"1970-01-01 00:00:01.000001999"]}]
+    assert ingesting.run(path, columns={"t": "string"}).notes == []
