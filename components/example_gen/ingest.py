@@ -13,11 +13,11 @@ from typing import Any
 import apache_beam as beam
 from tfx.dsl.io import fileio
 
-from hilir.components.errors import EmptyFileError, IngestError
+from hilir.components.errors import IngestError
 from hilir.components.example_gen.evidence import Evidence, Sample
 from hilir.components.example_gen.kinds import Column, decide
 from hilir.components.example_gen.readers.batch import Piece
-from hilir.components.example_gen.readers.files import dialect_of, find_place, list_pieces, needs_blocks
+from hilir.components.example_gen.readers.files import dialect_of, find_place, list_all_pieces, needs_blocks
 from hilir.components.example_gen.readers.ranges import Block, cut, list_blocks
 from hilir.components.example_gen.readers.text import size_of
 from hilir.components.example_gen.settings import ReadSettings
@@ -87,21 +87,7 @@ class Ingest:
     def _run(self, files: Sequence[tuple[str, str | None]], folders: Mapping[str, str]) -> Ingested:
         size = sum(size_of(path) for path, _ in files)
         block = min(max(_SMALLEST, size // _TASKS), _LARGEST)
-        found: list[tuple[Piece, str | None]] = []
-        notes: list[str] = []
-        empty: list[EmptyFileError] = []
-        for path, split in files:
-            try:
-                pieces, about = list_pieces(path, self._settings, block)
-            except EmptyFileError as error:
-                empty.append(error)
-                continue
-            found += [(piece, split) for piece in pieces]
-            notes += about
-        if empty and not found:
-            raise empty[0]
-        # A day on which nothing happened.
-        notes += [f"{error.path}: the file is empty" for error in empty]
+        found, notes = list_all_pieces(files, self._settings, block)
         found = self._cut(found, block, notes)
         tasks = _pack(found, block)
         pieces = [piece for piece, _ in found]
