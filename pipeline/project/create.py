@@ -25,7 +25,7 @@ from hilir.pipeline.project.splits import split_by_time, split_rows
 from hilir.pipeline.project.table import Marks, Table, read_table
 
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
-_FEW_ROWS, _OTHER_SPLITS = 2_000, 5
+_FEW_ROWS, _OTHER_SPLITS = 5_000, 5
 
 
 @dataclass(frozen=True)

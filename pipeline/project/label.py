@@ -135,7 +135,8 @@ def _find_task(given: pd.Series, numbers: pd.Series, *, are_numbers: bool) -> tu
     has_rare = distinct > _MOST_CODES and bool(numbers.value_counts().min() < _LEAST_OF_A_CLASS)
     if distinct <= share * rows and distinct <= _MOST_CLASSES and bool((numbers % 1 == 0).all()) and not has_rare:
         return "multiclass", f"{distinct} whole numbers; if they are amounts: --task regression"
-    hint = "; if they are classes: --task multiclass" if has_rare and distinct <= _MOST_CLASSES else ""
+    may_be_classes = has_rare and distinct <= _MOST_CLASSES and distinct < rows / 2
+    hint = "; if they are classes: --task multiclass" if may_be_classes else ""
     return "regression", f"{distinct:,} different numbers{hint}"
 
 

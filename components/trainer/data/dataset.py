@@ -21,6 +21,10 @@ Parse = Callable[[tf.Tensor], tuple[Any, ...]]
 Keep = Callable[[tf.Tensor], tf.Tensor]
 """From serialized examples, [rows], to whether each is taken, [rows]."""
 
+MOST_KEPT = 1 << 30
+"""Bytes of examples of a split that are kept in memory."""
+# Of examples with the names of their features in each; gzip makes them ten times smaller, and text less.
+_COMPRESSION = 10
 _KEEP_BATCH = 1024
 _COUNT_BATCH = 1024
 # AutoGraph would read the source of each function, for control flow on tensors that none of them has.
@@ -50,8 +54,15 @@ class Share:
     index: int = 0
 
 
+def fits_in_memory(patterns: Sequence[str]) -> bool:
+    """Returns whether the examples of all files may be kept in memory; else each epoch reads the files again."""
+    files = (path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    size = sum(int(tf.io.gfile.stat(path).length) for path in files)
+    return size * _COMPRESSION <= MOST_KEPT
+
+
 def read_records(patterns: Sequence[str], keep: Keep | None = None) -> tf.data.Dataset:
-    """Returns the serialized examples of all files, in one fixed order, kept in memory once read.
+    """Returns the serialized examples of all files, in one fixed order, kept in memory once read if they fit.
 
     `keep`: which of them are taken; None: all.
     """
@@ -62,7 +73,7 @@ def read_records(patterns: Sequence[str], keep: Keep | None = None) -> tf.data.D
             _as_it_is(lambda serialized: tf.boolean_mask(serialized, keep(serialized)))
         )
         records = chosen.unbatch()
-    return records.cache()
+    return records.cache() if fits_in_memory(patterns) else records
 
 
 def count_records(records: tf.data.Dataset) -> int:
@@ -104,17 +115,19 @@ def make_training(batches: tf.data.Dataset, parse: Parse, batching: Batching, sh
 
 
 def make_evaluation(
-    records: tf.data.Dataset, count: int, parse: Parse, batching: Batching, share: Share
+    records: tf.data.Dataset, count: int, parse: Parse, batching: Batching, share: Share, *, kept: bool
 ) -> tf.data.Dataset:
-    """Returns each example once, as `make_training` does.
+    """Returns each example once, as `make_training` does; `kept`: in memory, once parsed.
 
     With more than one replica all real rows have one weight, such that the mean over all batches is that over the rows.
     """
     batches = records.batch(batching.size)
     if batching.replicas == 1:
-        return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE).cache()
-    weight = batching.steps(count) * batching.size / count
-    return _shared(batches, parse, batching, share, lambda _: tf.constant(weight, tf.float64)).cache()
+        found = batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        weight = batching.steps(count) * batching.size / count
+        found = _shared(batches, parse, batching, share, lambda _: tf.constant(weight, tf.float64))
+    return found.cache() if kept else found.prefetch(tf.data.AUTOTUNE)
 
 
 def _shared(

@@ -15,6 +15,7 @@ from hilir.components.trainer.data.dataset import (
     Order,
     Share,
     count_records,
+    fits_in_memory,
     make_evaluation,
     make_training,
     order_batches,
@@ -59,6 +60,7 @@ def make_feed(
         start=start,
     )
     batches = order_batches(records, count, order, batching.size)
+    kept = fits_in_memory(job.eval_files)
 
     def spread(make: Callable[[Share], tf.data.Dataset]) -> Any:
         if batching.replicas == 1:
@@ -72,6 +74,6 @@ def make_feed(
     return Feed(
         spread(lambda share: make_training(batches, parsing.train, batching, share)),
         settings.steps_per_epoch or batching.steps(count),
-        spread(lambda share: make_evaluation(held_out, held_out_count, parsing.evaluation, batching, share)),
+        spread(lambda share: make_evaluation(held_out, held_out_count, parsing.evaluation, batching, share, kept=kept)),
         batching.steps(held_out_count),
     )

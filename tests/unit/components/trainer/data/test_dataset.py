@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hilir.components.trainer.data import dataset
 from hilir.components.trainer.data.batch_size import Batching
 from hilir.components.trainer.data.dataset import (
     Order,
     Share,
     count_records,
+    fits_in_memory,
     make_evaluation,
     make_training,
     order_batches,
@@ -53,6 +55,22 @@ def steps(records, order, replicas, size=8):
             ids += values[weights[0].numpy() > 0].tolist() if weights else values.tolist()
         found.append(ids)
     return found
+
+
+def test_examples_that_do_not_fit_are_read_again_in_the_same_order(tmp_path, monkeypatch):
+    path = tmp_path / "rows.gz"
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for number in range(10):
+            writer.write(str(number).encode())
+    kept = list(read_records([str(path)]).as_numpy_iterator())
+    assert fits_in_memory([str(path)])
+    monkeypatch.setattr(dataset, "MOST_KEPT", 10 * path.stat().st_size - 1)
+    assert not fits_in_memory([str(path)])
+    records = read_records([str(path)])
+    assert list(records.as_numpy_iterator()) == kept == [str(number).encode() for number in range(10)]
+    path.unlink()
+    with pytest.raises(tf.errors.NotFoundError):
+        next(records.as_numpy_iterator())
 
 
 def test_records_are_counted(records):
@@ -108,12 +126,13 @@ def test_every_batch_has_one_static_shape_with_several_replicas(records):
     assert weight.shape == [4]
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("replicas", [1, 2, 4])
-def test_the_evaluation_is_the_mean_over_the_rows(records, replicas):
+def test_the_evaluation_is_the_mean_over_the_rows(records, replicas, kept):
     batching = Batching(8, replicas)
     total, ids = 0.0, []
     for index in range(replicas):
-        for features, _, *weights in make_evaluation(records, ROWS, parse, batching, Share(replicas, index)):
+        for features, _, *weights in make_evaluation(records, ROWS, parse, batching, Share(replicas, index), kept=kept):
             values = features["id"].numpy()[:, 0]
             weight = weights[0].numpy() if weights else np.full(len(values), 3 * 8 / ROWS)
             total += float((values * weight).sum())
