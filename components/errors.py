@@ -9,6 +9,14 @@ class IngestError(ComponentError):
     """The data files cannot be read as they should."""
 
 
+class EmptyFileError(IngestError):
+    """There is nothing in a data file; one among others is left out."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class DataRefused(ComponentError):
     """The data has anomalies that stop the run."""
 

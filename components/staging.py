@@ -50,7 +50,10 @@ def staged(target: str | os.PathLike[str], within: str | os.PathLike[str] | None
 
 
 def write_file(target: str | os.PathLike[str], content: bytes | str) -> None:
-    """Writes a file, text as UTF-8, which others see complete or not at all; on an object store all files are so."""
+    """Writes a file, text as UTF-8, which others see complete or not at all; on an object store all files are so.
+
+    A device or a pipe stays what it is, and is written to.
+    """
     data = content.encode() if isinstance(content, str) else content
     if "://" in str(target):
         from tfx.dsl.io import fileio
@@ -58,8 +61,19 @@ def write_file(target: str | os.PathLike[str], content: bytes | str) -> None:
         with fileio.open(str(target), "wb") as file:
             file.write(data)
         return
+    if _is_device(target):
+        with open(target, "wb") as file:
+            file.write(data)
+        return
     with staged(target) as path, open(path, "wb") as file:
         file.write(data)
+
+
+def _is_device(target: str | os.PathLike[str]) -> bool:
+    """Whether a rename would put a file in the place of a device, a pipe or a link such as /dev/stdout."""
+    if not os.path.exists(target) or os.path.isdir(target):
+        return False
+    return not os.path.isfile(target) or os.path.dirname(os.path.abspath(target)) == "/dev"
 
 
 def _sync(path: str) -> None:

@@ -58,7 +58,7 @@ def make_properties(side: str, form: str, data: Path) -> dict[str, Any]:
         from hilir.components.example_gen.executor import make_options
         from hilir.components.example_gen.settings import ReadSettings
 
-        properties["custom_config"] = proto_utils.proto_to_json(make_options(ReadSettings()))
+        properties["custom_config"] = proto_utils.proto_to_json(make_options(ReadSettings(format="auto")))
     return properties
 
 

@@ -31,8 +31,10 @@ class Evidence:
         decimals: other numbers.
         strings: values that the file says are strings.
         wrong: texts that are no numbers, `thousands` and `commas` of which look like 1,004 and 1,5.
-        zeros: whole numbers that begin with a zero.
+        zeros: whole numbers that begin with a zero and more digits.
+        minus: whole numbers below zero.
         holes: null within a list of values.
+        nanoseconds: times and durations that are no whole microseconds.
         types: the types that files declare.
         samples: the first value of some of these.
     """
@@ -48,7 +50,9 @@ class Evidence:
     thousands: int = 0
     commas: int = 0
     zeros: int = 0
+    minus: int = 0
     holes: int = 0
+    nanoseconds: int = 0
     types: list[str] = field(default_factory=list)
     samples: dict[str, Sample] = field(default_factory=dict)
 
@@ -83,10 +87,6 @@ def observe_texts(texts: pa.StringArray, rows: np.ndarray, piece: int, settings:
     found.present = len(present)
     if not len(present):
         return found
-    if numbers.cast_as_they_are(present, pa.int64(), settings) is not None:
-        found.whole = len(present)
-        _count_zeros(found, present)
-        return found
     places = rows[valid.to_numpy(zero_copy_only=False)] if texts.null_count else rows
 
     def sample(name: str, mask: pa.BooleanArray, among: np.ndarray | None = None) -> int:
@@ -96,6 +96,10 @@ def observe_texts(texts: pa.StringArray, rows: np.ndarray, piece: int, settings:
             found.samples[name] = (piece, int(places[index]), present[index].as_py()[:80])
         return len(indices)
 
+    if numbers.cast_as_they_are(present, pa.int64(), settings) is not None:
+        found.whole = len(present)
+        _count_zeros(found, present, sample)
+        return found
     if _observe_floats(found, present, sample, settings):
         return found
     is_number = numbers.is_number(present, settings)
@@ -127,7 +131,7 @@ def _observe_floats(found: Evidence, present: pa.StringArray, sample: Any, setti
     if len(whole) and numbers.cast_as_they_are(whole, pa.int64(), settings) is None:
         return False
     found.decimals, found.whole = sample("decimals", with_point), len(whole)
-    _count_zeros(found, whole)
+    _count_zeros(found, whole, sample, np.flatnonzero(~with_point.to_numpy(zero_copy_only=False)))
     return True
 
 
@@ -137,22 +141,23 @@ def _split_numbers(
     """Counts whole and other numbers."""
     if numbers.cast(values, pa.int64(), settings) is not None:
         found.whole = len(values)
-        _count_zeros(found, values)
+        _count_zeros(found, values, sample, among)
         return
     is_whole = pc.match_substring_regex(numbers.plain(values, settings), numbers.WHOLE)
     found.decimals = sample("decimals", pc.invert(is_whole), among)
-    texts = values.filter(is_whole)
+    texts, among = values.filter(is_whole), among[is_whole.to_numpy(zero_copy_only=False)]
     if numbers.cast(texts, pa.int64(), settings) is None:
         fits = pa.array([-(2**63) <= int(text) < 2**63 for text in numbers.plain(texts, settings).to_pylist()])
-        found.huge = sample("huge", pc.invert(fits), among[is_whole.to_numpy(zero_copy_only=False)])
+        found.huge = sample("huge", pc.invert(fits), among)
     found.whole = len(texts) - found.huge
-    _count_zeros(found, texts)
+    _count_zeros(found, texts, sample, among)
 
 
-def _count_zeros(found: Evidence, values: pa.StringArray) -> None:
-    begins = pc.starts_with(values, "0")
-    if pc.any(begins).as_py():
-        found.zeros = _count(pc.and_(begins, pc.greater(pc.utf8_length(values), 1)))
+def _count_zeros(found: Evidence, values: pa.StringArray, sample: Any, among: np.ndarray | None = None) -> None:
+    begins = pc.ascii_ltrim_whitespace(values)
+    found.minus = _count(pc.starts_with(begins, "-"))
+    if pc.any(pc.starts_with(begins, "0")).as_py():
+        found.zeros = sample("zeros", pc.match_substring_regex(values, numbers.ZEROS), among)
 
 
 def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
@@ -174,6 +179,7 @@ def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
                 index = int(np.flatnonzero(pc.fill_null(large, fill_value=False).to_numpy(zero_copy_only=False))[0])
                 found.samples["huge"] = (piece, int(rows[min(index, len(rows) - 1)]), str(values[index]))
         found.whole = count - found.huge
+        found.nanoseconds = _count_nanoseconds(values)
     elif kind == "float":
         found.decimals = count
         if not pa.types.is_decimal(values.type):
@@ -186,6 +192,12 @@ def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
         row = int(rows[first]) if len(values) == len(rows) else int(rows[0])
         found.samples[f"type {kind}"] = (piece, row, str(values[first])[:80])
     return found
+
+
+def _count_nanoseconds(values: pa.Array) -> int:
+    if not pa.types.is_temporal(values.type) or getattr(values.type, "unit", "") != "ns":
+        return 0
+    return int(np.count_nonzero(values.drop_null().cast(pa.int64()).to_numpy() % 1000))
 
 
 def kind_of(kind: pa.DataType) -> str | None:

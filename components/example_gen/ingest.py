@@ -17,7 +17,7 @@ from hilir.components.errors import IngestError
 from hilir.components.example_gen.evidence import Evidence, Sample
 from hilir.components.example_gen.kinds import Column, decide
 from hilir.components.example_gen.readers.batch import Piece
-from hilir.components.example_gen.readers.files import dialect_of, find_place, list_pieces, needs_blocks
+from hilir.components.example_gen.readers.files import dialect_of, find_place, list_all_pieces, needs_blocks
 from hilir.components.example_gen.readers.ranges import Block, cut, list_blocks
 from hilir.components.example_gen.readers.text import size_of
 from hilir.components.example_gen.settings import ReadSettings
@@ -87,12 +87,7 @@ class Ingest:
     def _run(self, files: Sequence[tuple[str, str | None]], folders: Mapping[str, str]) -> Ingested:
         size = sum(size_of(path) for path, _ in files)
         block = min(max(_SMALLEST, size // _TASKS), _LARGEST)
-        found: list[tuple[Piece, str | None]] = []
-        notes: list[str] = []
-        for path, split in files:
-            pieces, about = list_pieces(path, self._settings, block)
-            found += [(piece, split) for piece in pieces]
-            notes += about
+        found, notes = list_all_pieces(files, self._settings, block)
         found = self._cut(found, block, notes)
         tasks = _pack(found, block)
         pieces = [piece for piece, _ in found]
@@ -103,6 +98,8 @@ class Ingest:
         columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings))
         dropped = [name for name in self._settings.drop if name in columns]
         columns = {name: column for name, column in columns.items() if name not in dropped}
+        if dropped and not any(column.kind for column in columns.values()) and sum(scanned.rows):
+            raise IngestError("data.drop leaves out every column that has values; keep at least one for the examples")
         notes += [f"column '{name}' is left out by data.drop" for name in dropped]
         notes += [column.note for column in columns.values() if column.note]
         notes += [

@@ -77,6 +77,9 @@ class _Decision:
                 f"{self._where()}: a column without a name has values; "
                 f"name the columns with data.csv.names, or leave it out with data.drop: ['']"
             )
+        # Codes have no sign and no decimals: -05 and 00.5 are padded numbers.
+        if found.zeros and not (found.minus or found.decimals or found.strings):
+            return self._codes()
         if found.strings or found.wrong or not (found.whole + found.huge + found.decimals):
             return self._text()
         return self._number()
@@ -120,6 +123,16 @@ class _Decision:
         why = f"{found.wrong:,} of {found.present:,} values are not numbers" if numbers else "no value is a number"
         return Column("string", why, note)
 
+    def _codes(self) -> Column:
+        """Decides on a column with values that lose digits as numbers: zip codes, telephone and article numbers."""
+        found = self._found
+        note = (
+            f"column '{self._name}' is text: {found.zeros:,} of {found.present:,} values begin with 0 and more digits, "
+            f"the first {self._sample('zeros')}, and would lose digits as numbers; if they are quantities, set "
+            f"'data.columns: {{{self._name}: {'float' if found.huge else 'int'}}}'"
+        )
+        return Column("string", f"{found.zeros:,} of {found.present:,} values begin with 0 and more digits", note)
+
     def _number(self, *, checked: bool = False) -> Column:
         found = self._found
         note = self._missing()
@@ -136,12 +149,6 @@ class _Decision:
             count = found.decimals + found.huge
             share = f"{count:,} of {self._rest():,}" if found.whole else "all"
             return Column("float", f"{share} values have decimals{first}", note, checked)
-        if found.zeros:
-            zeros = (
-                f"column '{self._name}' is read as whole numbers, and {found.zeros:,} of its values begin with 0; "
-                f"if they are codes, set 'data.columns: {{{self._name}: string}}'"
-            )
-            note = f"{note}; {zeros}" if note else zeros
         why = f"the files' types are {', '.join(found.types)}" if found.types else "all values are whole numbers"
         return Column("int", why, note, checked)
 
@@ -149,10 +156,18 @@ class _Decision:
         return self._found.whole + self._found.huge + self._found.decimals
 
     def _missing(self) -> str:
-        if not self._found.words:
-            return ""
-        text = self._found.samples["words"][2]
-        return f"column '{self._name}': {self._found.words:,} cells such as '{text}' are read as missing values"
+        notes = []
+        if self._found.words:
+            text = self._found.samples["words"][2]
+            notes.append(
+                f"column '{self._name}': {self._found.words:,} cells such as '{text}' are read as missing values"
+            )
+        if self._found.nanoseconds:
+            notes.append(
+                f"column '{self._name}': {self._found.nanoseconds:,} times have nanoseconds, which are cut to whole "
+                f"microseconds; to keep them, set 'data.columns: {{{self._name}: string}}'"
+            )
+        return "; ".join(notes)
 
     def _sample(self, key: str) -> str:
         return f"'{self._found.samples[key][2]}' ({self._places.show(self._found.samples[key])})"

@@ -33,6 +33,9 @@ NULL_WORDS = (
 NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[nN][aA][nN]|[iI][nN][fF](inity)?)$"
 NAN = r"^[+-]?[nN][aA][nN]$"
 WHOLE = r"^[+-]?\d+$"
+ZEROS = r"^\s*0\d+\s*$"
+"""A whole number that begins with a zero, as codes do: as a number it loses digits."""
+
 THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 COMMA = r"^[+-]?\d+,\d+$"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -20,17 +19,26 @@ from hilir.components.example_gen.times import read_times
 _SEPARATOR = "\x1f"
 
 
-def split_of(key: bytes, bounds: Sequence[int]) -> int:
-    """Returns the index of the split that a row belongs to.
+def split_of(keys: Iterable[bytes], bounds: Sequence[int]) -> np.ndarray:
+    """Returns the index of the split that each row belongs to.
 
     It depends on the row's content alone, so that equal rows stay together and a row stays where it was when the data
     grows: sha256 of the key modulo the sum of the shares, as TFX's own ExampleGen does with the serialized example.
 
     Args:
-        key: what stands for the row's content.
+        keys: what stands for each row's content.
         bounds: the running sums of the splits' shares; [2, 3] for 2:1.
     """
-    return bisect(bounds, int.from_bytes(hashlib.sha256(key).digest(), "big") % bounds[-1])
+    digest = hashlib.sha256
+    digests = b"".join([digest(key).digest() for key in keys])
+    # Eight digits of each number, in base 2^32, the largest first; the rest of a division stays below 2^64.
+    kind = np.uint64 if bounds[-1] < 2**32 else object
+    digits = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(kind)
+    rest: np.ndarray = np.zeros(len(digits), kind)
+    for place in range(8):
+        rest = (rest * 2**32 + digits[:, place]) % bounds[-1]
+    indices: np.ndarray = np.array(bounds, kind).searchsorted(rest, side="right")
+    return indices
 
 
 def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndarray:
@@ -50,12 +58,11 @@ def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndar
         found: np.ndarray = sides[(times >= threshold).astype(int)]
         return found
     bounds = list(accumulate(settings.splits.values()))
-    each: np.ndarray = np.array([split_of(key, bounds) for key in make_keys(rows, settings)], np.int64)
-    return each
+    return split_of(make_keys(rows, settings), bounds)
 
 
-def make_keys(rows: Rows, settings: ReadSettings) -> Iterator[bytes]:
-    """Yields what stands for each row's content.
+def make_keys(rows: Rows, settings: ReadSettings) -> list[bytes]:
+    """Returns what stands for each row's content.
 
     It is the text of its cells in the order of the columns' names, or of the columns `by`; a serialized example has its
     features in another order each time. A record of a TFRecord file stands for itself. Columns that are dropped do not
@@ -64,15 +71,14 @@ def make_keys(rows: Rows, settings: ReadSettings) -> Iterator[bytes]:
     salt = f"{settings.split.salt}{_SEPARATOR}".encode() if settings.split.salt else b""
     by = settings.split.by
     if rows.records is not None and not by and not settings.drop:
-        yield from (salt + record for record in rows.records)
-        return
+        return [salt + record for record in rows.records]
     table = rows.table
     names = by or sorted(name for name in table.schema.names if name not in settings.drop)
     none = pa.array([""] * table.num_rows)
     columns = [_texts(table[name]) if name in table.schema.names else none for name in names]
     joined = pc.binary_join_element_wise(*columns, _SEPARATOR) if columns else none
-    for text in joined.cast(pa.binary()).to_pylist():
-        yield salt + text
+    keys: list[bytes] = joined.cast(pa.binary()).to_pylist()
+    return [salt + key for key in keys] if salt else keys
 
 
 def _texts(values: pa.Array) -> pa.StringArray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
@@ -13,6 +14,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
 
 _Specs = Mapping[str, tf.TypeSpec]
+_MANY = 100
 
 
 def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], Any]) -> set[str]:
@@ -32,17 +34,25 @@ def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], A
     if wanted is None or not complete:
         return set()
 
-    def accepts(names: set[str]) -> bool:
-        sparse = {name: tf.SparseTensorSpec([None, None], raw[name].dtype) for name in names}
-        return _trace(preprocessing_fn, {**specs, **sparse}) == wanted
+    def search(names: Sequence[str], found: set[str], specs: _Specs) -> set[str]:
+        """Returns `found` and what can be added to it; by halves, as mostly all can, or all but few."""
+        sparse = {name: tf.SparseTensorSpec([None, None], raw[name].dtype) for name in {*names, *found}}
+        if not names or _trace(preprocessing_fn, {**specs, **sparse}) == wanted:
+            return {*names, *found}
+        if len(names) == 1:
+            return found
+        middle = len(names) // 2
+        return search(names[middle:], search(names[:middle], found, specs), specs)
 
-    if accepts(set(complete)):
-        return set(complete)
     found: set[str] = set()
-    for name in complete:
-        if accepts(found | {name}):
-            found.add(name)
-    return found
+    if len(complete) > _MANY:
+        # A trace takes as long as there are columns: those that are not read are left out of most.
+        read = _find_read(preprocessing_fn, specs)
+        narrow = {name: spec for name, spec in specs.items() if name in read}
+        if len(narrow) < len(specs) and _trace(preprocessing_fn, narrow) == wanted:
+            found = search([name for name in complete if name in read], set(), narrow)
+            complete = [name for name in complete if name not in read]
+    return search(complete, found, specs)
 
 
 def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
@@ -53,6 +63,14 @@ def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
             feature.presence.ClearField("min_fraction")
             feature.presence.min_count = 1
             feature.value_count.min = feature.value_count.max = 1
+
+
+def _find_read(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> set[str]:
+    """Returns the columns on which outputs or analyzers depend."""
+    return {
+        *tft.get_analyze_input_columns(preprocessing_fn, dict(specs)),
+        *tft.get_transform_input_columns(preprocessing_fn, dict(specs)),
+    }
 
 
 def _trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:

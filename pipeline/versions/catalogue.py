@@ -40,7 +40,10 @@ class Version:
         Raises:
             OSError, ValueError: there is none that can be read.
         """
-        return _read_json(self.folder / _MANIFEST)
+        content = _read_json(self.folder / _MANIFEST)
+        if not _is_manifest(content):
+            raise ValueError(f"{self.folder / _MANIFEST}: is not a manifest as hilir writes it")
+        return content
 
     @property
     def created(self) -> str:
@@ -125,6 +128,18 @@ def find_stable(model: Path) -> int | None:
     path = model / "release.json"
     labels = _read_json(path).get("labels", {}) if path.exists() else {}
     return labels.get("stable") if isinstance(labels, dict) else None
+
+
+def _is_manifest(content: Any) -> bool:
+    """Returns whether what is read of every version is of the right type, where it is there."""
+    if not isinstance(content, dict) or not all(isinstance(content.get(key, ""), str) for key in ("created", "run_id")):
+        return False
+    files, metrics = content.get("files", {}), content.get("metrics", {})
+    if not isinstance(files, dict) or not isinstance(metrics, dict):
+        return False
+    sizes = [file.get("bytes") if isinstance(file, dict) else None for file in files.values()]
+    values = [value for part in metrics.values() for value in (part.values() if isinstance(part, dict) else [None])]
+    return all(isinstance(size, int) for size in sizes) and all(isinstance(value, int | float) for value in values)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

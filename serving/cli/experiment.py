@@ -126,7 +126,7 @@ def stop(**options: Any) -> None:
 @experiment.command()
 @add_options(SELECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def status(as_json: bool, **selection: str | None) -> None:
+def status(as_json: bool, **selection: Any) -> None:
     """List the model's experiments, the newest last."""
     from hilir.serving.release.selection import choose_model, select
 
@@ -158,7 +158,7 @@ def status(as_json: bool, **selection: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def report(
     name: str | None, access_logs: tuple[str, ...], request_logs: tuple[str, ...], outcomes: str | None,
-    html: str | None, as_json: bool, **selection: str | None,
+    html: str | None, as_json: bool, **selection: Any,
 ) -> None:  # fmt: skip
     """Show what an experiment has found so far; the newest one without NAME.
 

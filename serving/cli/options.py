@@ -30,6 +30,12 @@ SELECTION: list[Callable[[Command], Command]] = [
     click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
     click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
     click.option("--config", metavar="FILE", help="A project's configuration, for --root and --model."),
+    click.option(
+        "--overlay", "overlays", multiple=True, metavar="FILE", help="A YAML file over --config's; may be repeated."
+    ),
+    click.option(
+        "--set", "settings", multiple=True, metavar="A.B=C", help="Set one key of --config's; may be repeated."
+    ),
 ]
 OPTIONS: list[Callable[[Command], Command]] = [
     *SELECTION,
@@ -77,14 +83,20 @@ def add_options(*groups: list[Callable[[Command], Command]]) -> Callable[[Comman
 
 
 def open_transaction(
-    root: str | None, model: str | None, config: str | None, servers: tuple[str, ...], **more: Any
+    root: str | None,
+    model: str | None,
+    config: str | None,
+    overlays: tuple[str, ...],
+    settings: tuple[str, ...],
+    servers: tuple[str, ...],
+    **more: Any,
 ) -> Transaction:
     """Returns the transaction that a command's options mean; takes over what the project's configuration says."""
     from hilir.serving.release import factory
     from hilir.serving.release.selection import read_config, select
 
-    store, chosen = select(root, model, config)
-    project = read_config(config) if config is not None else None
+    store, chosen = select(root, model, config, overlays, settings)
+    project = read_config(config, overlays, settings) if config is not None else None
     if project is not None and project.notify:
         more["notify"] = open_notifier(project.notify)
     transaction = factory.open_transaction(store, chosen, servers=servers, echo=lambda line: click.echo(line), **more)

@@ -31,7 +31,7 @@ def release() -> None:
 
 @release.command("list")
 @add_options(SELECTION)
-def list_versions(**selection: str | None) -> None:
+def list_versions(**selection: Any) -> None:
     """List the versions on disk and their states."""
     from hilir.serving.release.report import list_lines
     from hilir.serving.release.selection import select
@@ -179,7 +179,7 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
 @add_options(SELECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
-def history(as_json: bool, at: str | None, **selection: str | None) -> None:
+def history(as_json: bool, at: str | None, **selection: Any) -> None:
     """Show what was done, when, by whom and why."""
     from hilir.serving.release.report import history_lines
     from hilir.serving.release.selection import select

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,9 @@ SKEW_SECONDS = 300.0
 """How far the clock of a sender may be wrong."""
 
 _LONGEST = 256
+# 12,5 and 1.234,50 and 1 234 and 12 % and €12: they would become names of classes without a word.
+_COMMA = r"\d+,\d+|\d{1,3}(?:[.' \u00a0\u202f]\d{3})+,\d+|\d{1,3}(?:[,' \u00a0\u202f]\d{3})+(?:\.\d+)?"
+_QUANTITY = re.compile(rf"[+-]?(?:{_COMMA}|(?:{_COMMA}|\d+(?:\.\d+)?)\s?[%$€£¥]|[$€£¥]\s?(?:{_COMMA}|\d+(?:\.\d+)?))")
 _FIELDS = frozenset({"id", "user", "name", "value", "time", "event"})
 Value = float | str
 
@@ -151,6 +155,8 @@ def _parse_text(value: Any, place: str) -> str:
 
 def _parse_value(value: Any, place: str) -> Value:
     if isinstance(value, str):
+        if _QUANTITY.fullmatch(value.strip()):
+            raise OutcomeRefused(f"{place}: {value[:40]!r} is a number written for people; write it like 1234.5")
         return _parse_text(value, place)
     if isinstance(value, int | float):
         try:

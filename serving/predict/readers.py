@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv as python_csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from hilir.analysis.objects import flatten, flatten_batch
 from hilir.analysis.text import show_unprintable
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.dialect import Dialect
@@ -135,15 +136,22 @@ def _open_csv(path: Path, dialect: Dialect) -> Source:
 
 def _open_parquet(path: Path) -> Source:
     file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    try:
+        # The fields of structs are columns, as the ingest has them.
+        names = tuple(flatten_batch(pa.RecordBatch.from_pylist([], schema)).schema.names)
+    except ValueError as error:
+        raise PredictError(f"{path}: {error}") from None
 
     def read(wanted: Sequence[str]) -> Iterator[Columns]:
+        needed = [name for name in schema.names if any(f"{each}.".startswith(f"{name}.") for each in wanted)]
         try:
-            for batch in file.iter_batches(batch_size=ROWS, columns=list(wanted)):
-                yield from _cut(batch)
+            for batch in file.iter_batches(batch_size=ROWS, columns=needed):
+                yield from _cut(flatten_batch(batch).select(list(wanted)))
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, error) from None
 
-    return Source(tuple(file.schema_arrow.names), read)
+    return Source(names, read)
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[Columns]:
@@ -168,7 +176,7 @@ def _open_json_lines(path: Path) -> Source:
     return Source(names, read)
 
 
-def _read_objects(path: Path, stream: Any) -> Iterator[dict[str, Any]]:
+def _read_objects(path: Path, stream: Any) -> Iterator[Mapping[str, Any]]:
     for number, line in enumerate(_read_lines(stream), start=1):
         if not line.strip():
             continue
@@ -178,7 +186,11 @@ def _read_objects(path: Path, stream: Any) -> Iterator[dict[str, Any]]:
             raise PredictError(f"{path}: line {number:,} is not JSON ({error}); correct the line") from None
         if not isinstance(row, dict):
             raise PredictError(f"{path}: line {number:,} is not a JSON object; write one object per row")
-        yield row
+        try:
+            # As the ingest reads it.
+            yield flatten(row)
+        except ValueError as error:
+            raise PredictError(f"{path}: line {number:,} {error}") from None
 
 
 def _read_lines(stream: Any) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,13 @@ class Project:
     notify: tuple[Channel, ...] = ()
 
 
-def read_config(path: str) -> Project:
+def read_config(path: str, overlays: Sequence[str] = (), settings: Sequence[str] = ()) -> Project:
     """Returns what a project's configuration says about releases.
+
+    Args:
+        path: its file.
+        overlays: files whose values win, the later ones over the earlier.
+        settings: keys and values that win over all, like `release.approval=required`.
 
     Raises:
         ServingConfigError: the file cannot be read, or names no model.
@@ -42,13 +48,14 @@ def read_config(path: str) -> Project:
     from yaml import YAMLError
 
     try:
-        content: Any = OmegaConf.load(Path(path))
+        layers = [OmegaConf.load(Path(each)) for each in (path, *overlays)]
+        content: Any = OmegaConf.merge(*layers, OmegaConf.from_dotlist(list(settings)))
         model = OmegaConf.select(content, "model.name")
         root = OmegaConf.select(content, "serving.root")
         approval = OmegaConf.select(content, "release.approval")
         notify = OmegaConf.select(content, "notify")
     except OSError as error:
-        raise ServingConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ServingConfigError(f"{error.filename or path}: cannot be read ({error.strerror})") from None
     except (YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ServingConfigError(f"{path}: not a configuration ({str(error).splitlines()[0]})") from None
     if not isinstance(model, str):
@@ -63,14 +70,22 @@ def read_config(path: str) -> Project:
     return Project(str(root or DEFAULT_ROOT), model, approval, channels)
 
 
-def select(root: str | None, model: str | None, config: str | None) -> tuple[Store, str | None]:
+def select(
+    root: str | None,
+    model: str | None,
+    config: str | None,
+    overlays: Sequence[str] = (),
+    settings: Sequence[str] = (),
+) -> tuple[Store, str | None]:
     """Returns the serving root's store and the model that are named; what is typed wins over the configuration.
 
     Raises:
         ServingConfigError: there is no such root or no such configuration.
     """
+    if config is None and (overlays or settings):
+        raise ServingConfigError("--overlay and --set change what --config says; name the configuration")
     if config is not None:
-        project = read_config(config)
+        project = read_config(config, overlays, settings)
         root, model = root or project.root, model or project.model
     return Store(root or DEFAULT_ROOT), model
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hilir.analysis.objects import flatten_batch
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.readers.batch import Piece, Rows, is_list
 from hilir.components.example_gen.readers.text import open_plain
@@ -33,8 +34,8 @@ def list_groups(path: str, form: str) -> list[int]:
         return [file.seek(0, 2) // max(count, 1)] * count
 
 
-def read_groups(piece: Piece) -> Iterator[Rows]:
-    """Yields the rows of a piece.
+def read_groups(piece: Piece, dropped: Collection[str] = ()) -> Iterator[Rows]:
+    """Yields the rows of a piece; the fields of structs are columns, as `user.age`, but of those that are left out.
 
     Raises:
         IngestError: the file is damaged.
@@ -43,7 +44,8 @@ def read_groups(piece: Piece) -> Iterator[Rows]:
     with open_plain(piece.path) as file:
         try:
             for batch in _batches(piece, pa.PythonFile(file, "r")):
-                yield Rows(_without_halves(batch), np.arange(begin, begin + batch.num_rows))
+                batch = _without_halves(_flatten(batch, piece.path, dropped))
+                yield Rows(batch, np.arange(begin, begin + batch.num_rows))
                 begin += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise _damaged(piece.path, piece.form, error) from None
@@ -59,6 +61,13 @@ def _batches(piece: Piece, file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         batch = reader.get_batch(index)
         for begin in range(0, batch.num_rows, _ROWS):
             yield batch.slice(begin, _ROWS)
+
+
+def _flatten(batch: pa.RecordBatch, path: str, dropped: Collection[str]) -> pa.RecordBatch:
+    try:
+        return flatten_batch(batch, dropped)
+    except ValueError as error:
+        raise IngestError(f"{path}: {error}") from None
 
 
 def _without_halves(batch: pa.RecordBatch) -> pa.RecordBatch:

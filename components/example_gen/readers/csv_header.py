@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from hilir.components.errors import IngestError
+from hilir.components.errors import EmptyFileError, IngestError
 from hilir.components.example_gen.readers.text import open_bytes
 from hilir.components.example_gen.settings import CsvSettings
 
@@ -31,13 +31,14 @@ def read_header(path: str, settings: CsvSettings, encoding: str) -> Header:
     """Returns the header of a file; runs of white space in a name, line ends too, become one space.
 
     Raises:
-        IngestError: the file is empty, a name is there twice, or the file has another delimiter.
+        EmptyFileError: there is nothing in the file.
+        IngestError: a name is there twice, or the file has another delimiter.
     """
     with open_bytes(path, encoding) as stream:
         head = _read(stream, _LARGEST)
     mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     if not head[mark:].strip():
-        raise IngestError(f"{path}: the file is empty; give a CSV file with a header and rows")
+        raise EmptyFileError(f"{path}: the file is empty; give a CSV file with a header and rows", path)
     if settings.names is not None:
         return Header(tuple(settings.names), mark, spaced=False)
     start = mark + len(head[mark:]) - len(head[mark:].lstrip(b"\r\n"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from hilir.components.errors import IngestError
+from hilir.components.errors import EmptyFileError, IngestError
 from hilir.components.example_gen.readers import columnar, csv_file, json_lines, tfrecord
 from hilir.components.example_gen.readers.batch import Piece, Rows
 from hilir.components.example_gen.readers.csv_header import read_header
@@ -71,10 +71,13 @@ def list_pieces(path: str, settings: ReadSettings, block: int) -> tuple[list[Pie
         block: bytes of a piece, about.
 
     Raises:
+        EmptyFileError: there is nothing in it.
         IngestError: it cannot be read, or is of another form.
     """
     form = form_of(path, settings.format)
     size = size_of(path)
+    if not size and form not in ("csv", "jsonl", "tfrecord"):
+        raise EmptyFileError(f"{path}: the file is empty; give a {form} file", path)
     if form == "csv":
         dialect = dialect_of(path, settings.csv)
         encoding = find_encoding(path, dialect.encoding)
@@ -97,6 +100,32 @@ def list_pieces(path: str, settings: ReadSettings, block: int) -> tuple[list[Pie
     if form == "tfrecord":
         return [Piece(path, form, size * (_COMPRESSION if compression_of(path) else 1))], ()
     return _group(path, form, columnar.list_groups(path, form), block), ()
+
+
+def list_all_pieces(
+    files: Sequence[tuple[str, str | None]], settings: ReadSettings, block: int
+) -> tuple[list[tuple[Piece, str | None]], list[str]]:
+    """Returns the pieces of files, each with its file's split, and notes for the user; empty files are left out.
+
+    Raises:
+        EmptyFileError: there is nothing in any of them.
+        IngestError: one cannot be read, or is of another form.
+    """
+    found: list[tuple[Piece, str | None]] = []
+    notes: list[str] = []
+    empty: list[EmptyFileError] = []
+    for path, split in files:
+        try:
+            pieces, about = list_pieces(path, settings, block)
+        except EmptyFileError as error:
+            empty.append(error)
+            continue
+        found += [(piece, split) for piece in pieces]
+        notes += about
+    if empty and not found:
+        raise empty[0]
+    # A day on which nothing happened.
+    return found, notes + [f"{error.path}: the file is empty" for error in empty]
 
 
 def _group(path: str, form: str, sizes: list[int], block: int) -> list[Piece]:
@@ -131,11 +160,11 @@ def read_piece(piece: Piece, settings: ReadSettings) -> Iterator[Rows]:
         case "csv":
             yield from csv_file.read_csv(piece, dialect_of(piece.path, settings.csv))
         case "jsonl":
-            yield from json_lines.read_json_lines(piece)
+            yield from json_lines.read_json_lines(piece, settings.drop)
         case "tfrecord":
             yield from tfrecord.read_tfrecord(piece)
         case "parquet" | "feather":
-            yield from columnar.read_groups(piece)
+            yield from columnar.read_groups(piece, settings.drop)
         case other:
             raise IngestError(f"{piece.path}: there is no form '{other}'")
 

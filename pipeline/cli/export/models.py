@@ -27,7 +27,9 @@ def list_models(config: str, overlays: tuple[str, ...], settings: tuple[str, ...
     if not rows:
         click.echo(f"nothing has been pushed to {root} yet; type 'hilir run'")
     for row in rows:
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in row.metrics.items() if name != "example_count")
-        click.echo(
-            f"{row.model.name:<16} {row.number:>4}  {row.created}  {row.size / 1e6:6.1f} MB  {row.run_id}  {metrics}"
-        )
+        name = f"{row.model.name:<16} {row.number:>4}"
+        try:
+            metrics = ", ".join(f"{key} {value:.4f}" for key, value in row.metrics.items() if key != "example_count")
+            click.echo(f"{name}  {row.created}  {row.size / 1e6:6.1f} MB  {row.run_id}  {metrics}")
+        except (OSError, ValueError, LookupError):
+            click.echo(f"{name}  its manifest.json cannot be read; remove it, then: hilir release adopt {row.folder}")

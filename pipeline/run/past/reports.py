@@ -10,6 +10,7 @@ from typing import Any
 
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.report.document import NAME as DOCUMENT
 from hilir.pipeline.report.document import Document, read_document, write_document
 from hilir.pipeline.report.page import NAME, write_report
 from hilir.pipeline.report.progress_log import read_progress
@@ -38,11 +39,18 @@ def write_page(folder: Path) -> Path:
     """Writes the page of a run that has a report, and returns its path; that of a run at work is as the run wrote it.
 
     Raises:
-        ConfigError: the run has no report.
+        ConfigError: the run has no report, or a damaged one.
     """
     document = read_run(folder)
     if document.status != "running":
-        write_report(document, folder)
+        try:
+            write_report(document, folder)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # The page is made of what the run wrote, which somebody else has changed since.
+            raise ConfigError(
+                f"{folder / DOCUMENT}: is not as the run wrote it ({type(error).__name__}: {error}); "
+                f"'hilir report {folder.name} --anew' makes it from the run's artifacts"
+            ) from None
     return folder / NAME
 
 

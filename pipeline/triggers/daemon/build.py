@@ -125,24 +125,37 @@ def make_program(config: Config, path: str, overlays: Sequence[str], settings: S
     """Returns the command of a run: watch.program, or `hilir run` with what `hilir watch` was given."""
     if config.watch.program:
         return list(config.watch.program)
-    options = [part for overlay in overlays for part in ("--overlay", overlay)]
-    options += [part for setting in settings for part in ("--set", setting)]
-    return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *options, "--json"]
+    return [sys.executable, "-m", "hilir.pipeline.cli", "run", path, *_layers(overlays, settings), "--json"]
 
 
-def make_release(config: Config, path: str) -> list[str]:
+def make_release(config: Config, path: str, overlays: Sequence[str], settings: Sequence[str]) -> list[str]:
     """Returns the command that releases a version, `{version}` in it; empty where nothing follows a run.
 
     Args:
         config: the configuration.
         path: its file, where the command finds who is notified and whether an approval is needed.
+        overlays: what `hilir watch` was given on top.
+        settings: and by `--set`.
     """
     watch = config.watch
     if watch.after is None:
         return []
-    names = ["--config", path, "--root", config.serving.root, "--model", config.model.name]
+    names = [
+        "--config",
+        path,
+        *_layers(overlays, settings),
+        "--root",
+        config.serving.root,
+        "--model",
+        config.model.name,
+    ]
     program = [sys.executable, "-m", "hilir.pipeline.cli", "release", watch.after, "{version}"]
     return [*program, *names, "--why", "pushed by hilir watch", *watch.after_options]
+
+
+def _layers(overlays: Sequence[str], settings: Sequence[str]) -> list[str]:
+    options = [part for overlay in overlays for part in ("--overlay", overlay)]
+    return options + [part for setting in settings for part in ("--set", setting)]
 
 
 def make_environment(config: Config) -> dict[str, str]:

@@ -50,7 +50,7 @@ def follow(
         triggers = make_triggers(config, state)
         forget_triggers(state, [trigger.name for trigger in triggers])
         program = make_program(config, path, overlays, settings)
-        release, environment = make_release(config, path), make_environment(config)
+        release, environment = make_release(config, path, overlays, settings), make_environment(config)
         watcher = Watcher(state, triggers, make_limits(config), program, log, release=release, environment=environment)
         server = make_server(
             config, state, lambda: describe(state), lambda: time.monotonic() - watcher.ticked < _SILENT_SECONDS

@@ -1,5 +1,6 @@
 """Files and folders appear complete, or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,16 @@ def test_an_object_store_gets_the_object_itself(tmp_path, monkeypatch):
     write_file("ram://bucket/a.json", "{}")
     with fileio.open("ram://bucket/a.json", "r") as file:
         assert file.read() == "{}"
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(pipe, "a page")
+        assert os.read(reader, 100) == b"a page"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]

@@ -97,12 +97,58 @@ def test_decimal_commas(ingesting):
     assert [row["n"] for row in ingesting.rows(path, csv=marks)] == [[1004.5], [20.25], [7.0]]
 
 
-def test_a_column_of_codes_that_begin_with_zero_is_noted(ingesting):
-    path = ingesting.write("zip\n00501\n10001\n")
-    assert ingesting.run(path).notes == [
-        "column 'zip' is read as whole numbers, and 1 of its values begin with 0; if they are codes, "
-        "set 'data.columns: {zip: string}'"
+@pytest.mark.parametrize(
+    ("text", "kept", "share", "first"),
+    [
+        ("zip\n10001\n00501\n", ["10001", "00501"], "1 of 2", "00501' (data.csv, row 2)"),
+        ("zip\n01067\nNA\n 0301234\n", ["01067", "NA", " 0301234"], "2 of 3", "01067' (data.csv, row 1)"),
+        ("zip\n7\n00123456789012345678901\n", ["7", "00123456789012345678901"], "1 of 2", None),
+        ("zip\n" + "01067\n" * 29 + "W1A\n", ["01067"] * 29 + ["W1A"], "29 of 30", "01067' (data.csv, row 1)"),
+    ],
+)
+def test_codes_that_begin_with_zero_keep_their_digits(ingesting, text, kept, share, first):
+    path = ingesting.write(text)
+    assert [row["zip"] for row in ingesting.rows(path)] == [[each.encode()] for each in kept]
+    ingested = ingesting.run(path)
+    assert (ingested.columns["zip"].kind, ingested.columns["zip"].why) == (
+        "string", f"{share} values begin with 0 and more digits",
+    )  # fmt: skip
+    first = first or "00123456789012345678901' (data.csv, row 2)"
+    kind = "float" if "00123456789012345678901" in text else "int"
+    assert ingested.notes == [
+        f"column 'zip' is text: {share} values begin with 0 and more digits, the first '{first}, and would lose digits "
+        f"as numbers; if they are quantities, set 'data.columns: {{zip: {kind}}}'"
     ]
+
+
+def test_codes_in_one_of_several_files_are_text_in_all(ingesting):
+    paths = [ingesting.write("zip\n10001\n", "a.csv"), ingesting.write("zip\n00501\n", "b.csv")]
+    assert sorted(row["zip"][0] for row in ingesting.rows(*paths)) == [b"00501", b"10001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("n\n-05\n03\n", [-5, 3]),
+        ("n\n00.50\n07\n", [0.5, 7.0]),
+        ("n\n0\n0.25\n", [0.0, 0.25]),
+        ("n\n0\n10\n", [0, 10]),
+    ],
+)
+def test_padded_numbers_and_zero_itself_are_numbers(ingesting, text, read):
+    assert [row["n"] for row in ingesting.rows(ingesting.write(text))] == [[each] for each in read]
+
+
+def test_codes_that_are_declared_numbers_are_numbers(ingesting):
+    assert ingesting.rows(ingesting.write("n\n007\n12\n"), columns={"n": "int"}) == [{"n": [7]}, {"n": [12]}]
+
+
+def test_all_columns_are_dropped(ingesting):
+    path = ingesting.write("a,b,c\n1,2,\n")
+    fault = "data.drop leaves out every column that has values; keep at least one for the examples"
+    assert ingesting.fault(path, drop=["a", "b", "c"]) == fault
+    assert ingesting.fault(path, drop=["a", "b"]) == fault
+    assert ingesting.rows(path, drop=["a"]) == [{"b": [2]}]
 
 
 def test_a_column_without_a_name(ingesting):

@@ -70,14 +70,49 @@ def test_times_are_microseconds_or_strings(ingesting):
     assert ingesting.rows(path, columns={"d": "string"})[1] == {"d": [b"2026-11-30"]}
 
 
-def test_types_that_examples_do_not_have(ingesting):
+def test_lists_of_objects_are_refused_unless_they_are_left_out(ingesting):
     path = str(ingesting.folder / "data.parquet")
-    pq.write_table(pa.table({"a": [1], "s": [{"x": 1}]}), path)
-    assert ingesting.fault(path) == (
-        f"{path}: column 's' is a struct<x: int64>, which a tf.Example cannot contain; leave it out with data.drop, "
-        f"or write it as columns of numbers, strings or lists"
-    )
-    assert ingesting.rows(path, drop=["s"]) == [{"a": [1]}]
+    pq.write_table(pa.table({"a": [1], "l": [[{"x": 1}]], "s": [{"x": 1}]}), path)
+    lines = ingesting.write('{"a": 1, "l": [{"x": 1}], "s": {"x": 1}}\n', "data.jsonl")
+    for file, kind in ((path, "list<element: struct<x: int64>>"), (lines, "list<item: struct<>>")):
+        assert ingesting.fault(file) == (
+            f"{file}: column 'l' is a {kind}, which a tf.Example cannot contain; leave it out with data.drop, "
+            f"or write it as columns of numbers, strings or lists"
+        )
+        assert ingesting.rows(file, drop=["l", "s"]) == [{"a": [1]}]
+        ingesting.empty()
+
+
+def test_fields_of_objects_are_columns(ingesting):
+    rows = [
+        {"user": {"age": 7, "at": {"city": "Zürich", "floors": [1, 2]}}, "n": 1},
+        {"user": None, "n": 2},
+        {"user": {"age": None, "at": None}, "n": 3},
+    ]
+    path = str(ingesting.folder / "data.parquet")
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    lines = ingesting.write("\n".join(json.dumps(row) for row in rows), "data.jsonl")
+    expected = [{"n": [1], "user.age": [7], "user.at.city": ["Zürich".encode()], "user.at.floors": [1, 2]}]
+    for file in (path, lines):
+        read = ingesting.rows(file, rename={"user.age": "age"})
+        assert read[0] == {"age": [7]} | {name: each for name, each in expected[0].items() if name != "user.age"}
+        assert [{name: value for name, value in row.items() if value} for row in read[1:]] == [{"n": [2]}, {"n": [3]}]
+        ingesting.empty()
+
+
+def test_objects_that_cannot_be_columns(ingesting):
+    deep = "{" + '"a":{' * 40 + "}" * 41
+    deeper = '{"a":' * 100_000 + "1" + "}" * 100_000
+    for line, fault in (
+        ('{"a.b": 1, "a": {"b": 2}}', "has 'a.b' twice, as a column and within an object; rename one"),
+        (deep, "has objects that are nested more than 32 deep; flatten them"),
+        (deeper, f"is not JSON (it is nested too deeply): {deeper[:80]!r}; fix or remove it"),
+    ):
+        file = ingesting.write(line, "data.jsonl")
+        assert ingesting.fault(file) == f"{file}: row 1 {fault}, or set data.on_bad_rows: skip"
+    path = str(ingesting.folder / "data.parquet")
+    pq.write_table(pa.table({"a.b": [1], "a": [{"b": 1}]}), path)
+    assert ingesting.fault(path) == f"{path}: has 'a.b' twice, as a column and within a struct; rename one"
 
 
 def test_whole_numbers_beyond_64_bits_and_booleans(ingesting):
@@ -122,3 +157,27 @@ def test_floats_of_16_bits(ingesting):
     half = pa.array(np.array([1.5, 2.5], "float16"))
     pq.write_table(pa.table({"x": half, "many": pa.FixedSizeListArray.from_arrays(half, 1)}), path)
     assert ingesting.rows(path) == [{"many": [1.5], "x": [1.5]}, {"many": [2.5], "x": [2.5]}]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ns"), pa.timestamp("ns", "Asia/Jakarta"), pa.duration("ns"), pa.time64("ns")]
+)
+def test_nanoseconds_that_are_cut_are_noted(ingesting, kind):
+    path = str(ingesting.folder / "t.parquet")
+    times = pa.array([1_000_001_999, 1_000_002_000, None], pa.int64()).cast(kind)
+    pq.write_table(
+        pa.table({"t": times, "l": pa.array([[5, 1000], None, [7]], pa.list_(pa.int64())).cast(pa.list_(kind))}), path
+    )
+    assert ingesting.rows(path) == [{"l": [0, 1], "t": [1_000_001]}, {"t": [1_000_002]}, {"l": [0]}]
+    assert ingesting.run(path).notes == [
+        f"column '{name}': {count} times have nanoseconds, which are cut to whole microseconds; to keep them, "
+        f"set 'data.columns: {{{name}: string}}'"
+        for name, count in (("t", 1), ("l", 2))
+    ]
+
+
+def test_nanoseconds_of_a_declared_string_are_kept(ingesting):
+    path = str(ingesting.folder / "t.parquet")
+    pq.write_table(pa.table({"t": pa.array([1_000_001_999], pa.timestamp("ns"))}), path)
+    assert ingesting.rows(path, columns={"t": "string"}) == [{"t": [b"1970-01-01 00:00:01.000001999"]}]
+    assert ingesting.run(path, columns={"t": "string"}).notes == []

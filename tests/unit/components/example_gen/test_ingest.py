@@ -2,6 +2,8 @@
 
 import gzip
 
+import pytest
+
 HEADER = "miles,seconds,company\n"
 
 
@@ -99,6 +101,17 @@ def test_a_header_without_rows(ingesting):
 def test_an_empty_file(ingesting):
     path = ingesting.write("\n")
     assert ingesting.fault(path) == f"{path}: the file is empty; give a CSV file with a header and rows"
+
+
+@pytest.mark.parametrize(("name", "fact"), [
+    ("day-1.csv", "the file is empty"), ("day-1.csv.gz", "the file is empty"), ("day-1.parquet", "the file is empty"),
+    ("day-1.feather", "the file is empty"), ("day-1.jsonl", "has no rows"), ("day-1.tfrecord", "has no records"),
+])  # fmt: skip
+def test_an_empty_file_among_others_is_left_out_and_named(ingesting, name, fact):
+    empty, full = ingesting.write(b"", name), ingesting.write("n\n1\n")
+    done = ingesting.run(empty, full, split="all")
+    assert (done.rows, done.notes) == ({"all": 1}, [f"{empty}: {fact}"])
+    assert ingesting.fault(empty).startswith(f"{empty}: {fact}; give a ")
 
 
 def test_a_header_with_a_name_twice(ingesting):

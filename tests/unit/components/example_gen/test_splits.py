@@ -1,4 +1,5 @@
 import collections
+import hashlib
 import re
 
 import pytest
@@ -39,12 +40,21 @@ def test_a_row_has_its_split_for_ever(key, digest_mod_30, splits):
 
     `digest_mod_30` is what `sha256sum` says of the key, as a number, modulo 30.
     """
-    assert [split_of(key, bounds) for bounds in ([1], [2, 3], [1, 2, 5], [27, 30])] == splits
-    assert split_of(key, range(1, 31)) == digest_mod_30
+    assert [split_of([key], bounds)[0] for bounds in ([1], [2, 3], [1, 2, 5], [27, 30])] == splits
+    assert split_of([key], range(1, 31))[0] == digest_mod_30
+
+
+def test_the_split_is_the_rest_of_the_division_also_by_large_numbers():
+    keys = [str(number).encode() for number in range(200)]
+    for total in (1, 2, 3, 97, 2**31, 2**32 - 1, 2**32, 2**40 + 1):
+        bounds = [-(-total // 3), total]
+        numbers = [int(hashlib.sha256(key).hexdigest(), 16) % total for key in keys]
+        assert split_of(keys, bounds).tolist() == [int(number >= bounds[0]) for number in numbers]
+    assert split_of([], [2, 3]).tolist() == []
 
 
 def test_a_serialized_example_has_its_split_for_ever():
-    to_eval = [number for number in range(20) if split_of(example(number), [2, 3]) == 1]
+    to_eval = [number for number in range(20) if split_of([example(number)], [2, 3])[0] == 1]
     assert to_eval == [8, 12, 14, 19]
 
 

@@ -2,6 +2,7 @@ import sys
 
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tensorflow_transform.tf_metadata import schema_utils
@@ -96,6 +97,33 @@ def test_one_column_for_which_it_must_be_dense_keeps_the_others():
         }
 
     assert find_optional(SCHEMA, mixed) == {"size", "rooms", "kind", "mass"}
+
+
+@pytest.mark.parametrize("reads_all", [False, True])
+def test_of_many_columns_few_traces_find_those_that_must_be_dense(reads_all):
+    schema = schema_pb2.Schema()
+    for number in range(150):
+        schema.feature.add().CopyFrom(SCHEMA.feature[0])
+        schema.feature[-1].name = f"c{number}"
+    traces = []
+
+    def preprocess(inputs):
+        traces.append(len(inputs))
+        filled = [
+            tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+            for name, value in inputs.items()
+            if name in ("c3", "c149") or (reads_all and name not in ("c7", "c8"))
+        ]
+        return {
+            "sum": tf.add_n([tf.reshape(value, [-1, 1]) for value in filled]),
+            "c7": tft.scale_to_z_score(inputs["c7"]),
+            "mean": tf.reshape(inputs["c8"], [-1, 1]) - tft.mean(inputs["c9"]),
+        }
+
+    every = {feature.name for feature in schema.feature}
+    assert find_optional(schema, preprocess) == every - {"c7", "c8"}
+    assert len(traces) < (40 if reads_all else 25)
+    assert traces.count(150) < (40 if reads_all else 6)
 
 
 def test_a_batch_without_a_value_keeps_its_rows(package):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hilir.pipeline.cli.main import _run
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.versions.catalogue import find_stable, find_version, list_pushed, list_versions, open_root
 
@@ -53,3 +54,22 @@ def test_a_version_that_is_not_there_is_refused(root):
         find_version(root / "taxi", 3)
     with pytest.raises(ConfigError, match="is on an object store"):
         open_root("gs://bucket/models")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"files": {"x": None}}, {"files": {"x": {"bytes": "5"}}}, {"files": [1]}, {"metrics": {"overall": None}},
+        {"metrics": {"overall": {"auc": "x"}}}, {"created": None}, {"run_id": 7},
+    ],
+)  # fmt: skip
+def test_a_damaged_manifest_hides_no_other_version(root, capsys, damage):
+    path = root / "taxi" / "10" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(ValueError, match=r"manifest\.json: is not a manifest as hilir writes it"):
+        _ = find_version(root / "taxi", 10).manifest
+    assert _run(["models", "list", "configs/taxi.yaml", "--set", f"serving.root={root}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["digits", "1"], ["taxi", "10"], ["taxi", "2"]]
+    remedy = f"its manifest.json cannot be read; remove it, then: hilir release adopt {path.parent}"
+    assert remedy in lines[1]

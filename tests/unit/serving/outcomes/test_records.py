@@ -60,6 +60,21 @@ def test_one_wrong_outcome_refuses_the_batch_and_names_its_place(fields, message
         parse(GOOD, {**GOOD, **fields})
 
 
+@pytest.mark.parametrize(
+    "value", ["12,5", "-0,75", "1.234,50", "1,234.5", "1 234", "1\u202f234,5", "12 %", "12.5%", "€12", "$1,200", "12 €"]
+)
+def test_a_number_written_for_people_is_no_class(value):
+    with pytest.raises(OutcomeRefused, match=r"value: .* is a number written for people; write it like 1234\.5"):
+        parse({"id": "a", "name": "spent", "value": value})
+
+
+@pytest.mark.parametrize(
+    "value", ["a,b", "1.2.3", "2024-01-02", "10.0.0.1", "12 rooms", "3,4-D", "50+", "1.234", "No. 5", "%", "12 345 6"]
+)
+def test_names_of_classes_may_have_digits_and_marks(value):
+    assert parse({"id": "a", "name": "seen", "value": value})[0].value == value
+
+
 @pytest.mark.parametrize("name", ["a#", "#1", "a#-1", "a#1.5", "a#²", "a#12345678901"])
 def test_ids_of_another_form_are_refused(name):
     with pytest.raises(OutcomeRefused, match=r"is not REQUEST#ROW, with a row from 0"):

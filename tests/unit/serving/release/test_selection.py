@@ -37,6 +37,20 @@ def test_a_configuration_names_root_and_model(store, tmp_path):
     assert read_config("configs/digits.yaml") == Project("out/models", "digits")
 
 
+def test_overlays_and_settings_win_over_the_configuration(store, tmp_path):
+    file, night = tmp_path / "digits.yaml", tmp_path / "night.yaml"
+    file.write_text("model: {name: digits}\nrelease: {approval: none}\n")
+    night.write_text(f"serving: {{root: '{store.root}'}}\nrelease: {{approval: required}}\n")
+    assert read_config(str(file), [str(night)]).approval == "required"
+    found = read_config(str(file), [str(night)], ["release.approval=none", "notify=[{command: [say, it]}]"])
+    assert (found.root, found.approval, found.notify[0].command) == (str(store.root), "none", ["say", "it"])
+    assert select(None, None, str(file), [str(night)])[0].root == store.root
+    with pytest.raises(ServingConfigError, match=f"^{tmp_path}/gone.yaml: cannot be read"):
+        read_config(str(file), [f"{tmp_path}/gone.yaml"])
+    with pytest.raises(ServingConfigError, match="name the configuration"):
+        select(str(store.root), "digits", None, [str(night)])
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hilir.pipeline.cli.main import _run
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.report.document import Document, write_document
 from hilir.pipeline.run.past.folders import find_folder, list_folders
-from hilir.pipeline.run.past.reports import read_run
+from hilir.pipeline.run.past.reports import read_run, write_page
 
 
 def make_run(place: Path, name: str, **fields: object) -> Path:
@@ -83,3 +84,15 @@ def test_two_runs_are_compared(
     assert _run(arguments) == 0
     assert "  train.epochs  1 → 2" in capsys.readouterr().out.splitlines()
     assert "train.epochs" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("curves", {"loss": 7}), ("edges", [1]), ("evaluation", {"metrics": 3}), ("steps", ["x"]), ("statistics", 5)],
+)
+def test_a_damaged_report_is_a_sentence(tmp_path: Path, part: str, value: object) -> None:
+    folder = make_run(tmp_path, "taxi-20260101-000000", status="failed")
+    path = folder / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: value}))
+    with pytest.raises(ConfigError, match=r"report\.json: is not as the run wrote it .*--anew' makes it"):
+        write_page(folder)

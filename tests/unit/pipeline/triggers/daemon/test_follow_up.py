@@ -132,12 +132,14 @@ def test_a_state_of_before_is_brought_up_to_date(tmp_path):
 
 
 def test_the_command():
-    found = load("configs/digits.yaml", settings=["watch.after=stage", "watch.after_options=[--offline]"]).config
-    assert make_release(found, "configs/digits.yaml")[2:] == [
+    settings = ["watch.after=stage", "watch.after_options=[--offline]"]
+    found = load("configs/digits.yaml", settings=settings).config
+    assert make_release(found, "configs/digits.yaml", ["night.yaml"], settings)[2:] == [
         "hilir.pipeline.cli", "release", "stage", "{version}", "--config", "configs/digits.yaml",
+        "--overlay", "night.yaml", "--set", settings[0], "--set", settings[1],
         "--root", "out/models", "--model", "digits", "--why", "pushed by hilir watch", "--offline",
     ]  # fmt: skip
-    assert make_release(load("configs/digits.yaml").config, "configs/digits.yaml") == []
+    assert make_release(load("configs/digits.yaml").config, "configs/digits.yaml", [], []) == []
 
 
 def test_a_verb_that_outlives_the_daemon_is_not_called_twice_at_once(releasing):
