@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.server.grpc import grpc_core, grpc_health
+from hilir.serving.server.grpc import grpc_compression, grpc_core, grpc_health
 from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_call import Stream
 from hilir.serving.server.grpc.grpc_core import CoreServer
@@ -48,6 +48,7 @@ def make_grpc_server(
         ("grpc.max_concurrent_streams", max(100, options.max_in_flight)),
         # Otherwise grpcio measures the connection, and takes megabytes of messages that it was not asked for.
         ("grpc.http2.bdp_probe", 0),
+        grpc_compression.OPTION,
         *_channel_arguments(options.grpc_channel_arguments),
     ]
     methods = api.methods()
@@ -55,6 +56,8 @@ def make_grpc_server(
     if options.enable_grpc_healthcheck_service or options.serves_project:
         methods[grpc_health.PREFIX + "Check"] = grpc_health.health_check(api.core.is_ready)
         streams[grpc_health.PREFIX + "Watch"] = grpc_health.health_watch(api.core.is_ready, lambda: server.stopping)
+    inflating = grpc_compression.Inflating(budget, options.max_request_bytes)
+    methods, streams = inflating.methods(methods), inflating.streams(streams)
     server: CoreServer | AioServer
     if options.grpc_core and _has_core():
         server = CoreServer(

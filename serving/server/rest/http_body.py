@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Protocol
-
 from hilir.serving.server.inference.memory import Take
-
-# RFC 1952 lets a file have any number of members; each costs some microseconds of the event loop.
-MAX_MEMBERS = 4096
-# zlib copies what follows a member: pieces keep that copy small.
-_PIECE = 64 << 10
-_PART = 1 << 20
-_GZIP = 31
-
-
-class _Inflater(Protocol):
-    """What `zlib.decompressobj` returns."""
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+from hilir.serving.server.inflate import GZIP, NotInflatable, TooLarge, inflate
 
 
 class BodyError(Exception):
@@ -56,45 +41,9 @@ def decode_body(body: bytes, codings: bytes, limit: int, take: Take) -> bytes:
 
 
 def _inflate(body: bytes, limit: int, take: Take) -> bytes:
-    """All members of a gzip file, joined."""
-    parts: list[bytes] = []
     try:
-        _inflate_members(body, limit, take, parts)
-        return b"".join(parts)
-    finally:
-        # The traceback of an error keeps them, after they are counted no more.
-        parts.clear()
-
-
-def _inflate_members(body: bytes, limit: int, take: Take, parts: list[bytes]) -> None:
-    """Appends what the members become, in parts of at most 1 MiB."""
-    inflater = zlib.decompressobj(wbits=_GZIP)
-    size, members = 0, 1
-    for start in range(0, len(body), _PIECE):
-        piece = body[start : start + _PIECE]
-        part, most = b"", 0
-        # A full part may not have been all: zlib can have read the whole piece, and keep what it became.
-        while piece or (most and len(part) == most and not inflater.eof):
-            if inflater.eof:
-                members += 1
-                if members > MAX_MEMBERS:
-                    raise BodyError(400, f"The gzip body has more than {MAX_MEMBERS} members")
-                inflater = zlib.decompressobj(wbits=_GZIP)
-            most = min(_PART, limit + 1 - size)
-            part = _inflate_part(inflater, piece, most)
-            size += len(part)
-            if size > limit:
-                raise BodyError(413, f"The inflated body has more than {limit} bytes")
-            # Twice: each part, and the whole that they are joined to.
-            take(2 * len(part))
-            parts.append(part)
-            piece = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-    if not inflater.eof:
-        raise BodyError(400, "The gzip body cannot be inflated: it is cut off")
-
-
-def _inflate_part(inflater: _Inflater, piece: bytes, most: int) -> bytes:
-    try:
-        return inflater.decompress(piece, most)
-    except zlib.error as error:
-        raise BodyError(400, f"The gzip body cannot be inflated: {error}") from None
+        return inflate(body, GZIP, limit, take)
+    except NotInflatable as error:
+        raise BodyError(400, f"The gzip body {error}") from None
+    except TooLarge as error:
+        raise BodyError(413, f"The inflated body {error}") from None

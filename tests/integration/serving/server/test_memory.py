@@ -108,3 +108,25 @@ def test_request_logs_lie_in_the_model_root_and_are_private(models, base, tmp_pa
         wait_until(is_logged)
         assert [stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file)] == [0o700, 0o600]
     assert not list(tmp_path.glob("elsewhere*"))
+
+
+@pytest.mark.parametrize("squeeze", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_messages(client, squeeze):
+    path = "/tensorflow.serving.PredictionService/Predict"
+    for rows in (100, 100_000):
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "m"
+        request.inputs["x"].CopyFrom(tf.make_tensor_proto([2.0] * rows, tf.float32))
+        with client.channel() as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            answer = stub.Predict(request, timeout=30, compression=squeeze)
+            assert list(answer.outputs["y"].float_val) == [3.0] * rows
+    with client.channel() as channel:
+        call = channel.unary_unary(path)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(bytes(LIMIT), timeout=30, compression=squeeze)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError) as caught:
+            call(gzip.compress(b"x" * 100)[:-9], timeout=30)
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert caught.value.details().startswith("The compressed message cannot be inflated")

@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from hilir.serving.server.inference.memory import MemoryBudget
-from hilir.serving.server.rest.http_body import MAX_MEMBERS, BodyError, decode_body
+from hilir.serving.server.inflate import MAX_MEMBERS
+from hilir.serving.server.rest.http_body import BodyError, decode_body
 
 PLAIN = b'{"instances": [2.0]}'
 ZIPPED = gzip.compress(PLAIN)
