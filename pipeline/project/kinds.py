@@ -29,7 +29,7 @@ _TRUE_FALSE = (
 _WHOLE, _DIGITS = re.compile(r"[+-]?\d+"), re.compile(r"\+?\d+")
 _CONSTANT, _LEAST_CONSTANT_ROWS = 0.995, 400
 _ID_NAME = re.compile(
-    r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|no)\.?$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$"
+    r"(?i:(^|[_\s.-])(id|uuid|guid|key|rowid|index|nr|nbr|no)\.?$|^(id|uuid|guid)[_\s-])|[a-z]ID$|[a-z]Id$"
 )
 _ROW_NAME = re.compile(r"(^|[_\s.-])(rowid|index)$", re.IGNORECASE)
 _WHO = "customer|client|user|patient|subject|individual|person|household|member|account|student|participant"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv as python_csv
 import json
 import re
@@ -21,6 +22,8 @@ from hilir.pipeline.errors import ConfigError
 MOST_ROWS = 100_000
 _DELIMITERS = (",", ";", "\t", "|")
 _START, _BLOCK = 1 << 20, 64 << 20
+# Keys of the configuration in the ingest's messages for which 'hilir new' has an option.
+_KEYS = re.compile(r"set data\.csv\.(encoding|delimiter|decimal)")
 _FORMS = ("csv", "parquet", "feather", "jsonl")
 
 
@@ -68,7 +71,8 @@ def read_table(path: Path, marks: Marks | None = None) -> Table:
     try:
         return _read(path, marks or Marks())
     except IngestError as error:
-        raise ConfigError(str(error)) from None
+        # There is no configuration yet.
+        raise ConfigError(_KEYS.sub(r"type --\1", str(error))) from None
 
 
 def _read(path: Path, marks: Marks) -> Table:
@@ -80,8 +84,9 @@ def _read(path: Path, marks: Marks) -> Table:
         raise ConfigError(f"--data {path}: is a file of {form}; give CSV, Parquet, Feather or JSON Lines")
     csv: dict[str, Any] = {}
     if form == "csv":
-        csv = {"encoding": marks.encoding} if marks.encoding else {}
-        delimiter = marks.delimiter or _find_delimiter(path, marks.encoding or "auto")
+        encoding = marks.encoding or _find_encoding(path)
+        csv = {"encoding": encoding} if encoding else {}
+        delimiter = marks.delimiter or _find_delimiter(path, encoding or "auto")
         csv |= {} if delimiter == "," else {"delimiter": delimiter}
     batch, rows = _sample(path, ReadSettings(format=form, csv=CsvSettings(**csv)))
     if not rows:
@@ -153,6 +158,26 @@ def _texts(values: Any) -> list[str | None]:
         values = to_microseconds(values)
     texts: list[str | None] = values.cast(pa.string()).to_pylist()
     return texts
+
+
+def _find_encoding(path: Path) -> str:
+    """Returns the encoding of a file that is not UTF-8 as Western programs write it; empty for UTF-8, or its mark."""
+    from hilir.components.example_gen.readers.text import find_encoding, open_bytes
+
+    if find_encoding(str(path), "auto") != "utf-8":
+        return ""
+    decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
+    with open_bytes(str(path)) as stream:
+        while decoders:
+            data = stream.read(1 << 20)
+            for name, decoder in list(decoders.items()):
+                try:
+                    decoder.decode(data, final=not data)
+                except UnicodeDecodeError:
+                    del decoders[name]
+            if not data:
+                break
+    return {"utf-8": "", "cp1252": "cp1252"}.get(next(iter(decoders), "latin-1"), "latin-1")
 
 
 def _find_delimiter(path: Path, encoding: str) -> str:

@@ -35,7 +35,7 @@ _DOUBLED = 0.3
 )
 @click.option("--delimiter", metavar="CHARACTER", help="Separates the cells of CSV; by default found out.")
 @click.option("--decimal", metavar="CHARACTER", help="Decimal mark of CSV; by default found out.")
-@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example latin-1; by default UTF-8.")
+@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example cp1250. [UTF-8, else cp1252]")
 @click.option("--example", type=click.Choice(["taxi", "digits"]), help="Copy an example instead.")
 def new(
     name: str | None,
@@ -83,11 +83,14 @@ def _describe(design: Design) -> Iterator[str]:
     table, label, baseline = design.table, design.label, design.baseline
     sample = "" if table.rows == len(table.cells) else f" (looked at {len(table.cells):,} of them)"
     yield f"{table.path}: {table.rows:,} rows{sample}, {len(table.cells.columns)} columns"
+    if design.table.csv.get("encoding") in ("cp1252", "latin-1"):
+        yield f"encoding {table.csv['encoding']}, as it is not UTF-8; if letters are wrong: --encoding NAME"
     yield f"label {show_controls(label.name)}: {label.task}, {label.why}" + (
         "" if label.task != "regression" else f", mean {design.mean:.4g}, deviation {design.spread:.4g}"
     )
     if label.counts:
-        yield "  " + ", ".join(f"{show_controls(each)} {label.counts[each]:,}" for each in label.classes[:12])
+        more = f" and {len(label.classes) - 12} more" if len(label.classes) > 12 else ""
+        yield "  " + ", ".join(f"{show_controls(each)} {label.counts[each]:,}" for each in label.classes[:12]) + more
     for old, new_name in sorted(label.spellings.items()):
         yield f"  '{show_controls(old)}' is taken for '{show_controls(new_name)}'"
     if label.missing:

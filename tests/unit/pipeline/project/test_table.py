@@ -84,7 +84,6 @@ def test_a_large_file_is_looked_at_all_over(tmp_path, monkeypatch):
         ("t.csv", b"a,b\n", "has no rows"),
         ("t.csv", b"a,a\n1,2\n", "names 'a' more than once"),
         ("t.csv", b"a,b\n1,2\n1,2,3\n", "row 2 has 3 cells where the header has 2"),
-        ("t.csv", "a,b\n1,ä\n".encode("latin-1"), "latin-1"),
         ("t.parquet", b"x", "t.parquet"),
         ("t.jsonl", b'{"a": 1}\n[1]\n', "row 2"),
         ("t.tfrecord", b"x", "is a file of tfrecord; give CSV, Parquet, Feather or JSON Lines"),
@@ -100,3 +99,29 @@ def test_what_cannot_be_read_is_refused_with_the_place(tmp_path, name, content, 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="there is no file"):
         read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("codec", "text", "wanted"),
+    [
+        ("utf-8", "größe,y\n1,ä\n", {}),
+        ("utf-8-sig", "größe,y\n1,ä\n", {}),
+        ("cp1252", "größe,y\n1,€\n", {"encoding": "cp1252"}),
+        ("latin-1", "größe,y\n1,\x81\n", {"encoding": "latin-1"}),
+        ("utf-16", "größe,y\n1,ä\n", {}),
+    ],
+)
+def test_the_encoding_is_found(tmp_path, codec, text, wanted):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(codec))
+    found = read_table(path)
+    assert list(found.cells.columns) == ["größe", "y"]
+    assert found.cells["y"].tolist() == [text.splitlines()[1][-1]]
+    assert found.csv == wanted
+
+
+def test_a_message_of_the_ingest_names_the_option(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("a,b\n1,2\n".encode("utf-16-le"))
+    with pytest.raises(ConfigError, match="type --encoding, for example to utf-16-le"):
+        read_table(path)
