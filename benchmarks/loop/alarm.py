@@ -18,7 +18,7 @@ import yaml
 from benchmarks.machine import describe_machine
 from benchmarks.release.results import write_section
 from hilir.analysis.drift import Level
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
+from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 from tests.loop.processes import Running, project_running
 from tests.loop.shop import MODEL, write_project
 from tests.loop.small_versions import make_version, push_version

@@ -90,7 +90,7 @@ def find_protected(root: Path, model: str) -> dict[int, str]:
     Raises:
         ServingError: the release state cannot be read.
     """
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     if not root.is_dir():
         return {}
@@ -230,7 +230,7 @@ def _remove(plan: Plan, config: Config) -> None:
 
 def _remove_versions(plan: Plan, config: Config) -> None:
     from hilir.components.pusher.versions import remove
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     root = Path(config.serving.root)
     with Store(root).locked():

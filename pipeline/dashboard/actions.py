@@ -45,7 +45,7 @@ def act(root: Path, model: str, verb: str, why: str, targets: Targets) -> Outcom
     from hilir.serving.release.factory import open_transaction
     from hilir.serving.release.report import make_notification
     from hilir.serving.release.transaction import describe
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     lines: list[str] = []
     notifier = Notifier(targets.channels.get(model, ()), lambda line: logger.warning("%s", line))

@@ -9,8 +9,8 @@ from typing import Any
 
 from hilir.pipeline.versions.catalogue import Version, list_models, list_versions
 from hilir.serving.errors import ServingError
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from hilir.serving.errors import ServingError
 from hilir.serving.experiment.analysis import Analysis
 from hilir.serving.experiment.report import words
 from hilir.serving.experiment.report.sources import analyse_experiment
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, summarize
+from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 from hilir.serving.releases.experiments import Experiment
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 
 # Windows that are looked at, the newest.
 _WINDOWS = 200

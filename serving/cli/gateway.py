@@ -53,7 +53,7 @@ def _with_options(command: Command) -> Command:
 def _write(root: str, settings: str | None, served_root: str | None = None, **given: Any) -> tuple[Any, Any]:
     from hilir.serving.gateway.files import write_gateway
     from hilir.serving.gateway.settings import read_settings
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     found = read_settings(settings, **{name: value or None for name, value in given.items()})
     return write_gateway(Store(root), found, served_root), found

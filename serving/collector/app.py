@@ -18,8 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from hilir.serving.outcomes.outcome_store import OutcomeStore, StoreFailed
 from hilir.serving.outcomes.receive import MAX_BYTES, PATH, receive
-from hilir.serving.outcomes.store import OutcomeStore, StoreFailed
 from hilir.serving.server.security.tokens import Scope, Tokens
 from hilir.serving.server.status import HTTP_STATUS
 from hilir.serving.server.telemetry.outcomes import OutcomeCounters

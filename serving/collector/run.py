@@ -9,8 +9,8 @@ from types import FrameType
 
 from hilir.serving.collector.app import make_app
 from hilir.serving.errors import ServingConfigError, ServingStartError
+from hilir.serving.outcomes.outcome_store import OutcomeStore
 from hilir.serving.outcomes.receive import PATH
-from hilir.serving.outcomes.store import OutcomeStore
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.web import WebServer
 

@@ -10,8 +10,8 @@ from hilir.serving.errors import ServingConfigError
 from hilir.serving.gateway.bootstrap import BOOTSTRAP_FILE, ROUTES_FILE, render_bootstrap
 from hilir.serving.gateway.routes import render_routes
 from hilir.serving.gateway.settings import GatewaySettings
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 SETTINGS_FILE = "settings.json"
 # A bootstrap with API keys is for its owner alone.

@@ -12,9 +12,9 @@ from hilir.analysis.drift import Level
 from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.quality import MetricResult
-from hilir.serving.monitor.store import MonitorStore
 from hilir.serving.monitor.summary import count_streaks, count_worse
 from hilir.serving.monitor.window import FeatureResult
+from hilir.serving.monitor.window_store import MonitorStore
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Features of a version that get series of their own, the worst first.

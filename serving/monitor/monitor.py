@@ -12,8 +12,8 @@ from hilir.analysis.reference import Reference, from_json
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.quality import Prediction, list_predictions
 from hilir.serving.monitor.settings import Project
-from hilir.serving.monitor.store import MonitorStore, Step
 from hilir.serving.monitor.window import OpenWindow, WindowResult
+from hilir.serving.monitor.window_store import MonitorStore, Step
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
 from hilir.serving.request_log.files import LogFile, LogRecord, find_files, forget, read_records
 from hilir.serving.request_log.records import read_request

@@ -13,10 +13,10 @@ from hilir.analysis.text import show_unprintable
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.quality import measure, name_class
 from hilir.serving.monitor.settings import Project
-from hilir.serving.monitor.store import MonitorStore
 from hilir.serving.monitor.window import WindowResult
+from hilir.serving.monitor.window_store import MonitorStore
+from hilir.serving.outcomes.outcome_store import OutcomeStore
 from hilir.serving.outcomes.records import Outcome
-from hilir.serving.outcomes.store import OutcomeStore
 
 # Writers with clocks of their own: what arrived shortly before the newest outcome may not have been visible then.
 _OVERLAP_SECONDS = 600.0

@@ -20,10 +20,10 @@ from hilir.serving.monitor.monitor import Monitor, read_reference
 from hilir.serving.monitor.outcomes import Realised
 from hilir.serving.monitor.page import write_page
 from hilir.serving.monitor.settings import Project
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
+from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.store import StoreFailed
+from hilir.serving.outcomes.outcome_store import StoreFailed
 from hilir.serving.rare_warning import RareWarning
 from hilir.serving.request_log.files import find_files
 

@@ -12,8 +12,8 @@ from hilir.analysis.drift import ALPHA, MIN_ROWS, Level, smallest_shift
 from hilir.analysis.text import show_unprintable
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.quality import MetricResult
-from hilir.serving.monitor.store import StoredWindow
 from hilir.serving.monitor.window import FeatureResult
+from hilir.serving.monitor.window_store import StoredWindow
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_DETAIL = 40

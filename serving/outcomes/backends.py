@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.outcomes.store import Backend, OutcomeStore
+from hilir.serving.outcomes.outcome_store import Backend, OutcomeStore
 
 DEFAULT_PLACE = "out/outcomes.sqlite"
 _SCHEMES = ("postgresql", "postgres")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.outcomes.outcome_store import OutcomeStore, Written
 from hilir.serving.outcomes.records import Outcome, OutcomeRefused, parse_outcome
-from hilir.serving.outcomes.store import OutcomeStore, Written
 
 _BATCH = 5_000
 _COLUMNS = ("id", "user", "name", "value", "time", "event")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.release.selection import choose_model
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from hilir.serving.disk import hash_file
 from hilir.serving.errors import ReleaseRefused
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 MANIFEST = "manifest.json"
 SCHEMA = 1

@@ -14,8 +14,8 @@ from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.release.targets.tf_serving import TfServing, UnstartedServers
 from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.actor import find_actor
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 from hilir.serving.server.security.private import check_private
 
 DEFAULT_SERVER = "http://127.0.0.1:8501"

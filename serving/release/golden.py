@@ -13,7 +13,7 @@ from hilir.serving.errors import ReleaseRefused
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
 from hilir.serving.release.checks import is_adopted, read_manifest
 from hilir.serving.release.targets.rest import RestCaller
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 from hilir.serving.sample import GOLDEN_FILE
 
 # Other processors and thread counts add up in another order; a wrong model is further away.

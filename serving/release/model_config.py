@@ -8,8 +8,8 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from hilir.serving.disk import SHARED, write_atomically
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 CONFIG_FILE = "models.config"
 """In the serving root."""

@@ -16,8 +16,8 @@ from hilir.serving.release.selection import choose_model
 from hilir.serving.release.targets import describe_split, find_missing
 from hilir.serving.release.transaction import Transaction, describe
 from hilir.serving.releases.actor import make_printable
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import Event, State
-from hilir.serving.releases.store import Store
 
 # The reasons of a step name each gate.
 _LONGEST_WHY = 1000

@@ -9,7 +9,7 @@ from typing import Any
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.notify import Channel
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 
 DEFAULT_ROOT = "out/models"
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from hilir.serving.errors import ReleaseRefused, TargetError
 from hilir.serving.release import transitions
 from hilir.serving.release.targets import Target, describe_split, find_missing
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State, same_release
-from hilir.serving.releases.store import Store
 
 _POLL_SECONDS = 0.05
 

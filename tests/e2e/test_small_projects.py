@@ -11,7 +11,7 @@ import pytest
 
 from hilir.serving.release.golden import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 from tests.e2e.small_projects import PROJECTS
 from tests.forking import run_hilir
 from tests.integration.serving.server_process import running

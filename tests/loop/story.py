@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
+from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 from tests.loop.processes import Running
 from tests.loop.shop import MODEL
 from tests.loop.small_versions import make_faulty_version, push_version

@@ -10,7 +10,7 @@ from typing import Any
 
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload, What
 from hilir.pipeline.triggers.sources.served import Served, find_served
-from hilir.serving.monitor.store import MonitorStore, StoredWindow, has_state
+from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 
 EVERY_SECONDS = 10.0
 """Short compared with a window."""

@@ -22,9 +22,9 @@ from hilir.serving.release import transitions
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.transaction import Transaction
 from hilir.serving.releases.actor import find_actor
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.rollout import Gates, Rollout
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 from hilir.serving.rollout.engine import Runner
 from hilir.serving.rollout.factory import make_gates
 

@@ -16,8 +16,8 @@ from hilir.serving.outcomes.access_log import read_access_logs
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.records import Outcome
 from hilir.serving.releases.experiments import Experiment
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 from hilir.serving.request_log.rows import read_rows
 
 

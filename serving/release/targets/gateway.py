@@ -13,9 +13,9 @@ from hilir.serving.gateway.recent import Window, read_window
 from hilir.serving.gateway.routes import LUA_FILTER
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.targets.rest import RestCaller, find_replicas
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import BUCKETS, CANDIDATE, STABLE
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 
 class EnvoyGateway:

@@ -9,9 +9,9 @@ from hilir.serving.errors import TargetError
 from hilir.serving.release.model_config import write_model_config
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.targets.rest import RestCaller, find_replicas
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import CANDIDATE, STABLE
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 
 # From best to worst: a version is what it is on the worst replica.
 _STATES = ("AVAILABLE", "LOADING", "START", "UNLOADING", "END", "unknown")

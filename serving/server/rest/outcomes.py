@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from hilir.serving.outcomes.outcome_store import OutcomeStore
 from hilir.serving.outcomes.receive import PATH, Received, receive
-from hilir.serving.outcomes.store import OutcomeStore
 from hilir.serving.server.telemetry.outcomes import OutcomeCounters
 
 __all__ = ["PATH", "OutcomeEndpoint"]

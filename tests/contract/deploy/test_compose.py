@@ -130,7 +130,7 @@ def test_the_settings_of_the_gateway_are_settings(tmp_path):
     from hilir.serving.gateway.files import write_gateway
     from hilir.serving.gateway.runner import check_configuration
     from hilir.serving.gateway.settings import read_settings
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     settings = read_settings(FOLDER / "gateway.yaml")
     assert settings.rest == ("models:8501",)

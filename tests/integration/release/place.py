@@ -87,7 +87,7 @@ def gateway_running(root: Path, rest_ports: list[int], grpc_ports: list[int], fo
     from hilir.serving.gateway.files import write_gateway
     from hilir.serving.gateway.runner import Gateway, check_configuration
     from hilir.serving.gateway.settings import read_settings
-    from hilir.serving.releases.store import Store
+    from hilir.serving.releases.release_store import Store
 
     found = read_settings(
         None,

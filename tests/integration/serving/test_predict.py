@@ -25,7 +25,7 @@ from hilir.pipeline.engine.predict import score_on_workers
 from hilir.serving.errors import PredictError, ServingConfigError
 from hilir.serving.predict.choice import choose_version
 from hilir.serving.predict.scoring import Request, predict_file
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 from tests.integration.serving.server_process import running
 
 CLASSES = ["Adélie", "Chin strap", "Gentoo"]

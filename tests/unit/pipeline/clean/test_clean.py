@@ -18,8 +18,8 @@ from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.run.metadata_store import RunStore, connection
 from hilir.pipeline.run.process_lock import ProcessLock
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State, Version
-from hilir.serving.releases.store import Store
 
 YAML = """
 model: {name: mine, package: json}

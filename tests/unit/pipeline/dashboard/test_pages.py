@@ -13,8 +13,8 @@ import requests
 from hilir.pipeline.dashboard.runs import Runs
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.report.progress_log import ProgressLog
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import Event, State, Version
-from hilir.serving.releases.store import Store
 
 Add = Callable[..., Path]
 

@@ -13,8 +13,8 @@ from hilir.pipeline.dashboard.server import read_token
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
 from hilir.serving.errors import ServingConfigError
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import Event, State, Version
-from hilir.serving.releases.store import Store
 
 TOKEN = "0123456789abcdef"
 

@@ -17,14 +17,14 @@ from hilir.pipeline.dashboard.server import make_server
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.serving.gateway.files import write_gateway
 from hilir.serving.gateway.settings import GatewaySettings
-from hilir.serving.monitor.store import MonitorStore, Step
 from hilir.serving.monitor.window import FeatureResult, WindowResult
+from hilir.serving.monitor.window_store import MonitorStore, Step
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.records import Outcome
 from hilir.serving.releases.experiments import Experiment
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import CANDIDATE, choose_label, hash_key
 from hilir.serving.releases.state import Event, State, Version
-from hilir.serving.releases.store import Store
 
 START = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 EXPERIMENT = Experiment(

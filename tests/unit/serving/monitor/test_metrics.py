@@ -16,7 +16,7 @@ import yaml
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.metrics import serve_metrics, write_figures
 from hilir.serving.monitor.monitor import Monitor
-from hilir.serving.monitor.store import MonitorStore
+from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
 
 DEPLOY = Path(__file__).parents[4] / "deploy/serving"

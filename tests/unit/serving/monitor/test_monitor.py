@@ -15,7 +15,7 @@ import pytest
 from hilir.analysis.quality import fit_quality
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.monitor import Monitor
-from hilir.serving.monitor.store import MonitorStore
+from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
 
 

@@ -7,7 +7,7 @@ from hilir.serving.errors import ReleaseRefused
 from hilir.serving.release import transitions as t
 from hilir.serving.release.checks import check_inputs, check_version
 from hilir.serving.release.golden import compare_values, read_golden
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 
 
 def make(root, number, inputs=None, **more):

@@ -2,7 +2,7 @@ import pytest
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.release.selection import Project, choose_model, read_config, select
-from hilir.serving.releases.store import Store
+from hilir.serving.releases.release_store import Store
 
 
 @pytest.fixture

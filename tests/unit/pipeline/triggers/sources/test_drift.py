@@ -10,7 +10,7 @@ import pytest
 
 from hilir.pipeline.triggers.sources.drift import Drift
 from hilir.serving.monitor.monitor import Monitor
-from hilir.serving.monitor.store import MonitorStore
+from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,9 +11,9 @@ from hilir.serving.experiment.report.sources import analyse_experiment
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.records import parse_outcome
 from hilir.serving.release import transitions as t
+from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import choose_label, hash_key
 from hilir.serving.releases.state import State
-from hilir.serving.releases.store import Store
 from tests.unit.serving.experiment.people import HOUR, START, experiment
 
 
