@@ -51,8 +51,8 @@ def check_import(config: Config) -> Iterator[Finding]:
     """
     from hilir.components.errors import ModelPackageError
     from hilir.components.evaluator.metric_check import find_metric_faults
+    from hilir.components.tensorflow_environment import prepare_environment
     from hilir.components.trainer.model_package import load_package
-    from hilir.pipeline.run.session import prepare_environment
 
     prepare_environment()
     name = f"model.package '{config.model.package}'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Protocol, TextIO
 from hilir.components.cause import describe, find_cause, find_user_folders
 from hilir.components.errors import UserCodeError
 from hilir.components.staging import write_file
+from hilir.components.tensorflow_environment import prepare_environment
 from hilir.pipeline.errors import ConfigError, Interrupted, StepFailed
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
@@ -176,9 +176,3 @@ def stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def prepare_environment() -> None:
-    """Sets what TensorFlow reads when it is imported, before anything imports it."""
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from hilir.components.errors import ModelPackageError
+from hilir.components.tensorflow_environment import prepare_environment
 from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.faults import explain
 from hilir.pipeline.spec.specification import Specification
@@ -56,20 +58,48 @@ def _constant(task: Any, name: str) -> str:
 
 def _of_trainer(constant: str, values: Mapping[str, Any]) -> Iterator[Fault]:
     try:
-        template = json.loads(_BARE.sub(r'"\g<0>"', constant))["train"]
+        whole = json.loads(_BARE.sub(r'"\g<0>"', constant))
+        template = whole["train"]
     except (ValueError, KeyError, TypeError):
         return
     parameters = dict(_placeholders(template))
     if not parameters:
         return
+    filled = _fill(template, values)
     try:
-        TrainSettings.model_validate(_fill(template, values))
+        TrainSettings.model_validate(filled)
     except ValidationError as error:
         for found in error.errors(include_url=False):
             if found["loc"] in parameters:
                 yield Fault(parameters[found["loc"]], found)
             elif found["type"] not in _OF_ANOTHER_VERSION:
                 yield Fault(None, {**found, "loc": ("train", *found["loc"])})
+        return
+    own = {path[1:]: name for path, name in parameters.items() if path[0] == "hyperparameters"}
+    if own:
+        yield from _of_package(str(whole.get("package")), filled["hyperparameters"], own)
+
+
+def _of_package(
+    name: str, values: Mapping[str, Any], parameters: Mapping[tuple[int | str, ...], str]
+) -> Iterator[Fault]:
+    """Yields what the package's own class refuses, where the package is here; else the job's first steps tell."""
+    prepare_environment()
+    from hilir.components.trainer.model_package import load_package
+
+    try:
+        kind = load_package(name).hyperparameters
+    except ModelPackageError:
+        return
+    try:
+        kind.model_validate(values)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            place = next((path for path in parameters if found["loc"][: len(path)] == path), None)
+            if place is not None:
+                yield Fault(parameters[place], found)
+            elif found["type"] not in _OF_ANOTHER_VERSION:
+                yield Fault(None, {**found, "loc": ("train", "hyperparameters", *found["loc"])})
 
 
 def _placeholders(node: Any, path: tuple[int | str, ...] = ()) -> Iterator[tuple[tuple[int | str, ...], str]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hilir.components.tensorflow_environment import prepare_environment
 from hilir.pipeline.config import load
 from hilir.pipeline.project.create import Wish, design_project, write_project
 from hilir.pipeline.run.local_run import Options, run_locally
-from hilir.pipeline.run.session import prepare_environment
 from tests.new.tables import GENERATED, PACKAGES, SKLEARN, write_table
 
 pytestmark = pytest.mark.slow

@@ -56,7 +56,7 @@ def predict(
     open_source(Path(words[-1]), dialect)
     find_form(Path(out))
     if runner is not None:
-        from hilir.pipeline.run.session import prepare_environment
+        from hilir.components.tensorflow_environment import prepare_environment
 
         prepare_environment()
     with quiet_tensorflow():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from hilir.components.staging import write_file
+from hilir.components.tensorflow_environment import prepare_environment
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 
@@ -20,8 +20,7 @@ def compile_config(config: Config) -> dict[str, Any]:
         ConfigError: something of it cannot run on Vertex AI.
         ModelPackageError: the model package lacks something.
     """
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    prepare_environment()
     from hilir.pipeline.graph import build
     from hilir.pipeline.inputs import find_inputs
     from hilir.pipeline.vertex.compile.compile import compile_pipeline

@@ -17,11 +17,12 @@ def place(tmp_path_factory) -> Place:
 
 
 @pytest.fixture
-def model(place) -> str:
-    """A model with versions 1, 2 and 3 that nobody has released."""
+def model(place, tmp_path) -> str:
+    """A model with versions 1, 2 and 3 that nobody has released; the server sees them at once, and serves 3."""
     name = f"model-{next(_numbers)}"
     for number in (1, 2, 3):
-        make_version(place.root, number, model=name)
+        make_version(tmp_path / "made", number, model=name)
+    (tmp_path / "made" / name).rename(place.root / name)
     return name
 
 
