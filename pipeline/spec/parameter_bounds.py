@@ -13,6 +13,8 @@ from hilir.components.errors import ModelPackageError
 from hilir.components.tensorflow_environment import prepare_environment
 from hilir.components.trainer.settings import TrainSettings
 from hilir.pipeline.config.faults import explain
+from hilir.pipeline.config.project import enter_project
+from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.specification import Specification
 
 _RUN_FN = "hilir.components.trainer.run.run_fn"
@@ -86,10 +88,14 @@ def _of_package(
     """Yields what the package's own class refuses, where the package is here; else the job's first steps tell."""
     prepare_environment()
     from hilir.components.trainer.model_package import load_package
+    from hilir.pipeline.report.output_capture import reserved
 
     try:
-        kind = load_package(name).hyperparameters
-    except ModelPackageError:
+        enter_project()
+        # What TensorFlow and the package print is not the answer.
+        with reserved():
+            kind = load_package(name).hyperparameters
+    except (ConfigError, ModelPackageError):
         return
     try:
         kind.model_validate(values)

@@ -12,7 +12,10 @@ from hilir.pipeline.config import load
 from hilir.pipeline.vertex.compile.job_file import compile_config, serialize
 from tests.golden.render import SETTINGS
 
-PARAMETERS = "[data.path, train.epochs, train.precision, train.checkpoint_steps, train.steps_per_execution]"
+PARAMETERS = (
+    "[data.path, train.epochs, train.precision, train.checkpoint_steps, train.steps_per_execution, "
+    "train.hyperparameters.learning_rate]"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,10 @@ WRONG = [
     (
         "train_precision=float99",
         "--parameter train_precision: must be 'auto', 'float32', 'mixed_float16' or 'mixed_bfloat16', and is 'float99'",
+    ),
+    (
+        "train_hyperparameters_learning_rate=-1",
+        "--parameter train_hyperparameters_learning_rate: must be greater than 0, and is -1",
     ),
     (
         "train_steps_per_execution=3",
