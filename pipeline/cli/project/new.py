@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hilir.pipeline.project.kinds import Column
 
 _DOUBLED = 0.3
+# So many lines in a row that differ in the name alone are shown one by one.
+_ALIKE = 10
 
 
 @click.command()
@@ -123,16 +126,29 @@ def _table(columns: Sequence[Column]) -> Iterator[str]:
     width = min(32, max((len(show_controls(each.name)) for each in columns), default=0))
     room = max(40, shutil.get_terminal_size((120, 24)).columns)
     yield f"{'column':<{width}}  {'kind':<15} why; how to change it"
-    for each in columns:
-        gaps = f", {each.missing:.0%} missing" if each.missing >= 0.005 else ""
-        remedy = (
-            ""
-            if each.is_feature
-            else f"; --keep {shlex.quote(show_controls(each.name))}"
-            if each.name
-            and each.kind not in ("empty", "group", "time", "nested", "list", "mixed dates", "ambiguous date")
-            else ""
-        )
-        line = f"{show_controls(each.name)[:width]:<{width}}  {each.kind:<15} {show_controls(each.why)}{gaps}{remedy}"
-        yield line if len(line) <= room else line[: room - 1] + "…"
+    for _, group in groupby(columns, lambda each: (each.kind, each.why, _gaps(each)) if each.is_feature else each):
+        alike = list(group)
+        lines = [_line(each, width, room) for each in alike]
+        if len(lines) <= _ALIKE:
+            yield from lines
+            continue
+        yield from lines[:3]
+        yield f"{'…':<{width}}  {alike[0].kind:<15} {len(lines) - 4:,} more of the same"
+        yield lines[-1]
     yield "(a feature is changed by moving its line in features.py)"
+
+
+def _line(column: Column, width: int, room: int) -> str:
+    left_as_they_are = ("empty", "group", "time", "nested", "list", "mixed dates", "ambiguous date")
+    remedy = (
+        f"; --keep {shlex.quote(show_controls(column.name))}"
+        if column.name and not column.is_feature and column.kind not in left_as_they_are
+        else ""
+    )
+    name = show_controls(column.name)[:width]
+    line = f"{name:<{width}}  {column.kind:<15} {show_controls(column.why)}{_gaps(column)}{remedy}"
+    return line if len(line) <= room else line[: room - 1] + "…"
+
+
+def _gaps(column: Column) -> str:
+    return f", {column.missing:.0%} missing" if column.missing >= 0.005 else ""
