@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from hilir.serving.server.inference.memory import Take
 
+POOL = ThreadPoolExecutor(2, "inflate")
+"""Where what is large is inflated: two at a time, as what is half inflated holds memory and serves nobody."""
 GZIP, GZIP_OR_ZLIB = 31, 47
 """What `zlib.decompressobj` calls these forms."""
 # RFC 1952 lets a file have any number of members; each costs some microseconds of the event loop.

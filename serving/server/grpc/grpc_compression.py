@@ -14,7 +14,7 @@ from functools import partial
 from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream
 from hilir.serving.server.inference.call import Answer
 from hilir.serving.server.inference.memory import Loan, MemoryBudget
-from hilir.serving.server.inflate import GZIP_OR_ZLIB, NotInflatable, TooLarge, inflate
+from hilir.serving.server.inflate import GZIP_OR_ZLIB, POOL, NotInflatable, TooLarge, inflate
 from hilir.serving.server.status import Code, StatusError
 
 OPTION = ("grpc.per_message_decompression", 0)
@@ -75,7 +75,8 @@ class Inflating:
                 pass
             finally:
                 loan.give_back()
-        inflating = asyncio.ensure_future(asyncio.to_thread(inflate, data, GZIP_OR_ZLIB, self._limit, loan.take))
+        loop = asyncio.get_running_loop()
+        inflating = loop.run_in_executor(POOL, inflate, data, GZIP_OR_ZLIB, self._limit, loan.take)
         # When the thread is done, whoever waits for it still: from then on the method counts what it was given.
         inflating.add_done_callback(lambda _: loan.give_back())
         try:

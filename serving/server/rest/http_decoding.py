@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hilir.serving.server.inference.memory import Loan, OverBudget
+from hilir.serving.server.inflate import POOL
 from hilir.serving.server.rest.http_body import BodyError, decode_body
 from hilir.serving.server.rest.http_message import Request, Respond, error_json
 from hilir.serving.server.rest.http_shared import Shared
@@ -37,7 +38,7 @@ def decode_request(shared: Shared, request: Request, loan: Loan, respond: Respon
         else:
             shared.handler(request, respond)
             return
-    decoding = asyncio.get_running_loop().run_in_executor(None, _decode, request, loan, shared.limits.max_body)
+    decoding = asyncio.get_running_loop().run_in_executor(POOL, _decode, request, loan, shared.limits.max_body)
     decoding.add_done_callback(lambda done: _hand_on(shared, request, respond, done))
 
 
