@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ _DRAWS, _LEAST_MARGIN, _SEED = 500, 0.02, 1
 _LEAK = {"binary": 0.99, "multiclass": 0.99, "regression": 0.98}
 _LEAK_ROWS, _ROWS, _DRAWN_ROWS = 5_000, 50_000, 2_000
 _MOST_TAGS = 50
+_MODELS = ("linear", "trees")
 
 
 @dataclass(frozen=True)
@@ -157,18 +157,32 @@ def find_baseline(
         evaluation: which rows are for evaluation, [rows] bool.
         others: other splits of the same rows, which tell how much of the value is the split's.
     """
-    found = _reach(cells, columns, label, evaluation)
-    # Of the other splits the better model alone tells, and trees of many classes take long.
-    better = "linear" if found.linear >= found.trees else "trees"
-    values = [found.best, *(_reach(cells, columns, label, each, better).best for each in others)]
-    typical = float(np.mean(values)) if others else 1.0
-    return replace(found, error=max(found.error, float(np.std(values))), typical=typical)
+    metric, truth, answers = _answer(cells, columns, label, evaluation, _MODELS)
+    linear, trees = (_measure(metric, truth, answers[name]) for name in _MODELS)
+    better = "linear" if linear >= trees else "trees"
+    values = [max(linear, trees)]
+    for each in others:
+        # Of the other splits the better model alone tells, and trees of many classes take long.
+        _, there, answered = _answer(cells, columns, label, each, (better,))
+        values.append(_measure(metric, there, answered[better]))
+    chance = {"auc": 0.5, "r2": 0.0}.get(metric) or 0.0
+    if metric == "accuracy":
+        chance = float(np.bincount(truth).max() / len(truth))
+    return Baseline(
+        metric,
+        linear,
+        trees,
+        error=max(_bootstrap(metric, truth, answers[better]), float(np.std(values))),
+        chance=chance,
+        spread=float(np.std(truth)),
+        typical=float(np.mean(values)) if others else 1.0,
+    )
 
 
-def _reach(
-    cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray, only: str = ""
-) -> Baseline:
-    """Returns what is reached on a split; `only`: by which of the two models, the other has minus infinity."""
+def _answer(
+    cells: pd.DataFrame, columns: Sequence[Column], label: Label, evaluation: np.ndarray, names: Sequence[str]
+) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
+    """Returns the metric, what is true of the rows that evaluate, and what each of the named models says of them."""
     there = label.values.notna().to_numpy()
     train, test = np.flatnonzero(there & ~evaluation), np.flatnonzero(there & evaluation)
     train = train[:: max(1, len(train) // _ROWS)]
@@ -180,20 +194,12 @@ def _reach(
         metric = "auc" if label.task == "binary" else "accuracy"
     wide, narrow = _matrices(cells, columns, train)
     models = {"linear": (_linear(label.task), wide), "trees": (_trees(label.task, len(train)), narrow)}
-    predictions = {
+    answers = {
         name: _predict(model, matrix[train], target[train], matrix[test], label.task)
         for name, (model, matrix) in models.items()
-        if only in ("", name)
+        if name in names
     }
-    truth = target[test]
-    linear, trees = (
-        _measure(metric, truth, predictions[name]) if name in predictions else -math.inf for name in models
-    )
-    best = predictions["linear" if linear >= trees else "trees"]
-    chance = {"auc": 0.5, "r2": 0.0}.get(metric) or 0.0
-    if metric == "accuracy":
-        chance = float(np.bincount(truth).max() / len(truth))
-    return Baseline(metric, linear, trees, _bootstrap(metric, truth, best), chance, float(np.std(truth)))
+    return metric, target[test], answers
 
 
 def _matrices(cells: pd.DataFrame, columns: Sequence[Column], train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
