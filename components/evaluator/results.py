@@ -31,16 +31,16 @@ def candidate_name(uri: str) -> str:
 
 def is_weighted(uri: str) -> bool:
     """Returns whether rows count by a weight."""
-    config = _load(uri).config
-    return any(spec.example_weight_key or spec.example_weight_keys for spec in config.model_specs)
+    specs = _load(uri, None).config.model_specs
+    return any(spec.example_weight_key or spec.example_weight_keys for spec in specs)
 
 
 def _model_names(uri: str) -> list[str]:
-    return [spec.name for spec in _load(uri).config.model_specs]
+    return [spec.name for spec in _load(uri, None).config.model_specs]
 
 
 @functools.lru_cache(maxsize=4)
-def _load(uri: str, model: str | None = None) -> Any:
+def _load(uri: str, model: str | None) -> Any:
     """Returns what TFMA wrote, which never changes; it takes a tenth of a second, and is asked for a dozen times."""
     return model_eval_lib.load_eval_result(uri, model_name=model)
 
