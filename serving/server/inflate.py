@@ -10,6 +10,9 @@ from hilir.serving.server.inference.memory import Take
 
 POOL = ThreadPoolExecutor(2, "inflate")
 """Where what is large is inflated: two at a time, as what is half inflated holds memory and serves nobody."""
+# Inflating this much takes some tenths of a millisecond; a hand-over to a thread as long.
+SMALL, SMALL_RESULT = 16 << 10, 256 << 10
+"""What is at most so large, and becomes at most so much, is inflated at once."""
 GZIP, GZIP_OR_ZLIB = 31, 47
 """What `zlib.decompressobj` calls these forms."""
 # RFC 1952 lets a file have any number of members; each costs some microseconds of the event loop.

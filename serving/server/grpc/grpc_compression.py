@@ -14,16 +14,13 @@ from functools import partial
 from hilir.serving.server.grpc.grpc_call import CallContext, Method, Stream
 from hilir.serving.server.inference.call import Answer
 from hilir.serving.server.inference.memory import Loan, MemoryBudget
-from hilir.serving.server.inflate import GZIP_OR_ZLIB, POOL, NotInflatable, TooLarge, inflate
+from hilir.serving.server.inflate import GZIP_OR_ZLIB, POOL, SMALL, SMALL_RESULT, NotInflatable, TooLarge, inflate
 from hilir.serving.server.status import Code, StatusError
 
 OPTION = ("grpc.per_message_decompression", 0)
 _GZIP_START = b"\x1f\x8b"
 # Of a window of 32 KiB. In protobuf it would begin field 15, which no request has; 0x1f begins nothing.
 _ZLIB_START = 0x78
-# Inflating this much takes some tenths of a millisecond; a hand-over to a thread as long.
-_SMALL_MESSAGE = 16 << 10
-_SMALL_RESULT = 256 << 10
 
 
 class Inflating:
@@ -66,9 +63,9 @@ class Inflating:
             StatusError: it is damaged, or becomes more than it may.
         """
         loan = Loan(self._budget)
-        if len(data) <= _SMALL_MESSAGE:
+        if len(data) <= SMALL:
             try:
-                return inflate(data, GZIP_OR_ZLIB, min(_SMALL_RESULT, self._limit), loan.take)
+                return inflate(data, GZIP_OR_ZLIB, min(SMALL_RESULT, self._limit), loan.take)
             except NotInflatable as error:
                 raise _damaged(error) from None
             except TooLarge:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from hilir.serving.server.inference.memory import Loan, OverBudget
-from hilir.serving.server.inflate import POOL
+from hilir.serving.server.inflate import POOL, SMALL, SMALL_RESULT
 from hilir.serving.server.rest.http_body import BodyError, decode_body
 from hilir.serving.server.rest.http_message import Request, Respond, error_json
 from hilir.serving.server.rest.http_shared import Shared
-
-# Inflating this much takes some tenths of a millisecond; a hand-over to a thread as long.
-_SMALL_BODY = 16 << 10
-_SMALL_RESULT = 256 << 10
 
 
 def decode_request(shared: Shared, request: Request, loan: Loan, respond: Respond) -> None:
@@ -24,8 +20,8 @@ def decode_request(shared: Shared, request: Request, loan: Loan, respond: Respon
         loan: counts what the body becomes.
         respond: gets the answer, of the handler or to a body that cannot be decoded.
     """
-    small = min(_SMALL_RESULT, shared.limits.max_body)
-    if len(request.body) <= _SMALL_BODY:
+    small = min(SMALL_RESULT, shared.limits.max_body)
+    if len(request.body) <= SMALL:
         try:
             request.body = _decode(request, loan, small)
         except BodyError as error:
