@@ -35,7 +35,8 @@ def test_a_project_from_a_table_runs_at_once_and_reaches_the_bound(tmp_path):
     lines = {line.split()[0]: line for line in printed.splitlines() if line.strip()}
     assert "id" in lines["Flaschen-Nr"]
     assert "leak" in lines["Regal"]
-    assert "number" in lines["flavanoids"]
+    assert "number" in lines["malic_acid"]
+    assert "9 more of the same" in lines["…"]
     assert printed.splitlines()[-1] == "next: hilir run"
     written = [tmp_path / f"wines/{name}.py" for name in ("features", "preprocessing", "model")]
     code = "".join(path.read_text(encoding="utf-8") for path in [*written, tmp_path / "wines.yaml"])
