@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hilir.analysis.devices import is_device
+
 PREFIX = ".staged-"
 """Begins the names of what is not complete; readers leave them out, and a killed process leaves them behind."""
 
@@ -61,19 +63,12 @@ def write_file(target: str | os.PathLike[str], content: bytes | str) -> None:
         with fileio.open(str(target), "wb") as file:
             file.write(data)
         return
-    if _is_device(target):
+    if is_device(target):
         with open(target, "wb") as file:
             file.write(data)
         return
     with staged(target) as path, open(path, "wb") as file:
         file.write(data)
-
-
-def _is_device(target: str | os.PathLike[str]) -> bool:
-    """Whether a rename would put a file in the place of a device, a pipe or a link such as /dev/stdout."""
-    if not os.path.exists(target) or os.path.isdir(target):
-        return False
-    return not os.path.isfile(target) or os.path.dirname(os.path.abspath(target)) == "/dev"
 
 
 def _sync(path: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hilir.analysis.devices import is_device
+
 SHARED = 0o644
 
 
@@ -52,11 +54,16 @@ def list_folders(path: str | Path) -> Folders:
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
     """Replaces a file as a whole; after a crash it is the old one or the new one.
 
+    A device or a pipe stays what it is, and is written to.
+
     Args:
         path: the file.
         text: its content.
         mode: who may read it; by default its owner alone. `SHARED` is for what servers of another user read.
     """
+    if is_device(path):
+        path.write_text(text, encoding="utf-8")
+        return
     new = path.with_name(f".{path.name}.new")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:

@@ -1,9 +1,10 @@
-"""Outcomes in a file: CSV or Parquet, with the columns id or user, name, value, time, event."""
+"""Outcomes in a file: CSV or Parquet, with the columns id or user, name, value or class, time, event."""
 
 from __future__ import annotations
 
 import csv
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,10 @@ from hilir.serving.outcomes.outcome_store import OutcomeStore, Written
 from hilir.serving.outcomes.records import Outcome, OutcomeRefused, parse_outcome
 
 _BATCH = 5_000
-_COLUMNS = ("id", "user", "name", "value", "time", "event")
+_COLUMNS = ("id", "user", "name", "value", "class", "time", "event")
+# float() takes 3_4 for 34. What is not finite is refused where values are checked.
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+|nan|inf|infinity)(?:e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+_EITHER = (("id", "user"), ("value", "class"))
 _WORDS = {"true": 1.0, "false": 0.0}
 
 
@@ -77,10 +81,7 @@ def _number(name: str, text: Any) -> Any:
         return text
     if name == "value" and text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def _read_parquet(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -103,18 +104,19 @@ def _read_parquet(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _check_columns(path: str, names: Any) -> None:
     unknown = sorted(set(names) - set(_COLUMNS))
-    if unknown or not {"name", "value"} <= set(names) or not {"id", "user"} & set(names):
+    if unknown or not {"name"} <= set(names) or not all({*each} & set(names) for each in _EITHER):
         raise ServingConfigError(
-            f"{path}: its columns are {', '.join(map(str, names)) or 'none'}; it needs id or user, name and value, and "
-            "may have time and event, separated by commas in CSV"
+            f"{path}: its columns are {', '.join(map(str, names)) or 'none'}; it needs id or user, name, and "
+            "value or class, and may have time and event, separated by commas in CSV"
         )
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what is not missing; a time of Parquet without a zone is UTC, and a decimal number is a number."""
     fields = {}
+    is_class = row.get("class") is not None
     for name, value in row.items():
-        if value is None or (isinstance(value, float) and math.isnan(value) and name != "value"):
+        if value is None or (isinstance(value, float) and math.isnan(value) and (name != "value" or is_class)):
             continue
         if isinstance(value, datetime):
             value = (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()

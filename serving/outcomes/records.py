@@ -3,7 +3,8 @@
     {"outcomes": [{"id": "5f0c-2a#0", "name": "bought", "value": 1, "time": "2026-01-31T12:00:00Z"},
                   {"user": "user-17", "name": "spent", "value": 12.5, "event": "order-9"}]}
 
-The id of a prediction is the id of its request, `#`, and the row in that request; without a row it is row 0.
+The id of a prediction is the id of its request, `#`, and the row in that request; without a row it is row 0. `class` in
+place of `value` is the name of a class, also where it looks like a number.
 """
 
 from __future__ import annotations
@@ -24,10 +25,20 @@ SKEW_SECONDS = 300.0
 """How far the clock of a sender may be wrong."""
 
 _LONGEST = 256
-# 12,5 and 1.234,50 and 1 234 and 12 % and €12: they would become names of classes without a word.
-_COMMA = r"\d+,\d+|\d{1,3}(?:[.' \u00a0\u202f]\d{3})+,\d+|\d{1,3}(?:[,' \u00a0\u202f]\d{3})+(?:\.\d+)?"
-_QUANTITY = re.compile(rf"[+-]?(?:{_COMMA}|(?:{_COMMA}|\d+(?:\.\d+)?)\s?[%$€£¥]|[$€£¥]\s?(?:{_COMMA}|\d+(?:\.\d+)?))")
-_FIELDS = frozenset({"id", "user", "name", "value", "time", "event"})
+# 12,5 and 1.234,50 and 1 234 and 12 % and €12 and (12.50): they would become names of classes without a word.
+_PLAIN = r"(?:\d+\.?\d*|\.\d+)"
+_WRITTEN = (
+    r"(?:\d*,\d+|\d{1,3}(?:[,'’\s]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.'’\s]\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?)"
+)
+_EITHER = rf"(?:{_WRITTEN}|{_PLAIN})"
+_MARK = r"(?:[%‰$€£¥₹]|EUR|USD|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|BRL|TRY)"
+_SIGN = r"(?:[+\-−–]\s?)"
+_QUANTITY = re.compile(
+    rf"{_SIGN}?(?:{_WRITTEN}|{_EITHER}\s?{_MARK}|{_MARK}\s?{_SIGN}?{_EITHER})|[−–]\s?{_PLAIN}|"
+    rf"\((?:{_MARK}\s?)?{_EITHER}(?:\s?{_MARK})?\)",
+    re.IGNORECASE,
+)
+_FIELDS = frozenset({"id", "user", "name", "value", "class", "time", "event"})
 Value = float | str
 
 
@@ -118,7 +129,7 @@ def parse_outcome(fields: Any, place: str, now: float) -> Outcome:
         user=_parse_text(fields["user"], f"{place}.user") if "user" in fields else "",
         name=_parse_text(fields.get("name"), f"{place}.name"),
         event=_parse_text(fields["event"], f"{place}.event") if fields.get("event") is not None else "",
-        value=_parse_value(fields.get("value"), f"{place}.value"),
+        value=_parse_value(fields, place),
         time=now if time is None else min(time, now),
         dated=time is not None,
         received=now,
@@ -153,11 +164,20 @@ def _parse_text(value: Any, place: str) -> str:
     return value
 
 
-def _parse_value(value: Any, place: str) -> Value:
+def _parse_value(fields: Mapping[str, Any], place: str) -> Value:
+    """Returns the value; what stands under `class` is the name of one whatever it looks like, such as 50%."""
+    value = fields.get("value")
+    if fields.get("class") is not None:
+        if value is not None:
+            raise OutcomeRefused(f"{place}: give either value or class")
+        return _parse_text(fields["class"], f"{place}.class")
     if isinstance(value, str):
         if _QUANTITY.fullmatch(value.strip()):
-            raise OutcomeRefused(f"{place}: {value[:40]!r} is a number written for people; write it like 1234.5")
-        return _parse_text(value, place)
+            raise OutcomeRefused(
+                f"{place}.value: {value[:40]!r} is a number written for people; write it like 1234.5, or under class "
+                "in place of value if a class has this name"
+            )
+        return _parse_text(value, f"{place}.value")
     if isinstance(value, int | float):
         try:
             number = float(value)
@@ -165,7 +185,7 @@ def _parse_value(value: Any, place: str) -> Value:
             number = math.inf
         if math.isfinite(number):
             return number
-    raise OutcomeRefused(f"{place}: must be a finite number, true, false, or the name of a class")
+    raise OutcomeRefused(f"{place}.value: must be a finite number, true, false, or the name of a class")
 
 
 def _parse_time(value: Any, place: str, now: float) -> float | None:

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hilir.analysis.devices import is_device
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.readers import find_form
 
@@ -27,13 +28,16 @@ Write = Callable[[Mapping[str, Any]], None]
 def open_target(path: Path) -> Iterator[Write]:
     """Yields the function that writes rows to a file; the file is there only after the block has ended well.
 
+    A device or a pipe stays what it is, and is written to.
+
     Raises:
         PredictError: its name says no form, its folder does not exist, or the disk is full.
     """
     form = find_form(path)
     if not path.parent.is_dir():
         raise PredictError(f"{path.parent}: there is no such folder; make it, or write to another one")
-    new = path.with_name(f".{path.name}.new")
+    device = is_device(path)
+    new = path if device else path.with_name(f".{path.name}.new")
     try:
         with contextlib.ExitStack() as stack:
             match form:
@@ -44,12 +48,14 @@ def open_target(path: Path) -> Iterator[Write]:
                 case _:
                     write = _write_json_lines(_open(new, path, stack))
             yield write
-        os.replace(new, path)
+        if not device:
+            os.replace(new, path)
     except OSError as error:
         raise PredictError(f"{path}: cannot be written ({error.strerror or error}); nothing was written") from None
     finally:
-        with contextlib.suppress(OSError):
-            new.unlink()
+        if not device:
+            with contextlib.suppress(OSError):
+                new.unlink()
 
 
 def _open(new: Path, path: Path, stack: contextlib.ExitStack) -> Any:

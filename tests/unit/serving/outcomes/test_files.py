@@ -1,4 +1,5 @@
 import datetime
+import math
 from decimal import Decimal
 
 import pyarrow as pa
@@ -60,13 +61,27 @@ def test_a_decimal_number_of_a_database_is_a_number(store, tmp_path):
     assert read(store)["r", 0, "spent", ""].value == 12.5
 
 
+def test_classes_that_look_like_numbers_have_a_column_of_their_own(store, tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("id,name,value,class\na,offer,,50%\nb,stars,,3\nc,spent,1e3,\nd,size,3_4,\n")
+    assert import_file(store, str(file)) == Written(4, 0, 0)
+    assert {each.request: each.value for each in store.read()} == {"a": "50%", "b": "3", "c": 1000.0, "d": "3_4"}
+    table = pa.table({"id": ["a", "e"], "name": ["offer", "spent"], "class": ["20%", None], "value": [math.nan, 2.5]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert import_file(store, str(tmp_path / "x.parquet")) == Written(1, 1, 0)
+    assert {each.request: each.value for each in store.read() if each.request in "ae"} == {"a": "20%", "e": 2.5}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("id;name;value\na;n;1\n", "its columns are id;name;value; .* separated by commas in CSV"),
-        ("id,name\na,b\n", "its columns are id, name; it needs id or user, name and value"),
+        ("id,name\na,b\n", "its columns are id, name; it needs id or user, name, and value or class"),
         ("", "its columns are none; it needs"),
         ("id,name,value\na,n,1\na,n,\n", r"x\.csv:3\.value: must be a finite number.*import the file again"),
+        ("id,name,value\na,n,nan\n", r"x\.csv:2\.value: must be a finite number"),
+        ("id,name,value\na,n,-Infinity\n", r"x\.csv:2\.value: must be a finite number"),
+        ("id,name,value\na,n,12 EUR\n", r"x\.csv:2\.value: '12 EUR' is a number written for people"),
         ("id,user,name,value\na,b,n,1\n", r"x\.csv:2: give either id, of a prediction, or user"),
         ("id,name,value\na,n,1,2\n", r"x\.csv:2: unknown field 'a column without a name'"),
         ("id,name,value,time\na,n,1,32503680000\n", r"x\.csv:2\.time: [0-9,]+ s in the future"),

@@ -52,7 +52,7 @@ GOOD = {"user": "u", "name": "n", "value": 1}
         ({"name": "\ud800"}, r"outcomes\[1\].name: must be a string"),
         ({"user": 5}, r"outcomes\[1\].user: must be a string"),
         ({"id": "a#0"}, r"outcomes\[1\]: give either id, of a prediction, or user"),
-        ({"when": 1}, r"outcomes\[1\]: unknown field 'when'; known are event, id, name, time, user, value"),
+        ({"when": 1}, r"outcomes\[1\]: unknown field 'when'; known are class, event, id, name, time, user, value"),
     ],
 )
 def test_one_wrong_outcome_refuses_the_batch_and_names_its_place(fields, message):
@@ -61,18 +61,33 @@ def test_one_wrong_outcome_refuses_the_batch_and_names_its_place(fields, message
 
 
 @pytest.mark.parametrize(
-    "value", ["12,5", "-0,75", "1.234,50", "1,234.5", "1 234", "1\u202f234,5", "12 %", "12.5%", "€12", "$1,200", "12 €"]
-)
+    "value",
+    ["12,5", "-0,75", "1.234,50", "1,234.5", "1 234", "1\u202f234,5", "12 %", "12.5%", "€12", "$1,200", "12 €", "−12,5",
+     "−12", "1.234.567", "1’234", "1'234.50", ",5", "12 EUR", "12,50 eur", "USD 12.5", "(12,5)", "($1,200)", "-$3",
+     "$-3", "1 234 567,89", "0,5 ‰", "12.345.678,9"],
+)  # fmt: skip
 def test_a_number_written_for_people_is_no_class(value):
     with pytest.raises(OutcomeRefused, match=r"value: .* is a number written for people; write it like 1234\.5"):
         parse({"id": "a", "name": "spent", "value": value})
 
 
 @pytest.mark.parametrize(
-    "value", ["a,b", "1.2.3", "2024-01-02", "10.0.0.1", "12 rooms", "3,4-D", "50+", "1.234", "No. 5", "%", "12 345 6"]
-)
+    "value",
+    ["a,b", "1.2.3", "2024-01-02", "10.0.0.1", "12 rooms", "3,4-D", "50+", "1.234", "No. 5", "%", "12 345 6", "BMW 320",
+     "EUR", "(a)", "3_4", "−", ",", "12 MB", "1,2,3", "A4"],
+)  # fmt: skip
 def test_names_of_classes_may_have_digits_and_marks(value):
     assert parse({"id": "a", "name": "seen", "value": value})[0].value == value
+
+
+def test_a_class_with_the_name_of_a_number_is_said_to_be_one():
+    (found,) = parse({"id": "a", "name": "offer", "class": "50%"})
+    assert found.value == "50%"
+    assert parse({"id": "a", "name": "stars", "class": "3", "value": None})[0].value == "3"
+    with pytest.raises(OutcomeRefused, match=r"outcomes\[0\]: give either value or class"):
+        parse({"id": "a", "name": "offer", "class": "50%", "value": 1})
+    with pytest.raises(OutcomeRefused, match=r"outcomes\[0\].class: must be a string of 1 to 256"):
+        parse({"id": "a", "name": "offer", "class": 50})
 
 
 @pytest.mark.parametrize("name", ["a#", "#1", "a#-1", "a#1.5", "a#²", "a#12345678901"])
