@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hilir.analysis.directions import COUNTS, find_direction
+
 # A slice with fewer rows is too small to be called weak.
 FEW_ROWS = 30
-_WORDS_OF_ERRORS = ("loss", "error", "crossentropy", "hinge", "divergence", "falsenegatives", "falsepositives")
-_ERRORS = {"FN", "FNR", "FP", "FPR", "FallOut", "FalseDiscoveryRate", "FalseOmissionRate", "MissRate", "Poisson"}
-# They describe the rows, not the model.
-_COUNTS = {"ExampleCount", "WeightedExampleCount", "MeanLabel", "Prevalence"}
-_NO_DIRECTION = {"MeanPrediction", "Calibration", "PredictedPositiveRate", "PrevalenceThreshold", "ThresholdAtRecall"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def read_measures(evaluate: Mapping[str, Any]) -> list[Measure]:
         names = [f"{metric['name']}_{part}" for part in parts] if isinstance(parts, list) else [metric["name"]]
         for name in names:
             better = directions.get(name) or _direction(metric["class"])
-            found.append(Measure(name, better, metric["class"] in _COUNTS))
+            found.append(Measure(name, better, metric["class"] in COUNTS))
     return found
 
 
@@ -79,10 +76,8 @@ def _direction_of(bound: Mapping[str, Any]) -> int:
 
 
 def _direction(name: str) -> int:
-    if name in _COUNTS | _NO_DIRECTION or name.lower().endswith("count"):
-        return 0
-    lowered = name.lower().replace("_", "")
-    return -1 if name in _ERRORS or any(word in lowered for word in _WORDS_OF_ERRORS) else 1
+    found = find_direction(name)
+    return 1 if found is None else found
 
 
 def find_bounds(evaluate: Mapping[str, Any], metrics: Mapping[str, Mapping[str, float]]) -> list[Bound]:

@@ -23,7 +23,8 @@ _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(?P<path>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
 # What stands before the message of an operation, and behind it.
 _FUNCTION_NODE = re.compile(r"^\s*(?:\{\{function_node [^}]*\}\}\s*)+")
-_NODE = re.compile(r"\s*\[\[\{\{node .*", re.DOTALL)
+_NODE = re.compile(r"\s*\[\[\{\{(?:function_)?node .*", re.DOTALL)
+_DETECTED = re.compile(r"^Detected at node [^\n]*(?:\n\s*<stack traces unavailable>)?\s*", re.MULTILINE)
 _ROOT_ERROR = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\)\s*[A-Z_]+:\s*", re.MULTILINE)
 _WHILE_RUNNING = re.compile(r"\s*\[while running '[^\n]*'\]|\s*\[while running \"[^\n]*\"\]")
 _EXCEPTION = re.compile(
@@ -242,8 +243,8 @@ def _clean(text: str) -> str:
     text = _ROOT_ERROR.sub("", _FUNCTION_NODE.sub("", text.strip()))
     if text.startswith(_GRAPH_ERROR):
         # The stack of the operation, one frame a paragraph, and then what the operation says.
-        paragraphs = [part.strip() for part in _NODE.sub("", text).split("\n\n")]
-        messages = [part for part in paragraphs[1:] if part and not part.startswith(("File ", "Detected at node"))]
+        paragraphs = [_DETECTED.sub("", part.strip()) for part in _NODE.sub("", text).split("\n\n")]
+        messages = [part for part in paragraphs[1:] if part and not part.startswith("File ")]
         text = messages[-1] if messages else paragraphs[-1]
     text = _NODE.sub("", _WHILE_RUNNING.sub("", text))
     return _ROOT_ERROR.sub("", text).strip()

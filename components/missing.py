@@ -1,4 +1,4 @@
-"""Missing values in a request to `serving_default`, whose tensors cannot have gaps."""
+"""Missing values: columns that may have them, and what stands for them in `serving_default`, whose tensors do not."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ MISSING_VALUES: Mapping[str, Any] = {"float32": float("nan"), "int64": MISSING_I
 def is_missing(value: Any) -> bool:
     """Returns whether a plain value stands for a missing one."""
     return value in ("", b"", MISSING_INT) or value != value
+
+
+def has_one_value(feature: Any) -> bool:
+    """Returns whether a feature of a schema, a `schema_pb2.Feature`, has one value a row at most."""
+    if feature.HasField("shape"):
+        return all(dimension.size == 1 for dimension in feature.shape.dim)
+    return bool(feature.value_count.max == 1)

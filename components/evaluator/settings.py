@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationInfo, field_validator, model_validator
 
+from hilir.analysis.directions import find_direction
 from hilir.components.evaluator.metric_classes import CLASSES, COUNTS, find_fault
 from hilir.components.settings import Section
 
@@ -111,14 +112,17 @@ class Change(Section):
 
 
 class Threshold(Section):
-    """A bound that a metric must keep, over all rows or over each part of a named slice."""
+    """A bound that a metric must keep, over all rows or over each part of a named slice.
+
+    `better`: which way the metric is better; None: as its class says.
+    """
 
     metric: str
     slice: str | None = None
     min: float | None = None
     max: float | None = None
     change: Change | None = None
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower"] | None = None
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Threshold:
@@ -156,6 +160,12 @@ class EvaluateSettings(Section):
             )
         return found
 
+    @field_validator("thresholds", mode="after")
+    @classmethod
+    def _say_what_is_better(cls, thresholds: list[Threshold], given: ValidationInfo) -> list[Threshold]:
+        metrics = {metric.name: metric for metric in given.data.get("metrics", ())}
+        return [_say_what_is_better(bound, metrics.get(bound.metric), place) for place, bound in enumerate(thresholds)]
+
     @model_validator(mode="after")
     def _gate_is_present(self) -> EvaluateSettings:
         if not self.thresholds:
@@ -190,3 +200,19 @@ class EvaluateSettings(Section):
     def output_of(self, metric: Metric) -> str | None:
         """Returns the name of the output that the metric reads; None: the model's only one."""
         return None if metric.metric in COUNTS and metric.module is None else metric.output or self.output
+
+
+def _say_what_is_better(bound: Threshold, metric: Metric | None, place: int) -> Threshold:
+    if bound.better is not None or metric is None:
+        return bound
+    found = find_direction(metric.metric)
+    if found is None:
+        found = find_direction(metric.name)
+    if found is None:
+        if bound.change is not None:
+            raise ValueError(
+                f"[{place}] bounds the change of '{metric.name}', and neither its name nor that of its class says "
+                "which way it is better; add better: higher or better: lower"
+            )
+        found = -1 if bound.min is None else 1
+    return bound.model_copy(update={"better": "lower" if found < 0 else "higher"})

@@ -1,4 +1,6 @@
-"""Chooses the spans of a run when it begins: TFX's driver of file-based ExampleGens, for more than one span.
+"""Chooses the spans of a run when it begins: TFX's driver of file-based ExampleGens, for one span or more.
+
+TFX's own finds the span 4 in a folder `04`, and then reads the files of a folder `4`.
 
 `python -m hilir.components.example_gen.driver` is the driver on Vertex AI; it takes the arguments of TFX's own.
 """
@@ -21,7 +23,7 @@ _SEPARATOR = "\t"
 
 
 class SpanProcessor(input_processor.FileBasedInputProcessor):
-    """Finds the spans of a range, where TFX's own class finds one."""
+    """Finds the spans of a range, or the newest, with their texts in the paths as they are."""
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
         self._base = input_base_uri
         self._range = range_config
         self._chosen: dict[str, dict[int, tuple[int | None, Texts]]] = {}
+        self._has_spans = range_config is not None or all(has_span(split.pattern) for split in self._splits)
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
         """Returns the newest span and its version.
@@ -40,7 +43,7 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
         Raises:
             IngestError: there is no span in the range, or splits have different ones.
         """
-        if self._range is None:
+        if not self._has_spans:
             found: tuple[int, int | None] = super().resolve_span_and_version()
             return found
         chosen: list[int] = []
@@ -58,16 +61,19 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         """Returns the pattern with the span filled in; of several spans, a line with number and pattern for each."""
-        if self._range is None:
+        if not self._has_spans:
             filled: str = super().get_pattern_for_span_version(pattern, span, version)
             return filled
+        if self._range is None:
+            ((_, texts),) = self._chosen[pattern].values()
+            return fill(pattern, texts)
         return "\n".join(
             f"{number}{_SEPARATOR}{fill(pattern, texts)}" for number, (_, texts) in self._chosen[pattern].items()
         )
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        """Returns the fingerprint of all files; of several spans, a line for each split and span, the newest first."""
-        if self._range is None:
+        """Returns the fingerprint of all files, a line for each split and span, the newest first."""
+        if not self._has_spans:
             known: str = super().get_input_fingerprint(span, version)
             return known
         spans = sorted(self._chosen[self._splits[0].pattern], reverse=True)
@@ -80,8 +86,7 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
         )
 
     def _find(self, split: example_gen_pb2.Input.Split) -> dict[int, tuple[int | None, Texts]]:
-        """Returns the spans of the range that a split has."""
-        assert self._range is not None
+        """Returns the spans of the range that a split has; without a range the newest."""
         pattern = os.path.join(self._base, split.pattern)
         if not has_span(split.pattern):
             raise IngestError(
@@ -89,7 +94,11 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
                 f"{{YYYY}}{{MM}}{{DD}} into it"
             )
         found = find_spans(pattern, fileio.glob(to_glob(pattern)))
-        chosen = choose(found, *_bounds(self._range))
+        chosen = choose(found, 1, None, None) if self._range is None else choose(found, *_bounds(self._range))
+        if not chosen and self._range is None:
+            raise IngestError(
+                f"{self._base}: no file matches data.pattern '{split.pattern}'; fix data.path or data.pattern"
+            )
         if not chosen:
             there = f"there are {_listed(found)}" if found else "no file matches"
             raise IngestError(f"{pattern}: has no span that data.spans asks for ({there}); correct data.spans")

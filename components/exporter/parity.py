@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
+from hilir.analysis.directions import find_direction
 from hilir.components.evaluator.settings import EvaluateSettings
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.settings import Bounds, ExportSettings
@@ -66,7 +67,8 @@ def choose_metric(export: ExportSettings, evaluate: EvaluateSettings) -> MetricS
     """Returns the metric that `export.metric` names, or that of the first threshold."""
     name = export.metric or evaluate.thresholds[0].metric
     metric = next(metric for metric in evaluate.metrics if metric.name == name)
-    better = next((bound.better for bound in evaluate.thresholds if bound.metric == name), "higher")
+    said = next((bound.better for bound in evaluate.thresholds if bound.metric == name), None)
+    better = said or ("lower" if find_direction(metric.metric) == -1 else "higher")
     class_id = metric.class_id if isinstance(metric.class_id, int) else None
     output = evaluate.output_of(metric)
     return MetricSpec(name, metric.metric, metric.config, better, metric.module, output, class_id)

@@ -20,7 +20,7 @@ from hilir.components.preflight.metrics import check_metrics
 from hilir.components.preflight.sample import ROWS, Sample, read_sample
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.signatures import call_signatures, check_golden
-from hilir.components.preflight.step import make_job, require_monitored, take_step
+from hilir.components.preflight.step import make_job, require_directions, require_monitored, take_step
 from hilir.components.trainer.data.labels import Labels, read_labels
 from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory
 from hilir.components.trainer.fit import require_labels
@@ -96,6 +96,7 @@ def _check(
 ) -> Report:
     step = take_step(settings, package, transform, labels, sample, work)
     require_monitored(settings.monitored(), step.figures)
+    require_directions(settings.train, step.network)
     rows = Rows(sample.raw)
     exported = call_signatures(step.network, transform, package, labels.classes, rows, os.path.join(work, "model"))
     check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs)

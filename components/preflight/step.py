@@ -26,6 +26,8 @@ from hilir.components.trainer.model.steps import replaced, unpacked
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.network import list_variables
+from hilir.components.trainer.settings import TrainSettings
+from hilir.components.trainer.state.early_stopping import describe_unknown, find_mode
 from hilir.components.trainer.state.weights import build_optimizer
 from hilir.components.trainer.training_job import TrainingJob
 
@@ -156,6 +158,19 @@ def require_monitored(monitored: dict[str, str], figures: Iterable[str]) -> None
             raise PreflightError(
                 f"{key} is '{name}', which the training does not report; it reports {', '.join(known)}"
             )
+
+
+def require_directions(train: TrainSettings, network: keras.Model) -> None:
+    """Checks that which way is better is known of what the configuration watches.
+
+    Raises:
+        PreflightError: it is not; the key that says so is named.
+    """
+    stopping, tuning = train.early_stopping, train.tune
+    if stopping is not None and stopping.mode == "auto" and find_mode(stopping.monitor, network) is None:
+        raise PreflightError(describe_unknown("train.early_stopping.monitor", stopping.monitor, "mode"))
+    if tuning.enabled and tuning.direction == "auto" and find_mode(tuning.objective) is None:
+        raise PreflightError(describe_unknown("train.tune.objective", tuning.objective, "direction"))
 
 
 def describe(value: Any) -> str:

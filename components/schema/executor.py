@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -16,9 +14,11 @@ from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from hilir.components.missing import has_one_value
+from hilir.components.schema.label_columns import read_label_columns
 from hilir.components.schema.missing_cells import find_optional, make_optional
 from hilir.components.schema.typical import note_typical
-from hilir.components.transform.preprocessing import preprocessing_fn
+from hilir.components.transform.preprocessing import add_single, preprocessing_fn
 
 _KNOWN_SHARE = 0.9
 
@@ -54,18 +54,12 @@ def relax(
         code: `custom_config` of the Transform.
         statistics: of the training data.
     """
-    optional = find_optional(schema, partial(preprocessing_fn, custom_config=code))
-    labels = _find_label_columns(code["package"])
+    single = [feature.name for feature in schema.feature if has_one_value(feature)]
+    optional = find_optional(schema, partial(preprocessing_fn, custom_config=add_single(code, single)))
+    labels = read_label_columns(schema, code["package"])
     make_optional(schema, optional - labels)
     required = {feature.name for feature in schema.feature} - labels - optional - {code.get("weight")}
     note_typical(schema, statistics, required)
     for feature in schema.feature:
         if feature.HasField("domain") or feature.HasField("string_domain"):
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE
-
-
-def _find_label_columns(package: str) -> set[str]:
-    features = import_module(f"{package}.features")
-    label = features.LABEL
-    labels = [label] if isinstance(label, str) else label.values() if isinstance(label, Mapping) else label
-    return {*features.LABEL_COLUMNS, *labels}

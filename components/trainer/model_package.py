@@ -19,7 +19,7 @@ from hilir.components.errors import ModelPackageError, UserCodeError
 from hilir.components.opened_files import find_files
 
 _NEEDED = {
-    "features": {"LABEL": "the name of the label", "LABEL_COLUMNS": "the raw columns that only the label may see"},
+    "features": {"LABEL": "the name of the label"},
     "preprocessing": {"preprocessing_fn": "a function(inputs) for TensorFlow Transform"},
     "model": {
         "build_model": "a function(hparams) or (hparams, data) that returns the compiled model",
@@ -35,7 +35,7 @@ class ModelPackage:
     Attributes:
         name: its import path.
         label: the label among the transformed features, or the labels by the name of the output that they belong to.
-        label_columns: the raw columns that only the label may see.
+        label_columns: the raw columns that only the label may see, if it names them.
         preprocessing_fn: from raw to transformed features.
         build_model: from hyperparameters, and what is known of the data if it takes that, to the compiled model.
         hyperparameters: the class of its first argument.
@@ -45,7 +45,7 @@ class ModelPackage:
 
     name: str
     label: str | Mapping[str, str]
-    label_columns: tuple[str, ...]
+    label_columns: tuple[str, ...] | None
     preprocessing_fn: Callable[[Any], Any]
     build_model: Callable[..., Any]
     hyperparameters: type[BaseModel]
@@ -116,7 +116,7 @@ def load_package(name: str) -> ModelPackage:
     faults = [*_feature_faults(features), *_kind_faults(modules)]
     if faults:
         raise ModelPackageError("; ".join(f"{name}.{fault}" for fault in faults))
-    label = features.LABEL
+    label, columns = features.LABEL, getattr(features, "LABEL_COLUMNS", None)
     return ModelPackage(
         name=name,
         label=label
@@ -124,7 +124,7 @@ def load_package(name: str) -> ModelPackage:
         else dict(label)
         if isinstance(label, dict)
         else {key: key for key in label},
-        label_columns=tuple(features.LABEL_COLUMNS),
+        label_columns=None if columns is None else tuple(columns),
         preprocessing_fn=modules["preprocessing"].preprocessing_fn,
         build_model=modules["model"].build_model,
         hyperparameters=modules["model"].Hyperparameters,
@@ -142,7 +142,7 @@ def _describe_value(found: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _feature_faults(features: ModuleType) -> Iterator[str]:
-    label, columns, weight = features.LABEL, features.LABEL_COLUMNS, getattr(features, "WEIGHT", None)
+    label, columns, weight = (getattr(features, name, None) for name in ("LABEL", "LABEL_COLUMNS", "WEIGHT"))
     names = list(label.items()) if isinstance(label, dict) else list(label) if isinstance(label, tuple) else [label]
     flat = [part for name in names for part in (name if isinstance(name, tuple) else (name,))]
     if not flat or not all(isinstance(name, str) and name for name in flat):
@@ -150,7 +150,9 @@ def _feature_faults(features: ModuleType) -> Iterator[str]:
             f"features.LABEL is {label!r}; give the name of the label, a tuple of names, or a dictionary from the "
             f"outputs of the model to the names of their labels"
         )
-    if not isinstance(columns, tuple | list | set | frozenset) or not all(isinstance(name, str) for name in columns):
+    if columns is not None and (
+        not isinstance(columns, tuple | list | set | frozenset) or not all(isinstance(name, str) for name in columns)
+    ):
         yield f"features.LABEL_COLUMNS is {columns!r}; give a tuple of column names, for example ('label',)"
     if weight is not None and (not isinstance(weight, str) or not weight):
         yield f"features.WEIGHT is {weight!r}; give the name of the column with the rows' weights"

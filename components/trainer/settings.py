@@ -12,11 +12,19 @@ Strategy = Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 
+BestMode = Literal["min", "max"]
+"""Whether the least or the greatest value is the best."""
+
+
 class EarlyStopping(Section):
-    """Stop when a metric no longer gets better."""
+    """Stop when a metric no longer gets better.
+
+    `mode`: whether the least (`min`) or the greatest (`max`) value is the best; auto: as the metric says.
+    """
 
     monitor: str
     patience: PositiveInt
+    mode: Literal["auto"] | BestMode = "auto"
     min_delta: NonNegativeFloat = 0.0
     restore_best: bool = True
 
@@ -97,7 +105,7 @@ class Tuning(Section):
     trials: PositiveInt
     epochs: PositiveInt | None
     objective: str
-    direction: Literal["min", "max"]
+    direction: Literal["auto"] | BestMode
     parallel_trials: PositiveInt
 
 

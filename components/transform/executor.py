@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,12 @@ from tfx.components.transform import labels
 from tfx.components.transform.component import Transform as TfxTransform
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils
 
 from hilir.components.batches import BatchSource
+from hilir.components.missing import has_one_value
+from hilir.components.transform.preprocessing import add_single
 
 # Half of the time of level 6, and files a tenth larger.
 _LEVEL = 1
@@ -31,6 +36,13 @@ class Executor(tfx_transform.Executor):
 
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: Any) -> None:  # noqa: N802 - TFX's name
         """Analyzes and transforms the examples."""
+        config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        if config:
+            uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
+            schema = io_utils.parse_pbtxt_file(io_utils.get_only_uri_in_dir(uri), schema_pb2.Schema())
+            single = [feature.name for feature in schema.feature if has_one_value(feature)]
+            config = json.dumps(add_single(config, single))
+            exec_properties = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: config}
         before = tfx_transform.TransformProcessor
         # Its class is named in TFX's code.
         tfx_transform.TransformProcessor = Processor

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -28,12 +29,19 @@ def make_custom_config(package: str, code: str, weight: str | None = None) -> di
     return {"package": package, "code": code} | ({"weight": weight} if weight else {})
 
 
+def add_single(custom_config: dict[str, str], names: Collection[str]) -> dict[str, str]:
+    """Returns the `custom_config` with the columns that have one value a row at most, known when the schema is."""
+    return custom_config | {"single": json.dumps(sorted(names))}
+
+
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
     """Returns what the package's `preprocessing_fn` returns.
 
     Args:
         inputs: the raw features by name.
-        custom_config: as `make_custom_config` returns it.
+        custom_config: as `make_custom_config` or `add_single` returns it.
+
+    A sparse column of one value a row at most is known to be one: made dense, it has the shape [rows, 1].
 
     Numbers and booleans come back as float32 and int64, which is what an Example has.
 
@@ -43,7 +51,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     """
     package = custom_config["package"]
     try:
-        wide = {name: _widen(value) for name, value in inputs.items()}
+        single = set(json.loads(custom_config.get("single", "[]")))
+        wide = {name: _widen(value, name in single) for name, value in inputs.items()}
         with watch_files() as opened:
             returned = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
@@ -105,9 +114,10 @@ def _warn(package: str, opened: set[str]) -> None:
         progress.info("%s", note, extra={"progress": {"note": note}})
 
 
-def _widen(value: Any) -> Any:
+def _widen(value: Any, single: bool) -> Any:
     """Gives a sparse column room for one value a row: made dense, a batch without any value still has all its rows."""
     if not isinstance(value, tf.SparseTensor) or value.shape.rank != 2:
         return value
-    shape = tf.stack([value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)])
+    width = tf.constant(1, tf.int64) if single else tf.maximum(value.dense_shape[1], 1)
+    shape = tf.stack([value.dense_shape[0], width])
     return tf.SparseTensor(value.indices, value.values, shape)

@@ -20,9 +20,22 @@ from hilir.components.trainer.callbacks import report_progress
 from hilir.components.trainer.distribution.strategy import Kind, look_at_machine
 from hilir.components.trainer.fit import fit
 from hilir.components.trainer.model_package import ModelPackage, load_package
-from hilir.components.trainer.settings import Tuning
+from hilir.components.trainer.settings import BestMode, Tuning
+from hilir.components.trainer.state.early_stopping import describe_unknown, find_mode
 from hilir.components.trainer.training_job import TrainingJob, read_job, read_tuned
 from hilir.components.tuner.space import read_space
+
+
+def find_best_mode(tuning: Tuning) -> BestMode:
+    """Returns whether the least or the greatest value of the objective is the best.
+
+    Raises:
+        TrainingError: neither the configuration nor its name says so.
+    """
+    mode = find_mode(tuning.objective) if tuning.direction == "auto" else tuning.direction
+    if mode is None:
+        raise TrainingError(describe_unknown("train.tune.objective", tuning.objective, "direction"))
+    return mode
 
 
 class Search(base_tuner.BaseTuner):
@@ -79,7 +92,7 @@ class Search(base_tuner.BaseTuner):
                 f"train.tune.objective is '{tuning.objective}', which the training does not report; "
                 f"it reports {', '.join(sorted(history))}"
             )
-        better = min if tuning.direction == "min" else max
+        better = min if find_best_mode(tuning) == "min" else max
         value = float(better(history[tuning.objective]))
         # Where several machines search, each knows its own trials.
         best = self._best = better(value, value if self._best is None else self._best)
@@ -133,7 +146,7 @@ def _make_trial_job(job: TrainingJob) -> TrainingJob:
 
 
 def _make_oracle(tuning: Tuning, space: keras_tuner.HyperParameters, seed: int) -> Any:
-    objective = keras_tuner.Objective(tuning.objective, direction=tuning.direction)
+    objective = keras_tuner.Objective(tuning.objective, direction=find_best_mode(tuning))
     oracles = {
         "random": keras_tuner.oracles.RandomSearchOracle,
         "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,

@@ -24,7 +24,8 @@ export class FormPanel extends Panel {
     /** @type {Record<string, Field>} */
     this.fields = Object.fromEntries(Object.entries(listed.report.inputs).map(([name, feature]) => [name, new Field(name, feature)]));
     this.part(".fields").append(...Object.values(this.fields).map((field) => field.label));
-    this.outputs = Object.entries(listed.report.outputs).map(([name, output]) => new Output(name, output, listed.report.labels));
+    const { labels, labelled = Object.keys(listed.report.outputs) } = listed.report;
+    this.outputs = Object.entries(listed.report.outputs).map(([name, output]) => new Output(name, output, labelled.includes(name) ? labels : []));
     this.part(".answers").append(...this.outputs.map((output) => output.element));
     this.example = 0;
     this.part("form").addEventListener("input", () => this.update());

@@ -24,9 +24,12 @@ def can_be_served(version: Version) -> bool:
 
 def describe_served(version: Version) -> dict[str, Any]:
     """Returns what the page needs to know of the version, in the form of an export's report."""
-    signature, classes = version.manifest["signatures"][_SIGNATURE], list(version.manifest.get("classes", {}).values())
+    from hilir.components.trainer.export.label_names import find_labelled, read_labels
+
+    signature, classes = version.manifest["signatures"][_SIGNATURE], version.manifest.get("classes", {})
     return {
-        "labels": classes[0] if len(classes) == 1 else [],
+        "labels": next(iter(classes.values())) if len(classes) == 1 else [],
+        "labelled": find_labelled(read_labels(str(version.folder)), classes, signature["outputs"]),
         "preprocessing": None,
         "inputs": {
             name: {"dtype": found["dtype"], "shape": found["shape"][1:], "optional": True}

@@ -11,7 +11,7 @@ from hilir.pipeline.config.schema import Config
 from hilir.pipeline.report.finding import Finding
 
 _NEEDED = {
-    "features": ("LABEL", "LABEL_COLUMNS"),
+    "features": ("LABEL",),
     "preprocessing": ("preprocessing_fn",),
     "model": ("build_model", "Hyperparameters"),
 }

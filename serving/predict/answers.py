@@ -22,10 +22,12 @@ class AnswerColumns:
     Args:
         classes: names of the classes by label, as the manifest has them.
         taken: names that the file has already; a column of such a name is called `predicted_<name>`.
+        labels: of several labels the one of each output.
     """
 
     classes: Mapping[str, Sequence[str]]
     taken: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
     _unbounded: set[str] = field(default_factory=set)
     _first: bool = True
 
@@ -53,14 +55,20 @@ class AnswerColumns:
     def _class_names(self, output: str, rows: np.ndarray, outputs: Mapping[str, np.ndarray]) -> list[str]:
         """Returns the names of the classes of an output: one for each score, or two for a single score."""
         width = rows.shape[1]
+        classes = self.classes
+        if self.labels:
+            label = self.labels.get(output, "")
+            classes = {label: classes[label]} if label in classes else {}
+            if not classes:
+                return []
         given = outputs.get(f"{output}_classes", outputs.get("classes"))
         if given is not None and given.ndim == 2 and given.shape[1] == width and len(given):
             shown = [_text(name) for name in given[0].tolist()]
             if width > 1:
                 return shown
-            return next((list(names) for names in self.classes.values() if list(names[1:]) == shown), [])
-        if len(self.classes) == 1:
-            (names,) = self.classes.values()
+            return next((list(names) for names in classes.values() if list(names[1:]) == shown), [])
+        if len(classes) == 1:
+            (names,) = classes.values()
             if len(names) == width > 1 or (width == 1 and len(names) == 2):
                 return list(names)
         return []

@@ -117,7 +117,11 @@ def predict_file(
     """
     source = open_source(request.file, request.dialect)
     scorer = Scorer.load(request)
-    columns = AnswerColumns(_read_classes(request.folder), frozenset(request.keep))
+    columns = AnswerColumns(
+        _read_classes(request.folder),
+        frozenset(request.keep),
+        _read_object(request.folder / "assets.extra/labels.json"),
+    )
     _require_columns(request, source, tuple(scorer.signature.inputs))
     inputs = tuple(scorer.signature.inputs)
     wanted = tuple(dict.fromkeys([*inputs, *request.keep])) if elsewhere is None else request.keep or inputs[:1]
@@ -213,8 +217,14 @@ def _count(piece: Columns) -> int:
 
 def _read_classes(folder: Path) -> dict[str, list[str]]:
     """Returns the names of the classes by label that the manifest has; none for a version without a manifest."""
+    found = _read_object(folder / "manifest.json").get("classes")
+    return found if isinstance(found, dict) else {}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Returns what a JSON file of a version holds; nothing where it is missing or damaged."""
     try:
-        found: Any = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("classes")
-    except (OSError, ValueError, AttributeError):
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

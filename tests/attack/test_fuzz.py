@@ -100,6 +100,7 @@ class Forms:
         tensor.string_val.extend([b"x"] * values)
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_no_request_of_few_bytes_makes_the_server_hold_many(server):  # noqa: F811 - the fixture
     seed = int(os.environ.get("HILIR_FUZZ_SEED", time.time_ns() % 10**6))
     forms, until, sent, worst = Forms(seed), time.monotonic() + SECONDS, 0, (0.0, "")

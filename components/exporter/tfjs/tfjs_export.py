@@ -20,6 +20,8 @@ from hilir.components.exporter.parity import Reference, compare
 from hilir.components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs
 from hilir.components.exporter.settings import Bounds, TFJSSettings
 from hilir.components.exporter.tfjs import tfjs_toolchain
+from hilir.components.trainer.export.class_names import read_classes
+from hilir.components.trainer.export.label_names import find_labelled, read_labels
 from hilir.components.trainer.export.names import read_parameters
 
 FORMAT = "tfjs"
@@ -74,17 +76,16 @@ def _export(subject: Subject, settings: TFJSSettings, folder: str) -> dict[str, 
 
 
 def _describe(subject: Subject, edge: EdgeModel) -> dict[str, Any]:
+    outputs = edge.loaded.signatures[SIGNATURE].structured_outputs
     return {
         "format": FORMAT,
         "model": subject.model,
         "examples": len(subject.rows.serialized),
         "labels": list(subject.labels),
+        "labelled": find_labelled(read_labels(subject.saved_model), read_classes(subject.saved_model), sorted(outputs)),
         "preprocessing": "preprocessing.json" if edge.program else None,
         "inputs": _describe_inputs(edge),
-        "outputs": {
-            name: {"dtype": s.dtype.name, "shape": list(s.shape[1:])}
-            for name, s in edge.loaded.signatures[SIGNATURE].structured_outputs.items()
-        },
+        "outputs": {name: {"dtype": s.dtype.name, "shape": list(s.shape[1:])} for name, s in outputs.items()},
         "saved_model": describe_saved_model(subject.saved_model, measure_saved_model(edge, subject.rows)),
         "variants": {},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import tensorflow as tf
 
@@ -20,6 +20,17 @@ def write_labels(folder: str, label: str | Mapping[str, str]) -> None:
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
         file.write(json.dumps(dict(label), ensure_ascii=False, sort_keys=True))
+
+
+def find_labelled(labels: Mapping[str, str], classes: Collection[str], outputs: Iterable[str]) -> list[str]:
+    """Returns the outputs whose scores have the names of classes.
+
+    Args:
+        labels: by output, as `read_labels` has them.
+        classes: the labels that have such names; none where the configuration alone names the classes.
+        outputs: of the model.
+    """
+    return [name for name in outputs if not labels or not classes or labels.get(name) in classes]
 
 
 def read_labels(folder: str) -> dict[str, str]:

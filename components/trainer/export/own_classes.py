@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
@@ -9,10 +10,11 @@ import tensorflow_transform as tft
 
 from hilir.components.trainer.export.class_names import read_domain
 from hilir.components.trainer.export.raw_features import dense_column
-from hilir.components.trainer.model_package import ModelPackage
 
 
-def find_own_classes(transform: tft.TFTransformOutput, package: ModelPackage) -> dict[str, tuple[str, ...]]:
+def find_own_classes(
+    transform: tft.TFTransformOutput, labels: Collection[str], label_columns: Collection[str]
+) -> dict[str, tuple[str, ...]]:
     """Returns the names of the classes by label, class 0 first, of a label that comes from one column of strings.
 
     Which number a string becomes is asked of the transform graph; the strings are those of the schema. Empty where the
@@ -20,10 +22,12 @@ def find_own_classes(transform: tft.TFTransformOutput, package: ModelPackage) ->
     """
     spec = transform.transformed_feature_spec()
     raw_spec = transform.raw_feature_spec()
-    columns = [name for name in package.label_columns if name in raw_spec]
-    if len(package.labels) != 1 or len(columns) != 1 or spec[package.labels[0]].dtype != tf.int64:
+    columns = [name for name in label_columns if name in raw_spec]
+    if len(labels) != 1 or len(columns) != 1:
         return {}
-    (label,), (column,) = package.labels, columns
+    (label,), (column,) = labels, columns
+    if spec[label].dtype != tf.int64:
+        return {}
     names = read_domain(transform.raw_metadata.schema, column)
     if raw_spec[column].dtype != tf.string or not names:
         return {}

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.missing import MISSING_VALUES
+from hilir.components.missing import MISSING_VALUES, has_one_value
 from hilir.components.trainer.export.row_values import is_present
 
 Tensors = dict[str, tf.Tensor]
@@ -104,7 +104,7 @@ def make_raw_features(specs: Mapping[str, Any], schema: schema_pb2.Schema) -> di
         ModelPackageError: a feature is neither fixed, nor a list of values in each row.
     """
     typical = {feature.name: _read_typical(feature) for feature in schema.feature}
-    single = {feature.name for feature in schema.feature if _has_one_value(feature)}
+    single = {feature.name for feature in schema.feature if has_one_value(feature)}
     found = {}
     for name, spec in specs.items():
         nested = isinstance(spec, tf.io.RaggedFeature) and spec.partitions
@@ -184,12 +184,6 @@ def dense_column(value: tf.Tensor | tf.SparseTensor | tf.RaggedTensor) -> tf.Ten
         shape = tf.stack([value.dense_shape[0], tf.constant(1, tf.int64)])
         return tf.ensure_shape(to_dense(tf.SparseTensor(value.indices, value.values, shape)), [None, 1])
     return to_dense(value)
-
-
-def _has_one_value(feature: schema_pb2.Feature) -> bool:
-    if feature.HasField("shape"):
-        return all(dimension.size == 1 for dimension in feature.shape.dim)
-    return bool(feature.value_count.max == 1)
 
 
 def _sparse_column(values: tf.Tensor) -> tf.SparseTensor:

@@ -36,7 +36,7 @@ def export(
     """
     classes = classes or {}
     module = ExportModule(model, transform, package, classes)
-    named = {**classes, **find_own_classes(transform, package)}
+    named = {**classes, **find_own_classes(transform, package.labels, module.label_columns)}
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
         save(module, folder, module.signatures())

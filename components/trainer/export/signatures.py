@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from hilir.components.trainer.export.class_names import ClassIndex, name_scores
+from hilir.components.trainer.export.label_columns import find_label_columns
 from hilir.components.trainer.export.names import NamedFunction, trace
 from hilir.components.trainer.export.raw_features import (
     RawFeature,
@@ -69,7 +70,15 @@ class ExportModule(tf.Module):
         self.class_index = {label: ClassIndex(names) for label, names in classes.items()}
         self._raw_spec = transform.raw_feature_spec()
         self._raw = make_raw_features(self._raw_spec, transform.raw_metadata.schema)
-        self._served = _served(self._raw, self._raw_spec, package)
+        specs = type_specs(self._raw)
+        read = tft.get_transform_input_columns(package.preprocessing_fn, specs)
+        self.label_columns = find_label_columns(package.label_columns, package.labels, package.preprocessing_fn, specs)
+        # What a caller has to give: what preprocessing_fn reads, without the label's.
+        self._served = {
+            name: self._raw[name]
+            for name in self._raw_spec
+            if name in read and name not in (*self.label_columns, package.weight)
+        }
         spec = transform.transformed_feature_spec()
         self._transformed = make_raw_features(
             {name: spec[name] for name in spec if name not in package.no_features},
@@ -163,14 +172,6 @@ class ExportModule(tf.Module):
             return self._answer(inputs)
 
         return trace(predict, {name: found.whole_spec for name, found in self._transformed.items()})
-
-
-def _served(raw: dict[str, RawFeature], raw_spec: dict[str, Any], package: ModelPackage) -> dict[str, RawFeature]:
-    """Returns the raw features that a caller has to give: those that preprocessing_fn reads, without the label's."""
-    read = tft.get_transform_input_columns(package.preprocessing_fn, type_specs(raw))
-    return {
-        name: raw[name] for name in raw_spec if name in read and name not in (*package.label_columns, package.weight)
-    }
 
 
 def _dense_specs(features: dict[str, RawFeature]) -> dict[str, tf.TensorSpec]:

@@ -93,7 +93,12 @@ def read_fields(config: Config, connection: Connection) -> list[dict[str, Any]]:
         )
     text = read_text(connection, path) if path.startswith("gs://") else Path(path).read_text(encoding="utf-8")
     schema = text_format.Parse(text, schema_pb2.Schema())
-    hidden = set(import_module(f"{config.model.package}.features").LABEL_COLUMNS)
+    hidden = getattr(import_module(f"{config.model.package}.features"), "LABEL_COLUMNS", None)
+    if hidden is None:
+        # The package does not name them: its preprocessing_fn is traced, which takes TensorFlow.
+        from hilir.components.schema.label_columns import read_label_columns
+
+        hidden = read_label_columns(schema, config.model.package)
     fields = [_field(feature) for feature in schema.feature if feature.name not in hidden]
     unknown = sorted(set(config.vertex.monitoring.features) - {field["name"] for field in fields})
     if unknown:

@@ -230,3 +230,16 @@ def test_a_class_of_the_users_may_have_any_name():
         'Traceback (most recent call last):\n  File "/x/m.py", line 3, in f\n    raise\nm.TooFew: rows\n', ["/x"]
     )
     assert (found.kind, found.message, found.place) == ("TooFew", "rows", "/x/m.py:3")
+
+
+def test_an_error_of_a_loaded_graph_is_the_message_of_its_operation(tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    signature = [tf.TensorSpec([None], tf.string)]
+    module.cut = tf.function(lambda texts: tf.strings.substr(texts, 11, 2), input_signature=signature)
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    error = caught(tf.saved_model.load(str(tmp_path / "model")).cut, tf.constant(["?"]))
+    assert str(error).startswith("Graph execution error:")
+    found = find_cause(error, ["/nowhere"])
+    assert (found.kind, found.message) == ("InvalidArgumentError", "pos 11 out of range for string b'?' at index 0")

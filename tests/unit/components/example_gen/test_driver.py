@@ -49,6 +49,17 @@ def test_the_newest_span_is_found_as_tfx_does(days):
     assert fingerprint.startswith("split:all,num_files:1,total_bytes:22,")
 
 
+def test_a_span_padded_with_zeros_is_found_without_its_width(tmp_path):
+    for name in ("2025-03", "2025-04"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text("n\n1\n")
+    span, version, (pattern,), fingerprint = resolve(tmp_path, "2025-{SPAN}/*.csv", None, None, None)
+    assert (span, version, read_patterns(pattern)) == (4, None, [(None, "2025-04/*.csv")])
+    assert fingerprint.startswith("split:all,num_files:1,total_bytes:4,")
+    with pytest.raises(IngestError, match=r"no file matches data\.pattern 'x-\{SPAN\}/\*'; fix data\.path"):
+        resolve(tmp_path, "x-{SPAN}/*", None, None, None)
+
+
 def test_days_with_versions(tmp_path):
     for name in ("2026-11-29/v1", "2026-11-29/v10", "2026-11-29/v9", "2026-11-30/v2"):
         (tmp_path / name).mkdir(parents=True)

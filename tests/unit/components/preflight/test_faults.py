@@ -148,6 +148,22 @@ FAULTS = {
         ),
         settings=("train.early_stopping={monitor: val_auc, patience: 1}",),
     ),
+    "monitored name without a direction": Fault(
+        (
+            "train.early_stopping.monitor is 'val_caught', and neither its name nor its class says which way it is "
+            "better; set train.early_stopping.mode to min or max",
+        ),
+        {"METRICS)": '[keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0], name="caught")])'},
+        settings=("train.early_stopping={monitor: val_caught, patience: 1}",),
+    ),
+    "objective without a direction": Fault(
+        (
+            "train.tune.objective is 'val_caught', and neither its name nor its class says which way it is better; "
+            "set train.tune.direction to min or max",
+        ),
+        {"METRICS)": '[keras.metrics.MeanMetricWrapper(lambda y, p: p[:, 0], name="caught")])'},
+        settings=("train.tune.enabled=true", "train.tune.objective=val_caught"),
+    ),
     "unknown objective": Fault(
         ("train.tune.objective is 'val_auc', which the training does not report",),
         settings=("train.tune.enabled=true", "train.tune.objective=val_auc"),

@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.schema.executor import relax
+from hilir.components.schema.label_columns import read_label_columns
 from hilir.components.schema.missing_cells import find_optional
 from hilir.components.transform.preprocessing import preprocessing_fn
 
@@ -56,6 +57,39 @@ def package(tmp_path, monkeypatch):
     yield "emptiable"
     for name in ("emptiable", "emptiable.preprocessing", "emptiable.features"):
         sys.modules.pop(name, None)
+
+
+def test_the_columns_of_the_label_are_found_where_the_package_does_not_name_them(package, tmp_path):
+    (tmp_path / "emptiable" / "features.py").write_text("LABEL = 'heavy'\n")
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(SCHEMA)
+    assert read_label_columns(schema, package) == {"heavy", "mass"}
+    # A label that is looked up in a table, and one that is made of features.
+    (tmp_path / "emptiable" / "features.py").write_text("LABEL = {'a': 'kind', 'b': 'heavy', 'c': 'size'}\n")
+    for name in ("emptiable.features", "emptiable.preprocessing"):
+        del sys.modules[name]
+    (tmp_path / "emptiable" / "preprocessing.py").write_text(
+        SOURCE.replace('"heavy": dense(inputs["mass"], 0)', '"heavy": dense(inputs["rooms"] * inputs["mass"], 0)')
+    )
+    assert read_label_columns(schema, package) == {"heavy", "mass", "kind", "size"}
+
+
+def test_a_sparse_column_of_one_value_a_row_is_made_dense_with_a_known_width(package, tmp_path):
+    (tmp_path / "emptiable" / "preprocessing.py").write_text(
+        "import tensorflow as tf\n"
+        "def preprocessing_fn(inputs):\n"
+        "    dense = {n: tf.sparse.to_dense(v) if isinstance(v, tf.SparseTensor) else v for n, v in inputs.items()}\n"
+        "    return {'heavy': dense.pop('mass'), **dense}\n"
+    )
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(SCHEMA)
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    statistics.datasets.add()
+    relax(schema, {"package": package, "code": ""}, statistics)
+    specs = schema_utils.schema_as_feature_spec(schema).feature_spec
+    assert {name for name, spec in specs.items() if isinstance(spec, tf.io.VarLenFeature)} == {
+        "size", "rooms", "kind", "raw",
+    }  # fmt: skip
 
 
 def test_cells_may_be_empty_where_the_function_gives_them_a_value(package):

@@ -53,7 +53,6 @@ def fail(name: str) -> str:
 def test_everything_that_is_missing_is_named(write):
     name = write(features="LABEL = 'label'\n", model="from pydantic import BaseModel\n")
     assert fail(name) == (
-        f"{name}.features has no 'LABEL_COLUMNS' (the raw columns that only the label may see); "
         f"{name}.model has no 'build_model' (a function(hparams) or (hparams, data) that returns the compiled model); "
         f"{name}.model has no 'Hyperparameters' (a frozen pydantic class); "
         f"'hilir new --example taxi' writes one that has all of it"
@@ -142,7 +141,7 @@ def test_what_is_not_a_compiled_model(write):
         ("LABEL = ()\nLABEL_COLUMNS = ('a',)\n", "features.LABEL is (); give the name of the label, a tuple of names"),
         ("LABEL = {'p': 1}\nLABEL_COLUMNS = ('a',)\n", "features.LABEL is {'p': 1}; give the name of the label"),
         ("LABEL = 'a'\nLABEL_COLUMNS = 'tips'\n", "features.LABEL_COLUMNS is 'tips'; give a tuple of column names"),
-        ("LABEL = 'a'\nLABEL_COLUMNS = None\n", "features.LABEL_COLUMNS is None; give a tuple of column names"),
+        ("LABEL = 'a'\nLABEL_COLUMNS = 3\n", "features.LABEL_COLUMNS is 3; give a tuple of column names"),
         ("LABEL = 'a'\nLABEL_COLUMNS = ()\nWEIGHT = 2\n", "features.WEIGHT is 2; give the name of the column"),
     ],
 )

@@ -54,8 +54,8 @@ def test_a_complete_package(find):
     [
         (
             "features",
-            'LABEL = "kind"\n',
-            "/mine/features.py lacks LABEL_COLUMNS; add it; 'hilir new --example taxi' writes",
+            'LABELS = "kind"\n',
+            "/mine/features.py lacks LABEL; add it; 'hilir new --example taxi' writes",
         ),
         ("features", "LABEL = 3\nLABEL_COLUMNS = ()\n", "/mine/features.py: LABEL is 3; give the name of the label"),
         ("preprocessing", "def preprocess(inputs): ...\n", "/mine/preprocessing.py lacks preprocessing_fn; add it"),
