@@ -25,6 +25,8 @@ _EXPECTED = {
 }
 # pydantic's last part of the location where a key of a mapping is at fault, not its value.
 _KEY = "[key]"
+# Characters of a wrong value that a message shows.
+_LONGEST = 120
 # Checks of the whole configuration start their messages with the key that they are about.
 _KEY_AT_START = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
@@ -95,7 +97,8 @@ def _shown(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

@@ -293,3 +293,8 @@ def test_a_setting_that_is_no_yaml_is_a_string(value):
 def test_a_setting_that_is_nested_too_deeply_is_refused():
     with pytest.raises(ConfigError, match=r"^--set a: "):
         load("configs/taxi.yaml", settings=["a=" + "[" * 150 + "]" * 150])
+
+
+def test_a_long_wrong_value_is_cut():
+    (fault,) = faults(f"model.name={'Long' * 1000}")
+    assert fault.endswith("and is '" + "Long" * 29 + "Lon…")
