@@ -15,7 +15,7 @@ _EXACT = {
 }
 _LOWER = frozenset(
     {"loss", "error", "errors", "err", "crossentropy", "entropy", "hinge", "divergence", "mse", "mae", "rmse",
-     "mape", "smape", "msle", "kld", "logcosh", "poisson", "perplexity", "deviance", "pinball", "regret",
+     "mape", "smape", "msle", "kld", "nll", "logcosh", "poisson", "perplexity", "deviance", "pinball", "regret",
      "brier", "FN", "FNR", "FP", "FPR", "FallOut", "FalseDiscoveryRate", "FalseOmissionRate", "MissRate"}
 )  # fmt: skip
 _HIGHER = frozenset(

@@ -68,15 +68,31 @@ def make_optimizer(given: Any, settings: TrainSettings, factor: float) -> keras.
     Keras wraps it for loss scaling by itself where the precision is mixed_float16.
     """
     optimizer = inner_optimizer(keras.optimizers.get(given))
-    config = optimizer.get_config()
-    rate: Any = config["learning_rate"]
+    schedule, config = _take_apart(optimizer)
+    rate: Any = config["learning_rate"] if schedule is None else schedule
     if settings.learning_rate is not None:
         rate = make_schedule(settings.learning_rate)
-    elif isinstance(rate, dict):
-        # A schedule of the user's own, which the configuration holds in its serialized form.
-        rate = keras.optimizers.schedules.deserialize(rate)
     config["learning_rate"] = scale_rate(rate, factor)
     if settings.gradient_clipping is not None:
         clip = settings.gradient_clipping
         config |= {"clipnorm": clip.norm, "clipvalue": clip.value, "global_clipnorm": clip.global_norm}
     return type(optimizer).from_config(config)
+
+
+def _take_apart(optimizer: Any) -> tuple[Any, dict[str, Any]]:
+    """Returns the schedule of the learning rate, if there is one, and the optimizer's configuration.
+
+    The schedule is kept as it is: one of the user's own need not be registered for Keras's serialization, nor have a
+    `get_config`.
+    """
+    # Keras's older optimizers hold it elsewhere.
+    place = optimizer._hyper if hasattr(optimizer, "_hyper") else vars(optimizer)
+    key = "learning_rate" if hasattr(optimizer, "_hyper") else "_learning_rate"
+    schedule = place[key]
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return None, optimizer.get_config()
+    place[key] = 0.0
+    try:
+        return schedule, optimizer.get_config()
+    finally:
+        place[key] = schedule

@@ -169,3 +169,21 @@ def test_a_schedule_survives_the_optimizers_configuration():
     optimizer = keras.optimizers.SGD(schedule)
     copy = keras.optimizers.SGD.from_config(optimizer.get_config())
     assert float(copy._learning_rate(tf.constant(9))) == pytest.approx(0.2)
+
+
+class Halved(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that is not registered with Keras."""
+
+    def __call__(self, step):
+        return 0.5 / (1.0 + tf.cast(step, tf.float32))
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.SGD, keras.optimizers.legacy.SGD])
+def test_a_schedule_of_the_users_own_is_taken_as_it_is(make_settings, kind):
+    schedule = Halved()
+    made = make_optimizer(kind(schedule), make_settings(), 2.0)
+    variable = tf.Variable([1.0])
+    made.apply_gradients([(tf.constant([1.0]), variable)])
+    assert variable.numpy() == pytest.approx([0.0])
+    made.apply_gradients([(tf.constant([1.0]), variable)])
+    assert variable.numpy() == pytest.approx([-0.5])
