@@ -192,8 +192,12 @@ def _find_delimiter(path: Path, encoding: str) -> str:
     if not lines or not lines[0].strip():
         raise ConfigError(f"{path}: the file is empty, or its first line is; give a file with a header and rows")
 
+    if (said := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)) is not None:
+        return said[1]
+    first = next((place for place, line in enumerate(lines) if not line.startswith("#")), 0)
+
     def score(mark: str) -> tuple[int, bool, int]:
-        widths = Counter(len(row) for row in python_csv.reader(lines, delimiter=mark))
+        widths = Counter(len(row) for row in python_csv.reader(lines[first:], delimiter=mark))
         width, lines_of_it = widths.most_common(1)[0]
         # A header with decimal commas below it may look as if commas separated; nobody writes semicolons in headers.
         return (lines_of_it if width > 1 else 0, mark != ",", width)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from hilir.analysis.objects import flatten, flatten_batch
-from hilir.analysis.text import show_unprintable
+from hilir.analysis.text import count_preamble, show_unprintable
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.dialect import Dialect
 
@@ -105,7 +105,9 @@ def _open_csv(path: Path, dialect: Dialect) -> Source:
         raise PredictError(f"{path}: the file is empty; give a file with a header and rows")
     if ".tsv" in path.name.lower() and dialect.delimiter == ",":
         dialect = replace(dialect, delimiter="\t")
-    raw = next(python_csv.reader(start.splitlines(), delimiter=dialect.delimiter))
+    lines = start.splitlines()
+    skipped = count_preamble(lines, dialect.delimiter)
+    raw = next(python_csv.reader(lines[skipped:], delimiter=dialect.delimiter))
     # The ingest reads runs of white space in a name as one space.
     names = [" ".join(name.split()) for name in raw]
     doubled = sorted({name for name in names if names.count(name) > 1})
@@ -116,7 +118,9 @@ def _open_csv(path: Path, dialect: Dialect) -> Source:
         try:
             with csv.open_csv(
                 pa.input_stream(str(path), compression="detect"),
-                read_options=csv.ReadOptions(block_size=_CSV_BLOCK, encoding=dialect.codec.removesuffix("-sig")),
+                read_options=csv.ReadOptions(
+                    block_size=_CSV_BLOCK, encoding=dialect.codec.removesuffix("-sig"), skip_rows=skipped
+                ),
                 parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
                 convert_options=csv.ConvertOptions(
                     include_columns=[raw[names.index(name)] for name in wanted],

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from hilir.analysis.text import count_preamble
 from hilir.components.errors import EmptyFileError, IngestError
 from hilir.components.example_gen.readers.text import open_bytes
 from hilir.components.example_gen.settings import CsvSettings
 
 _LARGEST = 4 << 20
+# What stands before a header is shorter.
+_PREAMBLE = 1 << 16
 _OTHER_DELIMITERS = {";": "';'", "\t": '"\\t"', "|": "'|'"}
 
 
@@ -41,7 +44,11 @@ def read_header(path: str, settings: CsvSettings, encoding: str) -> Header:
         raise EmptyFileError(f"{path}: the file is empty; give a CSV file with a header and rows", path)
     if settings.names is not None:
         return Header(tuple(settings.names), mark, spaced=False)
-    start = mark + len(head[mark:]) - len(head[mark:].lstrip(b"\r\n"))
+    start = _skip_line_ends(head, mark)
+    # As latin-1, in which each byte is a character.
+    lines = head[start : start + _PREAMBLE].decode("latin-1").split("\n")
+    skipped = count_preamble(lines, settings.delimiter)
+    start = _skip_line_ends(head, start + sum(len(line) + 1 for line in lines[:skipped]))
     end = _find_end(head, start, settings)
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding
     text = head[start:end].decode(codec, "replace")
@@ -49,8 +56,14 @@ def read_header(path: str, settings: CsvSettings, encoding: str) -> Header:
     names = tuple(" ".join(cell.split()) for cell in cells)
     _check(path, names, settings)
     changed = [(cell, name) for cell, name in zip(cells, names, strict=True) if cell != name]
-    notes = tuple(f"{path}: the header's {cell!r} is read as {name!r}" for cell, name in changed)
-    return Header(names, end, spaced=any(cell.startswith(" ") for cell in cells[1:]), notes=notes)
+    notes = [f"{path}: the header's {cell!r} is read as {name!r}" for cell, name in changed]
+    if skipped:
+        notes.append(f"{path}: what stands before the header is left out: {lines[0].strip()[:60]!r}")
+    return Header(names, end, spaced=any(cell.startswith(" ") for cell in cells[1:]), notes=tuple(notes))
+
+
+def _skip_line_ends(head: bytes, place: int) -> int:
+    return place + len(head[place:]) - len(head[place:].lstrip(b"\r\n"))
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

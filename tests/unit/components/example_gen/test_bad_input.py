@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.unit.components.example_gen.conftest import values
+
 
 def test_a_header_cell_over_two_lines(ingesting):
     path = ingesting.write('a,"two\nlines",c\n1,2,3\n4,5,6\n')
@@ -55,6 +57,27 @@ def test_spaces_after_delimiters(ingesting):
         f"{path}: the header's ' b' is read as 'b'",
         f"{path}: the header's ' c' is read as 'c'",
     ]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_what_stands_before_the_header_is_left_out(ingesting, codec):
+    csv = {"delimiter": ";", "encoding": codec if codec == "cp1252" else "auto"}
+    for preamble in ("sep=;\r\n", "# exported, 2026\n#\n\n", "SEP=;\n# Größe in m²\n"):
+        path = ingesting.write(f"{preamble}a;ö\r\n1;x\r\n2;#y\r\n".encode(codec), f"{codec}.csv")
+        ingested = ingesting.run(path, split="all", csv=csv)
+        assert [values(record) for record in ingesting.records()] == [{"a": [1], "ö": [b"x"]}, {"a": [2], "ö": [b"#y"]}]
+        assert [note for note in ingested.notes if "what stands before the header is left out" in note]
+        ingesting.empty()
+
+
+def test_a_bad_row_below_a_preamble_has_its_own_line(ingesting):
+    path = ingesting.write("# one\n# two\na,b\n1,2\n1,2,3\n")
+    assert ingesting.fault(path).startswith(f"{path}: row 2 (line 5) has 3 cells where the header has 2")
+
+
+def test_a_header_may_begin_with_a_number_sign(ingesting):
+    path = ingesting.write("# a comment\n#id,name\n1,x\n")
+    assert ingesting.rows(path) == [{"#id": [1], "name": [b"x"]}]
 
 
 def test_another_delimiter(ingesting):

@@ -41,6 +41,8 @@ def test_all_forms_give_the_same_cells(tmp_path):
         ("a\tb\n1\t2\n", {"delimiter": "\t"}, ["1"]),
         ("a|b\nx,y|2\n", {"delimiter": "|"}, ["x,y"]),
         ("a,b\n1.5,x;y\n", {}, ["1.5"]),
+        ("sep=;\na;b\n1.5;x,y\n", {"delimiter": ";"}, ["1.5"]),
+        ("# of, today, and more\n# 2\na;b\n1.5;x\n", {"delimiter": ";"}, ["1.5"]),
     ],
 )
 def test_delimiter_decimal_comma_and_thousands_are_found(tmp_path, content, csv, cells):

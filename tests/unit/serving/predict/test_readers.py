@@ -40,3 +40,12 @@ def test_two_values_of_one_name_are_refused(tmp_path):
         open_source(lines, Dialect())
     with pytest.raises(PredictError, match=r"has 'a\.b' twice, as a column and within a struct"):
         open_source(table, Dialect())
+
+
+@pytest.mark.parametrize("preamble", ["", "sep=;\r\n", "# exported\n# 2026\n"])
+def test_what_stands_before_the_header_is_left_out(tmp_path, preamble):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(f"{preamble}a;b\n1;x\n2;#y\n".encode("utf-8-sig"))
+    source = open_source(path, Dialect(delimiter=";"))
+    assert list(source.names) == ["a", "b"]
+    assert next(source.read(["b"]))["b"].to_pylist() == ["x", "#y"]
