@@ -62,9 +62,9 @@ class Cluster:
         with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def wait(self, ready: Callable[[], bool]) -> None:
+    def wait(self, ready: Callable[[], bool], seconds: float = SECONDS) -> None:
         """Waits until something is so."""
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             dead = [process.args for process in self._processes if process.poll() is not None]
             assert not dead, f"{dead[0]} ended, see {self._folder}"
@@ -74,7 +74,7 @@ class Cluster:
             except (urllib.error.URLError, OSError):
                 pass
             time.sleep(0.2)
-        raise AssertionError(f"waited for {SECONDS} s, see {self._folder}")
+        raise AssertionError(f"waited for {seconds} s, see {self._folder}")
 
     def kill_task_manager(self) -> None:
         """Kills the last of the task managers."""
@@ -120,7 +120,7 @@ taskmanager:
     jvm-overhead: {{min: 192m, max: 192m}}
 cluster: {{evenly-spread-out-slots: true}}
 heartbeat: {{interval: 2000, timeout: 20000}}
-restart-strategy: {{type: fixed-delay, fixed-delay: {{attempts: 5, delay: 1s}}}}
+restart-strategy: {{type: fixed-delay, fixed-delay: {{attempts: 200, delay: 1s}}}}
 io: {{tmp: {{dirs: {folder}/tmp}}}}
 """
 
