@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,15 +49,17 @@ class Bound:
 
 def read_measures(evaluate: Mapping[str, Any]) -> list[Measure]:
     """Returns the metrics of the section `evaluate` of a configuration, in its order."""
-    directions = {bound["metric"]: _direction_of(bound) for bound in evaluate.get("thresholds", [])}
-    found = []
+    kinds = dict(_list_kinds(evaluate))
+    directions = {bound["metric"]: _direction_of(bound, kinds) for bound in evaluate.get("thresholds", [])}
+    return [Measure(name, directions.get(name) or _direction(kind), kind in COUNTS) for name, kind in kinds.items()]
+
+
+def _list_kinds(evaluate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields name and class of each metric."""
     for metric in evaluate.get("metrics", []):
         parts = metric.get("class_id")
-        names = [f"{metric['name']}_{part}" for part in parts] if isinstance(parts, list) else [metric["name"]]
-        for name in names:
-            better = directions.get(name) or _direction(metric["class"])
-            found.append(Measure(name, better, metric["class"] in COUNTS))
-    return found
+        for name in [f"{metric['name']}_{part}" for part in parts] if isinstance(parts, list) else [metric["name"]]:
+            yield name, metric["class"]
 
 
 def complete(measures: Sequence[Measure], names: Iterable[str]) -> list[Measure]:
@@ -69,10 +71,14 @@ def complete(measures: Sequence[Measure], names: Iterable[str]) -> list[Measure]
     ]
 
 
-def _direction_of(bound: Mapping[str, Any]) -> int:
-    if bound.get("better") == "lower" or (bound.get("max") is not None and bound.get("min") is None):
-        return -1
-    return 1
+def _direction_of(bound: Mapping[str, Any], kinds: Mapping[str, str]) -> int:
+    """Returns the direction that a threshold says, else that of its metric, else that of its only bound."""
+    if bound.get("better") is not None:
+        return -1 if bound["better"] == "lower" else 1
+    found = find_direction(kinds.get(bound["metric"], ""))
+    if found is None:
+        found = find_direction(bound["metric"])
+    return found or (-1 if bound.get("max") is not None and bound.get("min") is None else 1)
 
 
 def _direction(name: str) -> int:
@@ -83,10 +89,11 @@ def _direction(name: str) -> int:
 def find_bounds(evaluate: Mapping[str, Any], metrics: Mapping[str, Mapping[str, float]]) -> list[Bound]:
     """Returns each threshold for each slice that it applies to."""
     found = []
+    kinds = dict(_list_kinds(evaluate))
     for bound in evaluate.get("thresholds", []):
         name, part = bound["metric"], bound.get("slice")
         parts = ["overall"] if part is None else _slices_of(evaluate.get("slices", {}).get(part, {}), metrics)
-        change = _describe_change(bound.get("change") or {}, _direction_of(bound))
+        change = _describe_change(bound.get("change") or {}, _direction_of(bound, kinds))
         found += [
             Bound(name, each, bound.get("min"), bound.get("max"), metrics.get(each, {}).get(name), change)
             for each in parts

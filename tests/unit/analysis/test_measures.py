@@ -16,6 +16,20 @@ def test_direction_comes_from_thresholds_then_from_the_class() -> None:
     assert found == {"auc": 1, "mae": -1, "rows": 0, "own": -1, "fn": -1, "recall_0": 1, "recall_1": 1}
 
 
+def test_a_bound_on_the_change_of_an_error_is_one_on_its_rise() -> None:
+    evaluate = {
+        "metrics": [{"name": "m", "class": "MeanSquaredError"}, {"name": "own", "class": "Mine", "class_id": [0, 1]}],
+        "thresholds": [
+            {"metric": "m", "change": {"absolute": 0.5}, "better": None},
+            {"metric": "own_1", "change": {"absolute": -0.5}, "better": "lower"},
+        ],
+    }
+    assert {measure.name: measure.better for measure in read_measures(evaluate)} == {"m": -1, "own_0": 1, "own_1": -1}
+    assert [bound.change for bound in find_bounds(evaluate, {"overall": {}})] == [
+        "rise by at most 0.5", "rise by at most 0.5",
+    ]  # fmt: skip
+
+
 EVALUATE = {
     "metrics": [
         {"name": "auc", "class": "AUC"},
