@@ -14,7 +14,6 @@ from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from hilir.components.missing import has_one_value
 from hilir.components.schema.label_columns import read_label_columns
 from hilir.components.schema.missing_cells import find_optional, make_optional
 from hilir.components.schema.typical import note_typical
@@ -54,8 +53,7 @@ def relax(
         code: `custom_config` of the Transform.
         statistics: of the training data.
     """
-    single = [feature.name for feature in schema.feature if has_one_value(feature)]
-    optional = find_optional(schema, partial(preprocessing_fn, custom_config=add_single(code, single)))
+    optional = find_optional(schema, partial(preprocessing_fn, custom_config=add_single(code, schema)))
     labels = read_label_columns(schema, code["package"])
     make_optional(schema, optional - labels)
     required = {feature.name for feature in schema.feature} - labels - optional - {code.get("weight")}

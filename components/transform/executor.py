@@ -23,7 +23,6 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from hilir.components.batches import BatchSource
-from hilir.components.missing import has_one_value
 from hilir.components.transform.preprocessing import add_single
 
 # Half of the time of level 6, and files a tenth larger.
@@ -40,8 +39,7 @@ class Executor(tfx_transform.Executor):
         if config:
             uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
             schema = io_utils.parse_pbtxt_file(io_utils.get_only_uri_in_dir(uri), schema_pb2.Schema())
-            single = [feature.name for feature in schema.feature if has_one_value(feature)]
-            config = json.dumps(add_single(config, single))
+            config = json.dumps(add_single(config, schema))
             exec_properties = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: config}
         before = tfx_transform.TransformProcessor
         # Its class is named in TFX's code.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.errors import ModelPackageError
+from hilir.components.missing import has_one_value
 from hilir.components.opened_files import explain, find_files, find_undeclared, watch_files
 
 progress = logging.getLogger("hilir.progress")
@@ -29,9 +31,10 @@ def make_custom_config(package: str, code: str, weight: str | None = None) -> di
     return {"package": package, "code": code} | ({"weight": weight} if weight else {})
 
 
-def add_single(custom_config: dict[str, str], names: Collection[str]) -> dict[str, str]:
+def add_single(custom_config: dict[str, str], schema: schema_pb2.Schema) -> dict[str, str]:
     """Returns the `custom_config` with the columns that have one value a row at most, known when the schema is."""
-    return custom_config | {"single": json.dumps(sorted(names))}
+    names = sorted(feature.name for feature in schema.feature if has_one_value(feature))
+    return custom_config | {"single": json.dumps(names)}
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
