@@ -31,12 +31,17 @@ _HIGHER_PAIRS = re.compile(
 )
 
 
-def find_direction(name: str) -> int | None:
-    """Returns 1 where higher is better, -1 where lower is, 0 where neither is, None where the name does not say.
+def find_direction(*names: str) -> int | None:
+    """Returns 1 where higher is better, -1 where lower is, 0 where neither is, None where no name says it.
 
     Args:
-        name: of a class (`MeanAbsoluteError`, `FPR`) or of a metric (`val_mae`, `click_auc_1`).
+        names: of a class (`MeanAbsoluteError`, `FPR`) or of a metric (`val_mae`, `click_auc_1`); the first that says it
+            counts.
     """
+    return next((found for found in map(_find, names) if found is not None), None)
+
+
+def _find(name: str) -> int | None:
     if name in COUNTS | _NEITHER or name.lower().endswith("count"):
         return 0
     if name in _EXACT:

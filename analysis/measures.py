@@ -75,10 +75,10 @@ def _direction_of(bound: Mapping[str, Any], kinds: Mapping[str, str]) -> int:
     """Returns the direction that a threshold says, else that of its metric, else that of its only bound."""
     if bound.get("better") is not None:
         return -1 if bound["better"] == "lower" else 1
-    found = find_direction(kinds.get(bound["metric"], ""))
-    if found is None:
-        found = find_direction(bound["metric"])
-    return found or (-1 if bound.get("max") is not None and bound.get("min") is None else 1)
+    name = bound["metric"]
+    return find_direction(kinds.get(name, ""), name) or (
+        -1 if bound.get("max") is not None and bound.get("min") is None else 1
+    )
 
 
 def _direction(name: str) -> int:

@@ -11,13 +11,19 @@ def show_unprintable(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
+def read_separator(line: str) -> str | None:
+    """Returns the delimiter that Excel's line `sep=;` names; None for another line."""
+    found = re.fullmatch(r"sep=(.)", line.strip(), re.IGNORECASE)
+    return found[1] if found else None
+
+
 def count_preamble(lines: Sequence[str], delimiter: str) -> int:
     """Returns the number of lines before the header of a CSV file.
 
     These are Excel's `sep=;`, and lines that begin with # and have another number of cells than the first line that
     does not: `#id,name` may be a header.
     """
-    count = int(bool(lines) and re.fullmatch(r"sep=.", lines[0].strip(), re.IGNORECASE) is not None)
+    count = int(bool(lines) and read_separator(lines[0]) is not None)
     following = next((line for line in lines[count:] if line.strip() and not line.startswith("#")), None)
     if following is None:
         return count

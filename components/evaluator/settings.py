@@ -205,9 +205,7 @@ class EvaluateSettings(Section):
 def _say_what_is_better(bound: Threshold, metric: Metric | None, place: int) -> Threshold:
     if bound.better is not None or metric is None:
         return bound
-    found = find_direction(metric.metric)
-    if found is None:
-        found = find_direction(metric.name)
+    found = find_direction(metric.metric, metric.name)
     if found is None:
         if bound.change is not None:
             raise ValueError(

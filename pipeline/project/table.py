@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from hilir.analysis.text import read_separator
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.convert import to_microseconds
 from hilir.pipeline.errors import ConfigError
@@ -192,8 +193,8 @@ def _find_delimiter(path: Path, encoding: str) -> str:
     if not lines or not lines[0].strip():
         raise ConfigError(f"{path}: the file is empty, or its first line is; give a file with a header and rows")
 
-    if (said := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)) is not None:
-        return said[1]
+    if (said := read_separator(lines[0])) is not None:
+        return said
     first = next((place for place, line in enumerate(lines) if not line.startswith("#")), 0)
 
     def score(mark: str) -> tuple[int, bool, int]:

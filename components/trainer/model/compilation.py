@@ -86,8 +86,8 @@ def _take_apart(optimizer: Any) -> tuple[Any, dict[str, Any]]:
     `get_config`.
     """
     # Keras's older optimizers hold it elsewhere.
-    place = optimizer._hyper if hasattr(optimizer, "_hyper") else vars(optimizer)
-    key = "learning_rate" if hasattr(optimizer, "_hyper") else "_learning_rate"
+    is_older = hasattr(optimizer, "_hyper")
+    place, key = (optimizer._hyper, "learning_rate") if is_older else (vars(optimizer), "_learning_rate")
     schedule = place[key]
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return None, optimizer.get_config()

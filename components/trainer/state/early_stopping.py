@@ -88,10 +88,8 @@ def find_mode(name: str, model: keras.Model | None = None) -> settings.BestMode 
     """
     bare = name.removeprefix("val_")
     classes = [type(metric).__name__ for metric in (model.metrics if model is not None else ()) if metric.name == bare]
-    for each in (*classes, bare):
-        if direction := find_direction(each):
-            return "min" if direction < 0 else "max"
-    return None
+    direction = find_direction(*classes, bare)
+    return ("min" if direction < 0 else "max") if direction else None
 
 
 def describe_unknown(key: str, name: str, remedy: str) -> str:

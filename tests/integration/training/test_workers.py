@@ -121,7 +121,9 @@ def test_workers_send_each_other_gradients_only(site, alone):
 
 
 def test_workers_stop_early_together_by_a_figure_of_the_models_own(site):
-    job = site.job("train.early_stopping={monitor: val_twice, mode: min, min_delta: 0.2, patience: 1}", "train.epochs=9")
+    job = site.job(
+        "train.early_stopping={monitor: val_twice, mode: min, min_delta: 0.2, patience: 1}", "train.epochs=9"
+    )
     launch(job, "multi_worker", 2)
 
     assert 1 < len(site.figures()) < 9
