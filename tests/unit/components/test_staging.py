@@ -1,11 +1,11 @@
 """Files and folders appear complete, or not at all."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from hilir.components.staging import staged, write_file
+from tests.pipes import open_pipe
 
 
 def names(folder: Path) -> list[str]:
@@ -85,12 +85,6 @@ def test_an_object_store_gets_the_object_itself(tmp_path, monkeypatch):
 
 def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
+    with open_pipe(pipe) as read:
         write_file(pipe, "a page")
-        assert os.read(reader, 100) == b"a page"
-    finally:
-        os.close(reader)
-    assert pipe.is_fifo()
-    assert os.listdir(tmp_path) == ["pipe"]
+        assert read() == b"a page"

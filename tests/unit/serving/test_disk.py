@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hilir.serving.disk import list_folders, write_atomically
+from tests.pipes import open_pipe
 
 
 def test_an_entry_that_cannot_be_looked_at_hides_itself_only(tmp_path):
@@ -64,12 +65,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
+    with open_pipe(pipe) as read:
         write_atomically(pipe, "a page")
-        assert os.read(reader, 100) == b"a page"
-    finally:
-        os.close(reader)
-    assert pipe.is_fifo()
-    assert os.listdir(tmp_path) == ["pipe"]
+        assert read() == b"a page"
