@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hilir.components.trainer.export.label_names import find_labelled
 from hilir.pipeline.versions.catalogue import Version, find_version
 
 _SIGNATURE = "serving_default"
@@ -24,12 +25,10 @@ def can_be_served(version: Version) -> bool:
 
 def describe_served(version: Version) -> dict[str, Any]:
     """Returns what the page needs to know of the version, in the form of an export's report."""
-    from hilir.components.trainer.export.label_names import find_labelled, read_labels
-
     signature, classes = version.manifest["signatures"][_SIGNATURE], version.manifest.get("classes", {})
     return {
         "labels": next(iter(classes.values())) if len(classes) == 1 else [],
-        "labelled": find_labelled(read_labels(str(version.folder)), classes, signature["outputs"]),
+        "labelled": find_labelled(version.labels, classes, signature["outputs"]),
         "preprocessing": None,
         "inputs": {
             name: {"dtype": found["dtype"], "shape": found["shape"][1:], "optional": True}

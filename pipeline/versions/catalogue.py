@@ -13,6 +13,7 @@ from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.errors import ConfigError
 
 _MANIFEST = "manifest.json"
+_LABELS = "assets.extra/labels.json"
 _REPORT = "export.json"
 
 
@@ -44,6 +45,12 @@ class Version:
         if not _is_manifest(content):
             raise ValueError(f"{self.folder / _MANIFEST}: is not a manifest as hilir writes it")
         return content
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of several labels the one of each output."""
+        path = self.folder / _LABELS
+        return _read_json(path) if path.exists() else {}
 
     @property
     def created(self) -> str:

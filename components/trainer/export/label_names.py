@@ -6,8 +6,6 @@ import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 
-import tensorflow as tf
-
 FILE = "assets.extra/labels.json"
 """In the SavedModel's folder: the names of the labels by output."""
 
@@ -16,6 +14,8 @@ def write_labels(folder: str, label: str | Mapping[str, str]) -> None:
     """Writes the labels by output into a SavedModel's folder; nothing where there is one for all."""
     if isinstance(label, str):
         return
+    import tensorflow as tf
+
     path = os.path.join(folder, FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
@@ -35,6 +35,9 @@ def find_labelled(labels: Mapping[str, str], classes: Collection[str], outputs: 
 
 def read_labels(folder: str) -> dict[str, str]:
     """Returns the names of the labels by output; empty where the SavedModel has one label for all."""
+    # Here, as the page's listing of versions needs FILE and find_labelled alone.
+    import tensorflow as tf
+
     path = os.path.join(folder, FILE)
     if not tf.io.gfile.exists(path):
         return {}
