@@ -70,7 +70,8 @@ def _wrong_sums(kind: type[Any], metric: Metric, batches: Batches) -> list[str]:
     direct = kind(name=metric.name, **metric.config)
     try:
         for labels, scores in batches:
-            direct.update_state(labels, scores)
+            # TFMA gives each row a weight, 1 if nothing else: a mean per batch then counts its rows.
+            direct.update_state(labels, scores, sample_weight=np.ones(len(labels), np.float32))
         result = np.asarray(direct.result())
     except Exception:  # noqa: BLE001 - the user's code may raise anything
         return []

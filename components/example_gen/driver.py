@@ -17,7 +17,7 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import io_utils
 
 from hilir.components.errors import IngestError
-from hilir.components.example_gen.spans import Texts, choose, fill, find_spans, has_span, to_glob
+from hilir.components.example_gen.spans import Texts, choose, explain_none, fill, find_spans, has_span, to_glob
 
 _SEPARATOR = "\t"
 
@@ -31,11 +31,15 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
         splits: Iterable[example_gen_pb2.Input.Split],
         range_config: range_config_pb2.RangeConfig | None = None,
     ) -> None:
-        super().__init__(input_base_uri, list(splits))
+        given = list(splits)
+        self._has_spans = range_config is not None or all(has_span(split.pattern) for split in given)
+        # TFX refuses months and years.
+        plain = [example_gen_pb2.Input.Split(name=split.name, pattern=to_glob(split.pattern)) for split in given]
+        super().__init__(input_base_uri, plain if self._has_spans else given)
+        self._splits = given
         self._base = input_base_uri
         self._range = range_config
         self._chosen: dict[str, dict[int, tuple[int | None, Texts]]] = {}
-        self._has_spans = range_config is not None or all(has_span(split.pattern) for split in self._splits)
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
         """Returns the newest span and its version.
@@ -93,11 +97,13 @@ class SpanProcessor(input_processor.FileBasedInputProcessor):
                 f"data.spans chooses spans, and the pattern '{split.pattern}' has none; write {{SPAN}} or "
                 f"{{YYYY}}{{MM}}{{DD}} into it"
             )
-        found = find_spans(pattern, fileio.glob(to_glob(pattern)))
+        paths = fileio.glob(to_glob(pattern))
+        found = find_spans(pattern, paths)
         chosen = choose(found, 1, None, None) if self._range is None else choose(found, *_bounds(self._range))
         if not chosen and self._range is None:
             raise IngestError(
-                f"{self._base}: no file matches data.pattern '{split.pattern}'; fix data.path or data.pattern"
+                f"{self._base}: no file matches data.pattern '{split.pattern}'{explain_none(split.pattern, paths)}; "
+                f"fix data.path or data.pattern"
             )
         if not chosen:
             there = f"there are {_listed(found)}" if found else "no file matches"

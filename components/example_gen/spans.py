@@ -1,7 +1,8 @@
 """Spans and versions in patterns of files, by the rules of TFX's ExampleGen and without importing it.
 
 The rules: tfx/components/example_gen/utils.py. {SPAN}, or {YYYY}, {MM} and {DD} (the span is the number of days since
-1970-01-01), and {VERSION} only together with one of them; {SPAN:3} and {VERSION:3} are zero-padded to a width.
+1970-01-01), and {VERSION} only together with one of them; {SPAN:3} and {VERSION:3} are zero-padded to a width. Beyond
+TFX, {YYYY} and {MM} without {DD} are the first day of a month, and {YYYY} alone is that of a year.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 SPEC = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
+_ANY = re.compile(r"\{([^{}/]*)\}")
 WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
 _EPOCH = date(1970, 1, 1)
 
@@ -20,8 +22,31 @@ Texts = tuple[tuple[str, str], ...]
 
 def has_span(pattern: str) -> bool:
     """Returns whether the pattern tells spans apart."""
-    names = {match[1] for match in SPEC.finditer(pattern)}
-    return "SPAN" in names or {"YYYY", "MM", "DD"} <= names
+    return any(match[1] in ("SPAN", "YYYY") for match in SPEC.finditer(pattern))
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuses placeholders that stand for no span.
+
+    Raises:
+        ValueError: a sentence that begins with 'has'.
+    """
+    for match in _ANY.finditer(pattern):
+        if SPEC.fullmatch(match[0]) is None:
+            raise ValueError(
+                f"has {match[0]}, which stands for nothing; write {{SPAN}}, {{YYYY}}, {{MM}}, {{DD}} or {{VERSION}}"
+            )
+    names = [match[1] for match in SPEC.finditer(pattern)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"has {{{twice}}} more than once; write it once, and * in the other places")
+    for name, needed in (("DD", "MM"), ("MM", "YYYY")):
+        if name in names and needed not in names:
+            raise ValueError(f"has {{{name}}} without {{{needed}}}; write that too, or * for what does not matter")
+    if "SPAN" in names and "YYYY" in names:
+        raise ValueError("has {SPAN} and {YYYY}; write {SPAN} for numbers, or {YYYY}, {MM} and {DD} for days")
+    if "VERSION" in names and not has_span(pattern):
+        raise ValueError("has {VERSION} and no span; write {SPAN} or {YYYY}{MM}{DD} too")
 
 
 def fill(pattern: str, texts: Texts) -> str:
@@ -52,7 +77,7 @@ def read_span(texts: Mapping[str, str]) -> tuple[int, int | None] | None:
     if "SPAN" in texts:
         return int(texts["SPAN"]), version
     try:
-        day = date(int(texts["YYYY"]), int(texts["MM"]), int(texts["DD"]))
+        day = date(int(texts["YYYY"]), int(texts.get("MM", 1)), int(texts.get("DD", 1)))
     except ValueError:
         return None
     return (day - _EPOCH).days, version
@@ -83,6 +108,18 @@ def find_spans(pattern: str, paths: Iterable[str]) -> dict[int, tuple[int | None
         if known is None or (version or 0) > (known[0] or 0):
             found[number] = version, tuple(sorted(match.groupdict().items()))
     return dict(sorted(found.items()))
+
+
+def explain_none(pattern: str, paths: Iterable[str]) -> str:
+    """Returns why none of the paths, which match but for the placeholders, belongs to a span; empty without paths."""
+    path = next(iter(sorted(paths)), None)
+    if path is None:
+        return ""
+    if "SPAN" in {match[1] for match in SPEC.finditer(pattern)}:
+        return (
+            f" ({path} is there, and {{SPAN}} stands for a whole number; days and months are {{YYYY}}, {{MM}}, {{DD}})"
+        )
+    return f" ({path} is there, and what stands for {{YYYY}}, {{MM}} and {{DD}} in it is no day)"
 
 
 def choose(spans: Iterable[int], newest: int | None, first: int | None, last: int | None) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from hilir.components.example_gen.settings import CsvSettings, Form, Kind, ReadSettings, SpanSettings, SplitSettings
+from hilir.components.example_gen.spans import check_pattern
 from hilir.components.settings import LARGEST, PositiveInt, Section, SplitRoles
 
 # TFX makes a folder Split-NAME of it; '.' and '..' are none.
@@ -44,6 +45,12 @@ class DataSection(Section):
     on_bad_rows: Literal["error", "skip"]
     max_bad_rows: float = Field(ge=0, le=1)
 
+    @field_validator("path", "pattern")
+    @classmethod
+    def _placeholders_are_spans(cls, pattern: str) -> str:
+        check_pattern(pattern)
+        return pattern
+
     @field_validator("splits")
     @classmethod
     def _splits_are_complete(cls, splits: dict[str, int | str]) -> dict[str, int | str]:
@@ -54,6 +61,9 @@ class DataSection(Section):
             )
         if len({type(share) for share in splits.values()}) > 1:
             raise ValueError("has shares and patterns of files; give one or the other for all splits")
+        for share in splits.values():
+            if isinstance(share, str):
+                check_pattern(share)
         return splits
 
     @model_validator(mode="before")

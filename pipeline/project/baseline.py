@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hilir.pipeline.project.dates import parse_dates
-from hilir.pipeline.project.kinds import Column, is_null, read_numbers
+from hilir.pipeline.project.columns.column import Column
+from hilir.pipeline.project.columns.dates import parse_dates
+from hilir.pipeline.project.columns.kinds import is_null, read_numbers
+from hilir.pipeline.project.columns.several import read_tags, read_vectors
 from hilir.pipeline.project.label import Label
 
 _DRAWS, _LEAST_MARGIN, _SEED = 500, 0.02, 1
@@ -238,10 +239,9 @@ def _expand(texts: pd.Series, column: Column) -> Iterator[tuple[np.ndarray, bool
         yield times.dt.dayofweek.to_numpy(float), False
         yield times.dt.hour.to_numpy(float), False
     elif column.kind == "vector":
-        rows = texts.map(lambda text: json.loads(text) if isinstance(text, str) else [np.nan] * column.width)
-        yield from ((values, False) for values in np.array(rows.tolist(), float).T)
+        yield from ((values, False) for values in read_vectors(texts, column).T)
     elif column.kind == "tags":
-        lists = texts.map(lambda text: set(json.loads(text)) if isinstance(text, str) else set())
+        lists = read_tags(texts, column)
         frequent = lists.explode().value_counts().index[:_MOST_TAGS]
         yield from ((lists.map(lambda tags, tag=tag: tag in tags).to_numpy(float), False) for tag in frequent)
     elif column.kind == "text":

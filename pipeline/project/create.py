@@ -14,15 +14,17 @@ import numpy as np
 from hilir.components.staging import write_file
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.image.dockerfile import make_dockerfile
-from hilir.pipeline.project import texts
 from hilir.pipeline.project.baseline import find_baseline, find_leaks
-from hilir.pipeline.project.code import write_features, write_preprocessing
+from hilir.pipeline.project.columns.column import Column
+from hilir.pipeline.project.columns.kinds import decide_kinds
 from hilir.pipeline.project.design import Design, find_dropped
-from hilir.pipeline.project.kinds import Column, decide_kinds
 from hilir.pipeline.project.label import Label, find_label
-from hilir.pipeline.project.model_code import write_model
 from hilir.pipeline.project.splits import split_by_time, split_rows
 from hilir.pipeline.project.table import Marks, Table, read_table
+from hilir.pipeline.project.writing import texts
+from hilir.pipeline.project.writing.features_code import write_features
+from hilir.pipeline.project.writing.model_code import write_model
+from hilir.pipeline.project.writing.preprocessing_code import write_preprocessing
 
 _LEAST_ROWS, _LEAST_OF_A_CLASS, _SALTS = 60, 5, 100
 _FEW_ROWS, _OTHER_SPLITS = 5_000, 5

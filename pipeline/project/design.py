@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hilir.pipeline.project.baseline import Baseline
-from hilir.pipeline.project.dates import MILLISECONDS, SECONDS
-from hilir.pipeline.project.kinds import Column
+from hilir.pipeline.project.columns.column import Column
+from hilir.pipeline.project.columns.dates import MILLISECONDS, SECONDS
 from hilir.pipeline.project.label import Label
 from hilir.pipeline.project.table import Table
 
@@ -71,6 +71,21 @@ class Design:
     def amounts(self) -> list[Column]:
         """The numbers that are texts with a decimal mark."""
         return [column for column in self.of("number", "log number") if column.format in (".", ",")]
+
+    @property
+    def measures(self) -> list[Column]:
+        """The numbers that are texts with units that differ."""
+        return [column for column in self.of("number", "log number") if column.units]
+
+    @property
+    def separated(self) -> list[Column]:
+        """The tags that are texts with a mark between them."""
+        return [column for column in self.of("tags") if column.format]
+
+    @property
+    def number_texts(self) -> list[Column]:
+        """The vectors that are texts."""
+        return [column for column in self.of("vector") if column.format]
 
     @property
     def booleans(self) -> list[Column]:

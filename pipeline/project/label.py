@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project import amounts, dates
-from hilir.pipeline.project.kinds import find_type, has_numbers, is_null, parse_numbers
+from hilir.pipeline.project.columns import amounts, dates
+from hilir.pipeline.project.columns.kinds import find_type, has_numbers, is_null, parse_numbers
 
 TASKS = ("binary", "multiclass", "regression")
 _LEAST_OF_A_CLASS = 10

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hilir.pipeline.project.dates import parse_dates
-from hilir.pipeline.project.kinds import parse_numbers
+from hilir.pipeline.project.columns.dates import parse_dates
+from hilir.pipeline.project.columns.kinds import parse_numbers
 from hilir.pipeline.project.table import Table
 
 EVAL_SHARE = 0.33

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from hilir.components.example_gen.spans import explain_none, fill, find_spans, has_span, to_glob
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.engine.check import check_engine
@@ -65,11 +66,16 @@ def _data(config: Config) -> Finding:
     patterns = [share for share in config.data.splits.values() if isinstance(share, str)] or [pattern]
     files: list[Path] = []
     for each in patterns:
-        if "{" in each:
-            return Finding(what, "exists; the spans are looked for when the run begins")
-        found = [file for file in folder.glob(each) if file.is_file()]
+        found = [file for file in folder.glob(to_glob(each)) if file.exists()]
+        why = ""
+        if has_span(each):
+            paths = [str(file) for file in found]
+            spans = find_spans(str(folder / each), paths)
+            why = explain_none(each, paths) if not spans else ""
+            found = [file for _, texts in spans.values() for file in folder.glob(fill(each, texts))]
+        found = [file for file in found if file.is_file()]
         if not found:
-            return Finding(what, f"holds no file that matches '{each}'", "correct data.path or data.pattern")
+            return Finding(what, f"holds no file that matches '{each}'{why}", "correct data.path or data.pattern")
         files += found
     return Finding(what, f"{len(files)} file{'s' if len(files) > 1 else ''}, {_size(files)}")
 

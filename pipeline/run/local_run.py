@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -130,7 +130,8 @@ class _LocalRun:
                 # Before the user's code runs, which may start threads or TensorFlow.
                 self._workers.enter_context(forked_from_here())
             if closed := close_open_executions(self._root):
-                print(f"note: {closed} steps of a killed run were closed, and what they left removed", file=screen)
+                steps = "1 step of a killed run was" if closed == 1 else f"{closed} steps of a killed run were"
+                print(f"note: {steps} closed, and what was left removed", file=screen)
             set_gpu_memory(config.train.gpu_memory)
             generate_data(config)
             options = list_run_options(config)
@@ -151,7 +152,13 @@ class _LocalRun:
         uncached = (*self._options.uncached, *self._loaded.config.pipeline.list_uncached())
         selection = local_runner.Selection(self._options.first, self._options.last, uncached)
         package = self._loaded.config.model.package
-        local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt", package)
+        try:
+            local_runner.run(self._pipeline, folder.name, board, selection, folder / "log.txt", package)
+        except BaseException:
+            # TFX leaves a step open whose driver failed. The error counts, not that the store may be full as well.
+            with suppress(Exception):
+                close_open_executions(self._root)
+            raise
 
     def record(self, run_id: str) -> RunRecord | None:
         from hilir.pipeline.run.metadata_store import RunStore, connection

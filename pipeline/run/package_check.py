@@ -64,7 +64,8 @@ def check_import(config: Config) -> Iterator[Finding]:
         return
     yield Finding(name, "can be imported, its hyperparameters fit")
     for fault in find_metric_faults(config.evaluate, package.label):
-        yield _split("evaluate.metrics", fault, "correct it")
+        key, _, sentence = fault.partition(": ")
+        yield _split(key, sentence, "correct it")
 
 
 def _split(what: str, message: str, otherwise: str) -> Finding:

@@ -14,8 +14,8 @@ import click
 from hilir.pipeline.report.terminal import show_controls
 
 if TYPE_CHECKING:
+    from hilir.pipeline.project.columns.column import Column
     from hilir.pipeline.project.design import Design
-    from hilir.pipeline.project.kinds import Column
 
 _DOUBLED = 0.3
 # So many lines in a row that differ in the name alone are shown one by one.

@@ -15,9 +15,9 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from hilir.pipeline.project.columns.dates import parse_dates
+from hilir.pipeline.project.columns.kinds import read_numbers
 from hilir.pipeline.project.create import Wish, design_project, write_project
-from hilir.pipeline.project.dates import parse_dates
-from hilir.pipeline.project.kinds import read_numbers
 
 RANDOM = np.random.default_rng(3)
 ROWS = 300
@@ -161,3 +161,56 @@ def test_times_as_numbers_and_of_a_day_lists_and_tags(folder):
     counts = sorted(vocabulary, key=lambda tag: (sum(tag in row for row in tags), tag), reverse=True)
     expected = np.array([[tag in row for tag in counts] + [False] for row in tags], float)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_units_that_differ_tags_in_texts_and_pairs_are_those_that_were_looked_at(folder):
+    minutes = RANDOM.integers(0, 3000, ROWS)
+    colours = [
+        "; ".join(["green", *["red"] * a, *["blue", "yellow"] * b, *["grey"] * c, *["tan"] * d])
+        for a, b, c, d in ((n % 2 == 0, n % 3 == 0, n % 5 == 0, n % 7 == 0) for n in minutes.tolist())
+    ]
+    frame = pd.DataFrame(
+        {
+            "ride": some(f"{n // 60}h {n % 60} min" if n > 60 else f"{n},0 min" for n in minutes),
+            "size": some(f"{n} kB" if n % 2 else f"{n / 10:.1f} MB" for n in minutes),
+            "lap": some(f"{n // 60}:{n % 60:02d}:30" if n > 600 else f"{n}:30" for n in minutes % 1500),
+            "views": some(f"{n / 1000:.1f}K" if n > 999 else f"{n}" for n in minutes),
+            "height": some(f"{n % 3 + 4}'{n % 12}\"" for n in minutes),
+            "pressure": some(f"{n % 60 + 100}/{n % 45 + 55}" for n in minutes),
+            "colours": some(colours),
+            "y": np.where(X > 0, "good", "bad"),
+        }
+    )
+    design, numbers = transform(folder, frame, "units")
+    by_name = {column.name: column for column in design.columns}
+    assert {name: (column.kind.removeprefix("log "), column.format) for name, column in by_name.items()} == {
+        "ride": ("number", "units"), "size": ("number", "units"), "lap": ("number", "clock"),
+        "views": ("number", "units"), "height": ("number", "units"), "pressure": ("vector", "numbers"),
+        "colours": ("tags", ";"),
+    }  # fmt: skip
+    there = np.arange(ROWS) % 11 != 0
+    expected = {
+        "ride": minutes * 60.0,
+        "size": np.where(minutes % 2, minutes * 1e3, minutes * 1e5),
+        "lap": (minutes % 1500) * 60.0 + 30,
+        "views": [float(f"{n / 1000:.1f}") * 1000 if n > 999 else n for n in minutes],
+        "height": (minutes % 3 + 4) * 12.0 + minutes % 12,
+    }
+    names = [column.name for column in design.of("number")] + [column.name for column in design.of("log number")]
+    assert sorted(names) == sorted(expected)
+    for position, name in enumerate(names):
+        values = np.where(there, expected[name], np.nan)
+        np.testing.assert_allclose(read_numbers(design.table.cells[name], by_name[name]), values, rtol=1e-6)
+        values = np.log1p(values) if by_name[name].kind == "log number" else values
+        np.testing.assert_allclose(numbers[:, position], scaled(values), atol=2e-3, err_msg=name)
+    pair = numbers[:, 2 * len(names) :][:, :2]
+    # A row without numbers counts as zeros in the mean.
+    for place, values in enumerate((minutes % 60 + 100, minutes % 45 + 55)):
+        np.testing.assert_allclose(np.corrcoef(pair[there, place], values[there])[0, 1], 1.0, atol=1e-5)
+    found = numbers[:, -(6 + 1) :]
+    assert found[there, 0].all()
+    assert not found[~there].any()
+    sums = found[there].sum(axis=1)
+    np.testing.assert_array_equal(
+        sums, [len(text.split(";")) for text, kept in zip(colours, there, strict=True) if kept]
+    )

@@ -68,6 +68,12 @@ class Unweighted(ProfitPerRow):
         super().update_state(y_true, y_pred)
 
 
+class PerBatch(tf_keras.metrics.Mean):
+    # As a loss of one's own often is: one number for the whole batch.
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(tf.reduce_mean(tf.abs(y_pred - tf.cast(y_true, tf.float32))), sample_weight)
+
+
 class OfKeras3(keras.metrics.Mean):
     pass
 '''
@@ -103,6 +109,15 @@ def test_its_value_is_right_and_its_threshold_reads_it(tmp_path):
     assert metrics["overall"]["profit"] == pytest.approx(expected)
     assert set(metrics) == {"overall", "kind=k0", "kind=k1", "kind=k2"}
     assert found.blessed == (expected >= 0.3)
+
+
+def test_a_mean_of_each_batch_is_that_of_all_rows(tmp_path):
+    model = make_model(tmp_path / "model", lambda row: {"p": row["x"]})
+    given = settings("PerBatch")
+    assert find_metric_faults(EvaluateSettings.model_validate(given), "label") == []
+    found = evaluate(tmp_path / "run", given, BINARY, model)
+    expected = np.mean(np.abs(X - np.array([row["label"] for row in BINARY])))
+    assert read_metrics(found.uri)["overall"]["profit"] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from tfx.proto import example_gen_pb2
 
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.driver import SpanProcessor, make_range, read_patterns
+from hilir.components.example_gen.spans import check_pattern
 
 
 def resolve(folder, pattern, *spans, names=("all",)):
@@ -67,6 +68,45 @@ def test_days_with_versions(tmp_path):
     span, version, (pattern,), _ = resolve(tmp_path, "{YYYY}-{MM}-{DD}/v{VERSION}/*", 2, None, None)
     assert (span, version) == (20787, 2)
     assert read_patterns(pattern) == [(20786, "2026-11-29/v10/*"), (20787, "2026-11-30/v2/*")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "expected"),
+    [
+        ("{YYYY}-{MM}/*.csv", ("2025-11", "2026-02", "2026-13"), [20393, 20485]),
+        ("{YYYY}/*.csv", ("2024", "2026", "20266"), [19723, 20454]),
+    ],
+)
+def test_months_and_years_are_their_first_day(tmp_path, pattern, names, expected):
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text("n\n1\n")
+    span, _, (found,), _ = resolve(tmp_path, pattern, 5, None, None)
+    assert (span, [number for number, _ in read_patterns(found)]) == (expected[-1], expected)
+    assert [path for _, path in read_patterns(found)] == [f"{name}/*.csv" for name in names[:2]]
+
+
+def test_why_a_file_that_is_there_is_no_span(tmp_path):
+    (tmp_path / "2025-02").mkdir()
+    (tmp_path / "2025-02" / "a.csv").write_text("n\n1\n")
+    with pytest.raises(IngestError, match=r"2025-02/a\.csv is there, and \{SPAN\} stands for a whole number; days and"):
+        resolve(tmp_path, "{SPAN}/*.csv", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("{DATE}/*", "has {DATE}, which stands for nothing; write {SPAN}"),
+        ("{SPAN}/{SPAN}/*", "has {SPAN} more than once; write it once, and [*] in the other places"),
+        ("{MM}/*", "has {MM} without {YYYY}; write that too"),
+        ("{YYYY}/{DD}/*", "has {DD} without {MM}; write that too"),
+        ("{SPAN}/{YYYY}/*", "has {SPAN} and {YYYY}; write {SPAN} for numbers"),
+        ("v{VERSION}/*", "has {VERSION} and no span; write {SPAN}"),
+    ],
+)
+def test_placeholders_that_stand_for_no_span_are_refused(pattern, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check_pattern(pattern)
 
 
 def test_splits_with_different_spans(tmp_path):

@@ -1,7 +1,7 @@
 """The table of columns that `hilir new` prints."""
 
 from hilir.pipeline.cli.project.new import _table
-from hilir.pipeline.project.kinds import Column
+from hilir.pipeline.project.columns.column import Column
 
 
 def test_many_columns_of_one_kind_are_told_in_few_lines():

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hilir.pipeline.project import amounts
-from hilir.pipeline.project.dates import parse_dates
-from hilir.pipeline.project.kinds import decide_kinds
+from hilir.pipeline.project.columns import amounts, measures
+from hilir.pipeline.project.columns.dates import parse_dates
+from hilir.pipeline.project.columns.kinds import decide_kinds
 
 RANDOM = np.random.default_rng(1)
 ROWS = 1000
@@ -22,6 +22,11 @@ TIMES = DAYS + pd.to_timedelta(RANDOM.integers(0, 86400, ROWS), "s")
 def texts(values) -> list[str | None]:
     return [None if value is None or value != value or value == "" else str(value) for value in values]
 
+
+MINUTES = RANDOM.integers(0, 3000, ROWS)
+GENRES = ["drama", "war", "comedy", "crime", "noir", "western"]
+SOME_GENRES = [list(RANDOM.choice(GENRES, RANDOM.integers(1, 4), replace=False)) for _ in range(ROWS)]
+TOWNS = [f"Town {n}" for n in range(90)]
 
 GERMAN = str.maketrans(",.", ".,")
 
@@ -67,6 +72,24 @@ CASES = {
     "number called session length": ("session_length", RANDOM.integers(1, 300, ROWS)),
     "category of words with numbers": ("x", RANDOM.choice(["B12", "B7", "C3", "3rd", "1 child", "2 children"], ROWS)),
     "category of durations in two units": ("x", RANDOM.choice(["30 min", "45 min", "2 h", "3 h"], ROWS)),
+    "number of hours and minutes": ("x", [f"{n // 60}h {n % 60}m" if n % 60 else f"{n // 60}h" for n in MINUTES]),
+    "number of days in singular and plural": ("x", ["1 day" if n % 40 == 1 else f"{n % 40} days" for n in MINUTES]),
+    "number of a stopwatch": ("x", [f"{n // 60}:{n % 60:02d}:07" if n > 59 else f"{n}:07" for n in MINUTES]),
+    "number of bytes": ("x", [f"{n} kB" if n < 1000 else f"{n / 1000:.1f} MB" for n in np.square(MINUTES)]),
+    "number of thousands": ("x", [f"{n / 1000:.1f}K" if n > 999 else f"{n}" for n in MINUTES**2]),
+    "number of feet and inches": ("x", [f"{n % 3 + 4}'{n % 12}\"" for n in MINUTES]),
+    "large category of doors": ("x", [f"{n % 300}{'ab'[n % 2]}" for n in MINUTES]),
+    "tags of films": ("x", ["|".join(each) for each in SOME_GENRES]),
+    "tags as a list in Python": ("x", [str([str(tag) for tag in each]) for each in SOME_GENRES]),
+    "category of towns and countries": ("x", [f"{TOWNS[n % 90]}, {'ABC'[n % 90 % 3]}" for n in MINUTES]),
+    "category of two tags": ("x", RANDOM.choice(["a|b", "a", "b"], ROWS)),
+    "text of names": ("x", [f"Name{n}, Mr. First{n * 7}" for n in range(ROWS)]),
+    "vector of pressures": ("x", [f"{n % 60 + 100}/{n % 45 + 55}" for n in MINUTES]),
+    "vector of places": ("x", [f"(48.{n:04d}, -11.{n * 3 % 10_000:04d})" for n in MINUTES]),
+    "vector as a list": ("x", [str([int(n), int(n) % 7, 0.5]) for n in MINUTES]),
+    "id of file numbers": ("x", [f"{n}/2021" for n in RANDOM.permutation(ROWS)]),
+    "id of addresses of machines": ("x", [f"10.0.{n % 256}.{n // 256}" for n in range(ROWS)]),
+    "category of ranges": ("x", [f"{n % 20 * 10}-{n % 20 * 10 + 9}" for n in MINUTES]),
     "category of postcodes": ("plz", RANDOM.choice(["01067", "10115", "80331"], ROWS)),
     "category of maybes": ("x", RANDOM.choice(["yes", "no", "maybe", "Yes"], ROWS)),
     "category of versions": ("x", RANDOM.choice(["3.9.18", "3.10.12", "3.11.4"], ROWS)),
@@ -103,7 +126,7 @@ def test_kind(case):
 
 
 KINDS = ["number", "log number", "category", "large category", "date", "ambiguous date", "text", "id", "group"]
-KINDS += ["constant", "empty", "mixed dates"]
+KINDS += ["constant", "empty", "mixed dates", "tags", "vector"]
 
 
 def test_a_column_that_is_kept_is_a_feature_in_any_case():
@@ -184,3 +207,23 @@ def test_what_the_file_says_of_a_column_decides():
 def test_the_configuration_says_that_a_column_is_text_if_some_values_are_numbers(values, declared):
     (column,) = decide_kinds(pd.DataFrame({"x": texts(values)}, dtype=object))
     assert column.is_declared == declared
+
+
+@pytest.mark.parametrize(
+    ("texts", "what", "expected"),
+    [
+        (["3h 25m", "40 m", "2 H"], "durations", [12_300, 2_400, 7_200]),
+        (["1 day", "14 days", "2 weeks"], "durations", [86_400, 1_209_600, 1_209_600]),
+        (["1:02:33", "54:24", "0:07"], "durations", [3_753, 3_264, 7]),
+        (["870 kB", "1,5 MB", "2GB"], "sizes", [870_000, 1_500_000, 2e9]),
+        (["14.4K", "300", "1.2M"], "amounts", [14_400, 300, 1_200_000]),
+        (["6'6\"", "5'11\"", "4 ft"], "feet and inches", [78, 71, 48]),
+    ],
+)
+def test_the_sum_of_a_texts_numbers_each_times_its_unit(texts, what, expected):
+    # Ten values or fewer are categories.
+    more = [text.replace(text[0], str(number), 1) for text in texts for number in range(1, 10)]
+    family, units = measures.find_units(pd.Series(texts + more))
+    assert family == what
+    found = measures.parse_measures(pd.Series([*texts, "unknown", None, "3 parsecs"]), units)
+    np.testing.assert_allclose(found, [*expected, np.nan, np.nan, np.nan])

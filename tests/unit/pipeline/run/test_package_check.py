@@ -88,6 +88,17 @@ def test_an_error_of_the_package_is_told_with_its_message(find):
     assert found.endswith("; fix it")
 
 
+def test_a_metric_that_fails_is_named_once_with_its_key(find):
+    metrics = (
+        "evaluate={metrics: [{name: profit, module: mine.model, class: other}], thresholds: [{metric: profit, min: 0}]}"
+    )
+    (found,) = find(check_import, metrics)
+    assert found == (
+        "evaluate.metrics: 'profit': mine.model.other is not a metric; "
+        "make it a subclass of tf_keras.metrics.Metric (not of keras.metrics.Metric of Keras 3)"
+    )
+
+
 def test_what_needs_the_import():
     assert not needs_import(load("configs/taxi.yaml").config)
     assert needs_import(load("configs/taxi.yaml", settings=("train.hyperparameters={embedding_size: 3}",)).config)

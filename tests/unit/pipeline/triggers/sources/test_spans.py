@@ -59,7 +59,8 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
     [
         ("day-{SPAN}/*", True),
         ("{YYYY}{MM}{DD}.csv", True),
-        ("{YYYY}.csv", False),
+        ("{YYYY}.csv", True),
+        ("{MM}.csv", False),
         ("*.csv", False),
         ("v{VERSION}", False),
     ],

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from hilir.analysis.text import show_unprintable
 from hilir.components.example_gen.numbers import NULL_WORDS
-from hilir.pipeline.project import amounts, dates
+from hilir.pipeline.project.columns import amounts, dates, measures
+from hilir.pipeline.project.columns.column import Column, cut
+from hilir.pipeline.project.columns.several import decide_lists, decide_texts
 
 NULLS = ("na", "n/a", "nan", "null", "none", "-", "?", "unknown")
 """Spellings of a missing value in a column of numbers or dates, in lower case; the empty cell is one everywhere."""
@@ -46,45 +46,6 @@ _CATEGORY, _LARGE_CATEGORY, _ONE_HOT_INTS = 100, 10_000, 10
 _LEAST_TEXT_ROWS = 500
 _FILLED, _DENSE = 0.95, 0.2
 _MOST_FLOAT, _MOST_INT = 3e38, 2.0**63
-_MOST_TAGS = 200
-
-FEATURES = ("number", "log number", "category", "large category", "date", "text", "tags", "vector")
-"""Kinds that become inputs of the model; all others are left out."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """What a column is.
-
-    Attributes:
-        name: in the file, stripped.
-        kind: one of `FEATURES`, or `id`, `group`, `constant`, `empty`, `duplicate`, `ambiguous date`, `mixed dates`,
-            `leak`, `time`, `list`, `nested`, `too large`.
-        why: the reason, a few words.
-        missing: fraction of rows without a value.
-        distinct: number of different values in the sample.
-        format: of a date, as strptime has it or a unit of `dates`; of numbers in texts the decimal mark, or `yes`.
-        is_int: all numbers are whole.
-        type: what the ingest makes of the values: `INT`, `FLOAT` or `BYTES`.
-        width: of a vector.
-        is_declared: the configuration has to say that it is text, as some of its values are numbers.
-    """
-
-    name: str
-    kind: str
-    why: str
-    missing: float = 0.0
-    distinct: int = 0
-    format: str = ""
-    is_int: bool = False
-    type: str = "BYTES"
-    width: int = 0
-    is_declared: bool = False
-
-    @property
-    def is_feature(self) -> bool:
-        """Whether the model gets it."""
-        return self.kind in FEATURES
 
 
 def decide_kinds(
@@ -132,6 +93,8 @@ def read_numbers(cells: pd.Series, column: Column) -> pd.Series:
     """Returns the numbers of a column as floats, as the model will read them; NaN where a cell is none."""
     if column.format == "yes":
         return amounts.parse_booleans(cells)
+    if column.units:
+        return measures.parse_measures(cells, column.units)
     if column.format:
         return amounts.parse_amounts(cells, column.format)
     return parse_numbers(cells.where(~is_null(cells), None)).clip(-_MOST_FLOAT, _MOST_FLOAT)
@@ -159,37 +122,19 @@ def _decide(name: str, cells: pd.Series, kind: str, *, kept: bool) -> Column:
     if not name:
         return Column(name, "id", "a column without a name, such as an index that was written with the rows", missing)
     if kind in ("strings", "numbers"):
-        return _decide_lists(name, present, missing, kind)
+        return decide_lists(name, present, missing, kind)
     counts = present.value_counts()
     distinct = len(counts)
     share = counts.iloc[0] / rows
     constant = ""
     if distinct == 1 and missing == 0:
-        constant = f"always '{_cut(counts.index[0])}'"
+        constant = f"always '{cut(counts.index[0])}'"
     elif max(share, missing) > _CONSTANT and rows >= _LEAST_CONSTANT_ROWS:
-        most = "no value" if missing > share else f"'{_cut(counts.index[0])}'"
+        most = "no value" if missing > share else f"'{cut(counts.index[0])}'"
         constant = f"{max(share, missing):.1%} of the rows have {most}"
     column = _decide_values(name, present, rows, missing, kind, kept=kept or bool(constant))
     column = replace(column, is_declared=not kind and column.type == "BYTES" and has_numbers(present))
     return replace(column, kind="constant", why=constant) if constant and not kept else column
-
-
-def _decide_lists(name: str, present: pd.Series, missing: float, kind: str) -> Column:
-    """Decides on lists, which are written as JSON."""
-    lists = present.map(json.loads)
-    if kind == "numbers":
-        lengths = lists.map(len)
-        width = int(lengths.iloc[0])
-        if lengths.nunique() == 1 and width > 0:
-            return Column(name, "vector", f"lists of {width} numbers", missing, width, type="FLOAT", width=width)
-        return Column(name, "list", "lists of numbers, some longer than others", missing, type="FLOAT")
-    tags = lists.explode().dropna()
-    distinct = int(tags.nunique())
-    if not distinct:
-        return Column(name, "empty", "no row has a value", 1.0)
-    if distinct > max(_MOST_TAGS, 0.05 * len(tags)):
-        return Column(name, "list", f"lists of {distinct:,} different values: too many to learn from", missing)
-    return Column(name, "tags", f"lists of {distinct} different values", missing, distinct)
 
 
 def _decide_values(name: str, present: pd.Series, rows: int, missing: float, kind: str, *, kept: bool) -> Column:
@@ -219,19 +164,27 @@ def _decide_values(name: str, present: pd.Series, rows: int, missing: float, kin
         return Column(name, "number", f"words for yes and no: {shown}", unspelled, distinct, "yes")
     date = dates.find_format(given) if not is_code else ""
     if date == dates.AMBIGUOUS:
-        why = f"'{_cut(given.iloc[0])}': day and month could be either"
+        why = f"'{cut(given.iloc[0])}': day and month could be either"
         return Column(name, "ambiguous date", why, missing, distinct)
     if date == dates.MIXED:
-        shown = ", ".join(f"'{_cut(each)}'" for each in given.unique()[:3])
+        shown = ", ".join(f"'{cut(each)}'" for each in given.unique()[:3])
         return Column(name, "mixed dates", f"{shown}: write them in one way", missing, distinct)
     if date:
-        return Column(name, "date", f"dates like {_cut(given.iloc[0])}", unspelled, distinct, date)
+        return Column(name, "date", f"dates like {cut(given.iloc[0])}", unspelled, distinct, date)
     decimal = amounts.find_decimal(given) if not is_code else ""
     if decimal:
         numbers = amounts.parse_amounts(given, decimal)
         column = _decide_numbers(name, numbers.dropna(), unspelled, kept=True)
         skewed = ", most of them small" if column.kind == "log number" else ""
-        return replace(column, why=f"numbers like {_cut(given.iloc[0])}{skewed}", format=decimal)
+        return replace(column, why=f"numbers like {cut(given.iloc[0])}{skewed}", format=decimal)
+    what, units = ("", {}) if is_code else measures.find_units(given)
+    if units:
+        column = _decide_numbers(name, measures.parse_measures(given, units).dropna(), unspelled, kept=True)
+        form = "clock" if measures.is_clock(given) else "units"
+        return replace(column, why=f"{what} like {cut(given.iloc[0])}", format=form, units=units)
+    several = decide_texts(name, given, unspelled) if len(given) and not is_code else None
+    if several is not None and (several.kind == "tags" or distinct > _CATEGORY):
+        return several
     return _decide_strings(name, present, missing, distinct, kept=kept)
 
 
@@ -331,8 +284,3 @@ def _decide_strings(name: str, present: pd.Series, missing: float, distinct: int
     if distinct > _CATEGORY:
         return Column(name, "large category", f"{distinct:,} different values", missing, distinct)
     return Column(name, "category", f"{distinct} different values", missing, distinct)
-
-
-def _cut(text: object) -> str:
-    shown = show_unprintable(str(text))
-    return shown if len(shown) <= 24 else shown[:23] + "…"

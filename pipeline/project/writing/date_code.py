@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hilir.pipeline.project.dates import date_order
+from hilir.pipeline.project.columns.dates import date_order
 from hilir.pipeline.project.design import Design
 
 _DATE = """

@@ -145,7 +145,7 @@ def write_schema(design: Design) -> str:
     lines += _feature(label.name, label.type, present, values)
     for column in design.columns:
         if column.name and column.kind not in ("empty", "nested"):
-            is_list = column.kind in ("tags", "vector", "list")
+            is_list = column.kind in ("tags", "vector", "list") and not column.format
             lines += _feature(column.name, column.type, 1 - column.missing, [], is_list=is_list)
     return "\n".join(lines) + "\n"
 

@@ -1,106 +1,11 @@
-"""The text of the modules of a new package: only what its columns need."""
+"""The text of preprocessing.py: only what the columns of a table need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from hilir.pipeline.project import date_code
-from hilir.pipeline.project.amounts import FALSE, TRUE
-from hilir.pipeline.project.dates import SECONDS, date_order
 from hilir.pipeline.project.design import Design
-from hilir.pipeline.project.kinds import Column
-
-_LINE = 110
-
-
-def write_features(design: Design) -> str:
-    """Returns features.py: one line for each column."""
-    lines = [
-        f'"""The columns of {design.file_name} by kind. Move a line to treat a column otherwise; then `hilir run`."""',
-        "",
-        f"LABEL = {_quote(design.label_name)}",
-        f"LABEL_COLUMNS = ({_quote(design.label.name)},)",
-    ]
-    if design.label.spellings:
-        lines += ["# Spellings of a class, and its name.", "LABEL_SPELLINGS = {"]
-        lines += [f"    {_quote(old)}: {_quote(new)}," for old, new in sorted(design.label.spellings.items())]
-        lines.append("}")
-    if design.label.task == "regression":
-        lines += ["# Mean and standard deviation, so that the network learns numbers around zero."]
-        lines += [f"LABEL_MEAN, LABEL_SPREAD = {design.mean:.6g}, {design.spread:.6g}"]
-        if design.label.decimal:
-            lines += ["# The decimal mark of its texts.", f"LABEL_MARK = {_quote(design.label.decimal)}"]
-    lines += _sequence("NUMBERS", design.of("number"), "Scaled to mean 0 and deviation 1.")
-    lines += _sequence("LOGARITHMS", design.of("log number"), "The same of log(1 + x).")
-    lines += _sequence("INDICATORS", design.gappy, "Numbers whose absence tells something.")
-    if design.amounts:
-        lines += [
-            "# Which of the numbers are texts with a unit, or with gaps in words, and their decimal mark.",
-            "AMOUNTS = {",
-        ]
-        lines += [f"    {_quote(each.name)}: {_quote(each.format)}," for each in design.amounts]
-        lines.append("}")
-    lines += _sequence("BOOLEANS", design.booleans, "Which of the numbers are words for yes and no.")
-    categories = design.of("category", "large category")
-    if categories:
-        lines += ["# How many different values the model knows of each; all others are one more.", "CATEGORIES = {"]
-        lines += [f"    {_quote(each.name)}: {min(each.distinct, 1000)},{_comment(each)}" for each in categories]
-        lines.append("}")
-    dates = [each for each in design.of("date") if each not in design.epochs]
-    if dates:
-        lines += [f"# In which order the parts of dates are: {_explain_orders(dates)}.", "DATES = {"]
-        lines += [f"    {_quote(each.name)}: {_quote(date_order(each.format))},{_comment(each)}" for each in dates]
-        lines.append("}")
-    if design.epochs:
-        lines += ["# Times as numbers, and how many make a second.", "EPOCHS = {"]
-        lines += [
-            f"    {_quote(each.name)}: {1 if each.format == SECONDS else 1000},{_comment(each)}"
-            for each in design.epochs
-        ]
-        lines.append("}")
-    for name, columns, comment in (
-        ("TAGS", design.of("tags"), "Lists of strings, and how many different ones the model knows."),
-        ("VECTORS", design.of("vector"), "Lists of numbers, and how many each has."),
-    ):
-        if columns:
-            lines += [f"# {comment}", f"{name} = {{"]
-            lines += [
-                f"    {_quote(each.name)}: {each.width or min(each.distinct, 100)},{_comment(each)}" for each in columns
-            ]
-            lines.append("}")
-    lines += _sequence("TEXTS", design.of("text"), "Words, hashed.")
-    left_out = [each for each in design.columns if not each.is_feature]
-    if left_out:
-        lines.append("# Left out:")
-        lines += [f"#   {_quote(each.name)}: {each.kind}, {each.why}" for each in left_out]
-    return "\n".join(lines) + "\n"
-
-
-def _explain_orders(columns: Sequence[Column]) -> str:
-    names = {
-        "y": "y a year", "s": "s a year of two digits", "m": "m a month", "b": "b a month's name",
-        "d": "d a day", "H": "H an hour", "I": "I an hour of twelve",
-    }  # fmt: skip
-    used = "".join(date_order(each.format) for each in columns)
-    return ", ".join(text for part, text in names.items() if part in used)
-
-
-def _sequence(name: str, columns: Sequence[Column], comment: str) -> list[str]:
-    if not columns:
-        return []
-    lines = [f"# {comment}", f"{name} = ("]
-    lines += [f"    {_quote(each.name)},{_comment(each)}" for each in columns]
-    return [*lines, ")"]
-
-
-def _comment(column: Column) -> str:
-    gaps = f", {column.missing:.0%} missing" if column.missing >= 0.005 else ""
-    return f"  # {column.why}{gaps}"
-
-
-def _quote(text: str) -> str:
-    shown = "".join(each if each.isprintable() and each not in '"\\' else f"\\u{ord(each):04x}" for each in text)
-    return f'"{shown}"'
+from hilir.pipeline.project.writing import date_code, text_code
 
 
 def write_preprocessing(design: Design) -> str:
@@ -121,7 +26,7 @@ def write_preprocessing(design: Design) -> str:
         "",
         "def preprocessing_fn(inputs: dict[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:",
         f'    """Returns {_describe_outputs(design)}."""',
-        *_read_texts(design),
+        *text_code.read_texts(design),
         "    outputs = {}",
     ]
     if parts:
@@ -138,13 +43,6 @@ def write_preprocessing(design: Design) -> str:
     for block in _functions(design):
         lines += ["", "", *block.strip("\n").splitlines()]
     return "\n".join(lines) + "\n"
-
-
-def _read_texts(design: Design) -> Iterator[str]:
-    if design.amounts:
-        yield "    inputs = inputs | {name: _amount(inputs[name], mark) for name, mark in features.AMOUNTS.items()}"
-    if design.booleans:
-        yield "    inputs = inputs | {name: _boolean(inputs[name]) for name in features.BOOLEANS}"
 
 
 def _describe_outputs(design: Design) -> str:
@@ -218,25 +116,6 @@ def _words(values: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     hashed = tf.ragged.map_flat_values(lambda each: tf.strings.to_hash_bucket_fast(each, 4096) + 1, words)
     return tf.reshape(hashed.to_tensor(0, shape=[None, 50]), [-1, 50])
 '''
-_AMOUNT = '''
-def _amount(values: tf.Tensor | tf.SparseTensor, mark: str) -> tf.SparseTensor:
-    """Returns the number in each text, such as -1234.5 in `-1.234,50 €` where `mark` is a comma."""
-    text = tf.strings.regex_replace(tf.strings.strip(_dense(values, "")), r"^([^(]*)\\((.*)\\)$|−", r"-\\1\\2")
-    text = tf.strings.regex_replace(text, rf"\\pL+\\.?|[^0-9\\{mark}-]", "")
-    text = tf.strings.regex_replace(text, rf"\\{mark}", ".")
-    there = tf.strings.regex_full_match(text, r"-?(\\d+(\\.\\d+)?|\\.\\d+)")
-    numbers = tf.strings.to_number(tf.boolean_mask(text, there))
-    return tf.SparseTensor(tf.where(there), numbers, tf.shape(there, out_type=tf.int64))
-'''
-_BOOLEAN = '''
-def _boolean(values: tf.Tensor | tf.SparseTensor) -> tf.SparseTensor:
-    """Returns 1 for each yes and 0 for each no."""
-    text = tf.strings.lower(tf.strings.strip(_dense(values, "")), "utf-8")
-    yes = tf.strings.regex_full_match(text, "{yes}")
-    there = yes | tf.strings.regex_full_match(text, "{no}")
-    numbers = tf.cast(tf.boolean_mask(yes, there), tf.float32)
-    return tf.SparseTensor(tf.where(there), numbers, tf.shape(there, out_type=tf.int64))
-'''
 _TAGS = '''
 def _tags(values: tf.SparseTensor, size: int, position: int) -> tf.Tensor:
     """Returns which tags each row has, [rows, size + 1]: the most frequent ones, and any other."""
@@ -300,10 +179,7 @@ def _functions(design: Design) -> Iterator[str]:
         yield _LOG
     if design.gappy:
         yield _IS_MISSING
-    if design.amounts or is_amount:
-        yield _AMOUNT
-    if design.booleans:
-        yield _BOOLEAN.replace("{yes}", "|".join(TRUE)).replace("{no}", "|".join(FALSE))
+    yield from text_code.write_functions(design, amounts=is_amount)
     if design.of("category", "large category"):
         yield _INDEX
     if design.of("text"):
