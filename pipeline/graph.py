@@ -9,7 +9,6 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
@@ -32,6 +31,7 @@ from hilir.components.preflight.component import Preflight
 from hilir.components.preflight.settings import make_parameter as make_preflight_parameter
 from hilir.components.pusher.component import Pusher
 from hilir.components.schema.component import ImportedSchema, InferredSchema
+from hilir.components.statistics.component import StatisticsGen
 from hilir.components.trainer.run import make_custom_config, run_fn
 from hilir.components.transform import preprocessing
 from hilir.components.transform.executor import Transform

@@ -23,6 +23,7 @@ SCHEMA = "schema.pbtxt"
 """The schema in `assets.extra` of a version."""
 
 _ORIGIN = "checked_against"
+_GROUP = 100
 
 
 class ValidatorSpec(standard_component_specs.ExampleValidatorSpec):
@@ -92,10 +93,74 @@ def validate(
         last: statistics of the data of the last push, if any.
         held_out: of the split for evaluation, which stands for what will be served.
     """
-    result: anomalies_pb2.Anomalies = tfdv.validate_statistics(
-        statistics, schema, previous_statistics=last, serving_statistics=held_out
-    )
+    result: anomalies_pb2.Anomalies | None = None
+    for names in _group(statistics, schema):
+        part = tfdv.validate_statistics(
+            _keep(statistics, names),
+            _keep_features(schema, names),
+            previous_statistics=_keep(last, names),
+            serving_statistics=_keep(held_out, names),
+        )
+        if result is None:
+            result = part
+            continue
+        result.baseline.feature.extend(part.baseline.feature)
+        for name, info in part.anomaly_info.items():
+            result.anomaly_info[name].CopyFrom(info)
+        result.drift_skew_info.extend(part.drift_skew_info)
+    assert result is not None
     return result
+
+
+def _group(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, schema: schema_pb2.Schema
+) -> list[frozenset[str] | None]:
+    """Returns groups of columns that can be looked at by themselves; None for all.
+
+    TFDV takes the square of their number: 8 seconds for 3,000.
+    """
+    names = dict.fromkeys(each.name for each in schema.feature)
+    names |= dict.fromkeys(_name(each) for dataset in statistics.datasets for each in dataset.features)
+    is_tied = schema.sparse_feature or schema.weighted_feature
+    if len(names) <= _GROUP or is_tied:
+        return [None]
+    every = list(names)
+    return [frozenset(every[start : start + _GROUP]) for start in range(0, len(every), _GROUP)]
+
+
+def _keep(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList | None, names: frozenset[str] | None
+) -> statistics_pb2.DatasetFeatureStatisticsList | None:
+    """Returns the statistics of these columns."""
+    if statistics is None or names is None:
+        return statistics
+    found = statistics_pb2.DatasetFeatureStatisticsList()
+    for dataset in statistics.datasets:
+        kept = found.datasets.add()
+        for field, value in dataset.ListFields():
+            if field.name == "features":
+                kept.features.extend(each for each in value if _name(each) in names)
+            elif field.is_repeated:
+                getattr(kept, field.name).extend(value)
+            else:
+                setattr(kept, field.name, value)
+    return found
+
+
+def _keep_features(schema: schema_pb2.Schema, names: frozenset[str] | None) -> schema_pb2.Schema:
+    if names is None:
+        return schema
+    found = schema_pb2.Schema()
+    found.CopyFrom(schema)
+    del found.feature[:]
+    found.feature.extend(each for each in schema.feature if each.name in names)
+    return found
+
+
+def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
+    """Returns the column of statistics, which may be about a part of it."""
+    name: str = feature.path.step[0] if feature.HasField("path") else feature.name
+    return name
 
 
 def soften(anomalies: anomalies_pb2.Anomalies) -> None:

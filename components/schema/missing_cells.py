@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
+from hilir.components.transform.unread import MANY, add_unread, find_read, list_unread
 
 _Specs = Mapping[str, tf.TypeSpec]
-_MANY = 100
 
 
 def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], Any]) -> set[str]:
@@ -33,26 +32,24 @@ def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], A
     wanted = _trace(preprocessing_fn, specs)
     if wanted is None or not complete:
         return set()
+    # A trace takes as long as there are columns.
+    read = find_read(preprocessing_fn, specs) if len(specs) > MANY else frozenset(specs)
 
-    def search(names: Sequence[str], found: set[str], specs: _Specs) -> set[str]:
+    def search(names: Sequence[str], found: set[str]) -> set[str]:
         """Returns `found` and what can be added to it; by halves, as mostly all can, or all but few."""
         sparse = {name: tf.SparseTensorSpec([None, None], raw[name].dtype) for name in {*names, *found}}
-        if not names or _trace(preprocessing_fn, {**specs, **sparse}) == wanted:
+        given = {**specs, **sparse}
+        unread = list_unread(given, read)
+        narrow = {name: given[name] for name in read}
+        if not names or _trace(lambda inputs: preprocessing_fn(add_unread(inputs, unread)), narrow) == wanted:
             return {*names, *found}
         if len(names) == 1:
             return found
         middle = len(names) // 2
-        return search(names[middle:], search(names[:middle], found, specs), specs)
+        return search(names[middle:], search(names[:middle], found))
 
-    found: set[str] = set()
-    if len(complete) > _MANY:
-        # A trace takes as long as there are columns: those that are not read are left out of most.
-        read = _find_read(preprocessing_fn, specs)
-        narrow = {name: spec for name, spec in specs.items() if name in read}
-        if len(narrow) < len(specs) and _trace(preprocessing_fn, narrow) == wanted:
-            found = search([name for name in complete if name in read], set(), narrow)
-            complete = [name for name in complete if name not in read]
-    return search(complete, found, specs)
+    found = search([name for name in complete if name in read], set())
+    return search([name for name in complete if name not in read], found)
 
 
 def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
@@ -63,14 +60,6 @@ def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
             feature.presence.ClearField("min_fraction")
             feature.presence.min_count = 1
             feature.value_count.min = feature.value_count.max = 1
-
-
-def _find_read(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> set[str]:
-    """Returns the columns on which outputs or analyzers depend."""
-    return {
-        *tft.get_analyze_input_columns(preprocessing_fn, dict(specs)),
-        *tft.get_transform_input_columns(preprocessing_fn, dict(specs)),
-    }
 
 
 def _trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:

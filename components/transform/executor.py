@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -14,6 +15,8 @@ import tfx_bsl
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform import impl_helper
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx.components.transform import executor as tfx_transform
 from tfx.components.transform import labels
 from tfx.components.transform.component import Transform as TfxTransform
@@ -23,7 +26,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from hilir.components.batches import BatchSource
-from hilir.components.transform.preprocessing import add_single
+from hilir.components.transform.preprocessing import add_single, leave_out, preprocessing_fn
+from hilir.components.transform.unread import MANY, NONE, Unread, find_read, list_unread, names_of
 
 # Half of the time of level 6, and files a tenth larger.
 _LEVEL = 1
@@ -36,18 +40,35 @@ class Executor(tfx_transform.Executor):
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: Any) -> None:  # noqa: N802 - TFX's name
         """Analyzes and transforms the examples."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        unread = NONE
         if config:
             uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
             schema = io_utils.parse_pbtxt_file(io_utils.get_only_uri_in_dir(uri), schema_pb2.Schema())
-            config = json.dumps(add_single(config, schema))
+            config = add_single(config, schema)
+            unread = find_unread(config, schema)
+            config = json.dumps(leave_out(config, unread))
             exec_properties = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: config}
         before = tfx_transform.TransformProcessor
         # Its class is named in TFX's code.
-        tfx_transform.TransformProcessor = Processor
+        tfx_transform.TransformProcessor = partial(Processor, names_of(unread))
         try:
             super().Do(input_dict, output_dict, exec_properties)
         finally:
             tfx_transform.TransformProcessor = before
+
+
+def find_unread(config: dict[str, str], schema: schema_pb2.Schema) -> Unread:
+    """Returns the columns of a wide schema that preprocessing_fn does not read.
+
+    Args:
+        config: `custom_config` as `add_single` returns it.
+        schema: of the raw data; features made of several columns, which SchemaGen does not make, leave it whole.
+    """
+    is_plain = not (schema.sparse_feature or schema.weighted_feature or schema.tensor_representation_group)
+    if len(schema.feature) <= MANY or not is_plain:
+        return NONE
+    specs = impl_helper.get_type_specs_from_feature_specs(schema_utils.schema_as_feature_spec(schema).feature_spec)
+    return list_unread(specs, find_read(partial(preprocessing_fn, custom_config=config), specs))
 
 
 class Transform(TfxTransform):
@@ -58,6 +79,21 @@ class Transform(TfxTransform):
 
 class Processor(tfx_transform.TransformProcessor):
     """Reads and writes record batches."""
+
+    def __init__(self, unread: frozenset[str]) -> None:
+        """`unread`: columns that are not even decoded."""
+        super().__init__()
+        self._unread = unread
+
+    def _ReadMetadata(self, data_format: int, schema_path: str) -> Any:  # noqa: N802 - TFX's name
+        metadata = super()._ReadMetadata(data_format, schema_path)
+        if not self._unread:
+            return metadata
+        schema = schema_pb2.Schema()
+        schema.CopyFrom(metadata.schema)
+        del schema.feature[:]
+        schema.feature.extend(each for each in metadata.schema.feature if each.name not in self._unread)
+        return dataset_metadata.DatasetMetadata(schema)
 
     def _CreateTFXIO(self, dataset: Any, schema: schema_pb2.Schema) -> Any:  # noqa: N802 - TFX's name
         source = super()._CreateTFXIO(dataset, schema)

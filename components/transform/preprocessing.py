@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from hilir.components.errors import ModelPackageError
 from hilir.components.missing import has_one_value
 from hilir.components.opened_files import explain, find_files, find_undeclared, watch_files
+from hilir.components.transform.unread import NONE, Unread, add_unread
 
 progress = logging.getLogger("hilir.progress")
 
@@ -37,12 +38,17 @@ def add_single(custom_config: dict[str, str], schema: schema_pb2.Schema) -> dict
     return custom_config | {"single": json.dumps(names)}
 
 
+def leave_out(custom_config: dict[str, str], unread: Unread) -> dict[str, str]:
+    """Returns the `custom_config` with the columns that TensorFlow Transform does not get."""
+    return custom_config | {"unread": json.dumps(unread)}
+
+
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> dict[str, Any]:
     """Returns what the package's `preprocessing_fn` returns.
 
     Args:
         inputs: the raw features by name.
-        custom_config: as `make_custom_config` or `add_single` returns it.
+        custom_config: as `make_custom_config`, `add_single` or `leave_out` returns it.
 
     A sparse column of one value a row at most is known to be one: made dense, it has the shape [rows, 1].
 
@@ -53,9 +59,10 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             tensors by name.
     """
     package = custom_config["package"]
+    inputs = add_unread(inputs, json.loads(custom_config["unread"]) if "unread" in custom_config else NONE)
     try:
         single = set(json.loads(custom_config.get("single", "[]")))
-        wide = {name: _widen(value, name in single) for name, value in inputs.items()}
+        wide = _widen_all(inputs, single)
         with watch_files() as opened:
             returned = import_module(f"{package}.preprocessing").preprocessing_fn(wide)
     except KeyError as error:
@@ -115,6 +122,16 @@ def _warn(package: str, opened: set[str]) -> None:
     if undeclared and note not in _told:
         _told.add(note)
         progress.info("%s", note, extra={"progress": {"note": note}})
+
+
+def _widen_all(inputs: Mapping[str, Any], single: Collection[str]) -> dict[str, Any]:
+    """Widens each tensor once: columns that are not read share one."""
+    found: dict[tuple[int, bool], Any] = {}
+    for name, value in inputs.items():
+        key = id(value), name in single
+        if key not in found:
+            found[key] = _widen(value, name in single)
+    return {name: found[id(value), name in single] for name, value in inputs.items()}
 
 
 def _widen(value: Any, single: bool) -> Any:

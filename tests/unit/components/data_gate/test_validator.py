@@ -54,3 +54,35 @@ def test_a_new_column_is_a_warning_where_nobody_wrote_the_schema():
     soften(anomalies)
     assert find_refusals({"train": anomalies}, "error", {}) == []
     assert len(find_refusals({"train": anomalies}, "warning", {})) == 1
+
+
+def test_groups_of_columns_have_the_anomalies_of_all(monkeypatch):
+    frame = pd.DataFrame({f"n{number}": [number, number + 1.0, 2.0] * 10 for number in range(30)})
+    frame = frame.join(pd.DataFrame({f"s{number}": ["a", "b", f"new {number}"] * 10 for number in range(5)}))
+    before = frame.assign(s0="b", s1=["a", "b", "b"] * 10)
+    frame["s1"] = [None, "a", "a"] * 10
+    schema = schema_pb2.Schema()
+    for number in range(29):
+        text = f'name: "n{number}" type: {"INT" if number % 7 == 0 else "FLOAT"} presence {{ min_fraction: 1 }}'
+        schema.feature.add().CopyFrom(text_format.Parse(text, schema_pb2.Feature()))
+        if number % 5 == 0:
+            schema.feature[-1].float_domain.max = 1.5
+    for number in range(7):
+        text = (
+            f'name: "s{number}" type: BYTES domain: "letters" presence {{ min_fraction: 1 }} drift_comparator {BOUND}'
+            f" skew_comparator {BOUND}"
+        )
+        schema.feature.add().CopyFrom(text_format.Parse(text, schema_pb2.Feature()))
+    schema.string_domain.add(name="letters", value=["a", "b"])
+    schema.dataset_constraints.min_examples_count = 1000
+    now, last = (tfdv.generate_statistics_from_dataframe(each) for each in (frame, before))
+    whole = tfdv.validate_statistics(now, schema, previous_statistics=last, serving_statistics=last)
+    monkeypatch.setattr("hilir.components.data_gate.validator._GROUP", 4)
+    found = validate(now, schema, last, last)
+    assert {"n0", "n5", "s0", "s1", "s2", "n29", "s6"} <= found.anomaly_info.keys()
+    assert found.HasField("dataset_anomaly_info")
+    assert dict(found.anomaly_info) == dict(whole.anomaly_info)
+    assert found.dataset_anomaly_info == whole.dataset_anomaly_info
+    assert sorted(map(str, found.drift_skew_info)) == sorted(map(str, whole.drift_skew_info))
+    assert {each.name: each for each in found.baseline.feature} == {each.name: each for each in whole.baseline.feature}
+    assert found.baseline.string_domain == whole.baseline.string_domain

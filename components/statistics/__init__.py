@@ -1,0 +1,1 @@
+"""StatisticsGen, with what TFDV does for each column made faster."""
