@@ -124,8 +124,9 @@ def _refuse_empty(base: str, counts: Mapping[str, int], settings: ReadSettings, 
     elif by_row and rows >= _MANY:
         patterns = ", ".join(f"{name}: '{name}*'" for name in counts)
         remedy = (
-            "equal rows stay together, and the rows have too few different contents to be shared out: split by a "
-            "column with more values (data.split.by; data.drop may leave it out then), by time (data.split.time), "
+            "equal rows stay together, and the rows have too few different contents to be shared out: let them be on "
+            "both sides (data.split.equal_rows: apart), split by a column with more values (data.split.by; data.drop "
+            "may leave it out then), by time (data.split.time), "
             f"or give a file for each split (data.splits: {{{patterns}}})"
         )
     raise IngestError(f"{base}: no row falls into the split {', '.join(empty)} (rows: {rows}); {remedy}")

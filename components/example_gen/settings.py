@@ -85,9 +85,13 @@ class SplitSettings(Section):
     by: list[str] = Field(default_factory=list)
     time: TimeSplit | None = None
     salt: str = ""
+    equal_rows: Literal["together", "apart"] = "together"
 
     @model_validator(mode="after")
     def _one_way(self) -> SplitSettings:
+        if self.equal_rows == "apart" and (self.by or self.time is not None):
+            other = "by" if self.by else "time"
+            raise ValueError(f"has '{other}', by which equal rows stay together; remove it, or equal_rows: apart")
         if self.by and self.time is not None:
             raise ValueError("gives both 'by' and 'time'; a row can be split in one way only, remove one")
         return self

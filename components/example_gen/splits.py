@@ -1,9 +1,13 @@
-"""Decides to which split a row belongs; the same row has the same split whatever the files, ranges and workers."""
+"""Decides to which split a row belongs; the same row has the same split whatever the files, ranges and workers.
+
+Only where equal rows are told apart (`equal_rows: apart`), it is the row's place in its file that counts as well.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -41,13 +45,14 @@ def split_of(keys: Iterable[bytes], bounds: Sequence[int]) -> np.ndarray:
     return indices
 
 
-def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndarray:
+def assign(rows: Rows, settings: ReadSettings, threshold: int | None, place: tuple[str, int] = ("", 0)) -> np.ndarray:
     """Returns the index of each row's split.
 
     Args:
         rows: with the columns as they are named after `rename`, dropped ones too.
         settings: the splits and what decides.
         threshold: the time from which rows are for evaluation, as `read_times` has it; None: not split by time.
+        place: the file, and the number in it of the first row of the rows' piece, by which equal rows are told apart.
     """
     names = list(settings.splits)
     if threshold is not None:
@@ -58,7 +63,13 @@ def assign(rows: Rows, settings: ReadSettings, threshold: int | None) -> np.ndar
         found: np.ndarray = sides[(times >= threshold).astype(int)]
         return found
     bounds = list(accumulate(settings.splits.values()))
-    return split_of(make_keys(rows, settings), bounds)
+    keys = make_keys(rows, settings)
+    if settings.split.equal_rows == "apart":
+        # The folder does not count, so that data that is moved has the same split.
+        name, first = posixpath.basename(place[0]), place[1]
+        numbers = (rows.numbers + first).tolist()
+        keys = [key + f"{_SEPARATOR}{name}:{number}".encode() for key, number in zip(keys, numbers, strict=True)]
+    return split_of(keys, bounds)
 
 
 def make_keys(rows: Rows, settings: ReadSettings) -> list[bytes]:

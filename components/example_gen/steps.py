@@ -197,7 +197,7 @@ class Write:
                     skipped += chosen.table.num_rows - len(examples)
                     if not examples:
                         continue
-                    indices = self._splits(kept, task.split)
+                    indices = self._splits(kept, task, place)
                     for index, name in enumerate(names):
                         mine = np.flatnonzero(indices == index)
                         if not len(mine):
@@ -222,11 +222,12 @@ class Write:
         chosen = np.array([index * total // wanted for index in range(wanted)])
         return _select(rows, np.isin(rows.numbers + task.firsts[place], chosen))
 
-    def _splits(self, rows: Rows, split: str | None) -> np.ndarray:
-        if split is not None:
-            same: np.ndarray = np.array([list(self.folders).index(split)] * rows.table.num_rows)
+    def _splits(self, rows: Rows, task: Task, place: int) -> np.ndarray:
+        if task.split is not None:
+            same: np.ndarray = np.array([list(self.folders).index(task.split)] * rows.table.num_rows)
             return same
-        return splits.assign(rows, self.settings, self.threshold)
+        _, piece = task.pieces[place]
+        return splits.assign(rows, self.settings, self.threshold, (piece.path, task.firsts[place]))
 
     def _encode(self, piece: Piece, rows: Rows) -> tuple[list[bytes], Rows]:
         """Returns serialized examples, and the rows that they are of."""

@@ -19,7 +19,7 @@ from hilir.pipeline.project.columns.column import Column
 from hilir.pipeline.project.columns.kinds import decide_kinds
 from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.label import Label, find_label
-from hilir.pipeline.project.splits import split_by_time, split_rows
+from hilir.pipeline.project.splits import count_contents, has_few_contents, split_by_time, split_rows
 from hilir.pipeline.project.table import Marks, Table, read_table
 from hilir.pipeline.project.writing import texts
 from hilir.pipeline.project.writing.features_code import write_features
@@ -87,7 +87,9 @@ def design_project(wish: Wish) -> Design:
             + "); --keep COLUMN keeps one"
         )
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
-    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None)
+    drop = find_dropped(columns)
+    apart = wish.time is None and group is None and has_few_contents(table, drop)
+    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None, apart=apart)
     evaluation, salt = next(splits)
     # Few rows have few that evaluate, and which ones is luck.
     others = [other for other, _ in islice(splits, _OTHER_SPLITS)] if labelled <= _FEW_ROWS else []
@@ -105,6 +107,7 @@ def design_project(wish: Wish) -> Design:
         wish.time,
         group if wish.time is None else None,
         salt,
+        count_contents(table, drop) if apart else 0,
     )
 
 
@@ -137,7 +140,7 @@ def _set_roles(columns: Sequence[Column], wish: Wish) -> list[Column]:
 
 
 def _splits(
-    table: Table, label: Label, columns: Sequence[Column], time: str | None, group: str | None
+    table: Table, label: Label, columns: Sequence[Column], time: str | None, group: str | None, *, apart: bool
 ) -> Iterator[tuple[np.ndarray, str]]:
     """Yields which rows evaluate, and the salt with which each class has rows on both sides; one split by time.
 
@@ -151,7 +154,7 @@ def _splits(
     found = False
     for number in range(_SALTS):
         salt = str(number) if number else ""
-        evaluation = split_rows(table, by=group, salt=salt, drop=find_dropped(columns))
+        evaluation = split_rows(table, by=group, salt=salt, drop=find_dropped(columns), apart=apart)
         sides = [label.values[side].value_counts() for side in (evaluation, ~evaluation)]
         if label.task == "regression":
             is_good = min(int(side.sum()) for side in sides) >= _LEAST_OF_A_CLASS

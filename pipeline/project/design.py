@@ -28,6 +28,7 @@ class Design:
         mean, spread: of a label that is a number.
         time, group: the columns that decide about the split.
         salt: of the split's hash.
+        contents: how many different rows there are, if so few that equal ones are on both sides; else 0.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Design:
     time: str | None = None
     group: str | None = None
     salt: str = ""
+    contents: int = 0
 
     @property
     def file_name(self) -> str:

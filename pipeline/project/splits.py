@@ -13,9 +13,23 @@ from hilir.pipeline.project.table import Table
 
 EVAL_SHARE = 0.33
 """Fraction of the rows that evaluate in a split by time."""
+_FEW_CONTENTS, _LEAST_REPEATS = 200, 4
 
 
-def split_rows(table: Table, *, by: str | None = None, salt: str = "", drop: Sequence[str] = ()) -> np.ndarray:
+def count_contents(table: Table, drop: Sequence[str] = ()) -> int:
+    """Returns how many of the rows are different, without the columns that the ingest leaves out."""
+    return len(table.cells.drop(columns=list(drop)).drop_duplicates())
+
+
+def has_few_contents(table: Table, drop: Sequence[str] = ()) -> bool:
+    """Says whether so few rows are different that a split which keeps equal ones together would be one of a few."""
+    contents = count_contents(table, drop)
+    return contents <= _FEW_CONTENTS and len(table.cells) >= _LEAST_REPEATS * contents
+
+
+def split_rows(
+    table: Table, *, by: str | None = None, salt: str = "", drop: Sequence[str] = (), apart: bool = False
+) -> np.ndarray:
     """Returns which rows evaluate, [rows] bool: a third, by the hash of their content or of the column `by`.
 
     Args:
@@ -23,14 +37,17 @@ def split_rows(table: Table, *, by: str | None = None, salt: str = "", drop: Seq
         by: the column whose equal values stay together; None: equal rows do.
         salt: another one gives another split.
         drop: columns that the ingest leaves out, and that do not count.
+        apart: whether equal rows may be on both sides.
     """
     from hilir.components.example_gen.readers.batch import Rows
     from hilir.components.example_gen.settings import ReadSettings, SplitSettings
     from hilir.components.example_gen.splits import assign
 
     split: dict[str, Any] = {"by": [by] if by is not None else [], "salt": salt}
+    split |= {"equal_rows": "apart"} if apart else {}
     rows = Rows(table.batch, np.arange(table.batch.num_rows))
-    chosen: np.ndarray = assign(rows, ReadSettings(split=SplitSettings(**split), drop=list(drop)), None) == 1
+    settings = ReadSettings(split=SplitSettings(**split), drop=list(drop))
+    chosen: np.ndarray = assign(rows, settings, None, (str(table.path), 0)) == 1
     return chosen
 
 

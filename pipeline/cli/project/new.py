@@ -101,6 +101,8 @@ def _describe(design: Design) -> Iterator[str]:
     yield ""
     yield from _table(design.columns)
     yield ""
+    if design.contents:
+        yield f"split: only {design.contents} rows are different, so that equal ones are on both sides"
     if design.group:
         yield f"split: rows with the same '{show_controls(design.group)}' stay on one side"
     if design.time:
@@ -113,10 +115,11 @@ def _describe(design: Design) -> Iterator[str]:
     if baseline.is_weak:
         yield f"  warning: neither is better than chance ({baseline.chance:.3f}): the columns may not tell the label"
     doubled = int(table.cells.duplicated().sum()) / len(table.cells)
-    if doubled > _DOUBLED:
+    if doubled > _DOUBLED and not design.contents:
         yield (
             f"  warning: {doubled:.0%} of the rows are repetitions of others; equal rows are on one side of the split, "
-            "so that the rows that evaluate are of other kinds than those that train"
+            "so that the rows that evaluate are of other kinds than those that train; if they are cases of their own, "
+            "set data.split.equal_rows: apart"
         )
     if baseline.trees > baseline.linear + baseline.margin:
         yield "  trees are far ahead of the linear model: compare the network with them when it has run"

@@ -64,6 +64,9 @@ def _reading(design: Design) -> Iterator[str]:
         yield f"  split: {{time: {{column: {_string(design.time)}, eval_share: {EVAL_SHARE}}}}}"
     elif design.group is not None:
         yield f"  split: {{by: [{_string(design.group)}]}}  # rows of one group stay on one side"
+    elif design.contents:
+        salt = f"salt: {_string(design.salt)}, " if design.salt else ""
+        yield f"  split: {{{salt}equal_rows: apart}}  # only {design.contents} rows are different"
     elif design.salt:
         yield f"  split: {{salt: {_string(design.salt)}}}  # with this one every class has rows on both sides"
 

@@ -29,6 +29,24 @@ def test_equal_keys_are_never_on_two_sides(ingesting, customers):
     assert len(numbers(ingesting, "train")) == 60 * len(train)
 
 
+def test_equal_rows_apart_are_shared_out_by_their_place(ingesting, monkeypatch):
+    # Four different rows, which together would be on one side or the other.
+    data = ingesting.write("a,b\n" + "".join(f"{i % 2},{i // 2 % 2}\n" for i in range(2000)))
+    found = {}
+    for block in (1 << 20, 512):
+        monkeypatch.setattr("hilir.components.example_gen.ingest._SMALLEST", block)
+        ingesting.run(data, split_by={"equal_rows": "apart"})
+        found[block] = {
+            name: sorted(str(values(each)) for each in ingesting.records(name)) for name in ("train", "eval")
+        }
+        ingesting.empty()
+    assert found[1 << 20] == found[512]
+    train, evaluation = found[512]["train"], found[512]["eval"]
+    assert len(train) + len(evaluation) == 2000
+    assert 600 < len(evaluation) < 740
+    assert len(set(train)) == len(set(evaluation)) == 4
+
+
 def test_another_salt_is_another_division(ingesting, customers):
     ingesting.run(customers, **by("customer", "x"))
     first = numbers(ingesting, "train")

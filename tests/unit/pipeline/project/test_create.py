@@ -1,14 +1,19 @@
 """A project as a whole: leaks, splits, the bound, and the files."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pandas as pd
 import pytest
 
+from hilir.components.example_gen.ingest import Ingest
+from hilir.components.example_gen.settings import ReadSettings, SplitSettings
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.project.baseline import Baseline
 from hilir.pipeline.project.create import Wish, design_project, write_project
+from hilir.pipeline.project.splits import split_rows
 
 
 @pytest.fixture
@@ -24,8 +29,6 @@ def iris(tmp_path, monkeypatch) -> pd.DataFrame:
 
 def design(frame: pd.DataFrame, **options):
     frame.to_csv("iris.csv", index=False)
-    from pathlib import Path
-
     return design_project(Wish("irises", Path("iris.csv"), "species", **options))
 
 
@@ -84,6 +87,31 @@ def test_rows_of_a_group_are_on_one_side(iris):
     assert set(sides) == {1}
     write_project(found, found.table.path.parent)
     assert 'split: {by: ["plant"]}' in (found.table.path.parent / "irises.yaml").read_text()
+
+
+def test_equal_rows_are_on_both_sides_where_few_are_different(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cases = [(sex, age, survived) for sex in "mf" for age in ("child", "adult") for survived in ("yes", "no")]
+    shares = (30, 20, 160, 500, 40, 12, 300, 90)
+    lines = [",".join(kind) for kind, count in zip(cases, shares, strict=True) for _ in range(count)]
+    Path("people.csv").write_text("\n".join(["sex,age,survived", *lines]) + "\n")
+    design = design_project(Wish("people", Path("people.csv"), "survived"))
+    assert design.contents == 8
+    assert 0.7 < design.baseline.linear < 0.9
+    write_project(design, Path())
+    assert "  split: {equal_rows: apart}  # only 8 rows are different" in Path("people.yaml").read_text().splitlines()
+    # The rows that evaluate are those that the ingest will choose.
+    files = [("people.csv", None)]
+    settings = ReadSettings(split=SplitSettings(equal_rows="apart"))
+    folders = {name: str(tmp_path / name) for name in ("train", "eval")}
+    work = str(tmp_path / "work")
+    found = Ingest(settings, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), work).run(files, folders)
+    assert found.rows["eval"] == split_rows(design.table, apart=True).sum()
+    # Rows with names, of which each is different, need it not.
+    Path("people.csv").write_text(
+        "\n".join(["name,sex,age,survived", *(f"P{n},{line}" for n, line in enumerate(lines))]) + "\n"
+    )
+    assert design_project(Wish("people", Path("people.csv"), "survived")).contents == 0
 
 
 def test_outcomes_are_named_as_the_column_of_the_label(tmp_path, monkeypatch):
