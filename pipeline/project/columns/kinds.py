@@ -45,6 +45,7 @@ _CODE_NAME = re.compile(r"code|type|class|zip|region|group|kind|categor|plz", re
 _CATEGORY, _LARGE_CATEGORY, _ONE_HOT_INTS = 100, 10_000, 10
 _LEAST_TEXT_ROWS = 500
 _FILLED, _DENSE = 0.95, 0.2
+_FEW_VECTORS = 20
 _MOST_FLOAT, _MOST_INT = 3e38, 2.0**63
 
 
@@ -183,7 +184,7 @@ def _decide_values(name: str, present: pd.Series, rows: int, missing: float, kin
         form = "clock" if measures.is_clock(given) else "units"
         return replace(column, why=f"{what} like {cut(given.iloc[0])}", format=form, units=units)
     several = decide_texts(name, given, unspelled) if len(given) and not is_code else None
-    if several is not None and (several.kind == "tags" or distinct > _CATEGORY):
+    if several is not None and (several.kind == "tags" or distinct > _FEW_VECTORS):
         return several
     return _decide_strings(name, present, missing, distinct, kept=kept)
 

@@ -11,6 +11,7 @@ CLOCK: Mapping[str, float] = {"h": 3600, "m": 60, "s": 1}
 """The units of `1:23:45` and `54:24`."""
 _HOURS = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 _MINUTES = re.compile(r"(\d+):([0-5]\d(?:\.\d+)?)")
+_CURRENCY = re.compile(r"^[$€£¥₹]\s*")
 _FITTING, _FEW = 0.95, 10
 _NUMBER = r"\d+(?:\.\d+)?"
 _PART = re.compile(rf"({_NUMBER})\s*([^\d\s.,]*)[\s,]*")
@@ -53,7 +54,7 @@ _FAMILIES: Mapping[str, Mapping[str, float]] = {
 def find_units(present: pd.Series) -> tuple[str, dict[str, float]]:
     """Returns what a column measures, and how much each of the units is that its texts have; nothing if it is none.
 
-    Of `3h 25m` and `40m`, `1 day` and `14 days`, `1:02:33`, `870 kB` and `1.2 MB`, `14.4K` and `300`; not of ten
+    Of `3h 25m` and `40m`, `1 day` and `14 days`, `1:02:33`, `870 kB` and `1.2 MB`, `$14.4K` and `300`; not of ten
     different values or fewer, which are categories.
     """
     values = present.drop_duplicates().head(5000)
@@ -90,8 +91,8 @@ def parse_measures(cells: pd.Series, units: Mapping[str, float]) -> pd.Series:
 
 
 def _prepare(text: str) -> str:
-    """Returns the text in lower case, with decimal points, and `1h23m45s` in place of `1:23:45`."""
-    text = text.strip().lower()
+    """Returns the text in lower case without a currency, with decimal points, and `1h23m45s` for `1:23:45`."""
+    text = _CURRENCY.sub("", text.strip().lower())
     text = _HOURS.sub(r"\1h\2m\3s", text) if _HOURS.fullmatch(text) else text
     text = _MINUTES.sub(r"\1m\2s", text) if _MINUTES.fullmatch(text) else text
     return text if _THOUSANDS.search(text) else re.sub(r"(\d),(\d)", r"\1.\2", text)

@@ -21,7 +21,8 @@ _MEASURE = '''
 def _measure(values: tf.Tensor | tf.SparseTensor, units: dict[str, float]) -> tf.SparseTensor:
     """Returns the sum of the numbers in each text, each times its unit."""
     text = tf.strings.lower(tf.strings.strip(_dense(values, "")), "utf-8")
-{clock}    text = tf.strings.regex_replace(text, r"(\\d),(\\d)", r"\\1.\\2")
+{clock}    text = tf.strings.regex_replace(text, r"^[$€£¥₹]\\s*", "")
+    text = tf.strings.regex_replace(text, r"(\\d),(\\d)", r"\\1.\\2")
     number, names = r"(\\d+(?:\\.\\d+)?)\\s*", "|".join(sorted(units, key=len, reverse=True))
     there = tf.strings.regex_full_match(text, rf"(?:{number}(?:{names})[\\s,]*)+")
     total = tf.zeros_like(text, tf.float32)

@@ -174,7 +174,7 @@ def test_units_that_differ_tags_in_texts_and_pairs_are_those_that_were_looked_at
             "ride": some(f"{n // 60}h {n % 60} min" if n > 60 else f"{n},0 min" for n in minutes),
             "size": some(f"{n} kB" if n % 2 else f"{n / 10:.1f} MB" for n in minutes),
             "lap": some(f"{n // 60}:{n % 60:02d}:30" if n > 600 else f"{n}:30" for n in minutes % 1500),
-            "views": some(f"{n / 1000:.1f}K" if n > 999 else f"{n}" for n in minutes),
+            "views": some(f"${n / 1000:.1f}K" if n > 999 else f"$ {n}" for n in minutes),
             "height": some(f"{n % 3 + 4}'{n % 12}\"" for n in minutes),
             "pressure": some(f"{n % 60 + 100}/{n % 45 + 55}" for n in minutes),
             "colours": some(colours),

@@ -1,5 +1,7 @@
 """The kinds of columns: each rule on a column that it is made for, and on one that it must not fire on."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,8 @@ CASES = {
     "category of two tags": ("x", RANDOM.choice(["a|b", "a", "b"], ROWS)),
     "text of names": ("x", [f"Name{n}, Mr. First{n * 7}" for n in range(ROWS)]),
     "vector of pressures": ("x", [f"{n % 60 + 100}/{n % 45 + 55}" for n in MINUTES]),
+    "vector of marks out of ten": ("x", [f"{n % 80 / 10}/10" for n in MINUTES]),
+    "category of screens": ("x", RANDOM.choice(["1920x1080", "1280x720", "720x576"], ROWS)),
     "vector of places": ("x", [f"(48.{n:04d}, -11.{n * 3 % 10_000:04d})" for n in MINUTES]),
     "vector as a list": ("x", [str([int(n), int(n) % 7, 0.5]) for n in MINUTES]),
     "id of file numbers": ("x", [f"{n}/2021" for n in RANDOM.permutation(ROWS)]),
@@ -217,12 +221,13 @@ def test_the_configuration_says_that_a_column_is_text_if_some_values_are_numbers
         (["1:02:33", "54:24", "0:07"], "durations", [3_753, 3_264, 7]),
         (["870 kB", "1,5 MB", "2GB"], "sizes", [870_000, 1_500_000, 2e9]),
         (["14.4K", "300", "1.2M"], "amounts", [14_400, 300, 1_200_000]),
+        (["$1.4k", "€ 3 Mio", "$700"], "amounts", [1_400, 3_000_000, 700]),
         (["6'6\"", "5'11\"", "4 ft"], "feet and inches", [78, 71, 48]),
     ],
 )
 def test_the_sum_of_a_texts_numbers_each_times_its_unit(texts, what, expected):
     # Ten values or fewer are categories.
-    more = [text.replace(text[0], str(number), 1) for text in texts for number in range(1, 10)]
+    more = [re.sub(r"\d", str(number), text, count=1) for text in texts for number in range(1, 10)]
     family, units = measures.find_units(pd.Series(texts + more))
     assert family == what
     found = measures.parse_measures(pd.Series([*texts, "unknown", None, "3 parsecs"]), units)
