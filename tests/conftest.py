@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import browser, playwright  # noqa: F401 - fixtures
 from tests.forking import run_hilir
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and their children too; some tests send it.

@@ -88,7 +88,7 @@ class ServeOptions:
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
     )
     max_request_memory: int = _flag(
-        1 << 30,
+        768 << 20,
         "Memory that all requests together may hold: as sent, and what it becomes. Refuse more with 503 or "
         "RESOURCE_EXHAUSTED.",
         "1 GiB",

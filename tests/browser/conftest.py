@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def pytest_collection_modifyitems(items):
@@ -97,21 +94,6 @@ def serve():
 @pytest.fixture(scope="session")
 def url(serve, models):
     return f"{serve(models).url}/"
-
-
-@pytest.fixture(scope="session")
-def playwright():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def browser(playwright):
-    found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield found
-    found.close()
 
 
 @pytest.fixture

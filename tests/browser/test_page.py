@@ -158,7 +158,7 @@ def test_without_a_model_the_page_says_how_to_export_one(visit, serve, tmp_path)
 
 
 def test_a_missing_webgl_is_explained_and_the_page_goes_on(visit, playwright):
-    from tests.browser.conftest import CHROMIUM, FLAGS
+    from tests.chromium import CHROMIUM, FLAGS
 
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--disable-3d-apis"])
     try:

@@ -1,5 +1,6 @@
 """The verbs of the dashboard's page, on a real model server behind a real Envoy."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -134,12 +135,10 @@ def test_a_server_that_does_not_answer_is_named(place, released, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("script", [True, False])
-def test_a_browser_sends_the_form(place, released, dashboard, script):
-    from scripts.pictures.screenshots import open_browser
-
+def test_a_browser_sends_the_form(place, released, dashboard, browser, script):
     place.release("stage", 2, model=released)
-    with open_browser() as browser:
-        page = browser.new_context(java_script_enabled=script).new_page()
+    with contextlib.closing(browser.new_context(java_script_enabled=script)) as context:
+        page = context.new_page()
         page.goto(f"{dashboard}/versions")
         part = page.get_by_role("region", name=released, exact=True)
         part.get_by_label("Token").fill(TOKEN)
