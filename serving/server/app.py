@@ -25,6 +25,7 @@ from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_core import CoreServer
 from hilir.serving.server.grpc.grpc_server import make_grpc_server
 from hilir.serving.server.grpc.grpc_service import GrpcApi
+from hilir.serving.server.heap import return_memory
 from hilir.serving.server.inference.batcher import Batcher
 from hilir.serving.server.inference.executor import Executor
 from hilir.serving.server.inference.memory import MemoryBudget
@@ -40,7 +41,7 @@ from hilir.serving.server.security.tls import TlsConfig, http_context, read_tls_
 from hilir.serving.server.security.tokens import Tokens
 from hilir.serving.server.servables.config_source import ConfigSource
 from hilir.serving.server.servables.lifecycle import Lifecycle
-from hilir.serving.server.servables.loader import load_servable, return_memory
+from hilir.serving.server.servables.loader import load_servable
 from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError

@@ -91,7 +91,7 @@ class ServeOptions:
         768 << 20,
         "Memory that all requests together may hold: as sent, and what it becomes. Refuse more with 503 or "
         "RESOURCE_EXHAUSTED.",
-        "1 GiB",
+        "768 MiB",
         spelling="max-request-memory",
         low=1 << 20,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from hilir.serving.server.heap import Returner
 from hilir.serving.server.status import Code, StatusError
 
 Take = Callable[[int], None]
 """Counts bytes that are about to be allocated; raises OverBudget if requests may not hold them."""
 
 
+# After this part of the limit was freed, memory is given back.
+_PARTS = 8
 EXAMPLE_COPIES = 3
 """How often a serialized tf.Example is in memory: as bytes, as TensorFlow's string, and as the features in it."""
 
@@ -22,13 +25,18 @@ class OverBudget(StatusError):
 class MemoryBudget:
     """Counts what requests hold; any thread may take and give back.
 
+    What they held is given back to the system from time to time: large requests of many sizes leave gaps in the heap,
+    which would add up to more than the limit.
+
     Args:
         limit: the most bytes that all requests together may hold (`--max-request-memory`).
     """
 
-    def __init__(self, limit: int = 1 << 30) -> None:
+    def __init__(self, limit: int = 768 << 20) -> None:
         self.limit = limit
         self.held = 0
+        self._freed = 0
+        self._returner = Returner()
         self._lock = threading.Lock()
 
     def take(self, size: int) -> None:
@@ -52,6 +60,9 @@ class MemoryBudget:
         """Count `size` bytes no more."""
         with self._lock:
             self.held -= size
+            self._freed += size
+            if self._freed >= self.limit // _PARTS and self._returner.ask():
+                self._freed = 0
 
 
 class Loan:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -120,11 +116,3 @@ def _has_unbounded_ops(graph_def: Any) -> bool:
     if any(node.op in _UNBOUNDED_OPS for node in graph_def.node):
         return True
     return any(node.op in _UNBOUNDED_OPS for function in graph_def.library.function for node in function.node_def)
-
-
-def return_memory() -> None:
-    """After an unload: give freed memory back to the system, which glibc does not do by itself."""
-    gc.collect()
-    if Path("/proc/self/statm").exists():
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

@@ -2,12 +2,14 @@
 
 import gzip
 import threading
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2, regression_pb2
 
+from hilir.serving.server import heap
 from hilir.serving.server.grpc.message_size import SMALL, parsed_size
 from hilir.serving.server.inference.memory import Loan, MemoryBudget, OverBudget
 from hilir.serving.server.rest.http_body import decode_body
@@ -133,3 +135,41 @@ def test_json_is_counted_by_its_values():
     assert decoded_size(b'{"instances": [1, 2]}') == 0
     text = b'{"instances": ["' + b"x" * MIB + b'"]}'
     assert decoded_size(text) < 1.1 * MIB
+
+
+def test_freed_memory_goes_back_once_enough_was_freed(monkeypatch):
+    returned = threading.Semaphore(0)
+    monkeypatch.setattr(heap, "_PAUSE", 0.0)
+    monkeypatch.setattr(heap, "_trim", returned.release)
+    budget = MemoryBudget(800)
+    budget.take(99)
+    budget.give(99)
+    assert not returned.acquire(blocking=False)
+    for _ in range(2):
+        budget.take(1)
+        budget.give(1)
+    assert returned.acquire(timeout=30)
+
+
+def test_memory_is_given_back_once_at_a_time(monkeypatch):
+    begun, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(heap, "_PAUSE", 0.0)
+    monkeypatch.setattr(heap, "_trim", lambda: (begun.set(), ended.wait(30)))
+    returner = heap.Returner()
+    assert returner.ask()
+    assert begun.wait(30)
+    assert not returner.ask()
+    ended.set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux")
+def test_gaps_in_the_heap_are_given_back():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    # Below the size from which glibc maps blocks by themselves, every second one is freed: the heap keeps its length.
+    blocks = [bytes(100_000) for _ in range(2000)]
+    full = resident()
+    del blocks[::2]
+    heap.return_memory()
+    assert full - resident() > 80_000_000
