@@ -88,10 +88,10 @@ class ServeOptions:
         128 << 20, "Refuse larger requests with 413.", "128 MiB", spelling="max-request-bytes"
     )
     max_request_memory: int = _flag(
-        768 << 20,
+        1 << 30,
         "Memory that all requests together may hold: as sent, and what it becomes. Refuse more with 503 or "
         "RESOURCE_EXHAUSTED.",
-        "768 MiB",
+        "1 GiB",
         spelling="max-request-memory",
         low=1 << 20,
     )

@@ -32,7 +32,7 @@ class MemoryBudget:
         limit: the most bytes that all requests together may hold (`--max-request-memory`).
     """
 
-    def __init__(self, limit: int = 768 << 20) -> None:
+    def __init__(self, limit: int = 1 << 30) -> None:
         self.limit = limit
         self.held = 0
         self._freed = 0
