@@ -70,6 +70,9 @@ def _data(config: Config) -> Finding:
         why = ""
         if has_span(each):
             paths = [str(file) for file in found]
+            if not paths:
+                # 'hilir watch' waits for the first one.
+                return Finding(what, "exists; no span is there yet")
             spans = find_spans(str(folder / each), paths)
             why = explain_none(each, paths) if not spans else ""
             found = [file for _, texts in spans.values() for file in folder.glob(fill(each, texts))]

@@ -13,15 +13,16 @@ _FITTING, _LEAST_VALUES = 0.95, 3
 _CURRENCIES = r"[$€£¥₹₽₩₺]|US\$|R\$|USD|EUR|GBP|CHF|JPY|CNY|INR|IDR|Rp\.?|kr\.?|zł|Fr\.?"
 _NUMBER = r"(?:\d{1,3}(?:[.,'’\s]\d{3})+|\d+)(?:[.,]\d+)?|\.\d+"
 _AMOUNT = re.compile(
-    rf"\(?[-+−]?\s*(?P<before>{_CURRENCIES})?\s*[-+−]?\(?\s*(?P<number>{_NUMBER})"
-    rf"\s*(?P<after>[^\d\s.,()+-][^\d\s,()]{{0,11}})?\s*(?P<close>\))?"
+    rf"(?P<about>[<>≤≥~≈]=?\s*)?\(?[-+−]?\s*(?P<before>{_CURRENCIES})?\s*[-+−]?\(?\s*(?P<number>{_NUMBER})"
+    rf"\s*(?P<after>[^\d\s.,()+-][^\d\s,()]{{0,11}})?\s*(?P<close>\))?(?P<more>\+)?"
 )
 
 
 def find_decimal(present: pd.Series) -> str:
     """Returns the decimal mark of a column of numbers with one and the same unit; nothing if it is none.
 
-    Of `12 %`, `€ 1.234,50`, `$(120)` and `12.5 kg`, but not of `B12`, `3rd`, `1 child`, `30 min` with `2 h`.
+    Of `12 %`, `€ 1.234,50`, `$(120)`, `12.5 kg`, and of `7` with `<5` or `10+`;
+    not of `B12`, `3rd`, `1 child`, `30 min` with `2 h`.
     """
     values = present.drop_duplicates().head(5000)
     if len(values) < _LEAST_VALUES:
@@ -31,7 +32,7 @@ def find_decimal(present: pd.Series) -> str:
     if len(matches) < _FITTING * len(values):
         return ""
     units = {(match["before"] or "", match["after"] or "") for match in matches if match["before"] or match["after"]}
-    if not units and not any(match["close"] for match in matches):
+    if not units and not any(match["close"] or match["about"] or match["more"] for match in matches):
         return ""
     bare = sum(not (match["before"] or match["after"] or match["close"]) for match in matches)
     if len(units) > 1 or (bare and any(after not in ("%", "") for _, after in units)):

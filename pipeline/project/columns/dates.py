@@ -15,7 +15,7 @@ _DAYS = (
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%d. %B %Y"),
 )
 _HOURS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
-_OTHERS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m", "%H:%M:%S", "%H:%M")
+_OTHERS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m", "%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 WHOLE = "%Y%m%d"
 AMBIGUOUS, MIXED = "?", "mixed"
 """Instead of a format: day and month could be either; several formats in one column."""
@@ -58,6 +58,9 @@ def _fits(texts: pd.Series, form: str) -> pd.Series:
     if "." in form and "%y" in form:
         # Not the versions 3.9.18 and 3.10.4.
         found &= texts.str.match(r"\d\d\.\d\d\.\d\d")
+    if "%M" in form:
+        # Not the score 3:2.
+        found &= texts.str.contains(r":\d\d")
     return found
 
 

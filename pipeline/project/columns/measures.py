@@ -40,10 +40,23 @@ _FAMILIES: Mapping[str, Mapping[str, float]] = {
         gigabyte=(1e9, "gb gib"),
         terabyte=(1e12, "tb tib"),
     ),
-    "lengths": _spell(millimetre=(0.001, "mm"), centimetre=(0.01, "cm"), metre=(1, "m"), kilometre=(1e3, "km")),
-    "feet and inches": _spell(inch=(1, "\" ″ ” in inch inches ''"), foot=(12, "' ′ ’ ft foot feet")),
-    "weights": _spell(milligram=(0.001, "mg"), gram=(1, "g"), kilogram=(1e3, "kg"), tonne=(1e6, "t")),
-    "pounds and ounces": _spell(ounce=(1, "oz"), pound=(16, "lb lbs")),
+    "lengths": _spell(
+        millimetre=(0.001, "mm"),
+        centimetre=(0.01, "cm"),
+        metre=(1, "m"),
+        kilometre=(1e3, "km"),
+        inch=(0.0254, "\" ″ ” in inch inches ''"),
+        foot=(0.3048, "' ′ ’ ft foot feet"),
+        mile=(1609.344, "mi mile miles"),
+    ),
+    "weights": _spell(
+        milligram=(0.001, "mg"),
+        gram=(1, "g"),
+        kilogram=(1e3, "kg"),
+        tonne=(1e6, "t"),
+        ounce=(28.349523125, "oz"),
+        pound=(453.59237, "lb lbs"),
+    ),
     "amounts": _spell(
         thousand=(1e3, "k tsd"), million=(1e6, "m mn mio mil million"), billion=(1e9, "b bn mrd billion bln")
     )

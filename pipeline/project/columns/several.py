@@ -13,11 +13,11 @@ from hilir.pipeline.project.columns.column import Column, cut
 NUMBERS = "numbers"
 """Instead of what separates tags: the texts are as many numbers each."""
 _BRACKETS = re.compile(r"[\[\]{}\"']")
-_MARKS = ("|", ";", ",")
+_MARKS = ("|", ";", ",", "/")
 _MOST_TAGS = 200
 _SOME, _LEAST_OF_A_TAG, _FEW, _MOST_WORDS = 0.1, 5, 10, 3
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
-_BETWEEN = re.compile(r"#(\s*[/x×*,;|]\s*#)+", re.IGNORECASE)
+_BETWEEN = re.compile(r"#(\s*[/x×*,;|±(]\s*#)+", re.IGNORECASE)
 _FITTING, _MOST_NUMBERS = 0.95, 64
 
 
@@ -43,7 +43,8 @@ def decide_texts(name: str, present: pd.Series, missing: float) -> Column | None
     """Decides on texts with several values in each: tags, or as many numbers in each; None for all others.
 
     Tags are values that come again in other combinations, such as `Drama|War`; not names (`Ode, Mr. Li`), or places of
-    which each has its own value (`Ulm, Germany`). Numbers are `120/80`, `12 x 40`, `48.1, 11.5` and `[1, 2, 3]`; not
+    which each has its own value (`Ulm, Germany`). Numbers are `120/80`, `12 x 40`, `48.1, 11.5`, `7 (3.5%)` and
+    `[1, 2, 3]`; not
     versions, telephones and ranges, which have other marks.
     """
     combinations = present.nunique()
@@ -71,7 +72,7 @@ def decide_texts(name: str, present: pd.Series, missing: float) -> Column | None
 
 def _count_numbers(present: pd.Series) -> int:
     """Returns how many numbers each text has, between marks that separate nothing else; 0 if they are not alike."""
-    sample = present.iloc[:: max(1, len(present) // 2000)].map(lambda text: _BRACKETS.sub("", text).strip("() \t"))
+    sample = present.iloc[:: max(1, len(present) // 2000)].map(lambda text: _BRACKETS.sub("", text).strip("()% \t"))
     skeletons = sample.map(lambda text: _NUMBER.sub("#", text))
     widths = skeletons.str.count("#")
     width = int(widths.mode().iloc[0])

@@ -194,7 +194,7 @@ def test_units_that_differ_tags_in_texts_and_pairs_are_those_that_were_looked_at
         "size": np.where(minutes % 2, minutes * 1e3, minutes * 1e5),
         "lap": (minutes % 1500) * 60.0 + 30,
         "views": [float(f"{n / 1000:.1f}") * 1000 if n > 999 else n for n in minutes],
-        "height": (minutes % 3 + 4) * 12.0 + minutes % 12,
+        "height": ((minutes % 3 + 4) * 12.0 + minutes % 12) * 0.0254,
     }
     names = [column.name for column in design.of("number")] + [column.name for column in design.of("log number")]
     assert sorted(names) == sorted(expected)

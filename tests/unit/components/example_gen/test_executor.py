@@ -92,8 +92,9 @@ def test_rows_of_a_few_kinds_get_a_remedy(tmp_path):
         run(tmp_path, splits={"train": 9, "eval": 1})
     assert str(caught.value) == (
         f"{tmp_path}: no row falls into the split eval (rows: 1000); equal rows stay together, and the rows have too "
-        f"few different contents to be shared out: split by a column with more values (data.split.by; data.drop may "
-        f"leave it out then), by time (data.split.time), or give a file for each split "
+        f"few different contents to be shared out: let them be on both sides (data.split.equal_rows: apart), "
+        f"split by a column with more values (data.split.by; data.drop may leave it out then), by time "
+        f"(data.split.time), or give a file for each split "
         f"(data.splits: {{train: 'train*', eval: 'eval*'}})"
     )
 

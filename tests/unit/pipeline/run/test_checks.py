@@ -45,6 +45,21 @@ def test_a_data_path_that_is_a_file_or_a_pattern(taxi_rows):
     ]
 
 
+def test_spans_are_looked_for_and_may_come_later(tmp_path):
+    where, pattern = f"data.path={tmp_path}", "data.pattern={SPAN}/*.csv"
+    require(load("configs/taxi.yaml", [], [where, pattern]).config)
+    (tmp_path / "2025-02").mkdir()
+    (tmp_path / "2025-02" / "a.csv").write_text("n\n1\n")
+    (fault,) = faults(where, pattern)
+    assert fault == (
+        f"data.path '{tmp_path}': holds no file that matches '{{SPAN}}/*.csv' ({tmp_path}/2025-02/a.csv is there, and "
+        "{SPAN} stands for a whole number; days and months are {YYYY}, {MM}, {DD}); correct data.path or data.pattern"
+    )
+    require(load("configs/taxi.yaml", [], [where, "data.pattern={YYYY}-{MM}/*.csv"]).config)
+    (fault,) = faults(where, "data.pattern={MONTH}/*.csv")
+    assert "data.pattern: has {MONTH}, which stands for nothing; write {SPAN}, {YYYY}, {MM}, {DD} or {VERSION}" in fault
+
+
 def test_files_of_each_split(taxi_rows):
     splits = "data.splits={train: data*, eval: none*}"
     assert faults(f"data.path={taxi_rows.parent}", splits) == [
