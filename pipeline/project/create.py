@@ -19,7 +19,7 @@ from hilir.pipeline.project.columns.column import Column
 from hilir.pipeline.project.columns.kinds import decide_kinds
 from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.label import Label, find_label
-from hilir.pipeline.project.splits import count_contents, has_few_contents, split_by_time, split_rows
+from hilir.pipeline.project.splits import count_few_contents, split_by_time, split_rows
 from hilir.pipeline.project.table import Marks, Table, read_table
 from hilir.pipeline.project.writing import texts
 from hilir.pipeline.project.writing.features_code import write_features
@@ -88,8 +88,8 @@ def design_project(wish: Wish) -> Design:
         )
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
     drop = find_dropped(columns)
-    apart = wish.time is None and group is None and has_few_contents(table, drop)
-    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None, apart=apart)
+    contents = count_few_contents(table, drop) if wish.time is None and group is None else 0
+    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None, apart=bool(contents))
     evaluation, salt = next(splits)
     # Few rows have few that evaluate, and which ones is luck.
     others = [other for other, _ in islice(splits, _OTHER_SPLITS)] if labelled <= _FEW_ROWS else []
@@ -107,7 +107,7 @@ def design_project(wish: Wish) -> Design:
         wish.time,
         group if wish.time is None else None,
         salt,
-        count_contents(table, drop) if apart else 0,
+        contents,
     )
 
 

@@ -16,15 +16,15 @@ EVAL_SHARE = 0.33
 _FEW_CONTENTS, _LEAST_REPEATS = 200, 4
 
 
-def count_contents(table: Table, drop: Sequence[str] = ()) -> int:
-    """Returns how many of the rows are different, without the columns that the ingest leaves out."""
-    return len(table.cells.drop(columns=list(drop)).drop_duplicates())
+def count_few_contents(table: Table, drop: Sequence[str] = ()) -> int:
+    """Returns how many rows are different, if so few that keeping equal ones together leaves few ways to split; else 0.
 
-
-def has_few_contents(table: Table, drop: Sequence[str] = ()) -> bool:
-    """Says whether so few rows are different that a split which keeps equal ones together would be one of a few."""
-    contents = count_contents(table, drop)
-    return contents <= _FEW_CONTENTS and len(table.cells) >= _LEAST_REPEATS * contents
+    Args:
+        table: the rows.
+        drop: columns that the ingest leaves out, and that do not count.
+    """
+    contents = len(table.cells.drop(columns=list(drop)).drop_duplicates())
+    return contents if contents <= _FEW_CONTENTS and len(table.cells) >= _LEAST_REPEATS * contents else 0
 
 
 def split_rows(
