@@ -48,7 +48,9 @@ _NUMBERS = '''
 def _numbers(values: tf.Tensor | tf.SparseTensor) -> tf.SparseTensor:
     """Returns the numbers of each text."""
     text = tf.strings.regex_replace(_dense(values, "")[:, 0], r"[^0-9.+-]+", " ")
-    return tf.ragged.map_flat_values(tf.strings.to_number, tf.strings.split(text)).to_sparse()
+    parts = tf.strings.split(text)
+    is_number = tf.ragged.map_flat_values(tf.strings.regex_full_match, parts, r"[+-]?\\d+(\\.\\d+)?")
+    return tf.ragged.map_flat_values(tf.strings.to_number, tf.ragged.boolean_mask(parts, is_number)).to_sparse()
 '''
 _BOOLEAN = '''
 def _boolean(values: tf.Tensor | tf.SparseTensor) -> tf.SparseTensor:

@@ -214,3 +214,18 @@ def test_units_that_differ_tags_in_texts_and_pairs_are_those_that_were_looked_at
     np.testing.assert_array_equal(
         sums, [len(text.split(";")) for text, kept in zip(colours, there, strict=True) if kept]
     )
+
+
+def test_a_text_without_numbers_where_several_are_has_none(folder):
+    minutes = RANDOM.integers(0, 3000, ROWS)
+    pairs = [f"{n % 60 + 100}/{n % 45 + 55}" for n in minutes]
+    pairs[3], pairs[7] = "n/a - ...", "+"
+    frame = pd.DataFrame({"pressure": pairs, "y": np.where(X > 0, "good", "bad")})
+    design, numbers = transform(folder, frame, "strays")
+    assert [(column.kind, column.format, column.width) for column in design.columns] == [("vector", "numbers", 2)]
+    there = ~np.isin(np.arange(ROWS), (3, 7))
+    for place, values in enumerate((minutes % 60 + 100, minutes % 45 + 55)):
+        np.testing.assert_allclose(np.corrcoef(numbers[there, place], values[there])[0, 1], 1.0, atol=1e-5)
+    # As a row without a text: zeros, before they are scaled.
+    np.testing.assert_array_equal(numbers[3], numbers[7])
+    assert (numbers[3] <= numbers.min(axis=0)).all()
