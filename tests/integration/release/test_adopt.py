@@ -25,7 +25,9 @@ def foreign(place, request) -> str:
 
 def test_an_adopted_version_is_staged_promoted_and_rolled_back(place, foreign):
     folder = place.root / foreign
-    wait_until(lambda: place.ask(foreign).status_code == 200, what=f"{foreign} served at its latest")
+    wait_until(lambda: place.ask(foreign).status_code == 200, what=f"{foreign} served")
+    # The server may have looked between the two moves of the fixture.
+    wait_until(lambda: place.answering(foreign) == 2, what=f"{foreign} served at its latest")
     text = place.release("stage", 1, model=foreign, code=5).text
     assert "manifest.json: it is missing; push the version again, or, if hilir did not make it, type 'hilir " in text
     text = place.release("adopt", folder / "1", "--why", "from a partner").text
