@@ -179,13 +179,14 @@ class _BoundedProtocol(H11Protocol):
 
     most = MOST_CONNECTIONS
     _deadline: asyncio.TimerHandle | None = None
+    _since = 0.0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._since = self.loop.time()
+        self._start()
         if len(self.connections) > self.most:
-            transport.abort()
-        else:
-            self._start()
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
@@ -196,6 +197,7 @@ class _BoundedProtocol(H11Protocol):
         self._watch()
 
     def on_response_complete(self) -> None:
+        self._since = self.loop.time()
         super().on_response_complete()
         self._watch()
 
@@ -208,6 +210,17 @@ class _BoundedProtocol(H11Protocol):
         super().resume_writing()
         self._stop()
         self._watch()
+
+    def _make_room(self) -> None:
+        """Closes the connection whose client has kept it waiting longest: those that trickle lock nobody out."""
+        ours = (each for each in self.connections if isinstance(each, _BoundedProtocol))
+        longest = min((each for each in ours if each._is_waiting()), key=lambda each: each._since)
+        self.connections.discard(longest)
+        longest.transport.abort()
+
+    def _is_waiting(self) -> bool:
+        """Returns whether it is the client's turn: to send a request or the rest of its body, or to read the answer."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body or self.flow.write_paused
 
     def _watch(self) -> None:
         """The time runs unless the application is at work, which bounds the time for a body itself."""

@@ -11,9 +11,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact, artifact_utils, standard_artifacts
 
 from hilir.components.data_gate.drift import find_drift
+from hilir.components.data_gate.findings import DataReport, write_report
 from hilir.components.data_gate.gate import explain, explain_drift, find_refusals
 from hilir.components.data_gate.last_push import name_version
-from hilir.components.data_gate.report import DataReport, write_report
 from hilir.components.data_gate.unexpected import describe_unexpected
 from hilir.components.data_gate.validator import read_origin
 from hilir.components.errors import DataRefused

@@ -149,7 +149,7 @@ def _anomalies(artifact: ArtifactRecord) -> dict[str, Any]:
 
 
 def _data_report(artifact: ArtifactRecord) -> dict[str, Any]:
-    from hilir.components.data_gate.report import read_report
+    from hilir.components.data_gate.findings import read_report
 
     report = read_report(artifact.uri)
     return {"data": asdict(report)} if report else {}

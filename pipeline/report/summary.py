@@ -134,7 +134,7 @@ def _read_evaluation(uri: str | None) -> _Evaluation:
 
 def _read_data(run: RunRecord | None) -> dict[str, Any]:
     """Returns what the gate found in the data; empty where the run did not come that far."""
-    from hilir.components.data_gate.report import read_report
+    from hilir.components.data_gate.findings import read_report
 
     gates = [step for step in (run.steps if run else ()) if step.node == "DataGate"]
     reports = [read_report(artifact.uri) for step in gates for artifact in step.outputs.values()]
@@ -195,7 +195,7 @@ def _write_comparison(comparison: dict[str, Any]) -> Iterator[str]:
 
 def write_lines(summary: Summary, command: str) -> Iterator[str]:
     """Yields the summary as lines for a person; `command` is what the user typed."""
-    from hilir.components.data_gate.report import write_lines as write_data
+    from hilir.components.data_gate.findings import write_lines as write_data
 
     yield ""
     if summary.data:

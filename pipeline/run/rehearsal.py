@@ -44,7 +44,7 @@ def rehearse(options: Options, finished: Callable[[Summary], None]) -> str:
         Interrupted: the user or SIGTERM stopped it.
     """
     from hilir.pipeline.emulator.buckets import check_folders, read_mappings
-    from hilir.pipeline.emulator.plan import make_plan
+    from hilir.pipeline.emulator.preparation import make_plan
     from hilir.pipeline.spec.specification import parse, read
 
     workdir = Path(options.workdir)
@@ -69,7 +69,7 @@ class _Rehearsal:
 
     def prepare(self, folder: Path, screen: TextIO) -> Board:
         from hilir.pipeline.emulator.emulation import make_board
-        from hilir.pipeline.emulator.plan import notes
+        from hilir.pipeline.emulator.preparation import notes
 
         lines = [f"run {folder.name} of {self._options.path} (logs: {folder / 'logs'})", *notes(self._parsed)]
         print("\n".join(lines), file=screen, flush=True)

@@ -57,7 +57,7 @@ def plan(
 
     Give --base for a rate (clicks, errors), or --deviation for a mean.
     """
-    from hilir.serving.experiment.plan import make_plan, write_lines
+    from hilir.serving.experiment.sample_size import make_plan, write_lines
 
     if (base is None) == (deviation is None):
         raise click.UsageError("give --base for a rate, or --deviation for a mean")
@@ -150,10 +150,14 @@ def status(as_json: bool, **selection: Any) -> None:
 @click.argument("name", required=False)
 @add_options(SELECTION)
 @click.option(
-    "--access-log", "access_logs", multiple=True, metavar="FILE", help="The gateways'. [the one that it logs to]"
+    "--access-log",
+    "access_logs",
+    multiple=True,
+    metavar="FILE",
+    help="The gateways'. [default: the one that it logs to]",
 )
 @click.option("--request-log", "request_logs", multiple=True, metavar="PREFIX", help="The servers', if there are any.")
-@click.option("--outcomes", metavar="PLACE", help="Where outcomes are. [out/outcomes.sqlite]")
+@click.option("--outcomes", metavar="PLACE", help="Where outcomes are. [default: out/outcomes.sqlite]")
 @click.option("--html", metavar="FILE", help="Write the page to FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def report(

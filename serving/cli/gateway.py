@@ -16,18 +16,18 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     click.option(
         "--settings", metavar="FILE", help="YAML file with settings; deploy/serving/gateway.yaml is an example."
     ),
-    click.option("--listen", metavar="HOST:PORT", help="Address for clients. [127.0.0.1:8080]"),
+    click.option("--listen", metavar="HOST:PORT", help="Address for clients. [default: 127.0.0.1:8080]"),
     click.option(
         "--rest",
         multiple=True,
         metavar="HOST:PORT",
-        help="REST address of a model server; may be repeated. [127.0.0.1:8501]",
+        help="REST address of a model server; may be repeated. [default: 127.0.0.1:8501]",
     ),
     click.option(
         "--grpc",
         multiple=True,
         metavar="HOST:PORT",
-        help="gRPC address of a model server; may be repeated. [127.0.0.1:8500]",
+        help="gRPC address of a model server; may be repeated. [default: 127.0.0.1:8500]",
     ),
     click.option(
         "--outcomes",
@@ -35,12 +35,14 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         metavar="HOST:PORT",
         help="Address that takes POST /v1/outcomes, of 'hilir monitor serve' or a model server; may be repeated.",
     ),
-    click.option("--status", metavar="HOST:PORT", help="Address for metrics and readiness. [127.0.0.1:9902]"),
-    click.option("--admin", metavar="HOST:PORT", help="Address of Envoy's admin interface. [127.0.0.1:9901]"),
+    click.option("--status", metavar="HOST:PORT", help="Address for metrics and readiness. [default: 127.0.0.1:9902]"),
+    click.option("--admin", metavar="HOST:PORT", help="Address of Envoy's admin interface. [default: 127.0.0.1:9901]"),
     click.option(
         "--api-keys-file", metavar="FILE", help="File with lines 'CLIENT KEY'; requests then need the header X-API-Key."
     ),
-    click.option("--access-log", metavar="FILE", help="File for the access log, JSON lines. [standard output]"),
+    click.option(
+        "--access-log", metavar="FILE", help="File for the access log, JSON lines. [default: standard output]"
+    ),
 ]
 
 
@@ -66,7 +68,7 @@ def gateway() -> None:
 
 @gateway.command()
 @_with_options
-@click.option("--threads", type=click.IntRange(1), help="Worker threads. [one per core]")
+@click.option("--threads", type=click.IntRange(1), help="Worker threads. [default: one per core]")
 def run(threads: int | None, **options: Any) -> int:
     """Write Envoy's configuration from release.json and run Envoy.
 

@@ -21,7 +21,7 @@ def monitor() -> None:
 @click.option(
     "--outcomes",
     metavar="PLACE",
-    help="SQLite file, or postgresql://user:password@host:5432/database. [out/outcomes.sqlite]",
+    help="SQLite file, or postgresql://user:password@host:5432/database. [default: out/outcomes.sqlite]",
 )
 @click.option("--tokens-file", metavar="FILE", help="File of bearer tokens; those with the scope outcomes may send.")
 @click.option("--replicas", type=click.IntRange(1), default=1, show_default=True, help="Processes that take outcomes.")
@@ -42,10 +42,14 @@ def serve(listen: str, outcomes: str | None, tokens_file: str | None, replicas: 
 
 @monitor.command()
 @click.argument("config", required=False, callback=find_config)
-@click.option("--log", metavar="PREFIX", help="Prefix of the request log, or a pattern of its files. [monitor.log]")
+@click.option(
+    "--log", metavar="PREFIX", help="Prefix of the request log, or a pattern of its files. [default: monitor.log]"
+)
 @click.option("--once", is_flag=True, help="Read what there is, and exit.")
-@click.option("--metrics", metavar="FILE", help="File for Prometheus' node_exporter. [monitor.metrics]")
-@click.option("--listen", metavar="HOST:PORT", help="Address to serve metrics for Prometheus. [monitor.listen]")
+@click.option("--metrics", metavar="FILE", help="File for Prometheus' node_exporter. [default: monitor.metrics]")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Address to serve metrics for Prometheus. [default: monitor.listen]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each closed window as a JSON object.")
 def run(
     config: str, log: str | None, once: bool, metrics: str | None, listen: str | None, as_json: bool

@@ -27,8 +27,10 @@ class Group(click.Group):
 
 
 SELECTION: list[Callable[[Command], Command]] = [
-    click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]"),
-    click.option("--model", metavar="NAME", help="Name of the model. [the only one, or the only released one]"),
+    click.option("--root", metavar="PATH", help="Folder with the models' versions. [default: out/models]"),
+    click.option(
+        "--model", metavar="NAME", help="Name of the model. [default: the only one, or the only released one]"
+    ),
     click.option("--config", metavar="FILE", help="A project's configuration, for --root and --model."),
     click.option(
         "--overlay", "overlays", multiple=True, metavar="FILE", help="A YAML file over --config's; may be repeated."
@@ -44,14 +46,14 @@ OPTIONS: list[Callable[[Command], Command]] = [
         "servers",
         multiple=True,
         metavar="URL",
-        help="REST address of a model server; its name may resolve to several. [http://127.0.0.1:8501]",
+        help="REST address of a model server; its name may resolve to several. [default: http://127.0.0.1:8501]",
     ),
     click.option(
         "--gateway",
         "gateways",
         multiple=True,
         metavar="HOST:PORT",
-        help="Status address of a gateway. [the one that 'hilir gateway' wrote]",
+        help="Status address of a gateway. [default: the one that 'hilir gateway' wrote]",
     ),
     click.option("--token-file", metavar="FILE", help="File with the servers' bearer token."),
     click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for servers and gateway."),
@@ -108,7 +110,7 @@ def open_transaction(
 def open_notifier(channels: Sequence[Channel]) -> Callable[[State], None]:
     """Returns what sends the last event of a state; the command waits at its end until all is sent."""
     from hilir.serving.notify import Notifier
-    from hilir.serving.release.report import make_notification
+    from hilir.serving.release.listing import make_notification
 
     notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
     click.get_current_context().call_on_close(notifier.close)

@@ -20,7 +20,7 @@ def outcomes() -> None:
     "--outcomes",
     "place",
     metavar="PLACE",
-    help="SQLite file, or postgresql://user:password@host:5432/database. [out/outcomes.sqlite]",
+    help="SQLite file, or postgresql://user:password@host:5432/database. [default: out/outcomes.sqlite]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def import_(file: str, place: str | None, as_json: bool) -> None:

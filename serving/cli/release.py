@@ -33,7 +33,7 @@ def release() -> None:
 @add_options(SELECTION)
 def list_versions(**selection: Any) -> None:
     """List the versions on disk and their states."""
-    from hilir.serving.release.report import list_lines
+    from hilir.serving.release.listing import list_lines
     from hilir.serving.release.selection import select
 
     for line in list_lines(*select(**selection)):
@@ -48,7 +48,7 @@ def show(as_json: bool, **options: Any) -> None:
 
     Exit code 3 if one of them does not answer, or does not do what the release says.
     """
-    from hilir.serving.release.report import inspect, show_lines
+    from hilir.serving.release.listing import inspect, show_lines
 
     found = inspect(open_transaction(**options))
     for line in show_lines(found, as_json):
@@ -127,7 +127,7 @@ def promote(**options: Any) -> None:
 
 @release.command()
 @click.option(
-    "--to", type=click.IntRange(1), metavar="VERSION", help="Version to go back to. [the previous stable one]"
+    "--to", type=click.IntRange(1), metavar="VERSION", help="Version to go back to. [default: the previous stable one]"
 )
 @add_options(OPTIONS, CHANGES)
 def rollback(to: int | None, **options: Any) -> None:
@@ -181,7 +181,7 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
 @click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
 def history(as_json: bool, at: str | None, **selection: Any) -> None:
     """Show what was done, when, by whom and why."""
-    from hilir.serving.release.report import history_lines
+    from hilir.serving.release.listing import history_lines
     from hilir.serving.release.selection import select
 
     for line in history_lines(*select(**selection), as_json, at):

@@ -24,22 +24,31 @@ if TYPE_CHECKING:
     from hilir.serving.releases.rollout import Rollout
 
 _PLAN: list[Callable[[Command], Command]] = [
-    click.option("--steps", metavar="PERCENTS", help="Its share of the traffic, step by step. [1,5,25,50,100]"),
-    click.option("--hold", metavar="DURATION", help="Least time of a step: 90s, 10m, 2h. [10m]"),
+    click.option(
+        "--steps", metavar="PERCENTS", help="Its share of the traffic, step by step. [default: 1,5,25,50,100]"
+    ),
+    click.option("--hold", metavar="DURATION", help="Least time of a step: 90s, 10m, 2h. [default: 10m]"),
 ]
 _GATES: list[Callable[[Command], Command]] = [
     click.option(
         "--shadow", type=float, metavar="PERCENT", help="First copy this much of stable's traffic to it, without users."
     ),
     click.option(
-        "--max-flips", type=float, metavar="FRACTION", help="Largest fraction of copies it may answer otherwise. [0.1]"
+        "--max-flips",
+        type=float,
+        metavar="FRACTION",
+        help="Largest fraction of copies it may answer otherwise. [default: 0.1]",
     ),
-    click.option("--max-latency-ratio", type=float, metavar="RATIO", help="Largest p99 against stable's. [1.5]"),
-    click.option("--min-requests", type=click.IntRange(0), metavar="N", help="Its requests before a step ends. [100]"),
+    click.option(
+        "--max-latency-ratio", type=float, metavar="RATIO", help="Largest p99 against stable's. [default: 1.5]"
+    ),
+    click.option(
+        "--min-requests", type=click.IntRange(0), metavar="N", help="Its requests before a step ends. [default: 100]"
+    ),
     click.option(
         "--drift",
         type=click.Choice(["warn", "alarm", "off"]),
-        help="Level of prediction drift that rolls back. [alarm]",
+        help="Level of prediction drift that rolls back. [default: alarm]",
     ),
     click.option(
         "--request-log", "request_log", multiple=True, metavar="PREFIX", help="The servers' log; may be repeated."
@@ -52,9 +61,9 @@ _GATES: list[Callable[[Command], Command]] = [
         help="Command whose exit code decides (0 continues, 75 waits, others roll back), or a metric of users that "
         "must not be worse, like mean:spent:margin=0.1.",
     ),
-    click.option("--outcomes", metavar="PLACE", help="Where outcomes of metrics are. [out/outcomes.sqlite]"),
+    click.option("--outcomes", metavar="PLACE", help="Where outcomes of metrics are. [default: out/outcomes.sqlite]"),
     click.option(
-        "--window", metavar="DURATION", help="Outcomes count until so long after a user's first request. [10m]"
+        "--window", metavar="DURATION", help="Outcomes count until so long after a user's first request. [default: 10m]"
     ),
 ]
 

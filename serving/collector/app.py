@@ -22,7 +22,7 @@ from hilir.serving.outcomes.outcome_store import OutcomeStore, StoreFailed
 from hilir.serving.outcomes.receive import MAX_BYTES, PATH, receive
 from hilir.serving.server.security.tokens import Scope, Tokens
 from hilir.serving.server.status import HTTP_STATUS
-from hilir.serving.server.telemetry.outcomes import OutcomeCounters
+from hilir.serving.server.telemetry.outcome_counters import OutcomeCounters
 
 _BODY_SECONDS = 20.0
 _JSON = "application/json"

@@ -17,8 +17,8 @@ from hilir.serving.disk import write_atomically
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.monitor.metrics import serve_metrics, write_figures, write_file
 from hilir.serving.monitor.monitor import Monitor, read_reference
-from hilir.serving.monitor.outcomes import Realised
 from hilir.serving.monitor.page import write_page
+from hilir.serving.monitor.realised import Realised
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.summary import FeatureHistory, parse_duration, summarize, write_window
 from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state

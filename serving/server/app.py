@@ -46,7 +46,7 @@ from hilir.serving.server.servables.manager import ServerCore
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.metrics import Metrics
-from hilir.serving.server.telemetry.outcomes import OutcomeCounters
+from hilir.serving.server.telemetry.outcome_counters import OutcomeCounters
 from hilir.serving.server.telemetry.request_ids import RequestIds
 from hilir.serving.server.telemetry.request_log import LogOptions, NoLog, RequestLog
 from hilir.serving.server.telemetry.tracing import make_tracer

@@ -17,9 +17,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib as slicer
 from tensorflow_model_analysis.utils import util
 
+from hilir.components.evaluator.grouped.batched_metrics import Plan
 from hilir.components.evaluator.grouped.columns import Batch
 from hilir.components.evaluator.grouped.labelled import find_labelled, take_rows
-from hilir.components.evaluator.grouped.plan import Plan
 from hilir.components.evaluator.grouped.slices import SliceKey, find_slices
 
 # As many accumulators of a slice are merged at once, and so many slices are kept.

@@ -29,8 +29,8 @@ from tfx.utils import io_utils, path_utils
 
 from hilir.components.batches import ReadBatches, represent
 from hilir.components.evaluator.extraction import list_extractors
+from hilir.components.evaluator.grouped.batched_metrics import make_plan
 from hilir.components.evaluator.grouped.evaluator import find_obstacle, make_evaluator
-from hilir.components.evaluator.grouped.plan import make_plan
 from hilir.components.evaluator.grouped.slices import list_columns
 
 _log = logging.getLogger(__name__)

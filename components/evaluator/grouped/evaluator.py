@@ -17,7 +17,7 @@ from tensorflow_model_analysis.slicer import slicer_lib as slicer
 from tensorflow_model_analysis.utils import model_util
 
 from hilir.components.evaluator.grouped.accumulate import Accumulate, MergeParts
-from hilir.components.evaluator.grouped.plan import make_plan
+from hilir.components.evaluator.grouped.batched_metrics import make_plan
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from hilir.serving.cli.options import Group
 examples_option = click.option(
     "--examples",
     metavar="FOLDER",
-    help="Raw examples with the folders Split-train and Split-eval. [those of the version's run]",
+    help="Raw examples with the folders Split-train and Split-eval. [default: those of the version's run]",
 )
 
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, required=True, metavar="[MODEL|VERSION|MODEL/VERSION] FILE")
 @click.option("--out", "out", required=True, metavar="FILE", help="File to write: .csv, .parquet or .jsonl.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Column of FILE to write, too; may be repeated.")
-@click.option("--root", metavar="PATH", help="Folder with the models' versions. [out/models]")
-@click.option("--config", metavar="FILE", help="A project's configuration: root, model, data.csv. [the only one here]")
+@click.option("--root", metavar="PATH", help="Folder with the models' versions. [default: out/models]")
+@click.option(
+    "--config", metavar="FILE", help="A project's configuration: root, model, data.csv. [default: the only one here]"
+)
 @click.option(
     "--runner",
     type=click.Choice(["local", "multiprocess", "flink"]),
-    help="Predict on workers of Beam, which `beam` in the configuration describes. [without Beam]",
+    help="Predict on workers of Beam, which `beam` in the configuration describes. [default: without Beam]",
 )
 def predict(
     words: tuple[str, ...], out: str, keep: tuple[str, ...], root: str | None, config: str | None, runner: str | None

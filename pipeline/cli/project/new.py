@@ -38,7 +38,7 @@ _ALIKE = 10
 )
 @click.option("--delimiter", metavar="CHARACTER", help="Separates the cells of CSV; by default found out.")
 @click.option("--decimal", metavar="CHARACTER", help="Decimal mark of CSV; by default found out.")
-@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example cp1250. [UTF-8, else cp1252]")
+@click.option("--encoding", metavar="NAME", help="Encoding of CSV, for example cp1250. [default: UTF-8, else cp1252]")
 @click.option("--example", type=click.Choice(["taxi", "digits"]), help="Copy an example instead.")
 def new(
     name: str | None,

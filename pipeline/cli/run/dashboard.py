@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     help="File with the token that changes of a release ask for; without it nothing can be changed.",
 )
 @click.option("--server", "servers", multiple=True, metavar="URL", help="Model server that a release talks to.")
-@click.option("--outcomes", metavar="PLACE", help="Outcomes of experiments: a file or database. [out/outcomes.sqlite]")
+@click.option(
+    "--outcomes", metavar="PLACE", help="Outcomes of experiments: a file or database. [default: out/outcomes.sqlite]"
+)
 @click.option("--server-token-file", metavar="FILE", help="File with the servers' bearer token.")
 @overlay_option
 @set_option

@@ -63,14 +63,14 @@ def diff(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], old:
 @overlay_option
 @set_option
 @click.option("--version", default=None, metavar="N", help="The schema of this version; else of the newest.")
-@click.option("--output", default="schema.pbtxt", show_default=True, metavar="FILE", help="Where to write it.")
+@click.option("--out", default="schema.pbtxt", show_default=True, metavar="FILE", help="Where to write it.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def freeze(
     config: str,
     overlays: tuple[str, ...],
     settings: tuple[str, ...],
     version: str | None,
-    output: str,
+    out: str,
     force: bool,
 ) -> None:
     """Write the schema of a version to a file, to edit it and to check all later data against it."""
@@ -80,9 +80,9 @@ def freeze(
     from hilir.pipeline.versions.schemas import find_schema, list_numbers
 
     loaded = load(config, overlays, settings).config
-    if Path(output).exists() and not force:
-        raise ConfigError(f"{output}: is there already; give another --output, or --force to replace it")
+    if Path(out).exists() and not force:
+        raise ConfigError(f"{out}: is there already; give another --out, or --force to replace it")
     source = find_schema(loaded, version or list_numbers(loaded)[0])
-    write_file(output, source.read_bytes())
-    click.echo(f"wrote {output} from {source}; to check data against it, add to {config}:")
-    click.echo(f"schema: {{path: {output}}}")
+    write_file(out, source.read_bytes())
+    click.echo(f"wrote {out} from {source}; to check data against it, add to {config}:")
+    click.echo(f"schema: {{path: {out}}}")

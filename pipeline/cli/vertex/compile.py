@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hilir.pipeline.cli.options import config_argument
+from hilir.pipeline.cli.options import config_argument, overlay_option, set_option
 
 if TYPE_CHECKING:
     from hilir.pipeline.config import Config
@@ -16,23 +16,11 @@ if TYPE_CHECKING:
 @click.command("compile")
 @config_argument
 @click.option(
-    "-o", "--output", metavar="FILE", help="The file to write; '-' for standard output. [out/vertex/<model>.json]"
+    "-o", "--out", metavar="FILE", help="The file to write; '-' for standard output. [default: out/vertex/<model>.json]"
 )
-@click.option(
-    "--overlay",
-    "overlays",
-    multiple=True,
-    metavar="FILE",
-    help="A YAML file whose values override CONFIG's; may be repeated.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="A.B=C",
-    help="Set one key, for example train.epochs=3; may be repeated.",
-)
-def compile_(config: str, output: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
+@overlay_option
+@set_option
+def compile_(config: str, out: str | None, overlays: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Compile the pipeline for Vertex AI, without network or credentials.
 
     CONFIG is a YAML file. All paths must be in buckets; configs/overlays/vertex.yaml is an example.
@@ -43,17 +31,17 @@ def compile_(config: str, output: str | None, overlays: tuple[str, ...], setting
     from hilir.pipeline.vertex.compile.job_file import check_output, compile_config, write_job
 
     loaded = load(config, overlays, settings)
-    output = output or f"out/vertex/{loaded.config.model.name}.json"
-    check_output(output)
+    path = out or f"out/vertex/{loaded.config.model.name}.json"
+    check_output(path)
     # TensorFlow writes to standard error when it is imported.
     with reserved():
         job = compile_config(loaded.config)
     for warning in find_lacking(loaded.config):
         click.echo(f"warning: {warning}", err=True)
-    path = write_job(job, output)
-    if path is not None:
-        click.echo(f"compiled {loaded.config.model.name} to {path}")
-        click.echo(f"next: hilir emulate {path}{''.join(_mappings(loaded.config))}")
+    written = write_job(job, path)
+    if written is not None:
+        click.echo(f"compiled {loaded.config.model.name} to {written}")
+        click.echo(f"next: hilir emulate {written}{''.join(_mappings(loaded.config))}")
 
 
 def _mappings(config: Config) -> Iterator[str]:

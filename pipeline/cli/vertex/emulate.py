@@ -37,7 +37,7 @@ _WORKDIR = "out/emulation"
     "--parallel",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Number of steps to run at the same time. [one per core]",
+    help="Number of steps to run at the same time. [default: one per core]",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step, even if nothing has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Also print the result as one line of JSON, the last one.")

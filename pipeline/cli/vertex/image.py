@@ -13,8 +13,8 @@ from hilir.pipeline.cli.options import config_argument, overlay_option, set_opti
 
 @click.command()
 @config_argument
-@click.option("--base", metavar="IMAGE", help="hilir's image to build on.  [default: hilir:VERSION]")
-@click.option("--tag", metavar="IMAGE", help="Name of the new image.  [default: vertex.image, else MODEL:1]")
+@click.option("--base", metavar="IMAGE", help="hilir's image to build on. [default: hilir:VERSION]")
+@click.option("--tag", metavar="IMAGE", help="Name of the new image. [default: vertex.image, else MODEL:1]")
 @click.option("--push", is_flag=True, help="Push the image to its registry.")
 @click.option("--dry-run", is_flag=True, help="Print the files and the commands; build nothing.")
 @overlay_option

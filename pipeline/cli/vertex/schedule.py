@@ -14,10 +14,10 @@ name_argument = click.argument("name")
 cron_help = 'When to run, for example "TZ=Asia/Jakarta 0 3 * * *".'
 moment = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])
 concurrent_option = click.option(
-    "--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Number of runs at the same time. [1]"
+    "--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Number of runs at the same time. [default: 1]"
 )
 queue_option = click.option(
-    "--queue/--skip", default=None, help="What to do with a run that is due while N are running. [skip]"
+    "--queue/--skip", default=None, help="What to do with a run that is due while N are running. [default: skip]"
 )
 runs_option = click.option("--max-runs", type=click.IntRange(min=1), metavar="N", help="Stop after this many runs.")
 start_option = click.option("--start", type=moment, metavar="UTC", help="Start no run before this time.")
@@ -39,7 +39,7 @@ def schedule() -> None:
 @schedule.command()
 @click.argument("source", metavar="CONFIG|SPEC")
 @click.option("--cron", required=True, help=cron_help)
-@click.option("--name", metavar="NAME", help="Name of the schedule. [the pipeline's name]")
+@click.option("--name", metavar="NAME", help="Name of the schedule. [default: the pipeline's name]")
 @concurrent_option
 @queue_option
 @runs_option

@@ -76,7 +76,7 @@ def rollback(config: str, overlays: tuple[str, ...], settings: tuple[str, ...]) 
 
 @vertex.command("batch-predict")
 @config_argument
-@click.option("--version", type=int, metavar="N", help="Version to use. [the registry's default]")
+@click.option("--version", type=int, metavar="N", help="Version to use. [default: the registry's default]")
 @click.option("--dry-run", is_flag=True, help="Print the request; send nothing.")
 @overlay_option
 @set_option

@@ -37,9 +37,7 @@ def serialize(job: dict[str, Any]) -> str:
 def check_output(path: str) -> None:
     """Raises ConfigError if the path is a folder's; called before the work, which takes seconds."""
     if Path(path).is_dir():
-        raise ConfigError(
-            f"--output {path}: is a folder; name a file in it, for example {Path(path) / 'pipeline.json'}"
-        )
+        raise ConfigError(f"--out {path}: is a folder; name a file in it, for example {Path(path) / 'pipeline.json'}")
 
 
 def write_job(job: dict[str, Any], path: str) -> Path | None:
@@ -57,6 +55,6 @@ def write_job(job: dict[str, Any], path: str) -> Path | None:
         write_file(target, serialize(job))
     except OSError as error:
         raise ConfigError(
-            f"--output {path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
+            f"--out {path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
         ) from None
     return target

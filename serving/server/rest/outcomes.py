@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hilir.serving.outcomes.outcome_store import OutcomeStore
 from hilir.serving.outcomes.receive import PATH, Received, receive
-from hilir.serving.server.telemetry.outcomes import OutcomeCounters
+from hilir.serving.server.telemetry.outcome_counters import OutcomeCounters
 
 __all__ = ["PATH", "OutcomeEndpoint"]
 _MOST_WAITING = 64

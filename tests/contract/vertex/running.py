@@ -18,7 +18,7 @@ from hilir.pipeline.emulator.buckets import Mount
 from hilir.pipeline.emulator.dag import DagRunner, describe_failures
 from hilir.pipeline.emulator.executor_input import Inputs
 from hilir.pipeline.emulator.job import Job
-from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.preparation import make_plan
 from hilir.pipeline.report.board import Node
 from hilir.pipeline.spec.node_labels import node_labels
 

@@ -12,7 +12,7 @@ import pytest
 from hilir.pipeline.emulator import emulation
 from hilir.pipeline.emulator.artifact_store import Store
 from hilir.pipeline.emulator.buckets import Mount
-from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.preparation import make_plan
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
 

@@ -15,7 +15,7 @@ import pytest
 from hilir.components.processes.errors import Canceled
 from hilir.pipeline.emulator import emulation
 from hilir.pipeline.emulator.artifact_store import Store
-from hilir.pipeline.emulator.plan import make_plan
+from hilir.pipeline.emulator.preparation import make_plan
 from tests.unit.pipeline.emulator.conftest import Emulator
 from tests.unit.pipeline.emulator.specs import Builder, output
 

@@ -61,7 +61,7 @@ def test_a_frozen_schema_is_what_is_shown_and_compared_next(project, capsys):
     assert (project / "schema.pbtxt").read_text() == FIRST
     assert _run(["schema", "freeze"]) == 3
     assert capsys.readouterr().err == (
-        "hilir: schema.pbtxt: is there already; give another --output, or --force to replace it\n"
+        "hilir: schema.pbtxt: is there already; give another --out, or --force to replace it\n"
     )
     assert _run(["schema", "show", "--set", "schema.path=schema.pbtxt"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "schema.pbtxt:"

@@ -18,7 +18,7 @@ from tensorflow_model_analysis.slicer import slicer_lib as slicer
 from tensorflow_model_analysis.utils import util
 
 from hilir.components.evaluator.grouped.accumulate import Accumulate, MergeParts
-from hilir.components.evaluator.grouped.plan import make_plan
+from hilir.components.evaluator.grouped.batched_metrics import make_plan
 
 Extracts = dict[str, Any]
 Values = dict[Any, dict[Any, Any]]

@@ -11,7 +11,7 @@ from tensorflow_model_analysis.metrics import cross_entropy_metrics
 from tensorflow_model_analysis.proto import config_pb2
 
 from hilir.components.evaluator.eval_config import make_eval_config
-from hilir.components.evaluator.grouped.plan import make_plan
+from hilir.components.evaluator.grouped.batched_metrics import make_plan
 from hilir.components.evaluator.metric_classes import CLASSES
 from hilir.components.evaluator.settings import EvaluateSettings
 from tests.unit.components.evaluator.grouped.stock import assert_equal, compute_by_batch, compute_by_row, separate

@@ -193,7 +193,7 @@ def test_compiled_file_is_submitted_as_its_configuration_is(monkeypatch, capsys,
     configured = ["configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", *settings]
     wanted = dry_run(capsys, *configured)
     file = str(tmp_path / "digits.json")
-    assert _run(["compile", *configured, "--output", file]) == 0
+    assert _run(["compile", *configured, "--out", file]) == 0
     capsys.readouterr()
     monkeypatch.delenv("HILIR_BUCKET")
     monkeypatch.delenv("HILIR_IMAGE")

@@ -54,9 +54,9 @@ def test_output_that_is_a_folder_is_refused_and_nothing_is_left(
     configured = ["configs/digits.yaml", "--overlay", "configs/overlays/vertex.yaml", *settings]
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert _run(["compile", *configured, "--output", str(folder)]) == 3
+    assert _run(["compile", *configured, "--out", str(folder)]) == 3
     assert capsys.readouterr().err == (
-        f"hilir: --output {folder}: is a folder; name a file in it, for example {folder}/pipeline.json\n"
+        f"hilir: --out {folder}: is a folder; name a file in it, for example {folder}/pipeline.json\n"
     )
     assert list(tmp_path.rglob("*")) == [folder]
 
@@ -66,7 +66,7 @@ def test_output_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     path = f"{tmp_path}/file/digits.json"
     with pytest.raises(ConfigError) as refusal:
         write_job({}, path)
-    assert str(refusal.value).startswith(f"--output {path}: cannot be written (")
+    assert str(refusal.value).startswith(f"--out {path}: cannot be written (")
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(ValueError, match="Circular"):

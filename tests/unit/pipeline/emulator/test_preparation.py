@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hilir.pipeline.emulator.buckets import Mount, map_uris, read_mappings
-from hilir.pipeline.emulator.plan import make_plan, notes
+from hilir.pipeline.emulator.preparation import make_plan, notes
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.cost import find_bound
 from hilir.pipeline.spec.executors import LAUNCHER

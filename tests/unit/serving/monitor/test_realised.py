@@ -12,7 +12,7 @@ import pytest
 from hilir.analysis.quality import fit_quality
 from hilir.serving.monitor.metrics import write_figures
 from hilir.serving.monitor.monitor import Monitor
-from hilir.serving.monitor.outcomes import Realised
+from hilir.serving.monitor.realised import Realised
 from hilir.serving.monitor.summary import summarize, write_lines
 from hilir.serving.monitor.window_store import MonitorStore
 from hilir.serving.outcomes.backends import open_store
