@@ -87,6 +87,9 @@ CLASSES: dict[str, MetricClass] = {
 COUNTS = ("ExampleCount", "WeightedExampleCount")
 """Classes that count rows, whatever the output."""
 
+CROSSENTROPIES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+"""Classes over the scores of all classes that take their logarithm."""
+
 FROM_KERAS = (
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",

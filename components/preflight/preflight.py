@@ -99,7 +99,7 @@ def _check(
     require_directions(settings.train, step.network)
     rows = Rows(sample.raw)
     exported = call_signatures(step.network, transform, package, labels.classes, rows, os.path.join(work, "model"))
-    check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs)
+    check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs, step.logits)
     check_golden(exported, settings.model, package.name, rows, work)
     exports = Conversions()
     if settings.metric is not None:
@@ -115,16 +115,32 @@ def _check(
     )
 
 
+_OPTIMIZERS = (
+    "layout_optimizer",
+    "constant_folding",
+    "shape_optimization",
+    "remapping",
+    "arithmetic_optimization",
+    "dependency_optimization",
+    "loop_optimization",
+    "implementation_selector",
+)
+"""Of TensorFlow's graph optimizers, which are on, those that change how fast a graph is, not what it does."""
+
+
 @contextmanager
 def _as_traced() -> Iterator[None]:
-    """Runs graphs as they were traced: to optimize one that is called once takes a tenth of the whole check."""
-    name = "disable_meta_optimizer"
-    before = tf.config.optimizer.get_experimental_options().get(name, False)
-    tf.config.optimizer.set_experimental_options({name: True})
+    """Runs graphs as they were traced: to optimize one that is called once takes a tenth of the whole check.
+
+    Functions are inlined and what no output needs is left out all the same, as where the model is served: without it
+    the label's part of preprocessing_fn would be run there too, on columns that nobody sends.
+    """
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(_OPTIMIZERS, False))
     try:
         yield
     finally:
-        tf.config.optimizer.set_experimental_options({name: before})
+        tf.config.optimizer.set_experimental_options(dict.fromkeys(_OPTIMIZERS, True) | before)
 
 
 def _count(number: int, noun: str) -> str:

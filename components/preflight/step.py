@@ -14,7 +14,7 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from hilir.components.errors import LossIsNaN, PreflightError
-from hilir.components.preflight.losses import require_labels, require_scores
+from hilir.components.preflight.losses import require_labels, require_range, require_scores
 from hilir.components.preflight.sample import Sample, write_rows
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
@@ -25,7 +25,7 @@ from hilir.components.trainer.model.compilation import compile_arguments
 from hilir.components.trainer.model.steps import replaced, unpacked
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
-from hilir.components.trainer.network import list_variables
+from hilir.components.trainer.network import list_variables, name_outputs
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.state.early_stopping import describe_unknown, find_mode
 from hilir.components.trainer.state.weights import build_optimizer
@@ -34,10 +34,11 @@ from hilir.components.trainer.training_job import TrainingJob
 
 @dataclass(frozen=True)
 class Step:
-    """The network after one step, and what training reported, by name."""
+    """The network after one step, what training reported by name, and the outputs that are logits by their losses."""
 
     network: keras.Model
     figures: dict[str, float]
+    logits: frozenset[str]
 
 
 def make_job(settings: PreflightSettings, train: str, evaluation: str) -> TrainingJob:
@@ -94,6 +95,8 @@ def take_step(
     require_outputs(compile_arguments(network), outputs, network, package.name)
     require_scores(network, package)
     require_labels(compile_arguments(network), network, targets, package)
+    named = name_outputs(network, outputs, package.labels_of_outputs)
+    logits = require_range(compile_arguments(network), network, named, package)
     whole = {"batch_size": len(train), "batch_per": "global", "early_stopping": None}
     job = make_job(
         replace(settings, train=settings.train.model_copy(update=whole)),
@@ -113,7 +116,7 @@ def take_step(
         _take_weighted_step(settings, network, features, target, len(train))
     figures = {name: float(values[-1]) for name, values in trained.history.items()}
     _require_finite(figures, trained.network, package, batch)
-    return Step(trained.network, figures)
+    return Step(trained.network, figures, logits)
 
 
 def _take_weighted_step(

@@ -130,6 +130,53 @@ FAULTS = {
         ("the softmax of the one score of the layer 'scores' is 1 for every row; use sigmoid, or a score for each",),
         {"Dense(3,": "Dense(1,", COMPILED: 'loss="mse"'},
     ),
+    "logits where the loss takes probabilities": Fault(
+        (
+            "compiles the model with sparse_categorical_crossentropy, which takes scores from 0 to 1, and the output "
+            "'scores' is from -",
+            "; end the model in a softmax, or give the loss from_logits=True",
+        ),
+        last("lambda x: 9 * x - 4"),
+    ),
+    "one logit where the loss takes a probability": Fault(
+        ("with binary_crossentropy, which takes scores from 0 to 1,", "end the model in a sigmoid, or give the loss"),
+        {'Dense(3, activation="softmax"': "Dense(1, bias_initializer=keras.initializers.Constant(3)"}
+        | {COMPILED: 'loss="binary_crossentropy"'},
+        labels=(0, 1),
+    ),
+    "softmax where the loss takes logits": Fault(
+        ("and from_logits=True, and the output 'scores' is the softmax of logits already; leave from_logits out",),
+        {COMPILED: "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"},
+    ),
+    "softmax of the package's own where the loss takes logits": Fault(
+        ("and from_logits=True, and the output 'scores' is the softmax of logits already; leave from_logits out",),
+        {'activation="softmax", ': ""}
+        | last("tf.nn.softmax")
+        | {COMPILED: "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"},
+    ),
+    "sigmoid where the loss takes logits": Fault(
+        ("and from_logits=True, and the output 'scores' is the sigmoid of logits already; leave from_logits out",),
+        ONE_SCORE | {COMPILED: "loss=keras.losses.BinaryCrossentropy(from_logits=True)"},
+        labels=(0, 1),
+    ),
+    "logits where the metric takes probabilities": Fault(
+        (
+            "'auc' of class AUC does not fit the model's output 'scores' [rows, 1] and the label 'kind': it takes "
+            "scores from 0 to 1, and these are logits, from ",
+            "; end the model in a sigmoid, and leave from_logits out of its loss",
+        ),
+        {'Dense(3, activation="softmax"': "Dense(1"}
+        | {COMPILED: "loss=keras.losses.BinaryFocalCrossentropy(from_logits=True)"},
+        settings=("evaluate.metrics=[{name: auc, class: AUC}]", "evaluate.thresholds=[{metric: auc, min: 0.1}]"),
+        labels=(0, 1),
+    ),
+    "numbers where the metric takes probabilities": Fault(
+        ("it takes scores from 0 to 1, and these are from ", "; end the model in a sigmoid"),
+        {'Dense(3, activation="softmax"': "Dense(1, bias_initializer=keras.initializers.Constant(3)"}
+        | {COMPILED: 'loss="mse"'},
+        settings=("evaluate.metrics=[{name: accuracy, class: BinaryAccuracy}]",),
+        labels=(0, 1),
+    ),
     "label that is not one-hot": Fault(
         (
             "compiles the model with categorical_crossentropy, which takes a label with a number for each class, and "
@@ -208,7 +255,7 @@ FAULTS = {
     ),
     "signature that cannot be saved": Fault(
         ("saving the signatures of the model: AssertionError: Tried to export a function which references",),
-        last("lambda value, table=tf.Variable([2.0]): value * table"),
+        last("lambda value, table=tf.Variable([1.0]): value * table"),
     ),
     "network for one number of rows": Fault(("with real rows: ",), last("lambda value: value * tf.ones([32, 1])")),
     "answers that change": Fault(

@@ -41,13 +41,15 @@ ROWS = [{"size": at / 8, "kind": kind, "price": at / 2, "share": 1.0 + at % 3} f
 ACCURACY = CONFIG.replace("name: accuracy,", "name: accuracy, output: kind,")
 
 
-def check(folder, features: str, more=(), config: str = CONFIG, settings=(), rows=ROWS):
+def check(
+    folder, features: str, more=(), config: str = CONFIG, settings=(), rows=ROWS, preprocessing: str = PREPROCESSING
+):
     """Runs the preflight of a package with these labels; returns its report."""
     from hilir.components.preflight.preflight import check as run_check
 
     losses = {name: "mse" for name in more if name == "price"}
     model = MODEL.replace("MORE", repr(more)).replace("LOSSES", repr(losses))
-    sources = {"features": features, "preprocessing": PREPROCESSING, "model": model}
+    sources = {"features": features, "preprocessing": preprocessing, "model": model}
     name = f"labels_{folder.name}"
     with written(folder, name, sources):
         data = make_data(folder / "data", rows, import_module(f"{name}.preprocessing").preprocessing_fn)
@@ -97,3 +99,24 @@ def test_rows_without_a_label_are_left_out_or_refused(tmp_path):
     assert report.rows == 40
     with pytest.raises(DataRefused, match="60 of 100 rows of the split 'train' have none"):
         check(tmp_path / "refused", features, settings=("train.missing_label=refuse",), rows=rows)
+
+
+def test_a_label_that_cannot_be_computed_from_a_missing_column_is_not_computed_where_nobody_sends_it(tmp_path):
+    """As of an image that is decoded for each row: there is nothing to decode in a request."""
+    preprocessing = """
+import tensorflow as tf
+
+
+def decode(value):
+    return tf.strings.to_number(value)
+
+
+def preprocessing_fn(inputs):
+    prices = tf.map_fn(decode, tf.reshape(inputs["price"], [-1]), fn_output_signature=tf.float32)
+    return {"size": inputs["size"], "price": tf.reshape(prices, [-1, 1])}
+"""
+    rows = [{"size": at / 8, "price": f"{at % 10}.25"} for at in range(60)]
+    features = 'LABEL = {"price": "price"}\nLABEL_COLUMNS = ("price",)\n'
+    config = CONFIG.replace("SparseCategoricalAccuracy", "MeanSquaredError")
+    report = check(tmp_path, features, ("price",), config, rows=rows, preprocessing=preprocessing)
+    assert "serving_default" in report.signatures
