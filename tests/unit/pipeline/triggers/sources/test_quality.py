@@ -11,7 +11,7 @@ from hilir.pipeline.triggers.sources.quality import Quality
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.pipeline.triggers.sources.test_drift import NOW, Traffic
-from tests.unit.serving.monitor.test_outcomes import Prices
+from tests.unit.serving.monitor.test_realised import Prices
 from tests.unit.serving.monitor.traffic import draw, line, project, write_log
 
 
