@@ -53,10 +53,10 @@ def test_the_first_screen_answers_the_four_questions(document: Document) -> None
 
 
 def test_an_export_that_was_skipped_as_a_whole_says_why(document: Document) -> None:
-    skipped = {"format": "tflite", "variants": {}, "failed": {"float32": "the output 'word' is text"}}
+    skipped = {"format": "tflite", "variants": {}, "failed": {"float32": "its output is text"}}
     text = text_of(render_report(replace(document, exports={"tflite": skipped})))
     assert "tflite Nothing was exported, so that nothing was compared" in text
-    assert "float32 ✗ no the output 'word' is text" in text
+    assert "float32 ✗ no its output is text" in text
 
 
 def test_intervals_are_next_to_what_they_belong_to(document: Document) -> None:
