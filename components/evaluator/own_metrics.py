@@ -34,7 +34,10 @@ def find_own_faults(metric: Metric) -> Iterator[str]:
             f"make it a subclass of tf_keras.metrics.Metric (not of keras.metrics.Metric of Keras 3)"
         )
     elif metric_types.is_registered_metric(metric.metric):
-        yield f"{what}: TFMA has a class {metric.metric}, which would be used instead; give yours another name"
+        yield (
+            f"{what}: TFMA has a class {metric.metric}, which would be used instead; "
+            f"leave 'module' out to use it, or give yours another name"
+        )
     else:
         for fault in _misfits(kind, metric):
             yield f"{what}: {metric.metric}{fault}"

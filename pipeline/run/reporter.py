@@ -40,9 +40,9 @@ class Reporter:
         self._progress.note("start", model=self._subject.model, steps=list(board.nodes), edges=board.edges)
         board.listeners.append(lambda node: self._changed(board, node))
 
-    def finish(self, board: Board, status: str, **more: Any) -> None:
-        """Writes the last report; `more` are further fields of the document."""
-        self._write(board, status=status, **more)
+    def finish(self, board: Board, status: str, **more: Any) -> bool:
+        """Writes the last report; `more` are further fields of the document. Returns whether it is written."""
+        return self._write(board, status=status, **more)
 
     def close(self, status: str) -> None:
         """Writes down that the run has ended, when everything else is written."""
@@ -57,15 +57,17 @@ class Reporter:
         if node.state in _ENDED and time.monotonic() - self._written > wait:
             self._write(board, status="running")
 
-    def _write(self, board: Board, **more: Any) -> None:
+    def _write(self, board: Board, **more: Any) -> bool:
         with self._lock:
-            begun = time.monotonic()
+            begun, written = time.monotonic(), False
             try:
                 document = self._collector.collect(board, self._record(), spent=round(self._spent, 3), **more)
                 write_document(document, self._folder)
                 write_report(document, self._folder)
+                written = True
             except Exception:
                 logger.exception("the report of the run could not be written")
             self._written = time.monotonic()
             self._last = self._written - begun
             self._spent += self._last
+            return written

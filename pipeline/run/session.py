@@ -95,9 +95,12 @@ def _run(session: Session, execution: Execution, folder: Path, screen: TextIO, s
     def finish(status: str, *reasons: str) -> None:
         record = execution.record(folder.name) if board.nodes else None
         summary = summarize(board, record, status, list(reasons))
-        reporter.finish(board, summary.status, reasons=summary.reasons)
-        page = folder / REPORT
-        summaries.append(replace(summary, report=str(page) if page.is_file() else None))
+        if reporter.finish(board, summary.status, reasons=summary.reasons):
+            summary = replace(summary, report=str(folder / REPORT))
+        else:
+            warning = f"the report could not be written to its end; {folder / 'log.txt'} says why"
+            summary = replace(summary, warnings=[*summary.warnings, warning])
+        summaries.append(summary)
         write_summary(summaries[-1], folder)
         reporter.close(summary.status)
 

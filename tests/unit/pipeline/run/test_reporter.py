@@ -31,7 +31,7 @@ def test_steps_and_figures_are_written_as_they_come(tmp_path: Path) -> None:
     assert progress.history["A"] == [{"epoch": "1/2", "loss": 0.5}]
     assert progress.edges == [["A", "B"]]
     assert progress.status == ""
-    reporter.finish(board, "failed", reasons=["B: <no>"])
+    assert reporter.finish(board, "failed", reasons=["B: <no>"])
     reporter.close("failed")
     assert read_progress(tmp_path).status == "failed"
     document = read_document(tmp_path)
@@ -51,7 +51,7 @@ def test_a_report_that_cannot_be_written_stops_no_run(tmp_path: Path, caplog: py
     board.start("A")
     board.finish("A", "done")
     with caplog.at_level(logging.ERROR):
-        reporter.finish(board, "succeeded")
+        assert not reporter.finish(board, "succeeded")
     reporter.close("succeeded")
     assert "the report of the run could not be written" in caplog.text
     assert read_progress(tmp_path).status == "succeeded"
