@@ -24,7 +24,7 @@ def _has_package(path: Path) -> bool:
         text = path.read_text(encoding="utf-8-sig")
         content = yaml.safe_load(text)
         return content["model"]["package"] not in (None, "???")
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         # Whoever loads it reads which line is wrong.
         return _LOOKS_LIKE_ONE.search(text) is not None
     except (OSError, ValueError, KeyError, TypeError):

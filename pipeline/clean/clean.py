@@ -71,7 +71,9 @@ def clean(config: Config, rule: Rule, *, dry_run: bool) -> Plan:
         plan.protected = find_protected(Path(config.serving.root), config.model.name)
         kept = choose_kept([_item(version) for version in versions], rule, map(str, plan.protected))
         for root in roots:
-            made_kept = {version.run_id for version in versions if str(version.number) in kept and version.has_manifest}
+            made_kept = {
+                _run_of(version) for version in versions if str(version.number) in kept and version.has_manifest
+            }
             history = _History(root, Path(config.pipeline.runs))
             needed = history.plan(rule, made_kept, plan)
             kept |= {str(number) for number in history.list_pushed(needed)}
@@ -121,12 +123,10 @@ class _History:
     """The metadata store of a pipeline, and the folders of its runs and artifacts."""
 
     def __init__(self, root: Path, runs: Path) -> None:
-        from ml_metadata import metadata_store
-
-        from hilir.pipeline.run.metadata_store import connection
+        from hilir.pipeline.run.metadata_store import connection, open_store
 
         self._root, self._runs = root, runs
-        self._store: Any = metadata_store.MetadataStore(connection(str(root)))
+        self._store: Any = open_store(connection(str(root)))
         self._contexts = [
             context for context in self._store.get_contexts_by_type("pipeline_run") if not is_removed(context)
         ]
@@ -204,6 +204,16 @@ def _list_folders(runs: Path, name: str) -> Iterator[Item]:
 
 def _item(version: Version) -> Item:
     return Item(str(version.number), time.time() - version.folder.stat().st_mtime)
+
+
+def _run_of(version: Version) -> str:
+    try:
+        return version.run_id
+    except (OSError, ValueError, LookupError) as error:
+        raise ConfigError(
+            f"{version.folder}: its manifest.json cannot be read ({error}), so that nobody knows which run it needs; "
+            f"remove the version, or put a copy of the file back"
+        ) from None
 
 
 def _folders(plan: Plan, runs: Path) -> Iterator[Path]:

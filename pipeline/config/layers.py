@@ -19,6 +19,8 @@ _WHOLE = ("data.splits",)
 # A reference to a reference to …: OmegaConf has refused circles by then.
 _MOST_REFERENCES = 20
 _MOST_VALUES, _MOST_LEVELS = 100_000, 100
+# libyaml ends the process at some 10,000.
+_DEEPEST = 1_000
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -63,6 +65,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
     text = ""
     try:
         text = path.read_text(encoding="utf-8")
+        _require_shallow(text)
         values = yaml.load(text, Loader=_Loader)  # noqa: S506 - safe, and ten times as fast
     except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(
@@ -90,6 +93,15 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         )
     _require_small(values, shown)
     return Layer(shown, values)
+
+
+def _require_shallow(text: str) -> None:
+    """Raises RecursionError where libyaml would end the process: it makes nested values by calling itself."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError
 
 
 def _require_small(values: Any, shown: str) -> None:

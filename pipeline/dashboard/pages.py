@@ -25,7 +25,7 @@ from hilir.pipeline.report.page.overview import describe_status
 from hilir.pipeline.report.page.render import NAME as REPORT
 from hilir.pipeline.report.page.text import clean
 from hilir.pipeline.report.progress_log import read_progress
-from hilir.pipeline.run.past.reports import read_run
+from hilir.pipeline.run.past.reports import as_written, read_run
 from hilir.serving.experiment.analysis import Curve
 
 PAGE = 50
@@ -90,9 +90,10 @@ class Pages:
         """Returns what differs between two runs.
 
         Raises:
-            ConfigError: one of them has no report.
+            ConfigError: one of them has no report, or a damaged one.
         """
-        return compare(read_run(one.folder), read_run(other.folder))
+        with as_written(one.folder, other.folder):
+            return compare(read_run(one.folder), read_run(other.folder))
 
     def list_models(self) -> dict[str, Any]:
         """Returns the models with their versions and releases."""

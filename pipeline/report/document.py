@@ -86,7 +86,7 @@ def read_document(folder: Path) -> Document | None:
     """Returns what `write_document` wrote into the run's folder; None where that cannot be read."""
     try:
         content = json.loads((folder / NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         return None

@@ -16,14 +16,18 @@ _SPANS = 10
 
 
 def describe(outputs: Mapping[str, ArtifactRecord]) -> dict[str, Any]:
-    """Returns the figures of a step's outputs; empty for types that have none."""
+    """Returns the figures of a step's outputs; empty for types that have none. Says so where one cannot be read."""
     figures: dict[str, Any] = {}
     # The store gives them in any order.
     for _, artifact in sorted(outputs.items()):
         # Our own types are named by their import paths.
         reader = _READERS.get(artifact.type.rpartition(".")[2])
-        if reader is not None:
+        if reader is None:
+            continue
+        try:
             figures |= reader(artifact)
+        except Exception as error:  # noqa: BLE001 - protobuf, TFRecord and JSON have errors of their own
+            figures["cannot be read"] = f"{artifact.uri} ({type(error).__name__})"
     return figures
 
 

@@ -38,6 +38,21 @@ def _read(examples: ArtifactRecord | None) -> dict[str, Any]:
     try:
         with open(os.path.join(examples.uri, _FILE), encoding="utf-8") as file:
             found: dict[str, Any] = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found
+    return found if _is_ingest(found) else {}
+
+
+def _is_ingest(found: Any) -> bool:
+    """Returns whether what is read of it is of the right type."""
+    if not isinstance(found, dict):
+        return False
+    columns, notes = found.get("columns", {}), found.get("notes", [])
+    if not isinstance(columns, dict) or not isinstance(notes, list):
+        return False
+    texts = [
+        part
+        for each in columns.values()
+        for part in ((each.get("kind"), each.get("why")) if isinstance(each, dict) else (0,))
+    ]
+    return all(isinstance(part, str | None) for part in texts) and all(isinstance(note, str) for note in notes)

@@ -21,14 +21,13 @@ def close_open_executions(root: Path) -> int:
     Returns:
         How many there were.
     """
-    from ml_metadata import metadata_store
     from ml_metadata.proto import metadata_store_pb2
 
-    from hilir.pipeline.run.metadata_store import connection
+    from hilir.pipeline.run.metadata_store import connection, open_store
 
     if not (root / "metadata.sqlite").exists():
         return 0
-    store = metadata_store.MetadataStore(connection(str(root)))
+    store = open_store(connection(str(root)))
     states = (metadata_store_pb2.Execution.RUNNING, metadata_store_pb2.Execution.NEW)
     found = [each for each in store.get_executions() if each.last_known_state in states]
     for execution in found:

@@ -8,6 +8,7 @@ from typing import Any
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.report.records import ArtifactRecord, RunRecord, StepRecord
 
 _STATES = {
@@ -19,6 +20,8 @@ _STATES = {
 }
 _MADE = (metadata_store_pb2.Event.OUTPUT,)
 _REMOVED = "removed"
+# What SQLite says of a file that is damaged; a full disk is another matter.
+_DAMAGED = ("malformed", "not a database")
 
 
 def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
@@ -27,6 +30,25 @@ def connection(folder: str) -> metadata_store_pb2.ConnectionConfig:
     config.sqlite.filename_uri = str(Path(folder) / "metadata.sqlite")
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     return config
+
+
+def open_store(config: metadata_store_pb2.ConnectionConfig) -> metadata_store.MetadataStore:
+    """Opens the store that `connection` names.
+
+    Raises:
+        ConfigError: its file is damaged.
+    """
+    try:
+        return metadata_store.MetadataStore(config)
+    except RuntimeError as error:
+        path = Path(config.sqlite.filename_uri)
+        reason = "a folder" if path.is_dir() else next((sign for sign in _DAMAGED if sign in str(error)), None)
+        if reason is None:
+            raise
+        raise ConfigError(
+            f"{path}: is damaged (SQLite: {reason}); put a copy of it back, or move {path.parent} away: "
+            f"the next run begins a new one, and pushed versions stay as they are"
+        ) from None
 
 
 def is_removed(context: metadata_store_pb2.Context) -> bool:
@@ -44,7 +66,7 @@ class RunStore:
 
     def __init__(self, config: metadata_store_pb2.ConnectionConfig) -> None:
         """`config`: as `connection` returns it."""
-        self._store = metadata_store.MetadataStore(config)
+        self._store = open_store(config)
 
     def list_runs(self) -> list[RunRecord]:
         """Returns all runs, the newest first."""

@@ -113,7 +113,7 @@ def read_settings(path: str | Path | None, **overrides: object) -> GatewaySettin
     if path is not None:
         try:
             content = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise ServingConfigError(f"{path}: cannot be read ({error})") from None
     if not isinstance(content, dict):
         raise ServingConfigError(f"{path}: must hold settings by name; see deploy/serving/gateway.yaml")

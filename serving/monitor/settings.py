@@ -74,7 +74,7 @@ def read_project(path: str, **given: Any) -> Project:
         content: Any = OmegaConf.to_container(OmegaConf.load(Path(path)), resolve=True)
     except OSError as error:
         raise ServingConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+    except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ServingConfigError(f"{path}: not a configuration ({str(error).splitlines()[0]})") from None
     model = _get(content, "model", "name")
     if not isinstance(model, str):

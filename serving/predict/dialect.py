@@ -62,6 +62,6 @@ def read_dialect(config: str | None) -> Dialect:
         content: Any = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
         given = ((content or {}).get("data") or {}).get("csv") or {}
         known = {name: given[name] for name in Dialect.__dataclass_fields__ if given.get(name) is not None}
-    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ServingConfigError(f"{config}: not a configuration ({str(error).splitlines()[0]})") from None
     return Dialect(**known | ({"nulls": tuple(known["nulls"])} if "nulls" in known else {}))

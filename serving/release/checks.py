@@ -55,7 +55,7 @@ def read_manifest(store: Store, model: str, version: int) -> dict[str, Any]:
             f"{path}: it is missing; push the version again, or, if hilir did not make it, "
             f"type 'hilir release adopt {path.parent}'"
         ) from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         fault = f"it cannot be read ({type(error).__name__}: {error})"
     raise ReleaseRefused(f"{path}: {fault}; push the version again")
 

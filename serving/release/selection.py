@@ -56,7 +56,7 @@ def read_config(path: str, overlays: Sequence[str] = (), settings: Sequence[str]
         notify = OmegaConf.select(content, "notify")
     except OSError as error:
         raise ServingConfigError(f"{error.filename or path}: cannot be read ({error.strerror})") from None
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+    except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ServingConfigError(f"{path}: not a configuration ({str(error).splitlines()[0]})") from None
     if not isinstance(model, str):
         raise ServingConfigError(f"{path}: model.name is missing; name a configuration like configs/digits.yaml")

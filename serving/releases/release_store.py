@@ -71,6 +71,8 @@ class Store:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             return State(model=model, served_root=self._served_root())
+        except OSError as error:
+            raise ReleaseRefused(f"{path}: cannot be read ({error.strerror}); restore it from a backup") from None
         except (ValueError, RecursionError) as error:
             raise ReleaseRefused(f"{path}: not JSON ({error}); restore it from a backup") from None
         try:

@@ -72,15 +72,20 @@ def diff(one: str, other: str, everything: bool, out: Path | None, as_json: bool
     from hilir.pipeline.report.comparison import compare
     from hilir.pipeline.report.difference import write_json, write_lines
     from hilir.pipeline.run.past.folders import find_folder
-    from hilir.pipeline.run.past.reports import read_run
+    from hilir.pipeline.run.past.reports import as_written, read_run
 
-    comparison = compare(*(read_run(find_folder(name, settings)) for name in (one, other)))
-    click.echo("\n".join(write_lines(comparison, everything=everything)))
+    folders = [find_folder(name, settings) for name in (one, other)]
+    with as_written(*folders):
+        comparison = compare(*map(read_run, folders))
+        lines = list(write_lines(comparison, everything=everything))
+    click.echo("\n".join(lines))
     if out is not None:
         from hilir.components.staging import write_file
         from hilir.pipeline.report.page import render_comparison
 
-        write_file(out, render_comparison(comparison))
+        with as_written(*folders):
+            page = render_comparison(comparison)
+        write_file(out, page)
         click.echo(f"the page is in {out}")
     if as_json:
         click.echo(write_json(comparison))

@@ -24,7 +24,11 @@ def _list_places(settings: Sequence[str]) -> Iterator[Path]:
     yield from (Path(value) for key, _, value in (each.partition("=") for each in settings) if key == "pipeline.runs")
     yield Path("runs")
     for config in find_configs():
-        section = yaml.safe_load(config.read_text(encoding="utf-8")).get("pipeline")
+        try:
+            section = yaml.safe_load(config.read_text(encoding="utf-8")).get("pipeline")
+        except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError):
+            # Whoever reads it as a configuration says what is wrong with it.
+            continue
         if isinstance(section, dict) and isinstance(section.get("runs"), str):
             yield Path(section["runs"])
 

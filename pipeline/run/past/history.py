@@ -93,8 +93,11 @@ def _past_run(config: Config, run: Any) -> PastRun:
     path = Path(config.pipeline.runs) / run.id / "summary.json"
     if not path.exists():
         return PastRun(run.id, when, "unfinished", "killed, or still running")
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    return PastRun(run.id, when, summary["status"], _outcome(summary))
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        return PastRun(run.id, when, str(summary["status"]), _outcome(summary))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return PastRun(run.id, when, "unknown", f"{path}: is not as the run wrote it ({type(error).__name__})")
 
 
 def _outcome(summary: dict[str, Any]) -> str:

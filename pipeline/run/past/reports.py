@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,26 @@ def write_page(folder: Path) -> Path:
     """
     document = read_run(folder)
     if document.status != "running":
-        try:
+        with as_written(folder):
             write_report(document, folder)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # The page is made of what the run wrote, which somebody else has changed since.
-            raise ConfigError(
-                f"{folder / DOCUMENT}: is not as the run wrote it ({type(error).__name__}: {error}); "
-                f"'hilir report {folder.name} --anew' makes it from the run's artifacts"
-            ) from None
     return folder / NAME
+
+
+@contextmanager
+def as_written(*folders: Path) -> Iterator[None]:
+    """Makes what is drawn from the reports of runs, which somebody else may have changed since.
+
+    Raises:
+        ConfigError: one of them is not as its run wrote it.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = " or ".join(str(folder / DOCUMENT) for folder in folders)
+        raise ConfigError(
+            f"{what}: is not as the run wrote it ({type(error).__name__}: {error}); "
+            f"'hilir report {folders[-1].name} --anew' makes it from the run's artifacts"
+        ) from None
 
 
 def collect_anew(loaded: LoadedConfig, folder: Path, slices: Sequence[str] = ()) -> Path:
@@ -116,6 +128,6 @@ def _check_slices(document: Document, slices: Sequence[str]) -> None:
 def _read_summary(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
