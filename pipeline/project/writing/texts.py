@@ -213,8 +213,8 @@ jobs:
   check:
     runs-on: ubuntu-24.04
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
+      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683  # v4.2.2
+      - uses: actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065  # v5.6.0
         with: {{python-version: "3.11"}}
       # runtime.txt and the wheel are those of the version of hilir that you use.
       - run: pip install --require-hashes --no-deps -r runtime.txt && pip install --no-deps hilir-*.whl

@@ -50,3 +50,12 @@ def test_the_commands_exist():
     assert set(re.findall(r"^\s*hilir (\S+)", "\n".join(SCRIPTS), re.MULTILINE)) == {"compile", "submit"} & set(
         COMMANDS
     )
+
+
+def test_actions_are_pinned_by_commit_here_and_in_new_projects():
+    """A tag can be moved to another commit by whoever owns the action."""
+    written = (ROOT / "pipeline/project/writing/texts.py").read_text()
+    used = re.findall(r"uses: (.*)", TEXT + written)
+    assert len(used) >= 9
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", action), action
