@@ -101,10 +101,10 @@ def require_range(
     logits = set()
     for _, output, loss in _pair(compiled.get("loss"), network, package):
         name = _name(loss)
-        found = outputs.get(output or "") if len(outputs) > 1 else next(iter(outputs.values()), None)
+        shown = (output or "") if len(outputs) > 1 else next(iter(outputs))
+        found = outputs.get(shown)
         if found is None or name not in _BINARY | _ONE_HOT | _SPARSE:
             continue
-        shown = next(each for each, value in outputs.items() if value is found)
         numbers = tf.cast(found, tf.float32).numpy()
         activation = "sigmoid" if name in _BINARY else "softmax"
         what = f"{package.name}.model compiles the model with {name}"

@@ -92,11 +92,11 @@ def take_step(
     with stage("one batch through the network", package.name, f"fix {package.name}.model; the features are {shapes}"):
         outputs = network(features, training=False)
     _require_loss(network, package)
-    require_outputs(compile_arguments(network), outputs, network, package.name)
+    compiled = compile_arguments(network)
+    require_outputs(compiled, outputs, network, package.name)
     require_scores(network, package)
-    require_labels(compile_arguments(network), network, targets, package)
-    named = name_outputs(network, outputs, package.labels_of_outputs)
-    logits = require_range(compile_arguments(network), network, named, package)
+    require_labels(compiled, network, targets, package)
+    logits = require_range(compiled, network, name_outputs(network, outputs, package.labels_of_outputs), package)
     whole = {"batch_size": len(train), "batch_per": "global", "early_stopping": None}
     job = make_job(
         replace(settings, train=settings.train.model_copy(update=whole)),

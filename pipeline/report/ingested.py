@@ -50,9 +50,7 @@ def _is_ingest(found: Any) -> bool:
     columns, notes = found.get("columns", {}), found.get("notes", [])
     if not isinstance(columns, dict) or not isinstance(notes, list):
         return False
-    texts = [
-        part
-        for each in columns.values()
-        for part in ((each.get("kind"), each.get("why")) if isinstance(each, dict) else (0,))
-    ]
+    if not all(isinstance(each, dict) for each in columns.values()):
+        return False
+    texts = [each.get(name) for each in columns.values() for name in ("kind", "why")]
     return all(isinstance(part, str | None) for part in texts) and all(isinstance(note, str) for note in notes)
