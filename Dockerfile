@@ -3,7 +3,7 @@
 #
 # Debian 13's own Python is 3.13, for which the TensorFlow.js converter has no packages (3.11 and 3.12 only). The base is
 # therefore Debian 13 with the Python that the lock files are resolved for. glibc has to be 2.39 or later: not bookworm.
-ARG PYTHON_IMAGE=python:3.11-slim-trixie
+ARG PYTHON_IMAGE=python:3.11-slim-trixie@sha256:da047cb8f9d1d98e5c070f5300ba9f7274e33b8fc0e5be5ed88740aed1b95ba9
 # Beam's boot program has to be of the Beam version in the lock files; only that one file is taken from it.
 ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
 # cpu or gpu: which build of TensorFlow; all other versions are the same.

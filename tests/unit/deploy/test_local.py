@@ -1,6 +1,7 @@
 """The systemd unit and the Kubernetes files: every key exists, and they do what they say."""
 
 import configparser
+import re
 import shutil
 import subprocess
 
@@ -109,3 +110,23 @@ def test_the_job_runs_alone_as_nobody_special_where_it_may_write():
     rules = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
     assert rules[0]["onExitCodes"] == {"containerName": container["name"], "operator": "In", "values": [2, 3]}
     assert _run([container["command"][1], "--help"]) == 0
+
+
+def test_images_are_pinned_by_digest_but_for_those_that_the_documents_name():
+    """A tag can be moved to another image by whoever may push; what is not pinned is said in docs/security.md."""
+    files = [ROOT / "Dockerfile", *sorted((ROOT / "deploy/serving").rglob("*.yaml"))]
+    named = {
+        image
+        for file in files
+        for image in re.findall(
+            r"(?:^ARG \w+_IMAGE=|image: (?:&\w+ )?(?:\$\{\w+:-)?)([\w./-]+[:@][^}\s]+)", file.read_text(), re.M
+        )
+    }
+    assert {re.split("[:@]", image)[0] for image in named if "@sha256:" not in image} == {
+        "apache/beam_python3.11_sdk",
+        "envoyproxy/envoy",
+        "hilir",
+        "tensorflow/serving",
+    }
+    assert len(pinned := [image for image in named if "@" in image]) == 4
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in pinned)

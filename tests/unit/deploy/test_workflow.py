@@ -35,7 +35,7 @@ def test_the_scripts_are_shell_and_take_nothing_from_expressions():
 def test_every_variable_of_a_script_is_set():
     (submit,) = [job for job in JOBS.values() if job.get("needs")]
     given = set(submit["env"]) | {name for step in submit["steps"] for name in step.get("env", {})}
-    given |= {"PWD", "GOOGLE_APPLICATION_CREDENTIALS"}
+    given |= {"PWD", "GITHUB_ENV", "GOOGLE_APPLICATION_CREDENTIALS"}
     used = {name for step in submit["steps"] for name in re.findall(r"\$\{?([A-Z_]+)", step.get("run", ""))}
     assert used <= given, used - given
 
