@@ -13,9 +13,10 @@ import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
+
+from hilir.components.user_modules import find_folders
 
 _USER_CODE = "in user code:"
 _GRAPH_ERROR = "Graph execution error:"
@@ -88,11 +89,7 @@ def find_user_folders(package: str = "") -> list[str]:
         for folder in folders
         if not set(_INSTALLED) & set(Path(folder).parts) and not any(_is_below(folder, each) for each in python)
     ]
-    try:
-        spec = find_spec(package) if package else None
-    except (ImportError, ValueError):
-        spec = None
-    return [*found, *((spec.submodule_search_locations or []) if spec is not None else [])]
+    return [*found, *find_folders(package or "")]
 
 
 def describe(cause: Cause, log: str | os.PathLike[str]) -> str:

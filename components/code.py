@@ -7,15 +7,16 @@ import hashlib
 import sysconfig
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+
+from hilir.components.user_modules import find_module
 
 
 def fingerprint(module: str, files: Sequence[Path] = ()) -> str:
     """Returns the sha256 of the module's source, of all user code that it imports, and of other files that it reads.
 
     User code is what is neither Python's own, nor installed, nor hilir's; the module's own package always is. The
-    imports are read from the source, nothing is executed but the `__init__.py` of packages.
+    imports are read from the source, nothing is executed.
 
     Args:
         module: import path, for example `models.taxi.preprocessing`.
@@ -68,28 +69,11 @@ def _with_parents(name: str) -> Iterable[str]:
 
 
 def _source(name: str, own: str) -> Path | None:
-    # The spec of a module inside a package can only be found by importing the package: of user code alone.
-    top, _, rest = name.partition(".")
-    if not name or top == "hilir" or (rest and top != own and not _is_users(top)):
-        return None
-    try:
-        spec = find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
+    top = name.partition(".")[0]
+    spec = None if top == "hilir" else find_module(name)
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
     return Path(spec.origin) if top == own or is_user_code(spec.origin) else None
-
-
-def _is_users(top: str) -> bool:
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return False
-    if spec is None:
-        return False
-    places = [spec.origin] if spec.origin else [f"{folder}/x.py" for folder in spec.submodule_search_locations or ()]
-    return any(is_user_code(place) for place in places)
 
 
 def _imports(name: str, path: Path) -> list[str]:

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.components.cause import find_cause, find_user_folders
 from hilir.components.errors import UserCodeError
 from hilir.components.staging import staged
+from hilir.components.user_modules import find_folders
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
@@ -144,8 +144,7 @@ def find_commit(package: str) -> str | None:
 
     An edit elsewhere does not change it, so that it may be part of what the cache looks at.
     """
-    spec = find_spec(package)
-    folder = next(iter(spec.submodule_search_locations or []), None) if spec is not None else None
+    folder = next(iter(find_folders(package)), None)
     if folder is None:
         return None
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 from hilir.components.cause import find_cause
 from hilir.components.errors import ComponentError, PreflightError
+from hilir.components.user_modules import find_folders
 
 
 @contextmanager
@@ -28,14 +28,8 @@ def stage(what: str, package: str, remedy: str) -> Iterator[None]:
     except ComponentError:
         raise
     except Exception as error:
-        cause = find_cause(error, find_folders(package))
+        cause = find_cause(error, find_folders(package.partition(".")[0]))
         raise PreflightError(f"{what}: {' '.join(str(cause).split())}; nothing was trained, {remedy}") from error
-
-
-def find_folders(package: str) -> Sequence[str]:
-    """Returns where the files of the user's top-level package are."""
-    spec = find_spec(package.partition(".")[0])
-    return list(spec.submodule_search_locations or []) if spec is not None else []
 
 
 @contextmanager

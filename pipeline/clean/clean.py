@@ -1,8 +1,9 @@
 """Removes runs, artifacts and versions that nothing needs any more.
 
-Under the lock of the pipeline the metadata store is changed first: runs are marked as removed, artifacts as DELETED, so
-that neither the cache nor a resolver takes them. Folders go afterwards, versions by a rename. Whatever a killed clean
-leaves is referred to by nothing, and the next one removes it.
+Under the lock of the pipeline the folders of runs go first, which no other run reads: then a disk that is full has room
+for the metadata store. In this runs are marked as removed and artifacts as DELETED, so that neither the cache nor a
+resolver takes them. Folders of artifacts go afterwards, versions by a rename. Whatever a killed clean leaves is
+referred to by nothing, and the next one removes it.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def clean(config: Config, rule: Rule, *, dry_run: bool) -> Plan:
     roots = [Path(config.pipeline.root) / name for name in (config.model.name, check_name(config))]
     roots = [root for root in roots if (root / "metadata.sqlite").exists()]
     plan = Plan()
+    histories: list[tuple[_History, set[int]]] = []
     with _alone(roots):
         versions = list_versions(Path(config.serving.root) / config.model.name)
         plan.protected = find_protected(Path(config.serving.root), config.model.name)
@@ -77,12 +79,18 @@ def clean(config: Config, rule: Rule, *, dry_run: bool) -> Plan:
             history = _History(root, Path(config.pipeline.runs))
             needed = history.plan(rule, made_kept, plan)
             kept |= {str(number) for number in history.list_pushed(needed)}
-            if not dry_run:
-                history.retire(plan.runs, needed)
+            histories.append((history, needed))
         plan.versions = [version for version in versions if str(version.number) not in kept]
         plan.size = sum(measure(folder).bytes for folder in _folders(plan, Path(config.pipeline.runs)))
         if not dry_run:
-            _remove(plan, config)
+            _remove_runs(plan, Path(config.pipeline.runs))
+            for history, needed in histories:
+                history.retire(plan.runs, needed)
+            for path in plan.artifacts:
+                shutil.rmtree(path, ignore_errors=True)
+            # Also where none goes: a killed clean may have left the exports of versions, which nothing else shows.
+            if (Path(config.serving.root) / config.model.name).is_dir():
+                _remove_versions(plan, config)
     return plan
 
 
@@ -224,18 +232,12 @@ def _folders(plan: Plan, runs: Path) -> Iterator[Path]:
         yield version.model / "exports" / str(version.number)
 
 
-def _remove(plan: Plan, config: Config) -> None:
-    for path in plan.artifacts:
-        shutil.rmtree(path, ignore_errors=True)
-    runs = Path(config.pipeline.runs)
+def _remove_runs(plan: Plan, runs: Path) -> None:
     for run in plan.runs:
         if (runs / run).is_dir():
             os.rename(runs / run, runs / f"{PREFIX}{run}")
     for rest in runs.glob(f"{PREFIX}*"):
         shutil.rmtree(rest, ignore_errors=True)
-    # Also where none goes: a clean that was killed may have left the exports of versions, which nothing else shows.
-    if (Path(config.serving.root) / config.model.name).is_dir():
-        _remove_versions(plan, config)
 
 
 def _remove_versions(plan: Plan, config: Config) -> None:

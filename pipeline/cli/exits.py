@@ -50,7 +50,8 @@ def exit_code(error: BaseException) -> int | None:
 def find_full_disk(error: BaseException | None) -> str:
     """Returns the sentence about a disk, or a quota, that is full; nothing if no cause of the error is one."""
     while error is not None:
-        full = isinstance(error, sqlite3.Error) and "disk is full" in str(error)
+        of_store = isinstance(error, sqlite3.Error) or type(error).__module__.startswith("ml_metadata")
+        full = of_store and "disk is full" in str(error)
         if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
             # Only what opens a file names it; what writes to it does not.
             name = getattr(error, "filename", None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
+from hilir.components.user_modules import find_module
 from hilir.pipeline.errors import ConfigError
 
 _PACKAGE = "package:"
@@ -26,7 +26,7 @@ def resolve(path: str) -> str:
     if not path.startswith(_PACKAGE):
         return path
     package, _, folder = path.removeprefix(_PACKAGE).partition("/")
-    spec = find_spec(package)
+    spec = find_module(package)
     if spec is None or spec.origin is None:
         raise ConfigError(f"data.path '{path}': the package '{package}' is not installed; install it or give a folder")
     return str(Path(spec.origin).parent / folder)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.components.example_gen.spans import explain_none, fill, find_spans, has_span, to_glob
+from hilir.components.user_modules import find_folders, find_module
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.engine.check import check_engine
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.report.finding import Finding
+from hilir.pipeline.run.package_check import explain, read_names
 
 # TFX finds files by patterns that begin with these paths, and has no way to quote.
 _WILDCARD = re.compile(r"[*?\[\]]")
@@ -99,14 +99,14 @@ def _schema(config: Config) -> Finding:
 
 def _package(config: Config) -> Finding:
     what, name = f"model.package '{config.model.package}'", config.model.package
-    try:
-        spec = find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None:
+    folder = next(iter(find_folders(name)), None)
+    if folder is None and (spec := find_module(name)) is not None:
+        return Finding(
+            what, f"is one file, {spec.origin}", "make it a folder with features.py, preprocessing.py and model.py"
+        )
+    if folder is None:
         return Finding(what, "cannot be imported from here", "fix the import path, or type the command in its folder")
-    folder = Path(next(iter(spec.submodule_search_locations or [""])))
-    missing = [part for part in ("features.py", "preprocessing.py", "model.py") if not (folder / part).is_file()]
+    missing = [part for part in ("features.py", "preprocessing.py", "model.py") if not Path(folder, part).is_file()]
     if missing:
         return Finding(
             what, f"lacks {', '.join(missing)}", "add it; 'hilir new --example taxi' writes one that has all of it"
@@ -120,29 +120,19 @@ def _metrics(config: Config) -> Iterator[Finding]:
         if metric.module is None:
             continue
         what = f"evaluate.metrics '{metric.name}'"
-        try:
-            spec = find_spec(metric.module)
-        except (ImportError, ValueError):
-            spec = None
+        spec = find_module(metric.module)
         if spec is None or spec.origin is None:
             yield Finding(what, f"there is no module {metric.module}", "correct 'module', or add the file")
-        elif spec.origin.endswith(".py") and metric.metric not in _names(Path(spec.origin)):
+            continue
+        try:
+            names = read_names(Path(spec.origin)) if spec.origin.endswith(".py") else {"*": None}
+        except SyntaxError as error:
+            yield explain(what, error)
+            continue
+        if metric.metric not in names and "*" not in names:
             yield Finding(what, f"{spec.origin} has no class {metric.metric}", "correct 'class', or add it")
         else:
             yield Finding(what, f"{metric.module}.{metric.metric} is there")
-
-
-def _names(path: Path) -> set[str]:
-    """Returns the names that a module defines or imports at its top level."""
-    names: set[str] = set()
-    for node in ast.parse(path.read_bytes()).body:
-        if isinstance(node, ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names
 
 
 def writable(what: str, path: str) -> Finding:

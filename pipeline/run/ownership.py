@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from hilir.components.staging import write_file
+from hilir.components.user_modules import find_folders
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.errors import ConfigError
@@ -25,8 +25,7 @@ class Project:
 
 def identify(loaded: LoadedConfig) -> Project:
     """Returns the project of a configuration."""
-    spec = find_spec(loaded.config.model.package)
-    folder = next(iter(spec.submodule_search_locations or []), "") if spec is not None else ""
+    folder = next(iter(find_folders(loaded.config.model.package)), "")
     return Project(str(Path(loaded.layers[1].name).resolve()), str(Path(folder).resolve()))
 
 

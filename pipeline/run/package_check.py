@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
+from hilir.components.user_modules import find_folders
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.report.finding import Finding
 
@@ -20,20 +20,16 @@ _NEEDED = {
 def check_sources(config: Config) -> Iterator[Finding]:
     """Yields what the modules of the package lack, from their source: quick, nothing is imported."""
     name = config.model.package
-    try:
-        spec = find_spec(name)
-    except (ImportError, ValueError):
-        return
-    folder = Path(next(iter((spec.submodule_search_locations if spec else None) or [""])))
+    folder = next(iter(find_folders(name)), None)
     for module, needed in _NEEDED.items():
-        path = folder / f"{module}.py"
-        if spec is None or not path.is_file():
+        path = Path(folder or "") / f"{module}.py"
+        if folder is None or not path.is_file():
             continue
         what = f"model.package '{name}'"
         try:
-            names = read_names(ast.parse(path.read_bytes()))
+            names = read_names(path)
         except SyntaxError as error:
-            yield Finding(what, f"{path}, line {error.lineno}: {error.msg}", "fix that line")
+            yield explain(what, error)
             continue
         missing = [] if "*" in names else [each for each in needed if each not in names]
         if missing:
@@ -79,9 +75,25 @@ def needs_import(config: Config) -> bool:
     return bool(config.train.hyperparameters) or any(metric.module for metric in config.evaluate.metrics)
 
 
-def read_names(tree: ast.Module) -> Mapping[str, ast.expr | None]:
-    """Returns the names that a module defines or imports at its top level, with what is assigned to them; `*` too."""
+def explain(what: str, error: SyntaxError) -> Finding:
+    """Returns the finding of a file that is not Python."""
+    return Finding(what, f"{error.filename}, line {error.lineno}: {error.msg}", "fix that line")
+
+
+def read_names(path: Path) -> Mapping[str, ast.expr | None]:
+    """Returns the names that a module defines or imports at its top level, with what is assigned to them; `*` too.
+
+    Raises:
+        SyntaxError: the file is not Python; it has the file's name and the line.
+    """
     names: dict[str, ast.expr | None] = {}
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        # About null bytes Python says neither file nor line.
+        if getattr(error, "lineno", None) is None:
+            raise SyntaxError(str(error), (str(path), 1, None, None)) from None
+        raise
     for node in tree.body:
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,7 +23,9 @@ class ProcessLock:
             self._lock.acquire(timeout=seconds)
         except Timeout:
             return False
-        self._holder.write_text(f"{os.getpid()}\n", encoding="utf-8")
+        # For messages alone: a disk that is full does not keep `hilir clean` from making room.
+        with contextlib.suppress(OSError):
+            self._holder.write_text(f"{os.getpid()}\n", encoding="utf-8")
         return True
 
     def release(self) -> None:
@@ -32,7 +35,8 @@ class ProcessLock:
     @property
     def holder(self) -> str:
         """The process id of the latest holder, for a message."""
-        return self._holder.read_text(encoding="utf-8").strip() if self._holder.exists() else "unknown"
+        found = self._holder.read_text(encoding="utf-8").strip() if self._holder.exists() else ""
+        return found or "unknown"
 
     def is_held(self) -> bool:
         """Says whether a process holds the lock."""

@@ -18,16 +18,17 @@ _HEADER = "# Written by 'hilir release' from the release.json files; changes mad
 _PLATFORM = "tensorflow"
 
 
-def render_model_config(states: Mapping[str, State], unreleased: Mapping[str, str]) -> str:
+def render_model_config(states: Mapping[str, State], unreleased: Mapping[str, str], root: str) -> str:
     """Returns a ModelServerConfig text proto: released models by version and label, others at their latest.
 
     Args:
         states: by model.
         unreleased: base path by model of what nobody has released yet, and continues to be served.
+        root: absolute path of the serving root, for states that name no other.
     """
     paths = dict(unreleased)
     released = {name: state for name, state in states.items() if state.loaded}
-    paths |= {name: f"{state.served_root}/{name}" for name, state in released.items()}
+    paths |= {name: f"{state.served_root or root}/{name}" for name, state in released.items()}
     config = model_server_config_pb2.ModelServerConfig()
     config.model_config_list.SetInParent()
     for name, path in sorted(paths.items()):
@@ -49,11 +50,11 @@ def write_model_config(store: Store, changed: State | None = None) -> None:
         states = store.read_all()
         if changed is not None and states.get(changed.model, changed).revision != changed.revision:
             return
-        prefix = next((state.served_root for state in states.values()), str(store.root))
+        prefix = next((state.served_root for state in states.values()), "") or str(store.root)
         unreleased = {
             name: f"{prefix}/{name}" for name in store.models() if name not in states or not states[name].loaded
         }
-        text = render_model_config(states, unreleased)
+        text = render_model_config(states, unreleased, str(store.root))
         path = store.root / CONFIG_FILE
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text, SHARED)

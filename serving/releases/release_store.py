@@ -104,7 +104,9 @@ class Store:
                     f"{self.root / state.model / RELEASE_FILE}: changed from revision {state.revision} to "
                     f"{found.revision}{doing} while this command ran; look at 'hilir release show' and repeat it"
                 )
-            written = state.model_copy(update={"revision": state.revision + 1})
+            # States of earlier versions name the folder itself.
+            served = "" if state.served_root == str(self.root) else state.served_root
+            written = state.model_copy(update={"revision": state.revision + 1, "served_root": served})
             text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
             write_atomically(self.root / state.model / RELEASE_FILE, text)
         return written
@@ -131,4 +133,4 @@ class Store:
 
     def _served_root(self) -> str:
         """A model that is new to releases is served from where the others are."""
-        return next((state.served_root for state in self.read_all().values()), str(self.root))
+        return next((state.served_root for state in self.read_all().values()), "")

@@ -58,7 +58,8 @@ class State(BaseModel):
 
     Attributes:
         revision: counts the changes of the file, for optimistic locking.
-        served_root: the serving root as the servers see it.
+        served_root: the serving root as the servers see it; empty where that is the folder that the state is in, which
+            may be moved.
         labels: `stable` and `candidate`, as far as they exist.
         split: percent of the traffic by label; sums to 100 as soon as there is a stable version.
         shadow: percent of stable's requests that the candidate gets a copy of.
@@ -72,7 +73,7 @@ class State(BaseModel):
     schema_: Literal[1] = Field(default=1, alias="schema")
     model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     revision: int = 0
-    served_root: str
+    served_root: str = ""
     versions: dict[Number, Version] = {}
     labels: dict[Literal["stable", "candidate"], Number] = {}
     split: dict[Literal["stable", "candidate"], float] = {}

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import classification_pb2, predict_pb2, regression_pb2
+from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_pb2, regression_pb2
 
 from tests.attack.test_memory import code, models, server  # noqa: F401 - fixtures
 from tests.attack.watch import watching
@@ -64,7 +64,7 @@ class Forms:
 
     def grpc(self) -> tuple[str, bytes]:
         """Method and message."""
-        kind = self.random.choice(("Predict", "Classify", "Regress"))
+        kind = self.random.choice(("Predict", "Classify", "Regress", "MultiInference"))
         if kind == "Predict":
             request = predict_pb2.PredictRequest()
             request.model_spec.name, signature, inputs = self.random.choice(
@@ -78,11 +78,21 @@ class Forms:
             for name in inputs:
                 self._fill(request.inputs[name])
             return kind, request.SerializeToString()
-        request = (
-            regression_pb2.RegressionRequest() if kind == "Regress" else classification_pb2.ClassificationRequest()
-        )
-        request.model_spec.name = "half"
-        request.model_spec.signature_name = "regress_x_to_y" if kind == "Regress" else "classify_x_to_y"
+        tasks = {"Regress": "regress_x_to_y", "Classify": "classify_x_to_y"}
+        if kind == "MultiInference":
+            request = inference_pb2.MultiInferenceRequest()
+            # Mostly what is allowed, each signature once; now and then many tasks over the same examples.
+            wanted = [
+                kind for kind in tasks for _ in range(1 if self.random.random() < 0.7 else min(self.size(), 2000))
+            ]
+            for task in wanted:
+                added = request.tasks.add(method_name=f"tensorflow/serving/{task.lower()}")
+                added.model_spec.name, added.model_spec.signature_name = "half", tasks[task]
+        else:
+            request = (
+                regression_pb2.RegressionRequest() if kind == "Regress" else classification_pb2.ClassificationRequest()
+            )
+            request.model_spec.name, request.model_spec.signature_name = "half", tasks[kind]
         both = request.input.example_list_with_context
         both.context.features.feature["x"].float_list.value.append(1.0)
         both.context.features.feature["note"].bytes_list.value.append(bytes(min(self.size(), 100_000)))

@@ -111,7 +111,7 @@ class ConfigSource:
         """What the release verbs wrote, and every model pushed since; all models where nothing was released yet."""
         is_there = os.path.exists(self._file)
         if is_there:
-            self._released = self._with_absolute_paths(self._read_file())
+            self._released = self._with_own_paths(self._read_file())
         lost = f"{self._file} is gone; the models that it named are served as it said"
         self._notices.update("file", [] if is_there or self._released is None else [lost])
         config = model_server_config_pb2.ModelServerConfig()
@@ -132,10 +132,17 @@ class ConfigSource:
         self._text = read_text(str(self._file))
         return parse_config(self._text, str(self._file))
 
-    def _with_absolute_paths(self, config: Any) -> Any:
+    def _with_own_paths(self, config: Any) -> Any:
+        allowed = os.path.realpath(self._options.model_root or self._root)
         for entry in config.model_config_list.config:
-            if not entry.base_path.startswith("/") and "://" not in entry.base_path:
+            path, own = Path(entry.base_path), self._root / entry.name
+            if "://" in entry.base_path:
+                continue
+            if not path.is_absolute():
                 entry.base_path = str(self._root / (entry.base_path or entry.name))
+            elif path.name == entry.name and own.is_dir() and not Path(os.path.realpath(path)).is_relative_to(allowed):
+                # Written before the folder was moved or copied, or for servers in containers.
+                entry.base_path = str(own)
         return config
 
     def _scan(self) -> dict[str, str]:

@@ -5,12 +5,16 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.run.checks import require, writable
+from hilir.pipeline.run.checks import check_config, require, writable
+
+
+def of(*settings: str):
+    return load("configs/taxi.yaml", settings=settings).config
 
 
 def faults(*settings: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        require(load("configs/taxi.yaml", settings=settings).config)
+        require(of(*settings))
     return list(caught.value.faults)
 
 
@@ -141,3 +145,35 @@ def test_a_folder_with_such_a_name_may_not_be_the_current_one(tmp_path, monkeypa
     monkeypatch.chdir(folder)
     assert not writable("pipeline.root", "out").ok
     assert writable("pipeline.root", str(tmp_path)).ok
+
+
+def test_a_model_package_that_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "single.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (fault,) = [finding for finding in check_config(of("model.package=single")) if not finding.ok]
+    assert fault.fact == f"is one file, {tmp_path}/single.py"
+    assert fault.remedy == "make it a folder with features.py, preprocessing.py and model.py"
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("class Profit: pass\n", None),
+        ("if True:\n    class Profit: pass\n", None),
+        ("from somewhere import *\n", None),
+        ("class Loss: pass\n", "has no class Profit"),
+        ("class Profit:\n    def update(self:\n", "line 2: '(' was never closed"),
+        ("class Profit: pass\n\0", "line 1: source code string cannot contain null bytes"),
+    ],
+)
+def test_own_metrics_are_looked_for_in_their_source_alone(tmp_path, monkeypatch, source, fault):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("raise SystemExit('this was executed')\n")
+    (tmp_path / "shop" / "metrics.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = of(
+        "evaluate.metrics=[{name: profit, module: shop.metrics, class: Profit}]",
+        "evaluate.thresholds=[{metric: profit, min: 0}]",
+    )
+    (found,) = [finding for finding in check_config(config) if "profit" in finding.what]
+    assert (None if found.ok else found.fact.replace(f"{tmp_path}/shop/metrics.py", "").lstrip(" ,")) == fault

@@ -102,13 +102,29 @@ def test_a_root_that_cannot_hold_states_is_refused(root):
 
 def test_the_model_configuration_is_what_tensorflow_serving_reads(store):
     state = t.stage(t.verify(with_one(store), 1), 1)
-    text = render_model_config({"a": state}, {"b": "/models/b"})
+    text = render_model_config({"a": state}, {"b": "/models/b"}, "/models")
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     a, b = config.model_config_list.config
-    assert (a.name, a.base_path, a.model_platform) == ("a", f"{store.root}/a", "tensorflow")
+    assert (a.name, a.base_path, a.model_platform) == ("a", "/models/a", "tensorflow")
     assert list(a.model_version_policy.specific.versions) == [1]
     assert dict(a.version_labels) == {"candidate": 1}
     assert (b.base_path, b.HasField("model_version_policy")) == ("/models/b", False)
+
+
+def test_a_root_that_was_moved_is_served_from_where_it_is(store, tmp_path):
+    written = store.write(with_one(store).model_copy(update={"served_root": str(store.root)}))
+    assert written.served_root == ""
+    store.root.rename(moved := tmp_path.with_name(f"{tmp_path.name}-moved"))
+    write_model_config(Store(moved))
+    read = {name: entry.base_path for name, entry in read_config(Store(moved)).items()}
+    assert read == {"a": f"{moved}/a", "b": f"{moved}/b"}
+
+
+def test_the_root_of_servers_in_containers_stays(store):
+    store.write(t.serve_from(with_one(store), "/models"))
+    assert store.read("b").served_root == "/models"
+    write_model_config(store)
+    assert {entry.base_path for entry in read_config(store).values()} == {"/models/a", "/models/b"}
 
 
 def test_models_that_nobody_released_go_on_being_served(store):
