@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload
 from hilir.pipeline.triggers.sources.served import find_served
 
 _MOST_SECONDS = 60.0
@@ -33,16 +33,24 @@ class ModelAge:
         if served is None:
             why = f"no version is below {self._model} yet"
             since = memory.get("none_since", now.timestamp())
+            if since > now.timestamp() + CLOCK_MOVED:
+                since = now.timestamp()
             times = int((now.timestamp() - since) / self._limit.total_seconds())
             return Observation(
                 (Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why
             )
-        age = now - served.created
+        made, known = served.created, {}
+        if (made - now).total_seconds() > CLOCK_MOVED:
+            # Of a clock that was set back since then: the age counts from the first look.
+            seen = memory.get("seen", 0.0) if memory.get("version") == served.version else 0.0
+            made = now if not 0 < seen <= now.timestamp() else datetime.fromtimestamp(seen, UTC)
+            known = {"version": served.version, "seen": made.timestamp()}
+        age = now - made
         note = f"version {served.version} was made {_hours(age)} ago, the limit is {_hours(self._limit)}"
         times = int(age / self._limit)
         if times < 1:
-            return Observation((), {}, note)
-        return Observation((Firing(f"age:{served.version}:{times}", Payload("age", note)),), {}, note)
+            return Observation((), known, note)
+        return Observation((Firing(f"age:{served.version}:{times}", Payload("age", note)),), known, note)
 
 
 def _hours(age: timedelta) -> str:

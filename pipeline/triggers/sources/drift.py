@@ -56,7 +56,7 @@ class Drift:
             f"{list_names(drifted)} of version {version} differ{'s' if len(drifted) == 1 else ''} from the training "
             f"data in {count_windows(self._windows)}"
         )
-        return fire_once("drift", why, found, memory, now, float(memory.get("fired", 0)) + self._quiet)
+        return fire_once("drift", why, found, memory, now, self._quiet)
 
     def _drifted(self, found: Monitored) -> list[str]:
         """Returns the features, the worst in the newest window first."""

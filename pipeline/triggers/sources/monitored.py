@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload, What
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, What
 from hilir.pipeline.triggers.sources.served import Served, find_served
 from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 
@@ -47,11 +47,24 @@ def find_monitored(model: Path, monitor: Path) -> Monitored | str:
 
 
 def fire_once(
-    name: What, why: str, found: Monitored, memory: Mapping[str, Any], now: datetime, quiet_until: float
+    name: What, why: str, found: Monitored, memory: Mapping[str, Any], now: datetime, quiet: float, made: float = 0.0
 ) -> Observation:
-    """Returns a firing for the newest window; none if it has fired, or until the quiet time ends (s since 1970)."""
-    if found.newest <= int(memory.get("window", 0)) or now.timestamp() < quiet_until:
-        return Observation((), dict(memory), f"{why}; quiet after the last run")
+    """Returns a firing for the newest window; none if it has fired, or in the quiet time after the last one.
+
+    Args:
+        memory: `fired` is the time of the last firing, `window` its window.
+        quiet: in seconds.
+        made: a time (s since 1970) that quiet time follows too.
+    """
+    at = now.timestamp()
+    fired = float(memory.get("fired", 0))
+    if fired > at + CLOCK_MOVED:
+        # The clock was set back: the quiet time counts from what it says now.
+        fired = at
+    last = max(fired, made if made <= at + CLOCK_MOVED else 0.0)
+    if found.newest <= int(memory.get("window", 0)) or at < last + quiet:
+        kept = dict(memory) | ({"fired": fired} if fired else {})
+        return Observation((), kept, f"{why}; quiet after the last run")
     firing = Firing(f"{name}:{found.served.version}:{found.newest}", Payload(name, why))
     return Observation((firing,), {"fired": now.timestamp(), "window": found.newest}, why)
 

@@ -56,8 +56,7 @@ class Quality:
             note = f"version {version} has no metric worse than its bound in {count_windows(self._windows)}"
             return Observation((), dict(memory), note)
         why = f"{list_names(worse)} of version {version} worse than expected in {count_windows(self._windows)}"
-        last = max(float(memory.get("fired", 0)), found.served.created.timestamp())
-        return fire_once("quality", why, found, memory, now, last + self._quiet)
+        return fire_once("quality", why, found, memory, now, self._quiet, found.served.created.timestamp())
 
     def _worse(self, found: Monitored) -> list[str]:
         names = []

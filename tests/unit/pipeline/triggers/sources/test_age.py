@@ -55,3 +55,20 @@ def test_a_manifest_that_says_too_little_is_an_error_that_may_pass(tmp_path):
     (tmp_path / "1" / "manifest.json").write_text("{}")
     with pytest.raises(ValueError, match="lacks 'created'"):
         find_served(tmp_path)
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_quiet(tmp_path):
+    """The version was made three days from now, as this clock says it."""
+    now = MADE - timedelta(days=3)
+    trigger, memory, found = ModelAge(tmp_path, 24), {}, []
+    push(tmp_path, 3)
+    for hours in (0, 23, 25, 47, 49):
+        look = trigger.look(memory, now + timedelta(hours=hours))
+        memory = json.loads(json.dumps(dict(look.memory)))
+        found.append([firing.key for firing in look.firings])
+    assert found == [[], [], ["age:3:1"], ["age:3:1"], ["age:3:2"]]
+
+
+def test_without_a_version_the_limits_count_from_a_clock_that_was_set_back(tmp_path):
+    look = ModelAge(tmp_path, 24).look({"none_since": MADE.timestamp()}, MADE - timedelta(days=3))
+    assert look.memory == {"none_since": (MADE - timedelta(days=3)).timestamp()}

@@ -72,6 +72,18 @@ def test_it_is_quiet_for_a_time(traffic):
     assert len(trigger.look(memory, NOW + timedelta(minutes=61)).firings) == 1
 
 
+def test_the_quiet_time_is_no_longer_on_a_clock_that_was_set_back(traffic):
+    trigger = traffic.trigger(windows=1)
+    traffic.window(shift=1.0)
+    memory = trigger.look({}, NOW).memory
+    traffic.window(shift=1.0)
+    before = NOW - timedelta(days=3)
+    seen = trigger.look(memory, before)
+    assert seen.firings == ()
+    assert trigger.look(seen.memory, before + timedelta(minutes=59)).firings == ()
+    assert len(trigger.look(seen.memory, before + timedelta(minutes=61)).firings) == 1
+
+
 def test_a_new_version_is_judged_by_its_own_windows(traffic):
     trigger = traffic.trigger(windows=1)
     traffic.window(shift=1.0)
