@@ -30,12 +30,14 @@ FLAGS = ("--model_name=digits",)
 
 def run_module(module: str, *arguments: str) -> dict:
     """Run one of the helper modules, and read the JSON that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{module} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    # A file, not a pipe: a megabyte of JSON was cut at the pipe's 64 KiB once.
+    with tempfile.TemporaryFile("w+") as out:
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{module} failed:\n{done.stderr[-2000:]}")
+        out.seek(0)
+        return json.loads(out.read().strip().splitlines()[-1])
 
 
 def load(protocol: str, port: int, body: Path, clients: int, seconds: float, path: str = "", **more) -> dict:

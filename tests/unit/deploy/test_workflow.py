@@ -59,3 +59,5 @@ def test_actions_are_pinned_by_commit_here_and_in_new_projects():
     assert len(used) >= 9
     for action in used:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", action), action
+    # One commit an action: whoever renews one finds the other.
+    assert len(set(used)) == len({action.partition("@")[0] for action in used})
