@@ -177,9 +177,11 @@ def require_directions(train: TrainSettings, network: keras.Model) -> None:
 
 
 def describe(value: Any) -> str:
-    """Returns type and shape of a tensor for a message: `int64 [rows, 1]`."""
-    sizes = ["rows", *("?" if size is None else str(size) for size in value.shape[1:])]
-    return f"{value.dtype.name} [{', '.join(sizes)}]"
+    """Returns type and shape of a tensor for a message: `int64 [rows, 1]`, `sparse int64 [rows, ?]`."""
+    kind = {tf.SparseTensor: "sparse ", tf.RaggedTensor: "ragged "}.get(type(value), "")
+    # How wide the sample's longest row is says nothing of other batches.
+    sizes = ["rows", *("?" if size is None or kind else str(size) for size in value.shape[1:])]
+    return f"{kind}{value.dtype.name} [{', '.join(sizes)}]"
 
 
 def _require_loss(network: keras.Model, package: ModelPackage) -> None:

@@ -120,9 +120,13 @@ def _matrices(saved_model: str) -> Iterator[np.ndarray]:
 def _explain(message: str, variant: str) -> str:
     named = sorted({line.split()[0].partition("(")[0] for line in map(str.strip, message.splitlines()) if _is_op(line)})
     if named:
+        remedy = "use other operations in the model"
+        if any(name.startswith("tf.Sparse") for name in named):
+            # Of a layer that takes the feature as it is, such as an embedding of a column that rows may lack.
+            remedy = "give the model dense features: tf.sparse.to_dense(column, default_value) in preprocessing_fn"
         return (
-            f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; use other operations in the "
-            f"model, or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
+            f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; {remedy}, "
+            f"or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
         )
     cause, remedy = _find_cause(message), "use other operations in the model, try another variant"
     if variant in INTEGER and "TensorList" in cause:

@@ -80,7 +80,8 @@ def read_program(loaded: Any, outputs: Sequence[str], several: Collection[str] =
     found = {}
     for name, spec in wanted.items():
         value = reader.as_step(reader.read(tensors[name], env), tensors[name].op)
-        found[name] = Output(value, spec.dtype.name, tuple(spec.shape[1:]))
+        # A sparse feature has as many columns as its longest row, and no row has more than one value here.
+        found[name] = Output(value, spec.dtype.name, tuple(1 if size is None else size for size in spec.shape[1:]))
     return reader.builder.build(reader.inputs, found)
 
 
