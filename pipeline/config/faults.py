@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,6 +27,8 @@ _EXPECTED = {
 _KEY = "[key]"
 # Characters of a wrong value that a message shows.
 _LONGEST = 120
+# Places that a key may have come from by mistake.
+_MOST_ELSEWHERE = 3
 # Checks of the whole configuration start their messages with the key that they are about.
 _KEY_AT_START = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
@@ -103,6 +105,9 @@ def _shown(value: Any) -> str:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     known = _keys_at(location[:-1])
+    elsewhere = [key for key in _list_keys(Config) if key.rpartition(".")[2] == location[-1]]
+    if 0 < len(elsewhere) <= _MOST_ELSEWHERE:
+        return f"; did you mean {' or '.join(map(repr, elsewhere))}?"
     close = get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
@@ -122,6 +127,16 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
                 return []
             model = inner
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _list_keys(model: type[BaseModel], section: str = "") -> Iterator[str]:
+    """Yields the dotted keys of a section and of those in it; not those of the entries of lists and mappings."""
+    for name, field in model.model_fields.items():
+        key = f"{section}{field.alias or name}"
+        yield key
+        inner = _model_in(field.annotation)
+        if inner is not None and get_origin(field.annotation) not in (list, tuple, dict, Mapping):
+            yield from _list_keys(inner, f"{key}.")
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -23,6 +23,19 @@ def test_every_fault_is_told_at_once_with_its_place_and_a_suggestion():
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("tune={}", "tune: there is no such key; did you mean 'train.tune'?"),
+        ("epochs=3", "epochs: there is no such key; did you mean 'train.epochs' or 'train.tune.epochs'?"),
+        ("data.tflite={}", "data.tflite: there is no such key; did you mean 'export.tflite'?"),
+        ("train.thresholds=[]", "train.thresholds: there is no such key; did you mean 'evaluate.thresholds'?"),
+    ],
+)
+def test_a_key_of_another_section_is_told_where_it_belongs(setting, fault):
+    assert faults(setting) == [f"--set {setting.partition('=')[0]}: {fault}"]
+
+
 def test_a_gate_without_a_threshold_is_refused():
     assert faults("evaluate.thresholds=[]") == [
         "--set evaluate.thresholds: evaluate: has no thresholds: every model would be pushed. Give at least one, "
