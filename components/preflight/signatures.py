@@ -23,6 +23,7 @@ from hilir.components.pusher.golden import SIGNATURE as SERVED
 from hilir.components.pusher.golden import write_golden
 from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.names import NamedFunction, save
+from hilir.components.trainer.export.python_calls import require_no_python
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
 
@@ -62,6 +63,7 @@ def call_signatures(
     with stage("tracing and saving the signatures of the model", package.name, f"fix {package.name}"):
         module = ExportModule(network, transform, package, classes)
         signatures = module.signatures()
+        require_no_python(signatures, package.name)
         save(module, folder, signatures)
         write_labels(folder, package.label)
     answers: dict[str, dict[str, np.ndarray]] = {}

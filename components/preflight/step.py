@@ -96,7 +96,9 @@ def take_step(
     require_outputs(compiled, outputs, network, package.name)
     require_scores(network, package)
     require_labels(compiled, network, targets, package)
-    logits = require_range(compiled, network, name_outputs(network, outputs, package.labels_of_outputs), package)
+    named = name_outputs(network, outputs, package.labels_of_outputs)
+    _require_outputs_of_labels(named, network, package)
+    logits = require_range(compiled, network, named, package)
     whole = {"batch_size": len(train), "batch_per": "global", "early_stopping": None}
     job = make_job(
         replace(settings, train=settings.train.model_copy(update=whole)),
@@ -207,6 +209,16 @@ def require_outputs(compiled: Mapping[str, Any], outputs: Any, network: keras.Mo
                 f"{package}.model.build_model compiles the model with {argument} for the output '{unknown[0]}', "
                 f"which it does not have; its outputs are {', '.join(known)}"
             )
+
+
+def _require_outputs_of_labels(outputs: Mapping[str, Any], network: keras.Model, package: ModelPackage) -> None:
+    unknown = [name for name in package.labels_of_outputs if name not in outputs]
+    if unknown and not replaced(network, "train_step", "compute_loss"):
+        raise PreflightError(
+            f"features.LABEL of {package.name} names the output {', '.join(map(repr, unknown))}, which the model "
+            f"'{network.name}' does not have; its outputs are {', '.join(outputs)}; answer a dict with a key for each "
+            f"label, or make one label of them in preprocessing_fn: tf.concat([x, y], axis=1)"
+        )
 
 
 def _require_finite(

@@ -73,6 +73,8 @@ def explain(found: Any, place: str) -> str:
         return f"{start}there is no such key{_suggestion(found['loc'])}"
     if kind == "missing":
         return f"{start}is missing; give it a value"
+    if kind == "string_type" and isinstance(given, bool):
+        return f"{start}must be a string, and is {_shown(given)}; put a word like no, off, yes or on in quotes"
     if kind in _EXPECTED:
         return f"{start}must be {_EXPECTED[kind]}, and is {_shown(given)}"
     if kind == "literal_error":

@@ -16,6 +16,7 @@ from hilir.components.trainer.export.class_names import write_classes
 from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.own_classes import find_own_classes
+from hilir.components.trainer.export.python_calls import require_no_python
 from hilir.components.trainer.export.signatures import ExportModule
 from hilir.components.trainer.model_package import ModelPackage
 
@@ -36,15 +37,17 @@ def export(
     """
     classes = classes or {}
     module = ExportModule(model, transform, package, classes)
+    signatures = module.signatures()
+    require_no_python(signatures, package.name)
     named = {**classes, **find_own_classes(transform, package.labels, module.label_columns)}
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
-        save(module, folder, module.signatures())
+        save(module, folder, signatures)
         write_classes(folder, named)
         write_labels(folder, package.label)
         return
     with staged(folder) as path:
-        save(module, path, module.signatures())
+        save(module, path, signatures)
         write_classes(path, named)
         write_labels(path, package.label)
 

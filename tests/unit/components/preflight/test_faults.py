@@ -253,6 +253,17 @@ FAULTS = {
         last("lambda value: value * tf.cast(tf.strings.length(tf.strings.as_string(value)) > 0, tf.float32)"),
         settings=("train.jit_compile=true",),
     ),
+    "preprocessing that calls Python": Fault(
+        ("_fn calls a Python function while it computes (PyFunc at ", "which no server of the model has"),
+        preprocessing={
+            "tf.strings.to_hash_bucket_fast(city, 5)": "tf.ensure_shape("
+            "tf.numpy_function(lambda value: (value == b'x').astype('int64'), [city], tf.int64), [None, 1])"
+        },
+    ),
+    "model that calls Python": Fault(
+        (".model calls a Python function while it computes (EagerPyFunc at ", "write it with TensorFlow's operations"),
+        last("lambda value: tf.ensure_shape(tf.py_function(lambda v: v, [value], tf.float32), [None, 3])"),
+    ),
     "signature that cannot be saved": Fault(
         ("saving the signatures of the model: AssertionError: Tried to export a function which references",),
         last("lambda value, table=tf.Variable([1.0]): value * table"),

@@ -42,13 +42,20 @@ ACCURACY = CONFIG.replace("name: accuracy,", "name: accuracy, output: kind,")
 
 
 def check(
-    folder, features: str, more=(), config: str = CONFIG, settings=(), rows=ROWS, preprocessing: str = PREPROCESSING
+    folder,
+    features: str,
+    more=(),
+    config: str = CONFIG,
+    settings=(),
+    rows=ROWS,
+    preprocessing: str = PREPROCESSING,
+    model: str = MODEL,
 ):
     """Runs the preflight of a package with these labels; returns its report."""
     from hilir.components.preflight.preflight import check as run_check
 
     losses = {name: "mse" for name in more if name == "price"}
-    model = MODEL.replace("MORE", repr(more)).replace("LOSSES", repr(losses))
+    model = model.replace("MORE", repr(more)).replace("LOSSES", repr(losses))
     sources = {"features": features, "preprocessing": preprocessing, "model": model}
     name = f"labels_{folder.name}"
     with written(folder, name, sources):
@@ -74,6 +81,42 @@ def test_several_labels(tmp_path, label):
     report = check(tmp_path, features, ("price",), ACCURACY, settings)
     assert report.variants == ["TensorFlow Lite float32"]
     assert {"loss", "kind_loss", "price_loss"} <= report.figures.keys()
+
+
+def test_several_labels_of_a_model_with_one_output_are_told(tmp_path):
+    from hilir.components.errors import PreflightError
+
+    model = """
+import tf_keras as keras
+from pydantic import BaseModel
+
+
+class Hyperparameters(BaseModel):
+    units: int = 4
+
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__(name="net")
+        self.last = keras.layers.Dense(2)
+
+    def call(self, inputs):
+        return self.last(inputs["size"])
+
+
+def build_model(hparams):
+    model = Net()
+    model.compile("adam", "mse")
+    return model
+"""
+    features = 'LABEL = ("price", "share")\nLABEL_COLUMNS = ("price", "share")\n'
+    rows = [{name: row[name] for name in ("size", "price", "share")} for row in ROWS]
+    wanted = (
+        "names the output 'price', 'share', which the model 'net' does not have; its outputs are output; "
+        "answer a dict with a key for each label, or make one label of them in preprocessing_fn"
+    )
+    with pytest.raises(PreflightError, match=wanted):
+        check(tmp_path, features, rows=rows, model=model)
 
 
 def test_a_metric_of_an_output_without_a_label_is_told(tmp_path):

@@ -36,6 +36,13 @@ def test_a_key_of_another_section_is_told_where_it_belongs(setting, fault):
     assert faults(setting) == [f"--set {setting.partition('=')[0]}: {fault}"]
 
 
+def test_a_word_that_yaml_takes_for_false():
+    remedy = "put a word like no, off, yes or on in quotes"
+    assert faults("model.package=no") == [
+        f"--set model.package: model.package: must be a string, and is false; {remedy}"
+    ]
+
+
 def test_a_gate_without_a_threshold_is_refused():
     assert faults("evaluate.thresholds=[]") == [
         "--set evaluate.thresholds: evaluate: has no thresholds: every model would be pushed. Give at least one, "
