@@ -82,7 +82,7 @@ def find_inputs(config: Config) -> GraphInputs:
     """Returns what `hilir.pipeline.graph.build` needs; imports the model package.
 
     Raises:
-        ModelPackageError: the model package lacks something, or its hyperparameters do not fit.
+        ModelPackageError: the model package lacks something, its hyperparameters do not fit, or none can be searched.
         ConfigError: a metric cannot be computed.
     """
     from hilir.components.code import fingerprint
@@ -95,6 +95,10 @@ def find_inputs(config: Config) -> GraphInputs:
         package = load_package(name)
     undeclared = find_undeclared(opened, package.files)
     package.make_hyperparameters(config.train.hyperparameters)
+    if config.train.tune.enabled:
+        from hilir.components.tuner.space import find_overridden, read_space
+
+        read_space(package, find_overridden(config.train.learning_rate))
     faults = find_metric_faults(config.evaluate, package.label)
     if faults:
         raise ConfigError(faults)

@@ -23,7 +23,7 @@ from hilir.components.trainer.model_package import ModelPackage, load_package
 from hilir.components.trainer.settings import BestMode, Tuning
 from hilir.components.trainer.state.early_stopping import describe_unknown, find_mode
 from hilir.components.trainer.training_job import TrainingJob, read_job, read_tuned
-from hilir.components.tuner.space import read_space
+from hilir.components.tuner.space import find_overridden, read_space
 
 
 def find_best_mode(tuning: Tuning) -> BestMode:
@@ -111,8 +111,9 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     job = read_job(fn_args)
     package = load_package(job.package)
     job = _make_trial_job(job)
+    space = read_space(package, find_overridden(job.settings.learning_rate))
     search = Search(
-        _make_oracle(job.settings.tune, read_space(package, _find_overridden(job)), job.settings.seed),
+        _make_oracle(job.settings.tune, space, job.settings.seed),
         directory=os.environ.get("KERASTUNER_DIRECTORY") or fn_args.working_dir,
         project_name="search",
     )
@@ -122,11 +123,6 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(
         tuner=search, fit_kwargs={"job": job, "package": package, "transform": transform, "kind": kind}
     )
-
-
-def _find_overridden(job: TrainingJob) -> dict[str, str]:
-    """Returns the hyperparameters whose values have no effect, each with the key that overrides it."""
-    return {"learning_rate": "train.learning_rate"} if job.settings.learning_rate is not None else {}
 
 
 def _make_trial_job(job: TrainingJob) -> TrainingJob:

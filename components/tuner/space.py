@@ -56,6 +56,14 @@ def read_space(package: ModelPackage, overridden: Mapping[str, str] | None = Non
     return space
 
 
+def find_overridden(learning_rate: object) -> dict[str, str]:
+    """Returns the hyperparameters whose values have no effect, each with the key that overrides it.
+
+    `learning_rate`: of the configuration; None where the package's own counts.
+    """
+    return {"learning_rate": "train.learning_rate"} if learning_rate is not None else {}
+
+
 def _declare(space: keras_tuner.HyperParameters, package: ModelPackage, name: str, search: Any, default: Any) -> None:
     place = f"{package.name}.model.Hyperparameters.{name}"
     if isinstance(search, dict) and set(search) == {"choices"} and search["choices"]:

@@ -43,7 +43,7 @@ def check_sources(config: Config) -> Iterator[Finding]:
 def check_import(config: Config) -> Iterator[Finding]:
     """Imports the package, which takes seconds where it needs TensorFlow, and yields what then is found.
 
-    The hyperparameters are checked against the package's class, and the metrics are computed once.
+    The hyperparameters, and what is searched, are checked against the package's class; metrics are computed once.
     """
     from hilir.components.errors import ModelPackageError
     from hilir.components.evaluator.metric_check import find_metric_faults
@@ -55,6 +55,10 @@ def check_import(config: Config) -> Iterator[Finding]:
     try:
         package = load_package(config.model.package)
         package.make_hyperparameters(config.train.hyperparameters)
+        if config.train.tune.enabled:
+            from hilir.components.tuner.space import find_overridden, read_space
+
+            read_space(package, find_overridden(config.train.learning_rate))
     except ModelPackageError as error:
         yield _split(name, str(error), "fix it")
         return
@@ -72,7 +76,8 @@ def _split(what: str, message: str, otherwise: str) -> Finding:
 
 def needs_import(config: Config) -> bool:
     """Says whether the configuration has values that only the package's own classes can check."""
-    return bool(config.train.hyperparameters) or any(metric.module for metric in config.evaluate.metrics)
+    own_metrics = any(metric.module for metric in config.evaluate.metrics)
+    return bool(config.train.hyperparameters) or own_metrics or config.train.tune.enabled
 
 
 def explain(what: str, error: SyntaxError) -> Finding:

@@ -82,6 +82,14 @@ def test_hyperparameters_are_checked_by_the_packages_class(find):
     assert find(check_import, "train.hyperparameters={units: 3}") == []
 
 
+def test_a_search_needs_a_space(find):
+    (found,) = find(check_import, "train.tune.enabled=true")
+    assert found == (
+        "model.package 'mine': mine.model.Hyperparameters declares no search space; give a field, for example "
+        "'units', json_schema_extra={'search': {'min': …, 'max': …}} or {'choices': […]}"
+    )
+
+
 def test_an_error_of_the_package_is_told_with_its_message(find):
     (found,) = find(check_import, model="raise RuntimeError('no such table')\n")
     assert found.startswith("model.package 'mine': mine.model cannot be imported: RuntimeError: no such table")
@@ -101,4 +109,5 @@ def test_a_metric_that_fails_is_named_once_with_its_key(find):
 
 def test_what_needs_the_import():
     assert not needs_import(load("configs/taxi.yaml").config)
+    assert needs_import(load("configs/taxi.yaml", settings=("train.tune.enabled=true",)).config)
     assert needs_import(load("configs/taxi.yaml", settings=("train.hyperparameters={embedding_size: 3}",)).config)
