@@ -15,7 +15,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from hilir.components.schema.label_columns import read_label_columns
-from hilir.components.schema.missing_cells import find_optional, make_optional
+from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
 from hilir.components.schema.typical import note_typical
 from hilir.components.transform.preprocessing import add_single, preprocessing_fn
 
@@ -37,6 +37,8 @@ class Executor(tfx_schema_gen.Executor):
         schema = io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
         code = json.loads(exec_properties["code"])
         artifact = artifact_utils.get_single_instance(input_dict["statistics"])
+        names = artifact_utils.decode_split_names(artifact.split_names)
+        count_values(schema, [load_statistics(artifact, name).proto().datasets[0] for name in names])
         relax(schema, code["code"], load_statistics(artifact, code["trained_on"]).proto())
         io_utils.write_pbtxt_file(path, schema)
 

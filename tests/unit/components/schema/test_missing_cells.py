@@ -9,7 +9,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.schema.executor import relax
 from hilir.components.schema.label_columns import read_label_columns
-from hilir.components.schema.missing_cells import find_optional
+from hilir.components.schema.missing_cells import count_values, find_optional
 from hilir.components.transform.preprocessing import preprocessing_fn
 
 COMPLETE = "presence {min_fraction: 1.0 min_count: 1} shape {dim {size: 1}}"
@@ -170,3 +170,40 @@ def test_a_batch_without_a_value_keeps_its_rows(package):
     module.preprocessing_fn = lambda inputs: {"rooms": module.dense(inputs["rooms"], tf.constant(7, tf.int64))}
     found = preprocessing_fn({"rooms": empty}, {"package": package, "code": ""})
     assert found["rooms"].numpy().tolist() == [[7], [7]]
+
+
+@pytest.mark.parametrize("order", [("complete", "gaps"), ("gaps", "complete"), ("gaps", "gaps")])
+def test_an_empty_cell_of_any_split_leaves_one_value_a_row(order):
+    """As SchemaGen does it: TFDV's schema of the first split, loosened by the next."""
+    import pandas as pd
+    import tensorflow_data_validation as tfdv
+
+    rows = {
+        "complete": pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0] * 30, "town": ["a", "b"] * 60, "full": [1, 2] * 60}),
+        "gaps": pd.DataFrame({"size": [1.0, None, 3.0, 4.0] * 30, "town": ["a", "b", None] * 40, "full": [1, 2] * 60}),
+    }
+    statistics = [tfdv.generate_statistics_from_dataframe(rows[name]) for name in order]
+    schema = tfdv.infer_schema(statistics[0], infer_feature_shape=True)
+    schema = tfdv.update_schema(schema, statistics[1])
+    count_values(schema, [each.datasets[0] for each in statistics])
+    one = schema_pb2.ValueCount(min=1, max=1)
+    found = {each.name: each for each in schema.feature}
+    assert found["size"].value_count == found["town"].value_count == one
+    assert found["size"].presence == found["town"].presence == schema_pb2.FeaturePresence(min_count=1)
+    assert found["full"].shape == schema_pb2.FixedShape(dim=[schema_pb2.FixedShape.Dim(size=1)])
+    assert found["full"].presence.min_fraction == 1.0
+
+
+def test_a_column_of_lists_has_no_number_of_values():
+    import pyarrow as pa
+    import tensorflow_data_validation as tfdv
+    from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+
+    def compute(lists):
+        return generate_statistics_in_memory(pa.record_batch([pa.array(lists)], ["tags"]), tfdv.StatsOptions())
+
+    statistics = [compute([["a"], ["b"], ["c"]]), compute([["a"], None, ["b", "c"]])]
+    schema = tfdv.update_schema(tfdv.infer_schema(statistics[0], infer_feature_shape=True), statistics[1])
+    count_values(schema, [each.datasets[0] for each in statistics])
+    assert schema.feature[0].value_count.max != 1
+    assert schema.feature[0].presence == schema_pb2.FeaturePresence(min_count=1)
