@@ -28,9 +28,10 @@ def find_folders(name: str) -> Sequence[str]:
 
 
 def _ask_finders(name: str) -> Iterator[ModuleSpec]:
-    # All of them: an editable install may have a finder of its own.
+    # All of them: an editable install may have a finder of its own. As in Python's import, some may lack the method.
     for finder in sys.meta_path:
-        if (spec := finder.find_spec(name, None)) is not None:
+        find = getattr(finder, "find_spec", None)
+        if find is not None and (spec := find(name, None)) is not None:
             yield spec
 
 
