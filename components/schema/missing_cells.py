@@ -67,6 +67,7 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
 
     TFDV infers a schema from one split and loosens it by the others. A column with an empty cell in a later one alone
     then has no number, as if rows had several values, and a least share of the rows that next month's data may break.
+    So do lists, whose column needs no list in each row.
 
     Args:
         schema: as TFDV infers it, changed in place.
@@ -80,7 +81,8 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
             if common is not None and len(each.path.step) == 1 and common.num_non_missing:
                 found.setdefault(each.path.step[0], set()).update((common.min_num_values, common.max_num_values))
     for feature in schema.feature:
-        if 0 < feature.presence.min_fraction < 1:
+        # A column without a shape is sparse anyway, with lists in the data as they are in each row or not.
+        if feature.HasField("presence") and (not feature.HasField("shape") or 0 < feature.presence.min_fraction < 1):
             feature.presence.ClearField("min_fraction")
             feature.presence.min_count = 1
         counts = found.get(feature.name, set())

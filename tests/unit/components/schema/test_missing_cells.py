@@ -194,13 +194,19 @@ def test_an_empty_cell_of_any_split_leaves_one_value_a_row(order):
     assert found["full"].presence.min_fraction == 1.0
 
 
-def test_a_column_of_lists_has_no_number_of_values():
+def test_a_column_of_lists_has_no_number_of_values_and_rows_may_have_none():
     import pyarrow as pa
     import tensorflow_data_validation as tfdv
     from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
     def compute(lists):
         return generate_statistics_in_memory(pa.record_batch([pa.array(lists)], ["tags"]), tfdv.StatsOptions())
+
+    complete = compute([["a"], ["b", "c"], ["c"]])
+    schema = tfdv.infer_schema(complete, infer_feature_shape=True)
+    assert schema.feature[0].presence.min_fraction == 1.0
+    count_values(schema, [complete.datasets[0]])
+    assert schema.feature[0].presence == schema_pb2.FeaturePresence(min_count=1)
 
     statistics = [compute([["a"], ["b"], ["c"]]), compute([["a"], None, ["b", "c"]])]
     schema = tfdv.update_schema(tfdv.infer_schema(statistics[0], infer_feature_shape=True), statistics[1])
