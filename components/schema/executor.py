@@ -38,8 +38,9 @@ class Executor(tfx_schema_gen.Executor):
         code = json.loads(exec_properties["code"])
         artifact = artifact_utils.get_single_instance(input_dict["statistics"])
         names = artifact_utils.decode_split_names(artifact.split_names)
-        count_values(schema, [load_statistics(artifact, name).proto().datasets[0] for name in names])
-        relax(schema, code["code"], load_statistics(artifact, code["trained_on"]).proto())
+        statistics = {name: load_statistics(artifact, name).proto() for name in names}
+        count_values(schema, [each.datasets[0] for each in statistics.values()])
+        relax(schema, code["code"], statistics[code["trained_on"]])
         io_utils.write_pbtxt_file(path, schema)
 
 

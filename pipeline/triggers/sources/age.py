@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, recall
 from hilir.pipeline.triggers.sources.served import find_served
 
 _MOST_SECONDS = 60.0
@@ -32,9 +32,7 @@ class ModelAge:
         served = find_served(self._model)
         if served is None:
             why = f"no version is below {self._model} yet"
-            since = memory.get("none_since", now.timestamp())
-            if since > now.timestamp() + CLOCK_MOVED:
-                since = now.timestamp()
+            since = recall(memory.get("none_since", now.timestamp()), now.timestamp())
             times = int((now.timestamp() - since) / self._limit.total_seconds())
             return Observation(
                 (Firing(f"age:none:{since:.0f}:{times}", Payload("age", why)),), {"none_since": since}, why

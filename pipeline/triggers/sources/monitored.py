@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, What
+from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, What, recall
 from hilir.pipeline.triggers.sources.served import Served, find_served
 from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 
@@ -57,10 +57,7 @@ def fire_once(
         made: a time (s since 1970) that quiet time follows too.
     """
     at = now.timestamp()
-    fired = float(memory.get("fired", 0))
-    if fired > at + CLOCK_MOVED:
-        # The clock was set back: the quiet time counts from what it says now.
-        fired = at
+    fired = recall(float(memory.get("fired", 0)), at)
     last = max(fired, made if made <= at + CLOCK_MOVED else 0.0)
     if found.newest <= int(memory.get("window", 0)) or at < last + quiet:
         kept = dict(memory) | ({"fired": fired} if fired else {})

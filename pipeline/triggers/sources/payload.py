@@ -12,6 +12,11 @@ What = Literal["cron", "data", "age", "drift", "quality", "call"]
 CLOCK_MOVED = 60.0
 
 
+def recall(at: float, now: float) -> float:
+    """Returns a time that was remembered (s since 1970); now, where the clock was set back since then."""
+    return now if at > now + CLOCK_MOVED else at
+
+
 @dataclass(frozen=True)
 class Span:
     """A span of the data; `version` is None where data.pattern has no {VERSION}."""

@@ -14,7 +14,7 @@ from hilir.serving.disk import list_folders
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.server.options import ServeOptions
 from hilir.serving.server.protos import read_text
-from hilir.serving.server.servables.model_config import PLATFORM, parse_config, single_model
+from hilir.serving.server.servables.model_config import PLATFORM, lies_in, parse_config, single_model
 from hilir.serving.server.servables.policy import index_versions
 from hilir.serving.server.status import StatusError
 from hilir.serving.server.telemetry.notices import Notices
@@ -133,14 +133,14 @@ class ConfigSource:
         return parse_config(self._text, str(self._file))
 
     def _with_own_paths(self, config: Any) -> Any:
-        allowed = os.path.realpath(self._options.model_root or self._root)
+        allowed = Path(os.path.realpath(self._options.model_root or self._root))
         for entry in config.model_config_list.config:
             path, own = Path(entry.base_path), self._root / entry.name
             if "://" in entry.base_path:
                 continue
             if not path.is_absolute():
                 entry.base_path = str(self._root / (entry.base_path or entry.name))
-            elif path.name == entry.name and own.is_dir() and not Path(os.path.realpath(path)).is_relative_to(allowed):
+            elif path.name == entry.name and own.is_dir() and not lies_in(allowed, entry.base_path):
                 # Written before the folder was moved or copied, or for servers in containers.
                 entry.base_path = str(own)
         return config

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from hilir.serving.server.servables.lifecycle import Lifecycle
-from hilir.serving.server.servables.model_config import ModelSettings, check_config, check_platforms
+from hilir.serving.server.servables.model_config import ModelSettings, check_config, check_platforms, lies_in
 from hilir.serving.server.servables.routing import hold
 from hilir.serving.server.servables.servable import Servable
 from hilir.serving.server.servables.statuses import VersionStatus
@@ -86,13 +86,13 @@ class ServerCore:
         # Not resolve(), which raises where a link leads to itself.
         root = Path(os.path.realpath(self._model_root))
         for settings in models.values():
-            if not _lies_in(root, settings.base_path):
+            if not lies_in(root, settings.base_path):
                 raise StatusError(
                     Code.PERMISSION_DENIED,
                     f"base_path {settings.base_path} of model {settings.name} lies outside {root}, "
                     "the directory that this server is allowed to serve from",
                 )
-            if settings.logging is not None and not _lies_in(root, settings.logging.prefix):
+            if settings.logging is not None and not lies_in(root, settings.logging.prefix):
                 raise StatusError(
                     Code.PERMISSION_DENIED,
                     f"filename_prefix {settings.logging.prefix} of model {settings.name} lies outside {root}, "
@@ -173,10 +173,6 @@ class ServerCore:
         """True if every configured model has an available version, and there is one at all."""
         models = self.lifecycle.models
         return bool(models) and all(model in self.table.current.versions for model in models)
-
-
-def _lies_in(root: Path, path: str) -> bool:
-    return "://" not in path and Path(os.path.realpath(path)).is_relative_to(root)
 
 
 def _copy(message: Message) -> Message:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tensorflow_serving.config import model_server_config_pb2
@@ -150,3 +152,8 @@ def _logging(entry: Any) -> RequestLogging | None:
             f"logging_config of model {entry.name} has no log_collector_config.filename_prefix",
         )
     return RequestLogging(collector.filename_prefix, entry.logging_config.sampling_config.sampling_rate)
+
+
+def lies_in(root: Path, path: str) -> bool:
+    """Whether a local path is below a resolved root, by where its links lead."""
+    return "://" not in path and Path(os.path.realpath(path)).is_relative_to(root)
