@@ -6,6 +6,7 @@ Only the columns that are looked at are parsed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import apache_beam as beam
@@ -53,12 +54,19 @@ class ReadBatches(beam.PTransform):
 class BatchSource(tf_example_record.TFExampleRecord):
     """TFXIO of tf.Examples in TFRecord files that reads by `ReadBatches`."""
 
+    _schema: schema_pb2.Schema
+
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802 - TFXIO's name
         """Returns what reads the record batches, whose size follows from that of the rows."""
         del batch_size
         return ReadBatches(self._file_pattern, self._schema, self.raw_record_column_name)
 
     def _ProjectImpl(self, tensor_names: list[str]) -> BatchSource:  # noqa: N802 - TFXIO's name
+        if self._schema.tensor_representation_group:
+            # TFXIO projects features that are represented, and forgets those whose representation it infers.
+            representations = self.TensorRepresentations()
+            self._schema = deepcopy(self._schema)
+            tensor_representation_util.SetTensorRepresentationsInSchema(self._schema, representations)
         projected = super()._ProjectImpl(tensor_names)
         return BatchSource(
             self._file_pattern,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 MISSING_INT = -(2**63)
@@ -21,3 +21,35 @@ def has_one_value(feature: Any) -> bool:
     if feature.HasField("shape"):
         return all(dimension.size == 1 for dimension in feature.shape.dim)
     return bool(feature.value_count.max == 1)
+
+
+def list_filled(schema: Any) -> dict[str, Any]:
+    """Returns the columns of a `schema_pb2.Schema` whose empty cells have a value in their place, and this value."""
+    defaults = {
+        name: each.dense_tensor.default_value
+        for group in schema.tensor_representation_group.values()
+        for name, each in group.tensor_representation.items()
+        if each.dense_tensor.HasField("default_value") and each.dense_tensor.column_name == name
+    }
+    return {name: _read_default(each) for name, each in defaults.items()}
+
+
+def _read_default(default: Any) -> Any:
+    """Returns the value, a float with the digits of a float32 alone."""
+    value = getattr(default, default.WhichOneof("kind"))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def keep_features(schema: Any, names: Container[str]) -> Any:
+    """Returns a `schema_pb2.Schema` with these features alone, and with what it says of them."""
+    found = type(schema)()
+    found.CopyFrom(schema)
+    del found.feature[:]
+    found.feature.extend(each for each in schema.feature if each.name in names)
+    for group in found.tensor_representation_group.values():
+        for name in list_filled(schema):
+            if name not in names and name in group.tensor_representation:
+                del group.tensor_representation[name]
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,29 +13,31 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2, transform_pb2, tuner_pb2
+from tfx.proto import trainer_pb2, tuner_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
-from hilir.components.data_gate.component import DataGate
-from hilir.components.data_gate.last_push import LastPushStrategy
-from hilir.components.data_gate.validator import ExampleValidator
 from hilir.components.evaluator.baseline import LatestPushedModelStrategy
 from hilir.components.evaluator.component import Evaluator
 from hilir.components.evaluator.eval_config import make_eval_config
-from hilir.components.example_gen.component import Files, make_example_gen
 from hilir.components.exporter.component import TFJSExporter, TFLiteExporter, make_parameter
 from hilir.components.exporter.parity import choose_metric
 from hilir.components.preflight.component import Preflight
 from hilir.components.preflight.settings import make_parameter as make_preflight_parameter
 from hilir.components.pusher.component import Pusher
-from hilir.components.schema.component import ImportedSchema, InferredSchema
 from hilir.components.statistics.component import StatisticsGen
 from hilir.components.trainer.run import make_custom_config, run_fn
-from hilir.components.transform import preprocessing
 from hilir.components.transform.executor import Transform
 from hilir.pipeline.config.nodes import check_name
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.data_nodes import (
+    make_checks,
+    make_examples,
+    make_last_push,
+    make_schema,
+    make_transform,
+    versions_folder,
+)
 from hilir.pipeline.inputs import GraphInputs
 
 CHECK_ROWS = 2000
@@ -65,12 +66,12 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
 
     `inputs` are resolved paths and fingerprints; with `cache`, unchanged steps are skipped.
     """
-    example_gen = _example_gen(config, inputs)
+    example_gen = make_examples(config, inputs)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_gen = _schema(config, inputs, statistics_gen)
-    last_push = [_last_push(example_gen)] if platform.own_resolvers else []
-    validator, gate = _checks(config, example_gen, statistics_gen, schema_gen, *last_push)
-    transform = _transform(config, inputs, example_gen, schema_gen)
+    schema_gen = make_schema(config, inputs, statistics_gen)
+    last_push = [make_last_push(example_gen)] if platform.own_resolvers else []
+    validator, gate = make_checks(config, example_gen, statistics_gen, schema_gen, *last_push)
+    transform = make_transform(config, inputs, example_gen, schema_gen)
     transform.add_upstream_node(gate)
     preflight = _preflight(config, inputs, example_gen, transform)
     tuner = _tuner(config, inputs, transform, schema_gen, platform.tuner_job)
@@ -112,10 +113,10 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
 
     It has a name, and so a cache and a history, of its own.
     """
-    example_gen = _example_gen(config, inputs, CHECK_ROWS)
+    example_gen = make_examples(config, inputs, CHECK_ROWS)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_gen = _schema(config, inputs, statistics_gen)
-    transform = _transform(config, inputs, example_gen, schema_gen)
+    schema_gen = make_schema(config, inputs, statistics_gen)
+    transform = make_transform(config, inputs, example_gen, schema_gen)
     preflight = _preflight(config, inputs, example_gen, transform)
     name = check_name(config)
     return Pipeline(
@@ -125,76 +126,6 @@ def build_check(config: Config, inputs: GraphInputs, platform: Platform, *, cach
         enable_cache=cache and config.pipeline.cache is not False,
         metadata_connection_config=platform.metadata,
         beam_pipeline_args=list(platform.beam_options),
-    )
-
-
-def _example_gen(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
-    source = config.data.query or Files(inputs.data_path, inputs.data_pattern, config.data.spans.bounds())
-    return make_example_gen(source, config.data.splits, config.data.read_settings(rows))
-
-
-def _schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
-    """Returns the node that gives the schema; it has the same id either way."""
-    if config.schema_.path is None:
-        code = preprocessing.make_custom_config(config.model.package, inputs.transform_code)
-        node: BaseNode = InferredSchema(statistics_gen.outputs["statistics"], code, config.data.roles.train)
-    else:
-        node = ImportedSchema(config.schema_.path, inputs.schema_content)
-    return node.with_id("SchemaGen")
-
-
-def _last_push(example_gen: BaseNode) -> Resolver:
-    """Returns the node that finds what was pushed last, other than from the data of this run."""
-    return Resolver(
-        strategy_class=LastPushStrategy,
-        pushed_model=types.Channel(type=standard_artifacts.PushedModel),
-        statistics=types.Channel(type=standard_artifacts.ExampleStatistics),
-        examples=example_gen.outputs["examples"],
-    ).with_id("LastPush")
-
-
-def _checks(
-    config: Config,
-    example_gen: BaseNode,
-    statistics_gen: BaseNode,
-    schema_gen: BaseNode,
-    last_push: BaseNode | None = None,
-) -> tuple[BaseNode, BaseNode]:
-    """Returns the nodes that look at the data and that stop the run.
-
-    Without `last_push` data is checked against its own schema or a curated one, and not for drift.
-    """
-    before = {"last_push": last_push.outputs["pushed_model"]} if last_push else {}
-    statistics = {"last_statistics": last_push.outputs["statistics"]} if last_push else {}
-    validator = ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"],
-        schema=schema_gen.outputs["schema"],
-        schema_path=config.schema_.path,
-        roles=config.data.roles,
-        **before,
-        **statistics,
-    )
-    gate = DataGate(
-        anomalies=validator.outputs["anomalies"],
-        examples=example_gen.outputs["examples"],
-        fail_on=config.validation.fail_on,
-        accept=json.dumps(config.validation.accept, sort_keys=True),
-        drift=config.validation.drift if last_push else "off",
-        trained_on=config.data.roles.train,
-        **before,
-    )
-    return validator, gate
-
-
-def _transform(config: Config, inputs: GraphInputs, example_gen: BaseNode, schema_gen: BaseNode) -> Transform:
-    return Transform(
-        examples=example_gen.outputs["examples"],
-        schema=schema_gen.outputs["schema"],
-        splits_config=transform_pb2.SplitsConfig(analyze=[config.data.roles.train], transform=list(config.data.splits)),
-        preprocessing_fn=f"{preprocessing.__name__}.{preprocessing.preprocessing_fn.__name__}",
-        disable_statistics=not config.transform.statistics,
-        disable_analyzer_cache=True,
-        custom_config=preprocessing.make_custom_config(config.model.package, inputs.transform_code, inputs.weight),
     )
 
 
@@ -211,7 +142,7 @@ def _preflight(config: Config, inputs: GraphInputs, example_gen: BaseNode, trans
             config.export,
             {"model": inputs.model_code, "metrics": inputs.metric_code},
             roles=config.data.roles,
-            pushed=f"{config.serving.root}/{config.model.name}",
+            pushed=versions_folder(config),
             curated=config.schema_.path is not None,
         ),
     )
@@ -268,9 +199,13 @@ def _tuner(
 
 def _train_config(config: Config, inputs: GraphInputs) -> dict[str, Any]:
     """Returns what the Trainer and the Tuner get."""
-    pushed = f"{config.serving.root}/{config.model.name}"
-    curated = config.schema_.path is not None
-    return make_custom_config(config.model.package, config.train, inputs.model_code, pushed=pushed, curated=curated)
+    return make_custom_config(
+        config.model.package,
+        config.train,
+        inputs.model_code,
+        pushed=versions_folder(config),
+        curated=config.schema_.path is not None,
+    )
 
 
 def _trainer(

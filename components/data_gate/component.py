@@ -15,7 +15,7 @@ from hilir.components.data_gate.findings import DataReport, write_report
 from hilir.components.data_gate.gate import explain, explain_drift, find_refusals
 from hilir.components.data_gate.last_push import name_version
 from hilir.components.data_gate.unexpected import describe_unexpected
-from hilir.components.data_gate.validator import read_origin
+from hilir.components.data_gate.validator import read_noted_uses, read_origin
 from hilir.components.errors import DataRefused
 
 
@@ -57,7 +57,8 @@ def DataGate(  # noqa: N802 - a component is named like a class
     refusals = find_refusals(found, fail_on, json.loads(accept), unexpected)
     if refusals:
         raise DataRefused(explain(refusals, fail_on, origin))
-    drifted = None if drift == "off" else find_drift(last_push, examples, trained_on)
+    uses = read_noted_uses(anomalies)
+    drifted = None if drift == "off" else find_drift(last_push, examples, trained_on, uses.unread)
     alarming = [finding for finding in drifted or [] if finding.level == "alarm"]
     if alarming and drift == "fail":
         raise DataRefused(explain_drift(alarming, name_version(last_push)))
@@ -65,7 +66,8 @@ def DataGate(  # noqa: N802 - a component is named like a class
     blessing.set_int_custom_property("accepted", len(let_pass))
     report = DataReport(
         checked_against=origin,
-        anomalies=[str(each) for each in let_pass],
+        anomalies=[str(each) for each in let_pass if not (each.is_about_empty_cells and each.feature in uses.filled)],
+        filled=dict(sorted(uses.filled.items())),
         drift_since=name_version(last_push) if drifted is not None else "",
         drift=[asdict(each) | {"line": str(each)} for each in drifted or []],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,10 @@ class Finding:
         return f"feature '{self.feature}': {self.level}: {self.what} differs by {self.size:.2f} bits{detail}"
 
 
-def find_drift(push: types.Artifact | None, examples: types.Artifact, split: str) -> list[Finding] | None:
-    """Returns the features of the split that drifted since the push, the worst first.
+def find_drift(
+    push: types.Artifact | None, examples: types.Artifact, split: str, unread: Container[str] = ()
+) -> list[Finding] | None:
+    """Returns the features of the split that drifted since the push, the worst first; not the `unread` ones.
 
     None where there is no push, or its version has no reference.
 
@@ -50,7 +52,8 @@ def find_drift(push: types.Artifact | None, examples: types.Artifact, split: str
         reference = from_json(file.read())
     pattern = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
     columns = read_columns(read_records([pattern], TRAINING_ROWS))
-    return [_describe(drift) for drift in compare_columns(reference.features, columns) if drift.level > Level.NONE]
+    references = {name: each for name, each in reference.features.items() if name not in unread}
+    return [_describe(drift) for drift in compare_columns(references, columns) if drift.level > Level.NONE]
 
 
 def compare_columns(references: Mapping[str, FeatureReference], columns: Mapping[str, Any]) -> list[FeatureDrift]:

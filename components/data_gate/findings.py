@@ -20,12 +20,14 @@ class DataReport:
     Attributes:
         checked_against: the schema; empty where there was none but that of the data itself.
         anomalies: sentences on those that were accepted.
+        filled: what is in the place of empty cells, by column.
         drift_since: the version whose data this data was compared with; empty where drift was not looked at.
         drift: per feature that drifted `feature`, `level`, `size` in bits, `what`, `detail`, and the `line` of it all.
     """
 
     checked_against: str = ""
     anomalies: list[str] = field(default_factory=list)
+    filled: dict[str, Any] = field(default_factory=dict)
     drift_since: str = ""
     drift: list[dict[str, Any]] = field(default_factory=list)
 
@@ -51,6 +53,12 @@ def write_lines(report: dict[str, Any]) -> Iterator[str]:
     """Yields what a person should know of the data: what was accepted, and drift that is large enough to matter."""
     if not report["checked_against"]:
         yield "data: there was no schema to check it against; the one inferred from it is for the next run"
+    if report.get("filled"):
+        values = ", ".join(f"{name} {value!r}" for name, value in report["filled"].items())
+        yield (
+            f"data: columns have empty cells, and preprocessing_fn needs a value in each row; in their place, as when "
+            f"the model serves: {values}"
+        )
     yield from (f"data: accepted: {line}" for line in report["anomalies"])
     large = [each["line"] for each in report["drift"] if each["level"] != "seen"]
     yield from (f"data: drift since {report['drift_since']}: {line}" for line in large)

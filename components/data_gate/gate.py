@@ -26,6 +26,11 @@ class Refusal:
     description: str
     values: str = ""
 
+    @property
+    def is_about_empty_cells(self) -> bool:
+        """Whether rows have no value that should have one."""
+        return self.anomaly == _EMPTY_CELLS
+
     def __str__(self) -> str:
         place = f"feature '{self.feature}'" if self.feature else "the whole dataset"
         values = f" [{self.values}]" if self.values else ""
@@ -63,9 +68,11 @@ def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
     lines = [f"the data has {count} of severity '{fail_on}' or above; nothing was trained, nothing was pushed"]
     lines += [f"  {refusal}" for refusal in refusals]
     lines += [f"It was checked against {origin}."] if origin else []
-    if any(refusal.anomaly == _EMPTY_CELLS for refusal in refusals):
+    if any(refusal.is_about_empty_cells for refusal in refusals):
         lines.append(
-            "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor (tf.sparse.to_dense)."
+            "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor "
+            "(tf.sparse.to_dense). "
+            "Where it returns the label's column as it is, rows without one are left out (train.missing_label: drop)."
         )
     lines += [
         "To accept one, name it in the configuration, for example",

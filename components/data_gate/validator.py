@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -17,13 +19,14 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts, standa
 from tfx.utils import io_utils, writer_utils
 
 from hilir.components.data_gate.last_push import find_file, name_version
+from hilir.components.data_gate.uses import Uses, find_uses, read_uses, write_uses
+from hilir.components.missing import keep_features
 from hilir.components.settings import SplitRoles
+from hilir.components.versions import SCHEMA
 
-SCHEMA = "schema.pbtxt"
-"""The schema in `assets.extra` of a version."""
-
-_ORIGIN = "checked_against"
+_ORIGIN, _USES = "checked_against", "uses"
 _GROUP = 100
+_EMPTY = anomalies_pb2.AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT
 
 
 class ValidatorSpec(standard_component_specs.ExampleValidatorSpec):
@@ -32,6 +35,7 @@ class ValidatorSpec(standard_component_specs.ExampleValidatorSpec):
     PARAMETERS = standard_component_specs.ExampleValidatorSpec.PARAMETERS | {
         "schema_path": component_spec.ExecutionParameter(type=str),
         "roles": component_spec.ExecutionParameter(type=str),
+        "use": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = standard_component_specs.ExampleValidatorSpec.INPUTS | {
         "last_push": component_spec.ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
@@ -53,12 +57,19 @@ class Executor(tfx_validator.Executor):
         path = exec_properties["schema_path"]
         self._curated = bool(path)
         self._roles = SplitRoles.model_validate_json(exec_properties["roles"])
+        own = io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict["schema"]))
         before = None if path else find_file(push, SCHEMA)
         self._schema = io_utils.parse_pbtxt_file(before, schema_pb2.Schema()) if before else None
         self._statistics = input_dict["statistics"][0]
         self._last = next(iter(input_dict.get("last_statistics") or []), None)
         origin = path or (f"the schema of {name_version(push)}" if push and before else "")
+        self._uses = find_uses(
+            self._schema,
+            io_utils.parse_pbtxt_file(own, schema_pb2.Schema()),
+            **json.loads(exec_properties["use"]),
+        )
         output_dict["anomalies"][0].set_string_custom_property(_ORIGIN, origin)
+        output_dict["anomalies"][0].set_string_custom_property(_USES, write_uses(self._uses))
         return super().Do({key: input_dict[key] for key in ("statistics", "schema")}, output_dict, exec_properties)
 
     def _Validate(  # noqa: N802 - TFX's name
@@ -72,8 +83,9 @@ class Executor(tfx_validator.Executor):
             _load(self._last, split),
             _load(self._statistics, self._roles.evaluate) if split == self._roles.train else None,
         )
+        say_once(anomalies)
         if not self._curated:
-            soften(anomalies)
+            soften(anomalies, self._uses)
         writer_utils.write_anomalies(os.path.join(folder, tfx_validator.DEFAULT_FILE_NAME), anomalies)
         return anomalies
 
@@ -97,7 +109,7 @@ def validate(
     for names in _group(statistics, schema):
         part = tfdv.validate_statistics(
             _keep(statistics, names),
-            _keep_features(schema, names),
+            schema if names is None else keep_features(schema, names),
             previous_statistics=_keep(last, names),
             serving_statistics=_keep(held_out, names),
         )
@@ -109,7 +121,17 @@ def validate(
             result.anomaly_info[name].CopyFrom(info)
         result.drift_skew_info.extend(part.drift_skew_info)
     assert result is not None
-    return result
+    return _with_plain_names(result)
+
+
+def _with_plain_names(anomalies: anomalies_pb2.Anomalies) -> anomalies_pb2.Anomalies:
+    """Returns the anomalies by the names of their columns: TFDV has quotes around those with a dot."""
+    found = anomalies_pb2.Anomalies()
+    found.CopyFrom(anomalies)
+    found.anomaly_info.clear()
+    for key, info in anomalies.anomaly_info.items():
+        found.anomaly_info[info.path.step[0] if len(info.path.step) == 1 else key].CopyFrom(info)
+    return found
 
 
 def _group(
@@ -147,33 +169,43 @@ def _keep(
     return found
 
 
-def _keep_features(schema: schema_pb2.Schema, names: frozenset[str] | None) -> schema_pb2.Schema:
-    if names is None:
-        return schema
-    found = schema_pb2.Schema()
-    found.CopyFrom(schema)
-    del found.feature[:]
-    found.feature.extend(each for each in schema.feature if each.name in names)
-    return found
-
-
 def _name(feature: statistics_pb2.FeatureNameStatistics) -> str:
     """Returns the column of statistics, which may be about a part of it."""
     name: str = feature.path.step[0] if feature.HasField("path") else feature.name
     return name
 
 
-def soften(anomalies: anomalies_pb2.Anomalies) -> None:
-    """Makes a warning of each column that is new: nobody wrote down which columns there are, and no model reads it."""
-    for info in anomalies.anomaly_info.values():
-        if all(reason.type == anomalies_pb2.AnomalyInfo.SCHEMA_NEW_COLUMN for reason in info.reason):
+def soften(anomalies: anomalies_pb2.Anomalies, uses: Uses) -> None:
+    """Makes warnings of what spoils no model, as nobody wrote down what is allowed.
+
+    These are columns that are new, or that nobody reads, and empty cells that have a meaning.
+    """
+    for name, info in anomalies.anomaly_info.items():
+        kinds = {reason.type for reason in info.reason}
+        is_meant = kinds == {_EMPTY} and (name in uses.unlabelled or name in uses.filled)
+        if is_meant or name in uses.unread or kinds == {anomalies_pb2.AnomalyInfo.SCHEMA_NEW_COLUMN}:
             info.severity = anomalies_pb2.AnomalyInfo.WARNING
+
+
+def say_once(anomalies: anomalies_pb2.Anomalies) -> None:
+    """Removes the second anomaly that TFDV finds in empty cells: that their rows have another shape."""
+    for info in anomalies.anomaly_info.values():
+        if any(reason.type == _EMPTY for reason in info.reason):
+            kept = [reason for reason in info.reason if reason.type != anomalies_pb2.AnomalyInfo.INVALID_FEATURE_SHAPE]
+            del info.reason[:]
+            info.reason.extend(kept)
 
 
 def read_origin(anomalies: types.Artifact) -> str:
     """Returns against what the data was checked; empty where there was nothing but itself."""
     found: str = anomalies.get_string_custom_property(_ORIGIN)
     return found
+
+
+def read_noted_uses(anomalies: types.Artifact) -> Uses:
+    """Returns what the columns of the data are for."""
+    noted = anomalies.get_string_custom_property(_USES)
+    return read_uses(noted) if noted else Uses()
 
 
 def _load(artifact: types.Artifact | None, split: str) -> statistics_pb2.DatasetFeatureStatisticsList | None:
@@ -194,6 +226,8 @@ class ExampleValidator(base_component.BaseComponent):
         schema: types.BaseChannel,
         schema_path: str | None,
         roles: SplitRoles,
+        sliced_by: Sequence[str],
+        drops_unlabelled: bool,
         last_push: types.BaseChannel | None = None,
         last_statistics: types.BaseChannel | None = None,
     ) -> None:
@@ -204,6 +238,8 @@ class ExampleValidator(base_component.BaseComponent):
             schema: the one of this run.
             schema_path: the file that it comes from, None where it was inferred.
             roles: which split is trained on, and which stands for what will be served.
+            sliced_by: the raw columns of the evaluation's slices.
+            drops_unlabelled: whether rows without a label are left out.
             last_push: the version pushed last, if there is a way to know it.
             last_statistics: of the data that it learned from.
         """
@@ -213,6 +249,7 @@ class ExampleValidator(base_component.BaseComponent):
                 schema=schema,
                 schema_path=schema_path or "",
                 roles=roles.model_dump_json(by_alias=True),
+                use=json.dumps({"sliced_by": sorted(set(sliced_by)), "drops_unlabelled": drops_unlabelled}),
                 last_push=last_push,
                 last_statistics=last_statistics,
                 exclude_splits="[]",

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
@@ -16,6 +17,7 @@ from tfx.dsl.io import fileio
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.evidence import Evidence, Sample
 from hilir.components.example_gen.kinds import Column, decide
+from hilir.components.example_gen.names import check_names
 from hilir.components.example_gen.readers.batch import Piece
 from hilir.components.example_gen.readers.files import dialect_of, find_place, list_all_pieces, needs_blocks
 from hilir.components.example_gen.readers.ranges import Block, cut, list_blocks
@@ -60,15 +62,23 @@ class Scanned:
 class Ingest:
     """Makes examples of files."""
 
-    def __init__(self, settings: ReadSettings, make_pipeline: Callable[[], beam.Pipeline], work: str) -> None:
+    def __init__(
+        self,
+        settings: ReadSettings,
+        make_pipeline: Callable[[], beam.Pipeline],
+        work: str,
+        before: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Prepares.
 
         Args:
             settings: how files are read.
             make_pipeline: makes a Beam pipeline.
             work: a folder that all workers see; it is removed at the end.
+            before: the types of columns for the version before.
         """
         self._settings, self._make_pipeline, self._work = settings, make_pipeline, work
+        self._before = before
 
     def run(self, files: Sequence[tuple[str, str | None]], folders: Mapping[str, str]) -> Ingested:
         """Reads the files, each with its split or None where each row has its own, and writes to the splits' folders.
@@ -93,9 +103,9 @@ class Ingest:
         pieces = [piece for piece, _ in found]
         scanned = self._scan(tasks)
         notes += _note_empty_files(pieces, scanned.rows)
-        notes += self._check_names(scanned.columns)
+        notes += check_names(scanned.columns, self._settings, self._before)
         skipped = self._check_faults(pieces, scanned)
-        columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings))
+        columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings), self._before)
         dropped = [name for name in self._settings.drop if name in columns]
         columns = {name: column for name, column in columns.items() if name not in dropped}
         if dropped and not any(column.kind for column in columns.values()) and sum(scanned.rows):
@@ -181,23 +191,6 @@ class Ingest:
             scanned.times.merge(Histogram(found["times"]["shift"], dict(found["times"]["counts"])))
             scanned.units.update(unit for unit in found["times"]["units"] if unit)
         return scanned
-
-    def _check_names(self, columns: Mapping[str, Evidence]) -> list[str]:
-        """Refuses settings of columns that no file has."""
-        settings = self._settings
-        for key, names in (
-            ("data.columns", list(settings.columns)),
-            ("data.rename", list(settings.rename.values())),
-            ("data.drop", settings.drop),
-            ("data.split.by", settings.split.by),
-        ):
-            unknown = [name for name in names if name not in columns]
-            if key == "data.rename":
-                unknown = [old for old, new in settings.rename.items() if new in unknown]
-            if unknown:
-                listed = ", ".join(f"'{name}'" for name in unknown)
-                raise IngestError(f"{key} names {listed}, which no file has; the columns are {', '.join(columns)}")
-        return [f"column '{old}' is named '{new}' by data.rename" for old, new in settings.rename.items()]
 
     def _check_faults(self, pieces: list[Piece], scanned: Scanned) -> int:
         """Refuses rows that cannot be read, or returns their number where they are left out."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
+
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.evidence import Evidence, Sample
@@ -44,23 +47,40 @@ class Column:
     checked: bool = False
 
 
-def decide(found: Mapping[str, Evidence], settings: ReadSettings, places: Places) -> dict[str, Column]:
+def read_kinds(schema: schema_pb2.Schema | None) -> dict[str, str]:
+    """Returns the types of a schema's columns."""
+    kinds = {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}
+    features = schema.feature if schema is not None else ()
+    return {feature.name: kinds[feature.type] for feature in features if feature.type in kinds}
+
+
+def decide(
+    found: Mapping[str, Evidence],
+    settings: ReadSettings,
+    places: Places,
+    before: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Column]:
     """Returns the type of each column.
+
+    A column that was wider for the version before is so again: a month of whole numbers alone, or of codes that all
+    are numbers, is no other column.
 
     Args:
         found: the evidence of all rows, by column.
         settings: declared types, and what happens to rows with mistakes.
         places: describes where a value is.
+        before: the types for the version before.
 
     Raises:
         IngestError: a value does not fit the type that is declared, or that all others have.
     """
-    return {name: _Decision(name, each, settings, places).decide() for name, each in found.items()}
+    return {name: _Decision(name, each, settings, places, before.get(name)).decide() for name, each in found.items()}
 
 
 class _Decision:
-    def __init__(self, name: str, found: Evidence, settings: ReadSettings, places: Places) -> None:
+    def __init__(self, name: str, found: Evidence, settings: ReadSettings, places: Places, before: str | None) -> None:
         self._name, self._found, self._settings, self._places = name, found, settings, places
+        self._before = before
         self._skip = settings.on_bad_rows == "skip"
 
     def decide(self) -> Column:
@@ -77,6 +97,8 @@ class _Decision:
                 f"{self._where()}: a column without a name has values; "
                 f"name the columns with data.csv.names, or leave it out with data.drop: ['']"
             )
+        if self._before == "string":
+            return Column("string", "as for the version before")
         # Codes have no sign and no decimals: -05 and 00.5 are padded numbers.
         if found.zeros and not (found.minus or found.decimals or found.strings):
             return self._codes()
@@ -149,6 +171,8 @@ class _Decision:
             count = found.decimals + found.huge
             share = f"{count:,} of {self._rest():,}" if found.whole else "all"
             return Column("float", f"{share} values have decimals{first}", note, checked)
+        if self._before == "float":
+            return Column("float", "as for the version before; all values are whole numbers", note, checked)
         why = f"the files' types are {', '.join(found.types)}" if found.types else "all values are whole numbers"
         return Column("int", why, note, checked)
 

@@ -135,7 +135,8 @@ class SpanSettings(Section):
 class ReadSettings(Section):
     """Everything that decides what the examples are, other than the files; `rows` is about how many rows to take.
 
-    `trained_on` is the split that a split by time gives the older rows to.
+    `trained_on` is the split that a split by time gives the older rows to; `pushed` is the folder of the model's
+    versions, whose last one says which types the columns had.
     """
 
     format: Form = "csv"
@@ -149,3 +150,4 @@ class ReadSettings(Section):
     max_bad_rows: float = Field(default=0.01, ge=0, le=1)
     rows: NonNegativeInt | None = None
     trained_on: str = "train"
+    pushed: str = ""

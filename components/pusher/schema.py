@@ -9,8 +9,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
-from hilir.components.data_gate.validator import SCHEMA
 from hilir.components.trainer.export.class_names import read_classes
+from hilir.components.versions import SCHEMA
 
 
 def write_schema(folder: str, source: str) -> None:

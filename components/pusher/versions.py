@@ -16,18 +16,12 @@ from tfx.dsl.io import fileio
 from hilir.components.errors import PushError
 from hilir.components.pusher.manifest import NAME
 from hilir.components.staging import PREFIX, staged, write_file
+from hilir.components.versions import list_versions
 
 EXPORTS = "exports"
 """Folder next to the versions, with one folder per version."""
 
 _LOCK_SECONDS = 600
-
-
-def list_versions(folder: str) -> list[int]:
-    """Returns the versions below a model's folder, ascending."""
-    if not fileio.exists(folder):
-        return []
-    return sorted(int(name.rstrip("/")) for name in fileio.listdir(folder) if name.rstrip("/").isdigit())
 
 
 def read_manifest(folder: str, version: int) -> dict[str, Any] | None:

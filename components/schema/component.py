@@ -26,20 +26,21 @@ class InferredSchema(base_component.BaseComponent):
     SPEC_CLASS = InferredSchemaSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, statistics: types.BaseChannel, code: dict[str, str], trained_on: str) -> None:
+    def __init__(self, statistics: types.BaseChannel, code: dict[str, str], trained_on: str, pushed: str) -> None:
         """Makes the node.
 
         Args:
             statistics: of the examples.
             code: the Transform's `custom_config`, which names the package and has the fingerprint of its code.
             trained_on: the split whose values are typical.
+            pushed: the folder of the model's versions; columns are dense, sparse or lists as they were for the last.
         """
         super().__init__(
             spec=InferredSchemaSpec(
                 statistics=statistics,
                 infer_feature_shape=1,
                 exclude_splits="[]",
-                code=json.dumps({"code": code, "trained_on": trained_on}, sort_keys=True),
+                code=json.dumps({"code": code, "trained_on": trained_on, "pushed": pushed}, sort_keys=True),
                 schema=types.Channel(type=standard_artifacts.Schema),
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,20 @@ from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from hilir.components.schema.label_columns import read_label_columns
-from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
-from hilir.components.schema.typical import note_typical
+from hilir.components.schema.label_columns import list_labels, read_label_columns
+from hilir.components.schema.last_kinds import fill, keep_kinds, make_dense
+from hilir.components.schema.missing_cells import (
+    count_values,
+    find_optional,
+    make_optional,
+    read_raw_features,
+    trace,
+)
+from hilir.components.schema.typical import find_typical, note_typical
+from hilir.components.schema.uses import note_uses
+from hilir.components.trainer.export.raw_features import type_specs
 from hilir.components.transform.preprocessing import add_single, preprocessing_fn
+from hilir.components.versions import read_last_schema
 
 _KNOWN_SHARE = 0.9
 
@@ -40,14 +51,21 @@ class Executor(tfx_schema_gen.Executor):
         names = artifact_utils.decode_split_names(artifact.split_names)
         statistics = {name: load_statistics(artifact, name).proto() for name in names}
         count_values(schema, [each.datasets[0] for each in statistics.values()])
-        relax(schema, code["code"], statistics[code["trained_on"]])
+        relax(schema, code["code"], statistics[code["trained_on"]], read_last_schema(code["pushed"]))
         io_utils.write_pbtxt_file(path, schema)
 
 
 def relax(
-    schema: schema_pb2.Schema, code: dict[str, str], statistics: statistics_pb2.DatasetFeatureStatisticsList
+    schema: schema_pb2.Schema,
+    code: dict[str, str],
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    last: schema_pb2.Schema | None = None,
 ) -> None:
-    """Lets later data have empty cells where preprocessing_fn can do without, and a tenth of the rows new categories.
+    """Lets data change from month to month as far as the code can do with it, and says what each column is for.
+
+    - columns are dense, sparse or lists as they were for the version before, and dense where the code needs it; an
+      empty cell of those has its typical value, in the training as it has when the model serves;
+    - later data may have empty cells where preprocessing_fn can do without, and a tenth of the rows new categories.
 
     Columns of the label stay required: a default for a missing label would be a wrong one.
 
@@ -55,12 +73,31 @@ def relax(
         schema: as TFDV infers it, changed in place.
         code: `custom_config` of the Transform.
         statistics: of the training data.
+        last: the schema of the version that was pushed last.
     """
-    optional = find_optional(schema, partial(preprocessing_fn, custom_config=add_single(code, schema)))
+
+    def bind(described: schema_pb2.Schema) -> Callable[[Any], Any]:
+        return partial(preprocessing_fn, custom_config=add_single(code, described))
+
+    def takes(described: schema_pb2.Schema) -> bool:
+        return trace(bind(described), type_specs(read_raw_features(described))) is not None
+
+    def fillable(described: schema_pb2.Schema) -> Collection[str]:
+        return typical.keys() - read_label_columns(described, code["package"]) - {code.get("weight")}
+
+    typical = find_typical(schema, statistics)
+    dense = keep_kinds(schema, last, takes, fillable) if last is not None else frozenset()
+    if not takes(schema):
+        dense |= make_dense(schema, takes, fillable)
+    optional = find_optional(schema, bind(schema))
     labels = read_label_columns(schema, code["package"])
     make_optional(schema, optional - labels)
-    required = {feature.name for feature in schema.feature} - labels - optional - {code.get("weight")}
-    note_typical(schema, statistics, required)
+    filled = {name: typical[name] for name in sorted(dense - optional)}
+    fill(schema, filled)
+    complete = {feature.name for feature in schema.feature if feature.HasField("shape")} | filled.keys()
+    required = complete - labels - {code.get("weight")}
+    note_typical(schema, typical, required)
+    note_uses(schema, bind(schema), labels, list_labels(code["package"]))
     for feature in schema.feature:
         if feature.HasField("domain") or feature.HasField("string_domain"):
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE

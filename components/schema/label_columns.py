@@ -6,26 +6,30 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform.tf_metadata import schema_utils
 
+from hilir.components.schema.missing_cells import read_raw_features
 from hilir.components.trainer.export.label_columns import find_label_columns
-from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
+from hilir.components.trainer.export.raw_features import type_specs
+
+
+def list_labels(package: str) -> list[str]:
+    """Returns the labels among what preprocessing_fn returns; the package's model.py is not imported."""
+    label = import_module(f"{package}.features").LABEL
+    return [label] if isinstance(label, str) else list(label.values() if isinstance(label, Mapping) else label)
 
 
 def read_label_columns(schema: schema_pb2.Schema, package: str) -> frozenset[str]:
-    """Returns the columns that only the label may see, and the label's own name.
+    """Returns the columns that only the label may see, and the labels' own names.
 
     Args:
         schema: of the raw data.
         package: the model package; its model.py is not imported.
     """
-    features = import_module(f"{package}.features")
-    label = features.LABEL
-    labels = [label] if isinstance(label, str) else label.values() if isinstance(label, Mapping) else label
-    specs = type_specs(make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema))
+    labels = list_labels(package)
+    declared = getattr(import_module(f"{package}.features"), "LABEL_COLUMNS", None)
     own = import_module(f"{package}.preprocessing").preprocessing_fn
     try:
-        columns = find_label_columns(getattr(features, "LABEL_COLUMNS", None), labels, own, specs)
+        columns = find_label_columns(declared, labels, own, type_specs(read_raw_features(schema)))
     except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
         columns = frozenset()
     return columns | frozenset(labels)

@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 
-from hilir.components.trainer.export.raw_features import make_raw_features, type_specs
+from hilir.components.trainer.export.raw_features import RawFeature, make_raw_features, type_specs
 from hilir.components.transform.unread import MANY, add_unread, find_read, list_unread
 
 _Specs = Mapping[str, tf.TypeSpec]
@@ -26,10 +26,10 @@ def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], A
         schema: as inferred; complete columns have a shape.
         preprocessing_fn: takes the raw features by name.
     """
-    raw = make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
+    raw = read_raw_features(schema)
     complete = [name for name, feature in raw.items() if feature.is_fixed and feature.spec.shape in ([], [1], (), (1,))]
     specs = type_specs(raw)
-    wanted = _trace(preprocessing_fn, specs)
+    wanted = trace(preprocessing_fn, specs)
     if wanted is None or not complete:
         return set()
     # A trace takes as long as there are columns.
@@ -41,7 +41,7 @@ def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], A
         given = {**specs, **sparse}
         unread = list_unread(given, read)
         narrow = {name: given[name] for name in read}
-        if not names or _trace(lambda inputs: preprocessing_fn(add_unread(inputs, unread)), narrow) == wanted:
+        if not names or trace(lambda inputs: preprocessing_fn(add_unread(inputs, unread)), narrow) == wanted:
             return {*names, *found}
         if len(names) == 1:
             return found
@@ -56,10 +56,15 @@ def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
     """Lets rows have no value of the columns; each column must still be there, and have one value a row at most."""
     for feature in schema.feature:
         if feature.name in names:
-            feature.ClearField("shape")
-            feature.presence.ClearField("min_fraction")
-            feature.presence.min_count = 1
+            allow_none(feature)
             feature.value_count.min = feature.value_count.max = 1
+
+
+def allow_none(feature: schema_pb2.Feature) -> None:
+    """Lets rows have no value of a feature, which must still be in some."""
+    feature.ClearField("shape")
+    feature.presence.ClearField("min_fraction")
+    feature.presence.min_count = 1
 
 
 def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.DatasetFeatureStatistics]) -> None:
@@ -90,7 +95,12 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
             feature.value_count.min = feature.value_count.max = counts.pop()
 
 
-def _trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:
+def read_raw_features(schema: schema_pb2.Schema) -> dict[str, RawFeature]:
+    """Returns the features that a schema describes."""
+    return make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
+
+
+def trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:
     """Returns kind, type and shape of each output; None where the function does not take such inputs."""
     try:
         _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)

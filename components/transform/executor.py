@@ -26,6 +26,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from hilir.components.batches import BatchSource
+from hilir.components.missing import keep_features, list_filled
 from hilir.components.transform.preprocessing import add_single, leave_out, preprocessing_fn
 from hilir.components.transform.unread import MANY, NONE, Unread, find_read, list_unread, names_of
 
@@ -64,7 +65,8 @@ def find_unread(config: dict[str, str], schema: schema_pb2.Schema) -> Unread:
         config: `custom_config` as `add_single` returns it.
         schema: of the raw data; features made of several columns, which SchemaGen does not make, leave it whole.
     """
-    is_plain = not (schema.sparse_feature or schema.weighted_feature or schema.tensor_representation_group)
+    represented = sum(len(group.tensor_representation) for group in schema.tensor_representation_group.values())
+    is_plain = not (schema.sparse_feature or schema.weighted_feature or represented > len(list_filled(schema)))
     if len(schema.feature) <= MANY or not is_plain:
         return NONE
     specs = impl_helper.get_type_specs_from_feature_specs(schema_utils.schema_as_feature_spec(schema).feature_spec)
@@ -89,11 +91,8 @@ class Processor(tfx_transform.TransformProcessor):
         metadata = super()._ReadMetadata(data_format, schema_path)
         if not self._unread:
             return metadata
-        schema = schema_pb2.Schema()
-        schema.CopyFrom(metadata.schema)
-        del schema.feature[:]
-        schema.feature.extend(each for each in metadata.schema.feature if each.name not in self._unread)
-        return dataset_metadata.DatasetMetadata(schema)
+        read = {each.name for each in metadata.schema.feature} - self._unread
+        return dataset_metadata.DatasetMetadata(keep_features(metadata.schema, read))
 
     def _CreateTFXIO(self, dataset: Any, schema: schema_pb2.Schema) -> Any:  # noqa: N802 - TFX's name
         source = super()._CreateTFXIO(dataset, schema)

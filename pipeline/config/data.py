@@ -122,8 +122,13 @@ class DataSection(Section):
             raise ValueError("split has no effect, as data.splits names the files of each split; remove one")
         return self
 
-    def read_settings(self, rows: int | None = None) -> ReadSettings:
-        """Returns what the ingest needs to know of how to read, about `rows` of the rows (None: all of them)."""
+    def read_settings(self, pushed: str, rows: int | None = None) -> ReadSettings:
+        """Returns what the ingest needs to know of how to read.
+
+        Args:
+            pushed: the folder of the model's versions.
+            rows: about how many rows to read; None: all of them.
+        """
         shares = {name: share for name, share in self.splits.items() if isinstance(share, int)}
         return ReadSettings(
             format="auto" if self.format == "bigquery" else self.format,
@@ -137,6 +142,7 @@ class DataSection(Section):
             max_bad_rows=self.max_bad_rows,
             rows=rows,
             trained_on=self.roles.train,
+            pushed=pushed,
         )
 
 

@@ -33,6 +33,7 @@ def preprocessing_fn(inputs):
         "flipper": flat(tft.scale_to_z_score(inputs["flipper"]), 0.0),
         "island": flat(island, 4),
         "eggs": tf.clip_by_value(flat(inputs["eggs"], 4), 0, 4),
+        "depth": tf.math.log1p(inputs["depth"]),
         "heavy": tf.cast(flat(inputs["mass"], 0) > 4000, tf.int64),
     }
 """,
@@ -57,10 +58,11 @@ class Hyperparameters(BaseModel):
 def build_model(hparams):
     inputs = {
         "flipper": keras.Input((1,), name="flipper"),
+        "depth": keras.Input((1,), name="depth"),
         "island": keras.Input((1,), name="island", dtype="int64"),
         "eggs": keras.Input((1,), name="eggs", dtype="int64"),
     }
-    parts = [inputs["flipper"]]
+    parts = [inputs["flipper"], inputs["depth"]]
     for name, size in (("island", 6), ("eggs", 5)):
         parts.append(keras.layers.Flatten()(keras.layers.Embedding(size, 2)(inputs[name])))
     hidden = keras.layers.Dense(hparams.units, activation="relu")(keras.layers.Concatenate()(parts))
@@ -71,8 +73,11 @@ def build_model(hparams):
 }
 
 
-def write_month(folder: Path, seed: int, *, holes=False, shift=0.0, new=0.0, without: str = "") -> Path:
-    """Writes 1,500 birds; `holes`: some cells are empty, `new`: the share of rows on an island not seen before."""
+def write_month(folder: Path, seed: int, *, holes=False, shift=0.0, new=0.0, digits=1, without: str = "") -> Path:
+    """Writes 1,500 birds; `holes`: some cells are empty, `new`: the share of rows on an island not seen before.
+
+    `digits`: of the depth of the bills.
+    """
     rows = random.Random(seed)
     lines = []
     for number in range(1500):
@@ -81,10 +86,12 @@ def write_month(folder: Path, seed: int, *, holes=False, shift=0.0, new=0.0, wit
             "flipper": f"{flipper + shift:.1f}",
             "island": "Anvers" if rows.random() < new else rows.choice(["Biscoe", "Dream", "Torgersen"]),
             "eggs": str(rows.randint(0, 3)),
+            "depth": f"{rows.gauss(17, 2):.{digits}f}",
+            "observer": "Zoe" if new and number % 2 else rows.choice(["Ann", "Bo"]),
             "mass": str(int(4000 + (flipper - 200) * 50 + rows.gauss(0, 300))),
         }
         if holes:
-            row |= {name: "" for at, name in enumerate(("flipper", "island", "eggs")) if number % 60 == at}
+            row |= {name: "" for at, name in enumerate(("flipper", "island", "eggs", "depth")) if number % 60 == at}
         lines.append({name: value for name, value in row.items() if name != without})
     folder.mkdir()
     text = [",".join(lines[0]), *(",".join(line.values()) for line in lines)]
@@ -134,7 +141,9 @@ def project(tmp_path_factory):
 
 def test_the_first_run_says_that_there_was_no_schema(project):
     assert project.first["version"] == 1
-    assert project.first["data"] == {"checked_against": "", "anomalies": [], "drift_since": "", "drift": []}
+    assert project.first["data"] == {
+        "checked_against": "", "anomalies": [], "filled": {}, "drift_since": "", "drift": []
+    }  # fmt: skip
     extra = Path(project.first["version_path"]) / "assets.extra"
     assert 'domain: "island"' in (extra / "schema.pbtxt").read_text()
 
@@ -146,6 +155,7 @@ def test_rows_with_empty_cells_are_answered_as_preprocessing_has_it(project):
     empty = tf.train.Example().SerializeToString()
     labelled = tf.train.Example()
     labelled.features.feature["mass"].int64_list.value.append(5000)
+    labelled.features.feature["depth"].float_list.value.append(17.0)
     rows = tf.constant([labelled.SerializeToString()] * 2)
     transformed = model.signatures["transform_features"](examples=rows)
     assert {name: transformed[name].numpy().tolist() for name in ("flipper", "island", "eggs")} == {
@@ -154,10 +164,10 @@ def test_rows_with_empty_cells_are_answered_as_preprocessing_has_it(project):
         "eggs": [[4], [4]],
     }
     one = model.signatures["examples"](examples=tf.constant([empty]))["heavy"].numpy()
-    missing = {"flipper": [np.nan], "island": [""], "eggs": [-(2**63)]}
+    missing = {"flipper": [np.nan], "island": [""], "eggs": [-(2**63)], "depth": [np.nan]}
     named = model.signatures["serving_default"](
         **{
-            name: tf.constant(value, {"flipper": tf.float32, "eggs": tf.int64}.get(name))
+            name: tf.constant(value, {"flipper": tf.float32, "eggs": tf.int64, "depth": tf.float32}.get(name))
             for name, value in missing.items()
         }
     )
@@ -185,7 +195,8 @@ def test_a_new_island_in_30_percent_of_the_rows_stops(project, tmp_path):
     assert "feature 'island': ENUM_TYPE_UNEXPECTED_STRING_VALUES (error): " in str(caught.value)
     assert "It was checked against the schema of version 1." in str(caught.value)
     found = project.check(data, "validation.accept={island: [ENUM_TYPE_UNEXPECTED_STRING_VALUES]}")["data"]
-    assert len(found["anomalies"]) == 2
+    # New observers are warnings alone: nobody reads them.
+    assert len(found["anomalies"]) == 4
     assert [(each["feature"], each["level"]) for each in found["drift"]] == [("island", "alarm")]
 
 
@@ -193,6 +204,14 @@ def test_a_file_without_a_column_stops(project, tmp_path):
     with pytest.raises(StepFailed) as caught:
         project.check(write_month(tmp_path / "cut", 5, without="eggs"))
     assert "split train, feature 'eggs': SCHEMA_MISSING_COLUMN (error): " in str(caught.value)
+
+
+def test_a_column_that_nobody_reads_may_go_and_numbers_may_be_whole(project, tmp_path):
+    data = write_month(tmp_path / "whole", 7, digits=0, without="observer")
+    found = project.check(data)["data"]
+    kind = "feature 'observer': SCHEMA_MISSING_COLUMN (warning): Column is completely missing"
+    assert found["anomalies"] == [f"split eval, {kind}", f"split train, {kind}"]
+    assert "observer" not in [each["feature"] for each in found["drift"]]
 
 
 def test_a_label_that_is_missing_is_not_guessed(project, tmp_path):
@@ -238,7 +257,11 @@ def test_a_month_with_empty_cells_and_a_rare_new_category_is_trained_and_compare
     assert second["baseline"]["auc"] > 0.8
     assert second["comparison"]["skipped"] is None
     assert second["data"]["checked_against"] == "the schema of version 1"
-    assert second["data"]["anomalies"] == []
+    assert {each.partition(" (")[0] for each in second["data"]["anomalies"]} == {
+        f"split {split}, feature 'observer': ENUM_TYPE_UNEXPECTED_STRING_VALUES" for split in ("eval", "train")
+    }
+    assert second["data"]["filled"] == {"depth": pytest.approx(17, abs=0.5)}
+    assert len(rest) == 1
     again = project.run(data)
     states = {node["id"]: node["state"] for node in again["nodes"]}
     assert (states.pop("LastPush"), states.pop("LatestBlessed")) == ("done", "done")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from hilir.components.trainer.export.class_names import read_domain
 from hilir.components.trainer.export.raw_features import dense_column
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.training_job import TrainingJob
+from hilir.components.versions import find_newest
 
 _BATCH = 8192
 _FEW_ROWS, _FEW_OF_A_CLASS, _MOST_CLASSES = 30, 5, 20
@@ -131,16 +131,12 @@ def read_labels(job: TrainingJob, package: ModelPackage, transform: tft.TFTransf
 
 def read_pushed_classes(folder: str) -> dict[str, tuple[str, ...]]:
     """Returns the classes by label of the version pushed last to `<serving root>/<model>`."""
-    if not folder or not tf.io.gfile.isdir(folder):
+    path = find_newest(folder, "manifest.json") if folder else None
+    if path is None:
         return {}
-    versions = sorted(int(name.rstrip("/")) for name in tf.io.gfile.listdir(folder) if name.rstrip("/").isdigit())
-    for version in reversed(versions):
-        path = os.path.join(folder, str(version), "manifest.json")
-        if tf.io.gfile.exists(path):
-            with tf.io.gfile.GFile(path) as file:
-                found = json.load(file).get("classes", {})
-            return {label: tuple(names) for label, names in found.items()}
-    return {}
+    with tf.io.gfile.GFile(path) as file:
+        found = json.load(file).get("classes", {})
+    return {label: tuple(names) for label, names in found.items()}
 
 
 def class_weights(job: TrainingJob, package: ModelPackage, labels: Labels) -> dict[str, float] | None:

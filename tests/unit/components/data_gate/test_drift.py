@@ -40,7 +40,7 @@ def push(tmp_path):
     return found
 
 
-def drift(push, tmp_path, rows):
+def drift(push, tmp_path, rows, unread=()):
     examples = standard_artifacts.Examples()
     examples.uri = str(tmp_path / "examples")
     examples.split_names = '["train"]'
@@ -48,12 +48,16 @@ def drift(push, tmp_path, rows):
     with tf.io.TFRecordWriter(f"{examples.uri}/Split-train/data.gz", "GZIP") as writer:
         for row in rows:
             writer.write(row)
-    found = find_drift(push, examples, "train")
+    found = find_drift(push, examples, "train", unread)
     return [(finding.feature, finding.level, finding.what, finding.detail) for finding in found]
 
 
 def test_the_same_again_has_none(push, tmp_path):
     assert drift(push, tmp_path, make_rows(new=0.0)) == []
+
+
+def test_a_column_that_nobody_reads_does_not_drift(push, tmp_path):
+    assert drift(push, tmp_path, make_rows(shift=150), {"flipper"}) == []
 
 
 def test_a_number_that_is_shifted_is_an_alarm(push, tmp_path):

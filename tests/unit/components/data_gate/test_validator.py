@@ -9,7 +9,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from hilir.components.data_gate.gate import find_refusals
-from hilir.components.data_gate.validator import soften, validate
+from hilir.components.data_gate.uses import Uses, find_uses, read_uses, write_uses
+from hilir.components.data_gate.validator import say_once, soften, validate
 
 
 def describe(dream: int, biscoe: int):
@@ -51,9 +52,69 @@ def test_a_new_column_is_a_warning_where_nobody_wrote_the_schema():
     anomalies = validate(tfdv.generate_statistics_from_dataframe(frame), make_schema(), None, None)
     (refusal,) = find_refusals({"train": anomalies}, "error", {})
     assert (refusal.feature, refusal.anomaly) == ("beak", "SCHEMA_NEW_COLUMN")
-    soften(anomalies)
+    soften(anomalies, Uses())
     assert find_refusals({"train": anomalies}, "error", {}) == []
     assert len(find_refusals({"train": anomalies}, "warning", {})) == 1
+
+
+def test_columns_that_nobody_reads_and_empty_cells_with_a_meaning_are_warnings():
+    shape = "presence { min_fraction: 1 min_count: 1 } shape { dim { size: 1 } }"
+    unread = 'annotation { tag: "hilir.unread" }'
+    last = text_format.Parse(
+        f"""
+        feature {{ name: "age" type: FLOAT {shape} }}
+        feature {{ name: "price" type: FLOAT {shape} annotation {{ tag: "hilir.label" }} }}
+        feature {{ name: "weight" type: FLOAT {shape} }}
+        feature {{ name: "agent" type: BYTES {shape} string_domain {{ value: "a" }} {unread} }}
+        feature {{ name: "zone" type: BYTES {shape} {unread} }}
+        feature {{ name: "now" type: BYTES {shape} {unread} }}
+        """,
+        schema_pb2.Schema(),
+    )
+    own = text_format.Parse(
+        """
+        feature { name: "age" type: FLOAT }
+        feature { name: "agent" type: BYTES annotation { tag: "hilir.unread" } }
+        feature { name: "now" type: BYTES }
+        tensor_representation_group {
+          key: ""
+          value { tensor_representation {
+            key: "age" value { dense_tensor { column_name: "age" default_value { float_value: 3 } } }
+          } }
+        }
+        """,
+        schema_pb2.Schema(),
+    )
+    frame = pd.DataFrame({name: [1.5, None] * 20 for name in ("age", "price", "weight")} | {"agent": ["b", "c"] * 20})
+    anomalies = validate(tfdv.generate_statistics_from_dataframe(frame), last, None, None)
+    say_once(anomalies)
+    uses = find_uses(last, own, ["zone"], drops_unlabelled=True)
+    assert uses == Uses(frozenset({"agent"}), frozenset({"price"}), {"age": 3.0})
+    assert read_uses(write_uses(uses)) == uses
+    soften(anomalies, uses)
+    found = {(each.feature, each.anomaly, each.severity) for each in find_refusals({"train": anomalies}, "warning", {})}
+    assert found == {
+        ("age", "FEATURE_TYPE_LOW_FRACTION_PRESENT", "warning"),
+        ("price", "FEATURE_TYPE_LOW_FRACTION_PRESENT", "warning"),
+        ("weight", "FEATURE_TYPE_LOW_FRACTION_PRESENT", "error"),
+        ("agent", "ENUM_TYPE_UNEXPECTED_STRING_VALUES", "warning"),
+        ("zone", "SCHEMA_MISSING_COLUMN", "error"),
+        ("now", "SCHEMA_MISSING_COLUMN", "error"),
+    }
+    # Where unlabelled rows are refused, they are refused here.
+    assert find_uses(last, own, [], drops_unlabelled=False).unlabelled == frozenset()
+
+
+@pytest.mark.parametrize("name", ["ad.id", "Preis (EUR)", "it's", "a:b", "m²", "x'.'y"])
+def test_anomalies_have_the_names_of_their_columns(name):
+    schema = schema_pb2.Schema()
+    schema.feature.add(name=name, type=schema_pb2.BYTES).presence.min_fraction = 1
+    schema.feature[0].string_domain.value.append("a")
+    schema.feature.add(name=f"{name} 2", type=schema_pb2.INT).presence.min_count = 1
+    anomalies = validate(tfdv.generate_statistics_from_dataframe(pd.DataFrame({name: ["b"] * 9})), schema, None, None)
+    assert {each.feature for each in find_refusals({"train": anomalies}, "error", {})} == {name, f"{name} 2"}
+    accepted = {name: ["ENUM_TYPE_UNEXPECTED_STRING_VALUES"], f"{name} 2": ["SCHEMA_MISSING_COLUMN"]}
+    assert find_refusals({"train": anomalies}, "error", accepted) == []
 
 
 def test_groups_of_columns_have_the_anomalies_of_all(monkeypatch):

@@ -29,12 +29,13 @@ class Ingesting:
         """Returns what became of the files; the examples are in `out/<split>`."""
         return self.run_files([(path, split) for path in paths], split=split_by or {}, **settings)
 
-    def run_files(self, files: list[tuple[str, str | None]], **settings) -> Ingested:
-        """Returns what became of files, each with its split or None."""
+    def run_files(self, files: list[tuple[str, str | None]], before=None, **settings) -> Ingested:
+        """Returns what became of files, each with its split or None; `before`: the types for the version before."""
         read = ReadSettings.model_validate({"format": "auto", **settings})
         names = dict.fromkeys(split for _, split in files if split) or read.splits
         folders = {name: str(self.folder / "out" / name) for name in names}
-        ingest = Ingest(read, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), str(self.folder / "out" / ".work"))
+        work = str(self.folder / "out" / ".work")
+        ingest = Ingest(read, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), work, before or {})
         return ingest.run(files, folders)
 
     def empty(self) -> None:

@@ -218,6 +218,15 @@ def test_columns_are_renamed_and_dropped(ingesting):
     ]
     assert ingesting.fault(path, drop=["d"]) == "data.drop names 'd', which no file has; the columns are a, b, c"
     assert ingesting.fault(path, rename={"d": "x"}).startswith("data.rename names 'd', which no file has")
+    # A version was made with these settings: columns may be gone since.
+    before = {"a": "int", "x": "int"}
+    assert ingesting.run(path, drop=["comment"], rename={"d": "x"}, before=before).notes == [
+        "column 'd' is named 'x' by data.rename",
+        "column 'd' of data.rename is in no file",
+        "column 'comment' of data.drop is in no file",
+    ]
+    long = ingesting.write("total,b\n1,2\n", "long.csv")
+    assert ingesting.fault(long, drop=["totals"], before=before).startswith("data.drop names 'totals', which no file")
     assert "data.rename gives a second column the name 'b'" in ingesting.fault(path, rename={"a": "b"})
 
 

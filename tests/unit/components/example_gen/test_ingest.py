@@ -124,6 +124,11 @@ def test_a_declared_column_that_no_file_has(ingesting):
     assert ingesting.fault(path, columns={"mile": "float"}) == (
         "data.columns names 'mile', which no file has; the columns are miles, seconds, company"
     )
+    before = {"mile": "float", "miles": "float"}
+    assert ingesting.run(path, split="all", columns={"mile": "float"}, before=before).notes == [
+        "column 'mile' of data.columns is in no file"
+    ]
+    ingesting.empty()
     other = ingesting.write("mile\n2\n", "other.csv")
     assert ingesting.rows(path, other, columns={"mile": "float"})[1] == {"mile": [2.0]}
 
@@ -147,3 +152,39 @@ def test_rows_that_cannot_be_read_are_left_out_and_counted(ingesting):
         "2 of 1,000 rows cannot be read, which is more than data.max_bad_rows: 0.001 allows; correct the files "
         "(data.on_bad_rows: error names the first row), or raise data.max_bad_rows"
     )
+
+
+def test_a_column_is_as_wide_as_for_the_version_before(ingesting):
+    path = ingesting.write("size,code,count,gone\n1,4,7,\n2,5,8,\n")
+    before = {"size": "float", "code": "string", "count": "int", "gone": "float"}
+    (first, _) = ingesting.rows(path, before=before)
+    assert first == {"size": [1.0], "code": [b"4"], "count": [7]}
+    columns = ingesting.run(path, split="other", before=before).columns
+    assert {name: (column.kind, column.why) for name, column in columns.items()} == {
+        "size": ("float", "as for the version before; all values are whole numbers"),
+        "code": ("string", "as for the version before"),
+        "count": ("int", "all values are whole numbers"),
+        "gone": (None, "no row has a value"),
+    }
+    ingesting.empty()
+    # What is declared counts, and a column that is wider now is another one.
+    wide = ingesting.write("size,code,count\n1,4,7.5\n", "wide.csv")
+    assert ingesting.rows(wide, columns={"code": "int", "size": "int"}, before=before) == [
+        {"size": [1], "code": [4], "count": [7.5]}
+    ]
+
+
+@pytest.mark.parametrize("form", ["rows.jsonl", "rows.tfrecord"])
+def test_numbers_of_typed_files_are_as_wide_too(ingesting, form):
+    import tensorflow as tf
+
+    example = tf.train.Example()
+    example.features.feature["size"].int64_list.value.append(3)
+    example.features.feature["code"].int64_list.value.append(4)
+    if form.endswith("jsonl"):
+        path = ingesting.write('{"size": 3, "code": 4}\n', form)
+    else:
+        path = str(ingesting.folder / form)
+        with tf.io.TFRecordWriter(path) as writer:
+            writer.write(example.SerializeToString())
+    assert ingesting.rows(path, before={"size": "float", "code": "string"}) == [{"size": [3.0], "code": [b"4"]}]

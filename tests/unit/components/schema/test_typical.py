@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import tensorflow_data_validation as tfdv
 
-from hilir.components.schema.typical import note_typical
+from hilir.components.schema.typical import find_typical, note_typical
 from hilir.components.trainer.export.raw_features import make_raw_features
 
 
@@ -21,16 +21,16 @@ def test_median_and_most_frequent_category_are_noted_and_read():
     )
     statistics = tfdv.generate_statistics_from_dataframe(frame)
     schema = tfdv.infer_schema(statistics, infer_feature_shape=True, max_string_domain_size=10)
-    note_typical(schema, statistics, {"size", "count", "island", "text"})
+    note_typical(schema, find_typical(schema, statistics), {"size", "count", "island", "text"})
     tags = {feature.name: list(feature.annotation.tag) for feature in schema.feature}
     assert tags == {
         "size": ["hilir.typical=2.5"],
         "count": ["hilir.typical=2"],
         "island": ['hilir.typical="Dream"'],
-        "text": [],
+        "text": ['hilir.typical=""'],
         "label": [],
     }
     raw = make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
     assert {name: found.typical for name, found in raw.items()} == {
-        "size": 2.5, "count": 2, "island": "Dream", "text": None, "label": None,
+        "size": 2.5, "count": 2, "island": "Dream", "text": "", "label": None,
     }  # fmt: skip
