@@ -34,9 +34,8 @@ _EXCEPTION = re.compile(
 # A class of the user's may have any name.
 _ANY_EXCEPTION = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
 # Keras wraps the error of a layer's `call`.
-_IN_LAYER = re.compile(
-    r"Exception encountered when calling [^\n]*\n\n(.*?)(?:\n\nCall arguments received|\Z)", re.DOTALL
-)
+_LAYER = "Exception encountered when calling "
+_IN_LAYER = re.compile(_LAYER + r"[^\n]*\n\n(.*?)(?:\n\nCall arguments received|\Z)", re.DOTALL)
 _MAX_LENGTH = 1000
 # Errors of hilir's own, whose message is the whole text for the user, and the one that stands for a user's error.
 _OURS = "hilir."
@@ -206,7 +205,9 @@ def _quoted(block: str, frames: int) -> tuple[str, str] | None:
         for number, line in enumerate(lines):
             found = form.fullmatch(line)
             if found is not None:
-                return found["kind"], "\n".join([found["message"] or "", *_continued(lines[number + 1 :])])
+                return found["kind"], "\n".join(
+                    [found["message"] or "", *_continued(found["message"] or "", lines[number + 1 :])]
+                )
     return None
 
 
@@ -221,10 +222,17 @@ def _indented_alike(lines: Sequence[str], frames: int) -> list[str]:
     return [line[margin:] for line in kept]
 
 
-def _continued(lines: Sequence[str]) -> Iterator[str]:
-    """Yields the lines up to the next paragraph; a graph's error has its message in a paragraph after the next."""
+def _continued(message: str, lines: Sequence[str]) -> Iterator[str]:
+    """Yields the lines behind the first one of a message, up to the next paragraph.
+
+    A graph's error has its message in a paragraph after the next.
+    """
     if lines and any(_GRAPH_ERROR in line for line in lines[:1]):
         yield from lines
+        return
+    if message.startswith(_LAYER):
+        # What went wrong is the paragraph after it.
+        yield from takewhile(lambda line: not line.startswith("Call arguments received"), lines)
         return
     for line in lines:
         followed = line.lstrip().startswith(("During handling", "The above exception"))

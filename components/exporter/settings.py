@@ -30,7 +30,6 @@ class TFLiteSettings(Section):
 
     variants: list[TFLiteVariant]
     inputs: Literal["raw", "transformed"]
-    allow_select_ops: bool
     calibration: PositiveInt
     bounds: dict[TFLiteVariant, Bounds]
 

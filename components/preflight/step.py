@@ -107,6 +107,7 @@ def take_step(
     )
     batch = {**inputs, **targets, **{str(package.weight): each for each in weight}}
     what = ", ".join(f"the label '{name}' is {describe(each)}{_describe_range(each)}" for name, each in targets.items())
+    what += _describe_sparse(inputs)
     with stage("one training step", package.name, f"{remedy}; {what}"), without_progress():
         try:
             trained = fit(job, package, transform, "one_device", callbacks=[_BuildOptimizer()], labels=labels)
@@ -240,6 +241,12 @@ def _require_finite(
         f"{package.name}.model"
     )
     raise PreflightError(f"{fact}; {look}")
+
+
+def _describe_sparse(features: Mapping[str, Any]) -> str:
+    names = ", ".join(f"'{name}'" for name, value in sorted(features.items()) if isinstance(value, tf.SparseTensor))
+    remedy = "rows may lack a value; where the model wants one, let preprocessing_fn make it dense (tf.sparse.to_dense)"
+    return f"; the features {names} are sparse, as {remedy}" if names else ""
 
 
 def _describe_range(label: Any) -> str:

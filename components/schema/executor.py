@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
+import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx import types
 from tfx.components.schema_gen import executor as tfx_schema_gen
@@ -80,7 +81,14 @@ def relax(
         return partial(preprocessing_fn, custom_config=add_single(code, described))
 
     def takes(described: schema_pb2.Schema) -> bool:
-        return trace(bind(described), type_specs(read_raw_features(described))) is not None
+        specs = type_specs(read_raw_features(described))
+        # Whether it takes a label without a value is another question.
+        labelled = {
+            name: tf.TensorSpec([None, 1], specs[name].dtype)
+            for name in read_label_columns(described, code["package"]) & specs.keys()
+            if isinstance(specs[name], tf.SparseTensorSpec)
+        }
+        return any(trace(bind(described), given) is not None for given in ({**specs, **labelled}, specs))
 
     def fillable(described: schema_pb2.Schema) -> Collection[str]:
         return typical.keys() - read_label_columns(described, code["package"]) - {code.get("weight")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
+import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.schema.missing_cells import read_raw_features
@@ -28,8 +29,17 @@ def read_label_columns(schema: schema_pb2.Schema, package: str) -> frozenset[str
     labels = list_labels(package)
     declared = getattr(import_module(f"{package}.features"), "LABEL_COLUMNS", None)
     own = import_module(f"{package}.preprocessing").preprocessing_fn
-    try:
-        columns = find_label_columns(declared, labels, own, type_specs(read_raw_features(schema)))
-    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
-        columns = frozenset()
-    return columns | frozenset(labels)
+    raw = read_raw_features(schema)
+    single = [name for name, each in raw.items() if isinstance(each.spec, tf.io.VarLenFeature) and not each.several]
+    complete = {name: tf.TensorSpec([None, 1], raw[name].dtype) for name in single}
+
+    def find(specs: Mapping[str, tf.TypeSpec]) -> frozenset[str] | None:
+        try:
+            return find_label_columns(declared, labels, own, specs)
+        except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
+            return None
+
+    found = find(type_specs(raw))
+    # Code that fails on empty cells may still say what it reads.
+    found = found if found is not None or not complete else find(type_specs(raw) | complete)
+    return frozenset(labels) | (found or frozenset())

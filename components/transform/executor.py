@@ -26,7 +26,9 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils
 
 from hilir.components.batches import BatchSource
+from hilir.components.errors import ModelPackageError
 from hilir.components.missing import keep_features, list_filled
+from hilir.components.transform.empty_cells import explain_needed, find_needed
 from hilir.components.transform.preprocessing import add_single, leave_out, preprocessing_fn
 from hilir.components.transform.unread import MANY, NONE, Unread, find_read, list_unread, names_of
 
@@ -41,7 +43,7 @@ class Executor(tfx_transform.Executor):
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: Any) -> None:  # noqa: N802 - TFX's name
         """Analyzes and transforms the examples."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        unread = NONE
+        unread, schema = NONE, None
         if config:
             uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY])
             schema = io_utils.parse_pbtxt_file(io_utils.get_only_uri_in_dir(uri), schema_pb2.Schema())
@@ -54,6 +56,11 @@ class Executor(tfx_transform.Executor):
         tfx_transform.TransformProcessor = partial(Processor, names_of(unread))
         try:
             super().Do(input_dict, output_dict, exec_properties)
+        except (TypeError, ValueError, AttributeError) as error:
+            needed = _find_needed(config, schema) if schema is not None else []
+            if needed:
+                raise ModelPackageError(explain_needed(json.loads(config)["package"], needed)) from error
+            raise
         finally:
             tfx_transform.TransformProcessor = before
 
@@ -71,6 +78,13 @@ def find_unread(config: dict[str, str], schema: schema_pb2.Schema) -> Unread:
         return NONE
     specs = impl_helper.get_type_specs_from_feature_specs(schema_utils.schema_as_feature_spec(schema).feature_spec)
     return list_unread(specs, find_read(partial(preprocessing_fn, custom_config=config), specs))
+
+
+def _find_needed(config: str, schema: schema_pb2.Schema) -> list[str]:
+    settings = json.loads(config)
+    settings.pop("unread", None)
+    specs = impl_helper.get_type_specs_from_feature_specs(schema_utils.schema_as_feature_spec(schema).feature_spec)
+    return find_needed(partial(preprocessing_fn, custom_config=settings), specs, json.loads(settings["single"]))
 
 
 class Transform(TfxTransform):

@@ -29,7 +29,6 @@ def convert(
     saved_model: str,
     variant: str,
     calibration: dict[str, np.ndarray] | None = None,
-    allow_select_ops: bool = False,
     sparse: bool = False,
 ) -> bytes:
     """Returns the TensorFlow Lite file of the signature `edge`.
@@ -38,7 +37,6 @@ def convert(
         saved_model: a SavedModel with that signature.
         variant: `float32`, `dynamic_range`, `float16`, `int8` or `int16x8`.
         calibration: for the last two, inputs by name, [rows, …], that show the range of each activation.
-        allow_select_ops: whether TensorFlow's own operators may be used, which make the runtime much larger.
         sparse: whether weights that are mostly zeros are stored sparsely.
 
     Raises:
@@ -60,7 +58,7 @@ def convert(
         assert calibration is not None, f"{variant} needs calibration rows"
         converter.representative_dataset = lambda: _batches(calibration)
     converter.optimizations = optimizations + ([tf.lite.Optimize.EXPERIMENTAL_SPARSITY] if sparse else [])
-    converter.target_spec.supported_ops = builtins + ([tf.lite.OpsSet.SELECT_TF_OPS] if allow_select_ops else [])
+    converter.target_spec.supported_ops = builtins
     try:
         with warnings.catch_warnings():
             # The notice that the interpreter, with which the converter calibrates, moves to a package of its own.
@@ -124,10 +122,9 @@ def _explain(message: str, variant: str) -> str:
         if any(name.startswith("tf.Sparse") for name in named):
             # Of a layer that takes the feature as it is, such as an embedding of a column that rows may lack.
             remedy = "give the model dense features: tf.sparse.to_dense(column, default_value) in preprocessing_fn"
-        return (
-            f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; {remedy}, "
-            f"or set export.tflite.allow_select_ops, which makes the runtime tens of megabytes larger"
-        )
+        elif "tf.DenseBincount" in named:
+            remedy = "use tf.one_hot in place of keras.layers.CategoryEncoding"
+        return f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; {remedy}"
     cause, remedy = _find_cause(message), "use other operations in the model, try another variant"
     if variant in INTEGER and "TensorList" in cause:
         cause = f"a recurrent layer such as GRU is a loop, which {variant} cannot have ({cause})"

@@ -141,7 +141,7 @@ def convert_variant(
     sparse = tflite_convert.is_pruned(edge.network)
 
     def convert(saved_model: str) -> bytes:
-        return tflite_convert.convert(saved_model, variant, representative, settings.allow_select_ops, sparse)
+        return tflite_convert.convert(saved_model, variant, representative, sparse)
 
     content = _convert_somehow(convert, edge, raw, work, loops=not integer)
     content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})

@@ -89,7 +89,7 @@ def _load(content: bytes) -> Any:
 
 
 def list_operators(content: bytes) -> dict[str, int]:
-    """Returns how often each operator is used; TensorFlow's own ones are called Flex…"""
+    """Returns how often each operator is used."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     names = Counter(_name(model, operator) for graph in model.subgraphs for operator in graph.operators)
     return dict(sorted(names.items()))

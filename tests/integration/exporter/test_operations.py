@@ -75,7 +75,7 @@ def test_tensorflow_lite_takes_raw_features(project, subject, tmp_path):
     from hilir.components.exporter.tflite.tflite_export import export_tflite
 
     variants = {"float32": bounds(1e-5), "int8": bounds(0.1)}
-    values = {"variants": list(variants), "inputs": "raw", "allow_select_ops": False, "calibration": 50}
+    values = {"variants": list(variants), "inputs": "raw", "calibration": 50}
     settings = TFLiteSettings.model_validate(values | {"bounds": variants})
     figures = export_tflite(subject, project.rows(), settings, str(tmp_path))["variants"]
     assert {name: (found["kept"], found["takes"]) for name, found in figures.items()} == {

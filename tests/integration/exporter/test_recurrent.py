@@ -69,7 +69,6 @@ def export_lite(project, folder, **variants):
     values = {
         "variants": list(variants),
         "inputs": "raw",
-        "allow_select_ops": False,
         "calibration": 50,
         "bounds": variants,
     }

@@ -243,3 +243,20 @@ def test_an_error_of_a_loaded_graph_is_the_message_of_its_operation(tmp_path):
     assert str(error).startswith("Graph execution error:")
     found = find_cause(error, ["/nowhere"])
     assert (found.kind, found.message) == ("InvalidArgumentError", "pos 11 out of range for string b'?' at index 0")
+
+
+def test_what_a_layer_says_within_user_code_is_its_second_paragraph(user):
+    import tensorflow as tf
+    import tf_keras as keras
+
+    code, _ = user
+    layer = keras.layers.CategoryEncoding(3, output_mode="one_hot")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64)])
+    def train(x):
+        return layer(x)
+
+    cause = find_cause(caught(train.get_concrete_function), find_user_folders())
+    assert cause.kind == "ValueError"
+    assert cause.message.startswith("When output_mode is not `'int'`, maximum supported output rank is 2. Received")
+    assert "Call arguments" not in cause.message

@@ -16,7 +16,7 @@ STRICT = {"difference": 1e-9, "agreement": 1.0, "metric_loss": 0.0}
 
 def settings(**bounds):
     return TFLiteSettings.model_validate(
-        {"variants": list(bounds), "inputs": "raw", "allow_select_ops": False, "calibration": 100, "bounds": bounds}
+        {"variants": list(bounds), "inputs": "raw", "calibration": 100, "bounds": bounds}
     )
 
 
@@ -122,20 +122,21 @@ def test_what_is_larger_or_slower_than_float32_is_said():
     assert fast["float16"]["notes"] == ["slower than float32: 0.012 ms against 0.002"]
 
 
-def test_a_model_that_needs_tensorflows_own_operators_is_refused_unless_allowed(tmp_path):
+def test_a_model_that_needs_tensorflows_own_operators_is_refused(tmp_path):
     import tensorflow as tf
 
     from hilir.components.exporter.tflite.tflite_convert import convert
-    from hilir.components.exporter.tflite.tflite_file import list_operators
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4], tf.float32, "x")])
     def cholesky(x):
         return {"y": tf.linalg.cholesky(x)}
 
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures={"edge": cholesky})
-    with pytest.raises(ExportError, match=r"cannot do tf\.Cholesky.*allow_select_ops"):
+    with pytest.raises(ExportError) as caught:
         convert(str(tmp_path), "float32")
-    assert "FlexCholesky" in list_operators(convert(str(tmp_path), "float32", allow_select_ops=True))
+    assert str(caught.value) == (
+        "TensorFlow Lite float32: its own operators cannot do tf.Cholesky; use other operations in the model"
+    )
 
 
 def test_a_model_of_mostly_zeros_is_stored_sparsely(tmp_path):
