@@ -37,6 +37,9 @@ from hilir.components.missing import is_missing
 _NOT_NUMBERS = "the model answers NaN"
 _MARK = "the baseline cannot answer:"
 _REQUIRED = re.compile(r"Feature: (.+?) \(data type: \w+\) is required but could not be found")
+_OTHER_TYPE = re.compile(
+    r"Key: ([^\n]*?), Index: \d+\.\s+Data types don't match\. Data type: (\w+) but expected type: (\w+)"
+)
 
 
 class BaselineRefusal(Exception):
@@ -204,6 +207,9 @@ def _explain(error: BaseException) -> str:
         found = _REQUIRED.search(text)
         if found:
             return f"it needs a value of '{found.group(1)}' in each row, and there are rows without one"
+        found = _OTHER_TYPE.search(text)
+        if found:
+            return f"it takes '{found.group(1)}' as {found.group(3)}, and the data has {found.group(2)}"
         cause = cause.__cause__ or cause.__context__
     return text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
 

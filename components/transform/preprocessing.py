@@ -99,7 +99,21 @@ def _read_outputs(returned: Any, package: str) -> dict[str, Any]:
             raise ModelPackageError(
                 f"{function} returns {name!r}: {type(value).__name__}; return tensors, by names that are strings"
             )
+        _require_width(value, f"{function} returns '{name}'")
     return {name: _as_stored(value) for name, value in returned.items()}
+
+
+def _require_width(value: Any, what: str) -> None:
+    """Refuses what TensorFlow Transform could not store: dense tensors whose rows are not known to be alike."""
+    shape = value.shape
+    if isinstance(value, tf.Tensor) and (not shape.rank or None in shape[1:].as_list()):
+        known = ", ".join("?" if size is None else str(size) for size in shape[1:]) if shape.rank else ""
+        described = f"[rows, {known}]" if shape.rank else "without rows" if shape.rank == 0 else "of unknown rank"
+        raise ModelPackageError(
+            f"{what} as a dense tensor {described}, and each row needs as many values as the others: give it a width "
+            f"(tf.ensure_shape; tf.sparse.to_dense of a tf.SparseTensor with the dense_shape [rows, width]), or return "
+            f"it as it is, sparse or ragged"
+        )
 
 
 def _as_stored(value: Any) -> Any:

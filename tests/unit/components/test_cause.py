@@ -249,7 +249,7 @@ def test_what_a_layer_says_within_user_code_is_its_second_paragraph(user):
     import tensorflow as tf
     import tf_keras as keras
 
-    code, _ = user
+    _code, _ = user
     layer = keras.layers.CategoryEncoding(3, output_mode="one_hot")
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64)])

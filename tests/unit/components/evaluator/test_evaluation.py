@@ -250,6 +250,14 @@ def test_a_baseline_that_cannot_answer_stops_the_run_or_is_left_out(tmp_path):
     )
 
 
+def test_a_baseline_that_takes_another_type_is_incompatible(tmp_path):
+    whole = {"x": tf.io.FixedLenFeature([1], tf.int64, -1)}
+    old = make_model(tmp_path / "old", lambda row: {"p": tf.cast(row["x"], tf.float32)}, parse=whole)
+    new = make_model(tmp_path / "new", lambda row: {"p": row["x"]})
+    with pytest.raises(EvaluationError, match="with: it takes 'x' as int64, and the data has float; evaluate without"):
+        evaluate(tmp_path / "run", SETTINGS, BINARY, new, baseline=old)
+
+
 def test_a_baseline_without_the_output_is_incompatible(tmp_path, two_outputs):
     new = make_model(tmp_path / "new", lambda row: {"species": scores(row), "sort": scores(row)})
     settings = {

@@ -62,6 +62,21 @@ def test_what_is_not_tensors_by_name_is_refused(package, tmp_path, returned, wha
     assert str(caught.value) == f"reader.preprocessing.preprocessing_fn {what}"
 
 
+@pytest.mark.parametrize(("shape", "described"), [
+    ([None, None], "[rows, ?]"), ([None, 3, None], "[rows, 3, ?]"), ([], "without rows"), (None, "of unknown rank"),
+])  # fmt: skip
+def test_a_dense_tensor_of_no_known_width_is_refused(package, tmp_path, shape, described):
+    source = "import tensorflow as tf\ndef preprocessing_fn(inputs):\n    return {'x': inputs['x']}\n"
+    (tmp_path / "reader" / "preprocessing.py").write_text(source)
+    with tf.Graph().as_default(), pytest.raises(ModelPackageError) as caught:
+        preprocessing_fn(
+            {"x": tf.compat.v1.placeholder(tf.float32, shape)},
+            make_custom_config(package, "abc"),
+        )
+    start = f"reader.preprocessing.preprocessing_fn returns 'x' as a dense tensor {described}, and each row"
+    assert str(caught.value).startswith(start)
+
+
 def test_a_column_that_the_data_lacks_is_named(package):
     with pytest.raises(ModelPackageError) as caught:
         preprocessing_fn({"x": 3, "fare": 2}, make_custom_config(package, "abc"))
