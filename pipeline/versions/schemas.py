@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hilir.components.missing import list_filled
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.versions.catalogue import list_versions, open_root
@@ -79,7 +80,11 @@ def read_schema(path: Path) -> Schema:
 def describe(schema: Schema) -> dict[str, str]:
     """Returns in words what is expected of each column."""
     domains = {domain.name: list(domain.value) for domain in schema.string_domain}
-    return {feature.name: ", ".join(_describe(feature, domains)) for feature in sorted(schema.feature, key=_name)}
+    filled = list_filled(schema)
+    return {
+        feature.name: ", ".join([*_describe(feature, domains), *_describe_use(feature, filled)])
+        for feature in sorted(schema.feature, key=_name)
+    }
 
 
 def compare(old: Schema, new: Schema) -> Iterator[str]:
@@ -133,6 +138,15 @@ def _describe(feature: Feature, domains: dict[str, list[str]]) -> Iterator[str]:
     if feature.HasField("int_domain") or feature.HasField("float_domain"):
         domain = feature.int_domain if feature.HasField("int_domain") else feature.float_domain
         yield f"{domain.min:g} to {domain.max:g}"
+
+
+def _describe_use(feature: Feature, filled: Mapping[str, Any]) -> Iterator[str]:
+    from hilir.components.data_gate.uses import UNREAD
+
+    if feature.name in filled:
+        yield f"empty ones are {filled[feature.name]!r}"
+    if UNREAD in feature.annotation.tag:
+        yield "read by nothing"
 
 
 def _name(feature: Feature) -> str:

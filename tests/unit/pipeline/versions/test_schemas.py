@@ -14,7 +14,16 @@ feature { name: "eggs" type: INT presence { min_count: 1 } value_count { min: 1 
 feature { name: "tags" type: BYTES presence { min_fraction: 0.5 } value_count { min: 1 max: 3 } }
 string_domain { name: "island" value: "Biscoe" value: "Dream" }
 """
-SECOND = FIRST.replace('value: "Dream"', 'value: "Dream" value: "Torgersen"').replace('"eggs"', '"nests"')
+FILLED = """
+tensor_representation_group { key: "" value { tensor_representation { key: "flipper"
+  value { dense_tensor { column_name: "flipper" shape { dim { size: 1 } } default_value { float_value: 181.3 } } } } } }
+"""
+SECOND = (
+    (FIRST + FILLED)
+    .replace("min: 1 max: 3 }", 'min: 1 max: 3 } annotation { tag: "hilir.unread" }')
+    .replace('value: "Dream"', 'value: "Dream" value: "Torgersen"')
+    .replace('"eggs"', '"nests"')
+)
 
 
 @pytest.fixture
@@ -35,10 +44,10 @@ def test_the_newest_versions_schema_is_shown_in_words(project, capsys):
     assert _run(["schema", "show"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "models/birds/2/assets.extra/schema.pbtxt:",
-        "  flipper  number, cells may be empty",
+        "  flipper  number, cells may be empty, empty ones are 181.3",
         "  island   text, a value in each row, one of Biscoe | Dream | Torgersen, 10% of the rows may have others",
         "  nests    whole number, cells may be empty",
-        "  tags     text, several values a row, a value in 50% of the rows",
+        "  tags     text, several values a row, a value in 50% of the rows, read by nothing",
     ]
 
 
@@ -46,10 +55,13 @@ def test_versions_are_compared(project, capsys):
     assert _run(["schema", "diff"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [
         "- eggs: whole number, cells may be empty",
+        "~ flipper: number, cells may be empty, empty ones are 181.3   (was: number, cells may be empty)",
         "~ island: text, a value in each row, one of Biscoe | Dream | Torgersen, 10% of the rows may have others   "
         "(was: text, a value in each row, one of Biscoe | Dream, 10% of the rows may have others)",
         "    + Torgersen",
         "+ nests: whole number, cells may be empty",
+        "~ tags: text, several values a row, a value in 50% of the rows, read by nothing   "
+        "(was: text, several values a row, a value in 50% of the rows)",
     ]
     assert _run(["schema", "diff", "--old", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == ["no difference"]
