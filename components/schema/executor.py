@@ -18,13 +18,8 @@ from tfx.utils import io_utils
 
 from hilir.components.schema.label_columns import list_labels, read_label_columns
 from hilir.components.schema.last_kinds import fill, keep_kinds, make_dense
-from hilir.components.schema.missing_cells import (
-    count_values,
-    find_optional,
-    make_optional,
-    read_raw_features,
-    trace,
-)
+from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
+from hilir.components.schema.traced import Traced, read_raw_features, trace
 from hilir.components.schema.typical import find_typical, note_typical
 from hilir.components.schema.uses import note_uses
 from hilir.components.trainer.export.raw_features import type_specs
@@ -82,30 +77,34 @@ def relax(
 
     def takes(described: schema_pb2.Schema) -> bool:
         specs = type_specs(read_raw_features(described))
+        if trace(bind(described), specs) is not None:
+            return True
         # Whether it takes a label without a value is another question.
         labelled = {
             name: tf.TensorSpec([None, 1], specs[name].dtype)
             for name in read_label_columns(described, code["package"]) & specs.keys()
             if isinstance(specs[name], tf.SparseTensorSpec)
         }
-        return any(trace(bind(described), given) is not None for given in ({**specs, **labelled}, specs))
+        return bool(labelled) and trace(bind(described), {**specs, **labelled}) is not None
 
     def fillable(described: schema_pb2.Schema) -> Collection[str]:
         return typical.keys() - read_label_columns(described, code["package"]) - {code.get("weight")}
 
     typical = find_typical(schema, statistics)
     dense = keep_kinds(schema, last, takes, fillable) if last is not None else frozenset()
-    if not takes(schema):
-        dense |= make_dense(schema, takes, fillable)
-    optional = find_optional(schema, bind(schema))
+    traced = Traced(schema, bind(schema))
+    if traced.outputs is None and (needed := make_dense(schema, takes, fillable)):
+        dense |= needed
+        traced = Traced(schema, bind(schema))
+    optional = find_optional(traced)
     labels = read_label_columns(schema, code["package"])
+    note_uses(schema, traced, labels, list_labels(code["package"]))
     make_optional(schema, optional - labels)
     filled = {name: typical[name] for name in sorted(dense - optional)}
     fill(schema, filled)
     complete = {feature.name for feature in schema.feature if feature.HasField("shape")} | filled.keys()
     required = complete - labels - {code.get("weight")}
     note_typical(schema, typical, required)
-    note_uses(schema, bind(schema), labels, list_labels(code["package"]))
     for feature in schema.feature:
         if feature.HasField("domain") or feature.HasField("string_domain"):
             feature.distribution_constraints.min_domain_mass = _KNOWN_SHARE

@@ -8,7 +8,7 @@ from importlib import import_module
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from hilir.components.schema.missing_cells import read_raw_features
+from hilir.components.schema.traced import read_raw_features
 from hilir.components.trainer.export.label_columns import find_label_columns
 from hilir.components.trainer.export.raw_features import type_specs
 

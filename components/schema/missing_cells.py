@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
-from tensorflow_transform import impl_helper
-from tensorflow_transform.tf_metadata import schema_utils
 
-from hilir.components.trainer.export.raw_features import RawFeature, make_raw_features, type_specs
-from hilir.components.transform.unread import MANY, add_unread, find_read, list_unread
-
-_Specs = Mapping[str, tf.TypeSpec]
+from hilir.components.schema.traced import Traced
 
 
-def find_optional(schema: schema_pb2.Schema, preprocessing_fn: Callable[[Any], Any]) -> set[str]:
+def find_optional(traced: Traced) -> set[str]:
     """Returns the columns with a value in each row that may as well have rows without one.
 
-    The function is traced with such columns as sparse tensors. Where its outputs are of the same kinds as before, the
-    column can lose cells later, and neither the function nor the model sees another type.
-
-    Args:
-        schema: as inferred; complete columns have a shape.
-        preprocessing_fn: takes the raw features by name.
+    Where the outputs of preprocessing_fn are of the same kinds with such columns as sparse tensors, the column can lose
+    cells later, and neither the function nor the model sees another type.
     """
-    raw = read_raw_features(schema)
-    complete = [name for name, feature in raw.items() if feature.is_fixed and feature.spec.shape in ([], [1], (), (1,))]
-    specs = type_specs(raw)
-    wanted = trace(preprocessing_fn, specs)
-    if wanted is None or not complete:
+    complete = [name for name, each in traced.raw.items() if each.is_fixed and each.spec.shape in ([], [1], (), (1,))]
+    if traced.outputs is None or not complete:
         return set()
-    # A trace takes as long as there are columns.
-    read = find_read(preprocessing_fn, specs) if len(specs) > MANY else frozenset(specs)
 
     def search(names: Sequence[str], found: set[str]) -> set[str]:
         """Returns `found` and what can be added to it; by halves, as mostly all can, or all but few."""
-        sparse = {name: tf.SparseTensorSpec([None, None], raw[name].dtype) for name in {*names, *found}}
-        given = {**specs, **sparse}
-        unread = list_unread(given, read)
-        narrow = {name: given[name] for name in read}
-        if not names or trace(lambda inputs: preprocessing_fn(add_unread(inputs, unread)), narrow) == wanted:
+        if not names or traced.with_sparse({*names, *found}) == traced.outputs:
             return {*names, *found}
         if len(names) == 1:
             return found
         middle = len(names) // 2
         return search(names[middle:], search(names[:middle], found))
 
-    found = search([name for name in complete if name in read], set())
-    return search([name for name in complete if name not in read], found)
+    found = search([name for name in complete if name in traced.read], set())
+    return search([name for name in complete if name not in traced.read], found)
 
 
 def make_optional(schema: schema_pb2.Schema, names: set[str]) -> None:
@@ -93,17 +73,3 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
         counts = found.get(feature.name, set())
         if len(counts) == 1 and not feature.HasField("shape") and not feature.HasField("value_count"):
             feature.value_count.min = feature.value_count.max = counts.pop()
-
-
-def read_raw_features(schema: schema_pb2.Schema) -> dict[str, RawFeature]:
-    """Returns the features that a schema describes."""
-    return make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
-
-
-def trace(preprocessing_fn: Callable[[Any], Any], specs: _Specs) -> dict[str, Any] | None:
-    """Returns kind, type and shape of each output; None where the function does not take such inputs."""
-    try:
-        _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
-    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
-        return None
-    return {name: (type(value).__name__, value.dtype, str(value.shape)) for name, value in outputs.items()}

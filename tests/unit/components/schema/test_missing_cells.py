@@ -10,6 +10,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 from hilir.components.schema.executor import relax
 from hilir.components.schema.label_columns import read_label_columns
 from hilir.components.schema.missing_cells import count_values, find_optional
+from hilir.components.schema.traced import Traced
 from hilir.components.transform.preprocessing import preprocessing_fn
 
 COMPLETE = "presence {min_fraction: 1.0 min_count: 1} shape {dim {size: 1}}"
@@ -118,7 +119,7 @@ def test_a_function_that_fails_on_the_data_as_they_are_changes_nothing():
     def broken(inputs):
         return {"x": inputs["gone"]}
 
-    assert find_optional(SCHEMA, broken) == set()
+    assert find_optional(Traced(SCHEMA, broken)) == set()
 
 
 def test_one_column_for_which_it_must_be_dense_keeps_the_others():
@@ -130,7 +131,7 @@ def test_one_column_for_which_it_must_be_dense_keeps_the_others():
             else inputs["kind"],
         }
 
-    assert find_optional(SCHEMA, mixed) == {"size", "rooms", "kind", "mass"}
+    assert find_optional(Traced(SCHEMA, mixed)) == {"size", "rooms", "kind", "mass"}
 
 
 @pytest.mark.parametrize("reads_all", [False, True])
@@ -156,7 +157,7 @@ def test_of_many_columns_few_traces_find_those_that_must_be_dense(reads_all):
         }
 
     every = {feature.name for feature in schema.feature}
-    assert find_optional(schema, preprocess) == every - {"c7", "c8"}
+    assert find_optional(Traced(schema, preprocess)) == every - {"c7", "c8"}
     assert len(traces) < (40 if reads_all else 25)
     assert traces.count(150) < (40 if reads_all else 6)
 
