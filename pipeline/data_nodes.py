@@ -25,7 +25,7 @@ from hilir.pipeline.inputs import GraphInputs
 def make_examples(config: Config, inputs: GraphInputs, rows: int | None = None) -> BaseNode:
     """Returns the node that reads the data, or about so many of its rows."""
     source = config.data.query or Files(inputs.data_path, inputs.data_pattern, config.data.spans.bounds())
-    return make_example_gen(source, config.data.splits, config.data.read_settings(versions_folder(config), rows))
+    return make_example_gen(source, config.data.splits, config.data.read_settings(rows, versions_folder(config)))
 
 
 def versions_folder(config: Config) -> str:

@@ -267,7 +267,7 @@ def _pusher(
             "model": config.model.name,
             "pipeline": config.model.name,
             "thresholds": [threshold.model_dump(exclude_none=True) for threshold in config.evaluate.thresholds],
-            "classes": {"label": inputs.label, "names": list(config.export.labels)},
+            "classes": config.export.name_classes(inputs.label if isinstance(inputs.label, str) else ""),
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
             "roles": config.data.roles.names,
             **config.card.as_setting(),

@@ -91,7 +91,7 @@ def _subject(settings: dict[str, Any], export: ExportSettings, model: Any, examp
         saved_model=saved_model,
         rows=_rows(examples, settings["roles"]["evaluate"], export.examples),
         metric=MetricSpec(**settings["metric"]),
-        labels=tuple(export.labels) or find_only_classes(saved_model),
+        labels=export.only_names or find_only_classes(saved_model),
     )
 
 

@@ -57,9 +57,21 @@ class ExportSettings(Section):
     examples: PositiveInt
     metric: str | None
     on_failure: Literal["stop", "skip"]
-    labels: list[str]
+    labels: list[str] | dict[str, list[str]]
     tflite: TFLiteSettings
     tfjs: TFJSSettings
+
+    def name_classes(self, label: str) -> dict[str, list[str]]:
+        """Returns the names of classes by label; a list is for `label`."""
+        if isinstance(self.labels, dict):
+            return self.labels
+        return {label: self.labels} if self.labels else {}
+
+    @property
+    def only_names(self) -> tuple[str, ...]:
+        """The names of classes if they are given for one label; none otherwise."""
+        given = list(self.name_classes("").values())
+        return tuple(given[0]) if len(given) == 1 else ()
 
 
 def _check_bounds(variants: list[str], bounds: list[str]) -> None:

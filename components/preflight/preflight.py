@@ -15,6 +15,7 @@ import tf_keras as keras
 
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.rows import Rows
+from hilir.components.preflight.class_names import check_class_names
 from hilir.components.preflight.exports import Conversions, convert_variants
 from hilir.components.preflight.metrics import check_metrics
 from hilir.components.preflight.sample import ROWS, Sample, read_sample
@@ -100,11 +101,11 @@ def _check(
     rows = Rows(sample.raw)
     exported = call_signatures(step.network, transform, package, labels.classes, rows, os.path.join(work, "model"))
     check_metrics(settings.evaluate, package.label, exported.labels, exported.outputs, step.logits)
+    check_class_names(settings.export, package, exported.outputs, labels.classes)
     check_golden(exported, settings.model, package.name, rows, work)
     exports = Conversions()
     if settings.metric is not None:
-        names = tuple(settings.export.labels)
-        subject = Subject(settings.model, exported.folder, rows, settings.metric, names)
+        subject = Subject(settings.model, exported.folder, rows, settings.metric, settings.export.only_names)
         exports = convert_variants(settings.export, subject, package.name, work)
     return Report(
         rows=min(len(sample.train), ROWS),

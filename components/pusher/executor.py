@@ -95,7 +95,7 @@ class Executor(tfx_pusher.Executor):
                 "files": manifest.describe_files(targets[0]),
                 "signatures": manifest.describe_signatures(targets[0]),
                 "parameters": manifest.describe_parameters(targets[0]),
-                "classes": manifest.describe_classes(targets[0], **settings["classes"]),
+                "classes": manifest.describe_classes(targets[0], settings["classes"]),
                 "metrics": metrics,
                 "comparison": asdict(read_comparison(inputs["evaluation"][0].uri)),
                 "thresholds": settings["thresholds"],

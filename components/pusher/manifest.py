@@ -64,12 +64,9 @@ def describe_signatures(folder: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def describe_classes(folder: str, label: str | Mapping[str, str], names: Sequence[str]) -> dict[str, list[str]]:
+def describe_classes(folder: str, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Returns the names of the classes by label, class 0 first; `names`: those that the configuration gives."""
-    found = read_classes(folder)
-    if names and isinstance(label, str):
-        found.setdefault(label, list(names))
-    return found
+    return {label: list(given) for label, given in names.items()} | read_classes(folder)
 
 
 def describe_parameters(folder: str) -> dict[str, dict[str, str]]:

@@ -122,12 +122,12 @@ class DataSection(Section):
             raise ValueError("split has no effect, as data.splits names the files of each split; remove one")
         return self
 
-    def read_settings(self, pushed: str, rows: int | None = None) -> ReadSettings:
+    def read_settings(self, rows: int | None = None, pushed: str = "") -> ReadSettings:
         """Returns what the ingest needs to know of how to read.
 
         Args:
-            pushed: the folder of the model's versions.
             rows: about how many rows to read; None: all of them.
+            pushed: the folder of the model's versions, if any.
         """
         shares = {name: share for name, share in self.splits.items() if isinstance(share, int)}
         return ReadSettings(

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hilir.pipeline.errors import ConfigError
 
 # Maps that are one value: who gives one gives all of it.
-_WHOLE = ("data.splits",)
+_WHOLE = ("data.splits", "export.labels")
 # A reference to a reference to …: OmegaConf has refused circles by then.
 _MOST_REFERENCES = 20
 _MOST_VALUES, _MOST_LEVELS = 100_000, 100

@@ -41,7 +41,7 @@ def test_the_names_are_in_the_order_of_the_numbers(tmp_path):
     from hilir.components.pusher.manifest import describe_classes
 
     project = make_project(tmp_path, SCHEMA, ROWS, preprocess, build, "species")
-    assert describe_classes(str(project.model), "species", []) == {"species": ["Gentoo", "Adelie", "Chinstrap"]}
+    assert describe_classes(str(project.model), {}) == {"species": ["Gentoo", "Adelie", "Chinstrap"]}
     signatures = tf.saved_model.load(str(project.model)).signatures
     label = signatures["label"](examples=tf.constant(project.records))["species"].numpy()[:, 0]
     assert [("Gentoo", "Adelie", "Chinstrap")[number] for number in label] == [row["species"] for row in ROWS]
