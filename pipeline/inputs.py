@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hilir.components.cause import find_cause, find_user_folders
 from hilir.components.errors import UserCodeError
@@ -17,6 +18,9 @@ from hilir.components.user_modules import find_folders
 from hilir.pipeline.config.data_path import is_remote, locate
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hilir.components.trainer.model_package import ModelPackage
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,41 @@ def generate_data(config: Config) -> None:
         raise UserCodeError(f"data.generator '{config.data.generator}': {cause}") from error
 
 
-def find_inputs(config: Config) -> GraphInputs:
-    """Returns what `hilir.pipeline.graph.build` needs; imports the model package.
+def read_package(config: Config) -> ModelPackage:
+    """Returns the model package, which fits the configuration as far as can be said without data.
 
     Raises:
-        ModelPackageError: the model package lacks something, its hyperparameters do not fit, or none can be searched.
-        ConfigError: a metric cannot be computed.
+        ModelPackageError: the model package lacks something, its hyperparameters do not fit, none can be searched, or
+            names of classes are given for what is no label.
     """
-    from hilir.components.code import fingerprint
-    from hilir.components.evaluator.metric_check import find_metric_faults
-    from hilir.components.opened_files import explain, find_undeclared, watch_files
+    from hilir.components.preflight.class_names import check_labels
     from hilir.components.trainer.model_package import load_package
 
-    name = config.model.package
-    with watch_files() as opened:
-        package = load_package(name)
-    undeclared = find_undeclared(opened, package.files)
+    package = load_package(config.model.package)
     package.make_hyperparameters(config.train.hyperparameters)
     if config.train.tune.enabled:
         from hilir.components.tuner.space import find_overridden, read_space
 
         read_space(package, find_overridden(config.train.learning_rate))
+    check_labels(config.export, package)
+    return package
+
+
+def find_inputs(config: Config) -> GraphInputs:
+    """Returns what `hilir.pipeline.graph.build` needs; imports the model package.
+
+    Raises:
+        ModelPackageError: the model package does not fit.
+        ConfigError: a metric cannot be computed.
+    """
+    from hilir.components.code import fingerprint
+    from hilir.components.evaluator.metric_check import find_metric_faults
+    from hilir.components.opened_files import explain, find_undeclared, watch_files
+
+    name = config.model.package
+    with watch_files() as opened:
+        package = read_package(config)
+    undeclared = find_undeclared(opened, package.files)
     faults = find_metric_faults(config.evaluate, package.label)
     if faults:
         raise ConfigError(faults)

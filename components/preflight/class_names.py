@@ -1,4 +1,4 @@
-"""Checks the names of classes that the configuration gives."""
+"""Checks the names of classes that the configuration gives: without data, and against what the model answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,29 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hilir.components.errors import PreflightError
+from hilir.components.errors import ModelPackageError, PreflightError
 from hilir.components.exporter.settings import ExportSettings
 from hilir.components.trainer.model_package import ModelPackage
+
+
+def check_labels(export: ExportSettings, package: ModelPackage) -> None:
+    """Compares the labels that `export.labels` names with those of the package.
+
+    Raises:
+        ModelPackageError: it names none, or another one.
+    """
+    if export.labels and not isinstance(export.labels, Mapping) and len(package.labels) > 1:
+        example = ", ".join(f"{label}: […]" for label in package.labels)
+        raise ModelPackageError(
+            f"export.labels is one list, and features.LABEL of {package.name} has {len(package.labels)} labels; "
+            f"name the classes by label: export.labels: {{{example}}}"
+        )
+    unknown = sorted(export.name_classes(package.labels[0]).keys() - set(package.labels))
+    if unknown:
+        raise ModelPackageError(
+            f"export.labels names '{unknown[0]}', which is no label of {package.name}; "
+            f"the labels are {', '.join(package.labels)}"
+        )
 
 
 def check_class_names(
@@ -20,27 +40,15 @@ def check_class_names(
     """Compares `export.labels` with what the model answers.
 
     Args:
-        export: may give names.
+        export: may give names, of the package's labels.
         package: names labels and outputs.
         outputs: of the model by name, [rows, …].
         classes: of the labels that are strings, class 0 first.
 
     Raises:
-        PreflightError: the names are for no label, or of other classes than the model has.
+        PreflightError: they are of other classes than the model has.
     """
-    if not export.labels:
-        return
-    if not isinstance(export.labels, Mapping) and len(package.labels) > 1:
-        example = ", ".join(f"{label}: […]" for label in package.labels)
-        raise PreflightError(
-            f"export.labels is one list, and features.LABEL of {package.name} has {len(package.labels)} labels; "
-            f"name the classes by label: export.labels: {{{example}}}"
-        )
     for label, names in export.name_classes(package.labels[0]).items():
-        if label not in package.labels:
-            raise PreflightError(
-                f"export.labels names '{label}', which is no label; the labels are {', '.join(package.labels)}"
-            )
         if list(classes.get(label, names)) != list(names):
             raise PreflightError(
                 f"export.labels has other classes for '{label}' than the data, which are {', '.join(classes[label])}, "

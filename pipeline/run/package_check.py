@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilir.components.user_modules import find_folders
 from hilir.pipeline.config.schema import Config
+from hilir.pipeline.inputs import read_package
 from hilir.pipeline.report.finding import Finding
 
 _NEEDED = {
@@ -48,17 +49,11 @@ def check_import(config: Config) -> Iterator[Finding]:
     from hilir.components.errors import ModelPackageError
     from hilir.components.evaluator.metric_check import find_metric_faults
     from hilir.components.tensorflow_environment import prepare_environment
-    from hilir.components.trainer.model_package import load_package
 
     prepare_environment()
     name = f"model.package '{config.model.package}'"
     try:
-        package = load_package(config.model.package)
-        package.make_hyperparameters(config.train.hyperparameters)
-        if config.train.tune.enabled:
-            from hilir.components.tuner.space import find_overridden, read_space
-
-            read_space(package, find_overridden(config.train.learning_rate))
+        package = read_package(config)
     except ModelPackageError as error:
         yield _split(name, str(error), "fix it")
         return
@@ -77,7 +72,8 @@ def _split(what: str, message: str, otherwise: str) -> Finding:
 def needs_import(config: Config) -> bool:
     """Says whether the configuration has values that only the package's own classes can check."""
     own_metrics = any(metric.module for metric in config.evaluate.metrics)
-    return bool(config.train.hyperparameters) or own_metrics or config.train.tune.enabled
+    named = isinstance(config.export.labels, dict)
+    return bool(config.train.hyperparameters) or own_metrics or named or config.train.tune.enabled
 
 
 def explain(what: str, error: SyntaxError) -> Finding:

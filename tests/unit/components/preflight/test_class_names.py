@@ -5,9 +5,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from hilir.components.errors import PreflightError
+from hilir.components.errors import ModelPackageError, PreflightError
 from hilir.components.exporter.settings import ExportSettings
-from hilir.components.preflight.class_names import check_class_names
+from hilir.components.preflight.class_names import check_class_names, check_labels
 from hilir.components.pusher.manifest import describe_classes
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.pipeline.config.load import base_path
@@ -35,6 +35,7 @@ def package(label) -> ModelPackage:
     (["a", "b"], "mask", {"p": np.zeros((4, 8, 8), np.float32)}, {}),
 ])  # fmt: skip
 def test_names_that_fit(labels, label, outputs, classes):
+    check_labels(settings(labels), package(label))
     check_class_names(settings(labels), package(label), outputs, classes)
 
 
@@ -42,8 +43,6 @@ def test_names_that_fit(labels, label, outputs, classes):
     (["a", "b"], "species", OUTPUTS, {}, "has 2 names for 'species', and the output 'p' has 3 scores a row; name each"),
     (["a"], "bought", {"p": np.zeros((4, 1), np.float32)}, {}, "and the output 'p' has 1 score a row: two classes; "),
     (["b", "a", "c"], "species", OUTPUTS, {"species": ("a", "b", "c")}, "which are a, b, c, in this order; leave it"),
-    (["a", "b", "c"], BY_OUTPUT, TWO, {}, "has 2 labels; name the classes by label: export.labels: {species: […], fem"),
-    ({"sort": ["a"]}, BY_OUTPUT, TWO, {}, "names 'sort', which is no label; the labels are species, female"),
     ({"species": ["a"]}, BY_OUTPUT, TWO, {}, "has 1 names for 'species', and the output 'sort' has 3 scores a row"),
 ])  # fmt: skip
 def test_names_that_do_not_fit(labels, label, outputs, classes, fact):
@@ -51,6 +50,16 @@ def test_names_that_do_not_fit(labels, label, outputs, classes, fact):
         check_class_names(settings(labels), package(label), outputs, classes)
     assert str(caught.value).startswith("export.labels ")
     assert fact in str(caught.value)
+
+
+@pytest.mark.parametrize(("labels", "fact"), [
+    (["a", "b", "c"], "is one list, and features.LABEL of birds has 2 labels; name the classes by label: "),
+    ({"sort": ["a"]}, "names 'sort', which is no label of birds; the labels are species, female"),
+])  # fmt: skip
+def test_names_of_other_labels(labels, fact):
+    with pytest.raises(ModelPackageError) as caught:
+        check_labels(settings(labels), package(BY_OUTPUT))
+    assert str(caught.value).startswith(f"export.labels {fact}")
 
 
 def test_the_manifest_has_the_names_of_each_label(tmp_path):
