@@ -25,10 +25,12 @@ def find_newest(folder: str, name: str) -> str | None:
     return next((path for path in paths if tf.io.gfile.exists(path)), None)
 
 
-def read_last_schema(folder: str) -> schema_pb2.Schema | None:
-    """Returns the schema of the data of the newest version, None where there is none."""
-    path = find_newest(folder, f"assets.extra/{SCHEMA}")
-    if path is None:
-        return None
+def find_newest_schema(folder: str) -> str | None:
+    """Returns the path of the schema of the data of the newest version, None where there is none."""
+    return find_newest(folder, f"assets.extra/{SCHEMA}")
+
+
+def read_schema(path: str) -> schema_pb2.Schema:
+    """Returns the schema in a file."""
     with tf.io.gfile.GFile(path) as file:
         return text_format.Parse(file.read(), schema_pb2.Schema())

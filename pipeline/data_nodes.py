@@ -33,12 +33,17 @@ def versions_folder(config: Config) -> str:
     return f"{config.serving.root}/{config.model.name}"
 
 
-def make_schema(config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen) -> BaseNode:
+def make_schema(
+    config: Config, inputs: GraphInputs, statistics_gen: StatisticsGen, last_push: BaseNode | None = None
+) -> BaseNode:
     """Returns the node that gives the schema; it has the same id either way."""
     if config.schema_.path is None:
-        code = preprocessing.make_custom_config(config.model.package, inputs.transform_code, inputs.weight)
+        before = {"last_push": last_push.outputs["pushed_model"]} if last_push else {"pushed": versions_folder(config)}
         node: BaseNode = InferredSchema(
-            statistics_gen.outputs["statistics"], code, config.data.roles.train, versions_folder(config)
+            statistics_gen.outputs["statistics"],
+            preprocessing.make_custom_config(config.model.package, inputs.transform_code, inputs.weight),
+            config.data.roles.train,
+            **before,
         )
     else:
         node = ImportedSchema(config.schema_.path, inputs.schema_content)

@@ -68,8 +68,8 @@ def build(config: Config, inputs: GraphInputs, platform: Platform, *, cache: boo
     """
     example_gen = make_examples(config, inputs)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_gen = make_schema(config, inputs, statistics_gen)
     last_push = [make_last_push(example_gen)] if platform.own_resolvers else []
+    schema_gen = make_schema(config, inputs, statistics_gen, *last_push)
     validator, gate = make_checks(config, example_gen, statistics_gen, schema_gen, *last_push)
     transform = make_transform(config, inputs, example_gen, schema_gen)
     transform.add_upstream_node(gate)

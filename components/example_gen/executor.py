@@ -22,7 +22,7 @@ from hilir.components.example_gen.driver import read_patterns
 from hilir.components.example_gen.ingest import Ingest, Ingested
 from hilir.components.example_gen.kinds import read_kinds
 from hilir.components.example_gen.settings import ReadSettings
-from hilir.components.versions import read_last_schema
+from hilir.components.versions import find_newest_schema, read_schema
 
 REPORT = "ingest.json"
 """The file of the examples with the types of the columns, why they are so, and what the user should know."""
@@ -54,7 +54,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         by_row = bool(outputs.split_config.splits)
         patterns = [(split.name, *each) for split in inputs.splits for each in read_patterns(split.pattern)]
         files = [(path, None if by_row else name) for name, _, pattern in patterns for path in matching(base, pattern)]
-        before = read_kinds(read_last_schema(settings.pushed))
+        last = find_newest_schema(settings.pushed)
+        before = read_kinds(read_schema(last)) if last else {}
         ingest = Ingest(settings, self._make_beam_pipeline, os.path.join(artifact.uri, ".ingest"), before)
         ingested = ingest.run(files, folders)
         _refuse_empty(base, ingested.rows, settings, by_row=by_row)

@@ -47,11 +47,10 @@ class Column:
     checked: bool = False
 
 
-def read_kinds(schema: schema_pb2.Schema | None) -> dict[str, str]:
+def read_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
     """Returns the types of a schema's columns."""
     kinds = {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}
-    features = schema.feature if schema is not None else ()
-    return {feature.name: kinds[feature.type] for feature in features if feature.type in kinds}
+    return {feature.name: kinds[feature.type] for feature in schema.feature if feature.type in kinds}
 
 
 def decide(

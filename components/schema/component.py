@@ -18,6 +18,9 @@ class InferredSchemaSpec(standard_component_specs.SchemaGenSpec):
     PARAMETERS = standard_component_specs.SchemaGenSpec.PARAMETERS | {
         "code": component_spec.ExecutionParameter(type=str)
     }
+    INPUTS = standard_component_specs.SchemaGenSpec.INPUTS | {
+        "last_push": component_spec.ChannelParameter(type=standard_artifacts.PushedModel, optional=True)
+    }
 
 
 class InferredSchema(base_component.BaseComponent):
@@ -26,18 +29,27 @@ class InferredSchema(base_component.BaseComponent):
     SPEC_CLASS = InferredSchemaSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, statistics: types.BaseChannel, code: dict[str, str], trained_on: str, pushed: str) -> None:
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        code: dict[str, str],
+        trained_on: str,
+        last_push: types.BaseChannel | None = None,
+        pushed: str = "",
+    ) -> None:
         """Makes the node.
 
         Args:
             statistics: of the examples.
             code: the Transform's `custom_config`, which names the package and has the fingerprint of its code.
             trained_on: the split whose values are typical.
-            pushed: the folder of the model's versions; columns are dense, sparse or lists as they were for the last.
+            last_push: the version pushed last; columns are dense, sparse or lists as they were for it.
+            pushed: the folder of the model's versions, where nothing else says which one it was.
         """
         super().__init__(
             spec=InferredSchemaSpec(
                 statistics=statistics,
+                last_push=last_push,
                 infer_feature_shape=1,
                 exclude_splits="[]",
                 code=json.dumps({"code": code, "trained_on": trained_on, "pushed": pushed}, sort_keys=True),

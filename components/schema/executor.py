@@ -16,6 +16,7 @@ from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from hilir.components.data_gate.last_push import find_file
 from hilir.components.schema.label_columns import list_labels, read_label_columns
 from hilir.components.schema.last_kinds import fill, keep_kinds, make_dense
 from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
@@ -24,7 +25,7 @@ from hilir.components.schema.typical import find_typical, note_typical
 from hilir.components.schema.uses import note_uses
 from hilir.components.trainer.export.raw_features import type_specs
 from hilir.components.transform.preprocessing import add_single, preprocessing_fn
-from hilir.components.versions import read_last_schema
+from hilir.components.versions import SCHEMA, find_newest_schema, read_schema
 
 _KNOWN_SHARE = 0.9
 
@@ -39,7 +40,8 @@ class Executor(tfx_schema_gen.Executor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes `schema.pbtxt`."""
-        super().Do(input_dict, output_dict, exec_properties)
+        push = input_dict.get("last_push", [])
+        super().Do({"statistics": input_dict["statistics"]}, output_dict, exec_properties)
         path = os.path.join(artifact_utils.get_single_uri(output_dict["schema"]), tfx_schema_gen.DEFAULT_FILE_NAME)
         schema = io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
         code = json.loads(exec_properties["code"])
@@ -47,7 +49,8 @@ class Executor(tfx_schema_gen.Executor):
         names = artifact_utils.decode_split_names(artifact.split_names)
         statistics = {name: load_statistics(artifact, name).proto() for name in names}
         count_values(schema, [each.datasets[0] for each in statistics.values()])
-        relax(schema, code["code"], statistics[code["trained_on"]], read_last_schema(code["pushed"]))
+        before = find_file(push[0], SCHEMA) if push else find_newest_schema(code["pushed"])
+        relax(schema, code["code"], statistics[code["trained_on"]], read_schema(before) if before else None)
         io_utils.write_pbtxt_file(path, schema)
 
 
