@@ -205,9 +205,8 @@ def _quoted(block: str, frames: int) -> tuple[str, str] | None:
         for number, line in enumerate(lines):
             found = form.fullmatch(line)
             if found is not None:
-                return found["kind"], "\n".join(
-                    [found["message"] or "", *_continued(found["message"] or "", lines[number + 1 :])]
-                )
+                message = found["message"] or ""
+                return found["kind"], "\n".join([message, *_continued(message, lines[number + 1 :])])
     return None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 SCHEMA = "schema.pbtxt"
 """The schema in `assets.extra` of a version."""
@@ -28,9 +26,3 @@ def find_newest(folder: str, name: str) -> str | None:
 def find_newest_schema(folder: str) -> str | None:
     """Returns the path of the schema of the data of the newest version, None where there is none."""
     return find_newest(folder, f"assets.extra/{SCHEMA}")
-
-
-def read_schema(path: str) -> schema_pb2.Schema:
-    """Returns the schema in a file."""
-    with tf.io.gfile.GFile(path) as file:
-        return text_format.Parse(file.read(), schema_pb2.Schema())

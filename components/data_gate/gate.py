@@ -70,9 +70,8 @@ def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
     lines += [f"It was checked against {origin}."] if origin else []
     if any(refusal.is_about_empty_cells for refusal in refusals):
         lines.append(
-            "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor "
-            "(tf.sparse.to_dense). "
-            "Where it returns the label's column as it is, rows without one are left out (train.missing_label: drop)."
+            "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor (tf.sparse.to_dense)."
+            " Where it returns the label's column as it is, rows without one are left out (train.missing_label: drop)."
         )
     lines += [
         "To accept one, name it in the configuration, for example",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import struct_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.components.example_gen import utils
 from tfx.components.util import examples_utils
@@ -15,14 +16,14 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.driver import read_patterns
 from hilir.components.example_gen.ingest import Ingest, Ingested
 from hilir.components.example_gen.kinds import read_kinds
 from hilir.components.example_gen.settings import ReadSettings
-from hilir.components.versions import find_newest_schema, read_schema
+from hilir.components.versions import find_newest_schema
 
 REPORT = "ingest.json"
 """The file of the examples with the types of the columns, why they are so, and what the user should know."""
@@ -55,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         patterns = [(split.name, *each) for split in inputs.splits for each in read_patterns(split.pattern)]
         files = [(path, None if by_row else name) for name, _, pattern in patterns for path in matching(base, pattern)]
         last = find_newest_schema(settings.pushed)
-        before = read_kinds(read_schema(last)) if last else {}
+        before = read_kinds(io_utils.parse_pbtxt_file(last, schema_pb2.Schema())) if last else {}
         ingest = Ingest(settings, self._make_beam_pipeline, os.path.join(artifact.uri, ".ingest"), before)
         ingested = ingest.run(files, folders)
         _refuse_empty(base, ingested.rows, settings, by_row=by_row)

@@ -20,12 +20,13 @@ from hilir.components.data_gate.last_push import find_file
 from hilir.components.schema.label_columns import list_labels, read_label_columns
 from hilir.components.schema.last_kinds import fill, keep_kinds, make_dense
 from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
-from hilir.components.schema.traced import Traced, read_raw_features, trace
+from hilir.components.schema.traced import Traced, read_raw_features
 from hilir.components.schema.typical import find_typical, note_typical
 from hilir.components.schema.uses import note_uses
 from hilir.components.trainer.export.raw_features import type_specs
+from hilir.components.transform.empty_cells import trace
 from hilir.components.transform.preprocessing import add_single, preprocessing_fn
-from hilir.components.versions import SCHEMA, find_newest_schema, read_schema
+from hilir.components.versions import SCHEMA, find_newest_schema
 
 _KNOWN_SHARE = 0.9
 
@@ -43,15 +44,19 @@ class Executor(tfx_schema_gen.Executor):
         push = input_dict.get("last_push", [])
         super().Do({"statistics": input_dict["statistics"]}, output_dict, exec_properties)
         path = os.path.join(artifact_utils.get_single_uri(output_dict["schema"]), tfx_schema_gen.DEFAULT_FILE_NAME)
-        schema = io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
+        schema = _read(path)
         code = json.loads(exec_properties["code"])
         artifact = artifact_utils.get_single_instance(input_dict["statistics"])
         names = artifact_utils.decode_split_names(artifact.split_names)
         statistics = {name: load_statistics(artifact, name).proto() for name in names}
         count_values(schema, [each.datasets[0] for each in statistics.values()])
         before = find_file(push[0], SCHEMA) if push else find_newest_schema(code["pushed"])
-        relax(schema, code["code"], statistics[code["trained_on"]], read_schema(before) if before else None)
+        relax(schema, code["code"], statistics[code["trained_on"]], _read(before) if before else None)
         io_utils.write_pbtxt_file(path, schema)
+
+
+def _read(path: str) -> schema_pb2.Schema:
+    return io_utils.parse_pbtxt_file(path, schema_pb2.Schema())
 
 
 def relax(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.trainer.export.raw_features import RawFeature, make_raw_features, type_specs
+from hilir.components.transform.empty_cells import Outputs, trace
 from hilir.components.transform.unread import MANY, add_unread, find_read, list_unread
-
-Outputs = dict[str, tuple[str, Any, str]]
-"""Kind, type and shape of each output by name."""
 
 
 class Traced:
@@ -53,12 +50,3 @@ class Traced:
 def read_raw_features(schema: schema_pb2.Schema) -> dict[str, RawFeature]:
     """Returns the features that a schema describes."""
     return make_raw_features(schema_utils.schema_as_feature_spec(schema).feature_spec, schema)
-
-
-def trace(preprocessing_fn: Callable[[Any], Any], specs: Mapping[str, tf.TypeSpec]) -> Outputs | None:
-    """Returns kind, type and shape of each output; None where the function does not take such inputs."""
-    try:
-        _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
-    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
-        return None
-    return {name: (type(value).__name__, value.dtype, str(value.shape)) for name, value in outputs.items()}

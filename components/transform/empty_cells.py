@@ -8,6 +8,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_transform import impl_helper
 
+Outputs = dict[str, tuple[str, Any, str]]
+"""Kind, type and shape of each output by name."""
+
 _MOST = 30
 """Of more columns it is not asked for each whether it is one of them."""
 
@@ -28,11 +31,11 @@ def find_needed(
     """
     sparse = [name for name, spec in specs.items() if isinstance(spec, tf.SparseTensorSpec) and name in single]
     dense = {**specs, **{name: tf.TensorSpec([None, 1], specs[name].dtype) for name in sparse}}
-    if not sparse or not _takes(preprocessing_fn, dense):
+    if not sparse or trace(preprocessing_fn, dense) is None:
         return []
     if len(sparse) > _MOST:
         return sparse
-    return [name for name in sparse if not _takes(preprocessing_fn, {**dense, name: specs[name]})]
+    return [name for name in sparse if trace(preprocessing_fn, {**dense, name: specs[name]}) is None]
 
 
 def explain_needed(package: str, names: Collection[str]) -> str:
@@ -46,9 +49,10 @@ def explain_needed(package: str, names: Collection[str]) -> str:
     )
 
 
-def _takes(preprocessing_fn: Callable[[Any], Any], specs: Mapping[str, tf.TypeSpec]) -> bool:
+def trace(preprocessing_fn: Callable[[Any], Any], specs: Mapping[str, tf.TypeSpec]) -> Outputs | None:
+    """Returns kind, type and shape of each output; None where the function does not take such inputs."""
     try:
-        impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
-    except Exception:  # noqa: BLE001 - the user's own code
-        return False
-    return True
+        _, _, outputs = impl_helper.trace_preprocessing_function(preprocessing_fn, dict(specs), use_tf_compat_v1=False)
+    except Exception:  # noqa: BLE001 - the user's own code; Transform shows what is an error for the data as they are
+        return None
+    return {name: (type(value).__name__, value.dtype, str(value.shape)) for name, value in outputs.items()}
