@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
 
 from hilir.components.exporter.errors import ExportError, PreprocessingError
-from hilir.components.exporter.transform.in_graph import RawFeatures
+from hilir.components.exporter.transform.in_graph import FilledFeatures, RawFeatures
 from hilir.components.exporter.transform.transform_graph import read_program
 from hilir.components.exporter.transform.transform_program import Program
 from hilir.components.trainer.export.names import read_parameters, save, trace
+from hilir.components.trainer.export.typical_values import read_typical
 
 SIGNATURE = "edge"
 
@@ -26,9 +27,10 @@ class EdgeModel:
     """Small SavedModels with the one signature `edge`.
 
     - `network`: path of the network with numeric inputs;
-    - `raw`: path of the same network behind raw features, equal to `network` where that takes them by itself;
-      None where the transform graph cannot leave TensorFlow;
+    - `raw`: path of the same network behind raw features, of which missing ones are marked; equal to `network` where
+      that takes them by itself and none may be missing; None where the transform graph cannot leave TensorFlow;
     - `program`: what must be computed before `network` is called, None where nothing is;
+    - `typical`: what `network` takes for a missing raw feature, where it takes those by itself;
     - `refusal`: why there is neither `raw` nor `program`;
     - `loaded`: the SavedModel that all of it comes from;
     - `parameters`: by signature, the names of its function's parameters by the names of the inputs.
@@ -39,7 +41,13 @@ class EdgeModel:
     network: str
     raw: str | None
     program: Program | None
+    typical: Mapping[str, Any] = field(default_factory=dict)
     refusal: str | None = None
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether `network` takes the raw features."""
+        return self.program is None and self.refusal is None
 
     def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
         """Returns the inputs of a signature by name."""
@@ -71,11 +79,15 @@ def prepare(saved_model: str, folder: str) -> EdgeModel:
     raw_specs = find_inputs(loaded, parameters, "serving_default")
     several = {name for name, spec in raw_specs.items() if None in spec.shape[1:]}
     if specs == raw_specs and not several:
-        return EdgeModel(loaded, parameters, network, network, None)
+        typical = read_typical(saved_model)
+        if not typical:
+            return EdgeModel(loaded, parameters, network, network, None)
+        raw = _save(FilledFeatures(typical, call).predict, specs, os.path.join(folder, "raw"), loaded)
+        return EdgeModel(loaded, parameters, network, raw, None, typical)
     try:
         program = read_program(loaded, sorted(specs), several)
     except PreprocessingError as error:
-        return EdgeModel(loaded, parameters, network, None, None, str(error))
+        return EdgeModel(loaded, parameters, network, None, None, refusal=str(error))
     module = RawFeatures(program, call)
     raw = _save(module.predict, module.input_specs(), os.path.join(folder, "raw"), loaded, module)
     return EdgeModel(loaded, parameters, network, raw, program)
@@ -104,6 +116,8 @@ def write_single(edge: EdgeModel, raw: bool, folder: str, change: Change | None 
     if raw and edge.program is not None:
         module = RawFeatures(edge.program, network)
         return _save(module.predict, _one_row(module.input_specs()), path, edge.loaded, module)
+    if raw:
+        network = FilledFeatures(edge.typical, network).predict
     return _save(network, _one_row(edge.inputs(SIGNATURE)), path, edge.loaded)
 
 

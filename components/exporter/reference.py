@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from hilir.components.exporter.edge_model import EdgeModel, read_edge_inputs
+from hilir.components.exporter.edge_model import SIGNATURE, EdgeModel, read_edge_inputs
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.measure import measure_latencies
@@ -59,8 +59,8 @@ def raw_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
 
 def network_inputs(edge: EdgeModel, rows: Rows) -> dict[str, np.ndarray]:
     """Returns the rows as inputs of the network, transformed by TensorFlow Transform where it takes no raw features."""
-    if edge.raw == edge.network:
-        return raw_inputs(edge, rows)
+    if edge.takes_raw:
+        return rows.arrays(edge.inputs(SIGNATURE), edge.typical)
     transformed = edge.loaded.signatures["transform_features"](examples=rows.tensor())
     return {name: transformed[name].numpy() for name in read_edge_inputs(edge.network)}
 

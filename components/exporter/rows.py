@@ -33,14 +33,21 @@ class Rows:
         """Returns the features by name as plain values, one per row; None where a row has none."""
         return {name: [_value(row, name, spec) for row in self._examples] for name, spec in specs.items()}
 
-    def arrays(self, specs: Mapping[str, tf.TensorSpec]) -> dict[str, np.ndarray]:
-        """Returns the features by name as arrays [rows, …], missing values marked as `serving_default` wants them."""
-        return {
-            name: make_array(
-                [read_values(row, name, spec.dtype.name) for row in self._examples], spec.dtype.name, spec.shape[1:]
-            )
-            for name, spec in specs.items()
-        }
+    def arrays(
+        self, specs: Mapping[str, tf.TensorSpec], typical: Mapping[str, Any] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Returns the features by name as arrays [rows, …], missing values marked as `serving_default` wants them.
+
+        `typical`: what stands for the missing values of some features instead.
+        """
+        other = typical or {}
+        found = {}
+        for name, spec in specs.items():
+            values = [read_values(row, name, spec.dtype.name) for row in self._examples]
+            if name in other:
+                values = [each or [other[name]] for each in values]
+            found[name] = make_array(values, spec.dtype.name, spec.shape[1:])
+        return found
 
 
 def read_rows(patterns: Sequence[str], count: int) -> Rows:

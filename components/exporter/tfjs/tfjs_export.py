@@ -97,7 +97,8 @@ def _describe_inputs(edge: EdgeModel) -> dict[str, dict[str, Any]]:
         name: {
             "dtype": spec.dtype.name,
             "shape": list(spec.shape[1:]),
-            "optional": program is not None and program.inputs[name].optional,
+            "optional": program.inputs[name].optional if program else name in edge.typical,
+            **({"missing": edge.typical[name]} if name in edge.typical else {}),
         }
         for name, spec in _raw_specs(edge).items()
     }

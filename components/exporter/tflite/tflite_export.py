@@ -136,7 +136,7 @@ def convert_variant(
             f"takes what preprocessing_fn returns"
         )
     integer = variant in tflite_convert.INTEGER
-    raw = edge.raw == edge.network or (settings.inputs == "raw" and not integer)
+    raw = not integer and (edge.takes_raw or settings.inputs == "raw")
     representative = network_inputs(edge, calibration) if integer else None
     sparse = tflite_convert.is_pruned(edge.network)
 
@@ -146,7 +146,7 @@ def convert_variant(
     content = _convert_somehow(convert, edge, raw, work, loops=not integer)
     content = tflite_convert.add_metadata(content, {"model": subject.model, "labels": list(subject.labels)})
     inputs = (raw_inputs if raw else network_inputs)(edge, subject.rows)
-    return Conversion(variant, content, "raw" if raw else "transformed", inputs)
+    return Conversion(variant, content, "raw" if raw or edge.takes_raw else "transformed", inputs)
 
 
 def _convert_somehow(convert: Callable[[str], bytes], edge: EdgeModel, raw: bool, work: str, *, loops: bool) -> bytes:
@@ -185,10 +185,18 @@ def _prove(conversion: Conversion, edge: EdgeModel, reference: Reference, bounds
         "bytes": len(conversion.content),
         "gzipped_bytes": gzipped_size([conversion.content]),
         "parity": parity.to_dict(),
-        "signature": model.signature(),
+        "signature": _describe_signature(model, edge),
         "operators": tflite_file.list_operators(conversion.content),
         "fused": tflite_file.list_fusions(conversion.content),
     }
+
+
+def _describe_signature(model: tflite_file.TFLiteModel, edge: EdgeModel) -> dict[str, dict[str, Any]]:
+    """Returns the inputs and outputs, and what the caller gives for a missing value where the model wants a number."""
+    found = model.signature()
+    for name, value in edge.typical.items():
+        found["inputs"][name]["missing"] = value
+    return found
 
 
 def _measure(conversions: Conversions, variants: Variants) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -110,6 +111,26 @@ class RawFeatures(tf.Module):
         matches = tf.equal(tf.expand_dims(values, -1), words)
         position = tf.argmax(tf.cast(matches, tf.int32), axis=-1, output_type=tf.int64)
         return tf.where(tf.reduce_any(matches, axis=-1), position, tf.constant(otherwise, tf.int64))
+
+
+@dataclass(frozen=True)
+class FilledFeatures:
+    """A network that takes raw features by itself, behind what stands for the missing ones of some of them.
+
+    They are marked as those of `RawFeatures` are.
+    """
+
+    typical: Mapping[str, Any]
+    network: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+    def predict(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the network's outputs."""
+        return self.network({name: self._fill(name, value) for name, value in features.items()})
+
+    def _fill(self, name: str, value: tf.Tensor) -> tf.Tensor:
+        if name not in self.typical:
+            return value
+        return tf.where(_is_missing(value), tf.constant(self.typical[name], value.dtype), value)
 
 
 def _floor_divide(value: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -123,13 +123,16 @@ def _dtype(name: str) -> Any:
 
 
 def _is_missing(column: list[Any]) -> np.ndarray:
-    missing: np.ndarray = np.array([value is None for value in column])
+    missing: np.ndarray = np.array([value is None or value == [] for value in column])
     return missing
 
 
 def _to_array(program: Program, rows: Mapping[str, list[Any]], feature: str, count: int) -> np.ndarray:
     spec = program.inputs[feature]
     empty: Any = "" if spec.dtype == "string" else 0
-    column = [empty if value is None else value for value in rows[feature]]
+    size = math.prod(spec.shape)
+    column = [empty if value is None or value == [] else value for value in rows[feature]]
+    if size > 1:
+        column = [[empty] * size if value is empty else value for value in column]
     array: np.ndarray = np.array(column, _dtype(spec.dtype)).reshape(count, -1)
     return array

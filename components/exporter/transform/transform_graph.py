@@ -203,7 +203,7 @@ class _Reader:
             case "StringToHashBucketFast" if op.get_attr("num_buckets") == 1:
                 return np.int64(0)
             case "SparseToDense" if isinstance(arguments[0], _Part):
-                return self._fill(op, arguments[0].feature, arguments[2:])
+                return self._fill(op, arguments[0].feature, dtype, arguments[2:])
         if op.type in _BINARY | _UNARY:
             return self._add((_BINARY | _UNARY)[op.type], dtype, op, arguments)
         raise _refusal(op)
@@ -221,18 +221,38 @@ class _Reader:
                 return self._add("concat", dtype, op, arguments)
         raise _refusal(op)
 
-    def _fill(self, op: tf.Operation, feature: str, arguments: list[Any]) -> Any:
+    def _fill(self, op: tf.Operation, feature: str, dtype: str, arguments: list[Any]) -> Any:
         value, other = arguments
         is_input = isinstance(value, _Step) and self.builder.steps[value.at]["op"] == "input"
         if is_input and isinstance(other, np.ndarray) and other.dtype == object and other.item() == b"":
             return value  # a missing string is an empty one already
-        return self._add("fill_missing", op.outputs[0].dtype.name, op, arguments, feature=feature)
+        return self._add("fill_missing", dtype, op, arguments, feature=feature)
 
     def _add(self, name: str, dtype: str, op: tf.Operation, arguments: list[Any], **attributes: Any) -> Any:
+        filled = [at for at, value in enumerate(arguments) if self._is_filled_text(value)]
+        if len(filled) == 1 and name != "fill_missing":
+            # TensorFlow Lite cannot choose between texts: what is computed of both is chosen from.
+            (at,) = filled
+            step = self.builder.steps[arguments[at].at]
+            value, other = step["args"]
+            given = _Step(value), np.array(self.builder.steps[other]["value"], object)
+            both = [
+                self._add(name, dtype, op, [*arguments[:at], each, *arguments[at + 1 :]], **attributes)
+                for each in given
+            ]
+            return self._add("fill_missing", dtype, op, both, feature=step["feature"])
         if all(isinstance(value, np.ndarray | np.generic) for value in arguments) and "feature" not in attributes:
             step = {"op": name, "dtype": dtype, **attributes}
             return compute(step, [_decode(np.asarray(value)) for value in arguments], self.builder.vocabularies)
         return _Step(self.builder.add(name, dtype, [self.as_step(value, op) for value in arguments], **attributes))
+
+    def _is_filled_text(self, value: Any) -> bool:
+        """Whether a value is a text, and a known one where that is missing."""
+        if not isinstance(value, _Step):
+            return False
+        step = self.builder.steps[value.at]
+        is_filled = step["op"] == "fill_missing" and step["dtype"] == "string"
+        return is_filled and self.builder.steps[step["args"][1]]["op"] == "constant"
 
     def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:
         """Keeps the words under the name of the raw feature where they are looked up in it directly."""
@@ -278,8 +298,11 @@ class _Reader:
         if kind in (0, 2):
             return _Part(name) if kind == 0 else _SHAPE
         shape = () if kind == 1 else tuple(size for size in tensor.shape[1:])
-        self.inputs[name] = Input(tensor.dtype.name, shape, optional=kind == 1)
-        return _Step(self.builder.add("input", tensor.dtype.name, feature=name))
+        # After the five before them, the defaults of the dense features; an empty one is none.
+        default = self.read(op.inputs[5 + at], env) if kind == 3 else np.empty(0)
+        self.inputs[name] = Input(tensor.dtype.name, shape, optional=kind == 1 or default.size > 0)
+        value = _Step(self.builder.add("input", tensor.dtype.name, feature=name))
+        return self._fill(op, name, tensor.dtype.name, [value, default]) if default.size else value
 
 
 def _keeps_elements(op: tf.Operation) -> bool:

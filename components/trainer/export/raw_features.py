@@ -44,11 +44,12 @@ class RawFeature:
 
     @property
     def spec_of_any_row(self) -> Any:
-        """How `tf.io.parse_example` reads rows that may lack the feature: it is marked as missing then."""
+        """How `tf.io.parse_example` reads rows that may lack the feature: it is typical then, or marked as missing."""
         if not self.is_fixed:
             return self.spec
-        missing: np.ndarray = np.full(self.spec.shape, MISSING_VALUES[self.dtype.name], self.dtype.as_numpy_dtype)
-        return tf.io.FixedLenFeature(self.spec.shape, self.dtype, missing)
+        value = MISSING_VALUES[self.dtype.name] if self.typical is None else self.typical
+        default: np.ndarray = np.full(self.spec.shape, value, self.dtype.as_numpy_dtype)
+        return tf.io.FixedLenFeature(self.spec.shape, self.dtype, default)
 
     def fill(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the values of a fixed feature with the typical one where they are missing."""
@@ -131,8 +132,7 @@ def _is_one_value(spec: Any) -> bool:
 
 def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tensors:
     """Returns the features of serialized tf.Examples, [rows], as preprocessing_fn takes them; NaN is missing."""
-    required = {name for name, feature in features.items() if feature.typical is None}
-    parsed = parse_as_is(serialized, features, required)
+    parsed = parse_as_is(serialized, features, list_required(features))
     return {
         name: features[name].fill(value)
         if features[name].is_fixed
@@ -143,12 +143,18 @@ def parse_raw(serialized: tf.Tensor, features: Mapping[str, RawFeature]) -> Tens
     }
 
 
+def list_required(features: Mapping[str, RawFeature]) -> set[str]:
+    """Returns the features for whose missing values nothing stands."""
+    return {name for name, feature in features.items() if feature.typical is None}
+
+
 def parse_as_is(
     serialized: tf.Tensor, features: Mapping[str, RawFeature], required: Container[str] | None = None
 ) -> Tensors:
     """Returns the same with NaN as it is: ingest leaves none, and devices, which read this graph, mark missing ones.
 
-    `required`: the features without which a row is refused; others are marked as missing. None: all that are fixed.
+    `required`: the features without which a row is refused; others are typical or marked as missing. None: all that are
+    fixed.
     """
     specs = {
         name: feature.spec if required is None or name in required else feature.spec_of_any_row

@@ -18,6 +18,7 @@ from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.own_classes import find_own_classes
 from hilir.components.trainer.export.python_calls import require_no_python
 from hilir.components.trainer.export.signatures import ExportModule
+from hilir.components.trainer.export.typical_values import write_typical
 from hilir.components.trainer.model_package import ModelPackage
 
 _ANNOUNCEMENT = "export_complete"
@@ -40,16 +41,19 @@ def export(
     signatures = module.signatures()
     require_no_python(signatures, package.name)
     named = {**classes, **find_own_classes(transform, package.labels, module.label_columns)}
-    if "://" in folder:
-        # An object store has no rename of folders; readers wait for the announcement.
-        save(module, folder, signatures)
-        write_classes(folder, named)
-        write_labels(folder, package.label)
-        return
-    with staged(folder) as path:
+
+    def write(path: str) -> None:
         save(module, path, signatures)
         write_classes(path, named)
         write_labels(path, package.label)
+        write_typical(path, module.typical)
+
+    if "://" in folder:
+        # An object store has no rename of folders; readers wait for the announcement.
+        write(folder)
+        return
+    with staged(folder) as path:
+        write(path)
 
 
 def clear_announcement(run_dir: str) -> None:

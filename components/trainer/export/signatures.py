@@ -16,6 +16,7 @@ from hilir.components.trainer.export.raw_features import (
     RawFeature,
     Tensors,
     dense_column,
+    list_required,
     make_raw_features,
     parse_as_is,
     parse_raw,
@@ -88,6 +89,11 @@ class ExportModule(tf.Module):
         self._predict = tf.function(self._predict_rows, input_signature=[type_specs(self._served)], autograph=False)
         self._transform = tf.function(self._transform_rows, input_signature=[type_specs(self._raw)], autograph=False)
 
+    @property
+    def typical(self) -> dict[str, Any]:
+        """What stands for an empty cell, by raw feature, where preprocessing_fn needs a value in each row."""
+        return {name: found.typical for name, found in self._served.items() if found.typical is not None}
+
     def signatures(self) -> dict[str, NamedFunction]:
         """Returns the functions by signature name."""
         serialized = tf.TensorSpec([None], tf.string)
@@ -145,7 +151,7 @@ class ExportModule(tf.Module):
         return {name: to_dense(value) for name, value in self.transform_layer(raw).items()}
 
     def _transform_examples(self, examples: tf.Tensor) -> Tensors:
-        transformed: Tensors = self._transform(parse_as_is(examples, self._raw, self._served))
+        transformed: Tensors = self._transform(parse_as_is(examples, self._raw, list_required(self._served)))
         return transformed
 
     def _label_of(self, examples: tf.Tensor) -> Tensors:

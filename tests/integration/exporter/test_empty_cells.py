@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,11 +82,15 @@ def test_rows_without_an_empty_cell_are_answered_as_before(project):
     np.testing.assert_allclose(found["score"].numpy(), project.answers()["score"], atol=1e-6)
 
 
-def test_a_device_gets_numbers_without_a_stand_in(tmp_path):
-    from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.tflite.tflite_convert import convert
-    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
+EMPTY = [
+    whole | dict.fromkeys(names)
+    for whole in ROWS[:4]
+    for names in ([], ["size"], ["count"], ["island"], ["size", "island"])
+]
 
+
+def numbers_alone(folder):
+    """A project whose network takes its one raw number by itself."""
     schema = f'feature {{ name: "size" type: FLOAT {ONE} {tag(2.5)} }} feature {{ name: "y" type: INT {ONE} }}'
     rows = [{"size": row["size"], "y": row["y"]} for row in ROWS]
 
@@ -95,10 +100,57 @@ def test_a_device_gets_numbers_without_a_stand_in(tmp_path):
         size = keras.Input((1,), name="size")
         return keras.Model({"size": size}, {"score": keras.layers.Dense(1, "sigmoid")(size)})
 
-    found = make_project(
-        tmp_path, schema, rows, lambda inputs: {"size": inputs["size"], "y": inputs["y"]}, network, "y"
-    )
+    return make_project(folder, schema, rows, lambda inputs: {"size": inputs["size"], "y": inputs["y"]}, network, "y")
+
+
+def with_empty_cells(project, rows):
+    return replace(project, records=[to_example(row) for row in rows])
+
+
+@pytest.mark.parametrize("variant", ["float32", "int8"])
+def test_a_device_answers_an_empty_cell_as_the_server_does(project, tmp_path, variant):
+    from hilir.components.exporter.edge_model import prepare
+    from hilir.components.exporter.reference import check_program, network_inputs, raw_inputs
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
+
+    mixed = with_empty_cells(project, EMPTY)
+    numbers = with_empty_cells(numbers_alone(tmp_path / "numbers"), [{"size": r["size"], "y": r["y"]} for r in EMPTY])
+    for found in (mixed, numbers):
+        edge = prepare(str(found.model), str(tmp_path / "edge" / found.root.parent.name))
+        if edge.program:
+            check_program(edge, found.rows())
+        path = edge.raw if variant == "float32" else edge.network
+        inputs = (raw_inputs if variant == "float32" else network_inputs)(edge, found.rows())
+        model = TFLiteModel(convert(path, variant, network_inputs(edge, found.rows()) if variant == "int8" else None))
+        np.testing.assert_allclose(
+            model.predict(inputs)["score"], found.answers()["score"], atol=1e-6 if variant == "float32" else 0.05
+        )
+
+
+def test_the_report_of_an_export_has_what_stands_for_an_empty_cell(tmp_path):
+    from hilir.components.exporter.export_input import Subject
+    from hilir.components.exporter.parity import MetricSpec
+    from hilir.components.exporter.settings import Bounds, TFLiteSettings
+    from hilir.components.exporter.tflite.tflite_export import export_tflite
+
+    project = numbers_alone(tmp_path)
+    found = with_empty_cells(project, [{"size": row["size"], "y": row["y"]} for row in EMPTY])
+    subject = Subject("small", str(found.model), found.rows(), MetricSpec("accuracy", "BinaryAccuracy", {}, "higher"))
+    bounds = {name: Bounds(difference=0.05, agreement=0.9, metric_loss=0.1) for name in ("float32", "int8")}
+    settings = TFLiteSettings(variants=["float32", "int8"], inputs="raw", calibration=50, bounds=bounds)
+    report = export_tflite(subject, project.rows(), settings, str(tmp_path))
+    assert {name: figures["kept"] for name, figures in report["variants"].items()} == {"float32": True, "int8": True}
+    assert {f["signature"]["inputs"]["size"]["missing"] for f in report["variants"].values()} == {2.5}
+
+
+def test_a_device_gets_numbers_without_a_stand_in(tmp_path):
+    from hilir.components.exporter.edge_model import prepare
+    from hilir.components.exporter.tflite.tflite_convert import convert
+    from hilir.components.exporter.tflite.tflite_file import TFLiteModel
+
+    found = numbers_alone(tmp_path)
     edge = prepare(str(found.model), str(tmp_path / "edge"))
-    sizes = {"size": np.array([row["size"] for row in rows], np.float32)}
+    sizes = {"size": np.array([row["size"] for row in ROWS], np.float32)}
     model = TFLiteModel(convert(edge.network, "int8", sizes))
     np.testing.assert_allclose(model.predict(sizes)["score"], found.answers()["score"], atol=0.05)

@@ -20,11 +20,11 @@ ROWS = [
 ]
 
 
-def dense(word):
+def dense(word, filler=""):
     import tensorflow as tf
 
     sparse = tf.SparseTensor(word.indices, word.values, [word.dense_shape[0], 1])
-    return tf.reshape(tf.sparse.to_dense(sparse, ""), [-1, 1])
+    return tf.reshape(tf.sparse.to_dense(sparse, filler), [-1, 1])
 
 
 def look_up(value):
@@ -53,11 +53,14 @@ def make(folder, feature):
 FEATURES = {
     "vocabulary": lambda inputs: look_up(dense(inputs["word"])),
     "comparison": lambda inputs: compare(dense(inputs["word"])),
+    "vocabulary, a known word": lambda inputs: look_up(dense(inputs["word"], "São Paulo")),
+    "vocabulary, another word": lambda inputs: look_up(dense(inputs["word"], "fehlt")),
+    "comparison, a known word": lambda inputs: compare(dense(inputs["word"], "São Paulo")),
 }
 
 
 @pytest.mark.parametrize("kind", list(FEATURES))
-def test_a_missing_word_may_be_filled_with_an_empty_one(tmp_path, kind):
+def test_a_missing_word_may_be_filled_with_any_text(tmp_path, kind):
     from hilir.components.exporter.edge_model import prepare
     from hilir.components.exporter.reference import check_program, raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
@@ -81,9 +84,11 @@ def test_the_page_computes_it_too(tmp_path):
     from hilir.components.exporter.settings import TFJSSettings
     from hilir.components.exporter.tfjs.tfjs_export import export_tfjs
 
-    project = make(
-        tmp_path / "both", lambda inputs: FEATURES["vocabulary"](inputs) + 4.0 * FEATURES["comparison"](inputs)
-    )
+    def features(inputs):
+        filled = dense(inputs["word"], "São Paulo")
+        return FEATURES["vocabulary"](inputs) + 4.0 * FEATURES["comparison"](inputs) + 8.0 * compare(filled)
+
+    project = make(tmp_path / "both", features)
     bounds = {"float32": {"difference": 1e-5, "agreement": 1.0, "metric_loss": 1e-5}}
     settings = TFJSSettings.model_validate({"variants": ["float32"], "bounds": bounds})
     metric = MetricSpec("mse", "MeanSquaredError", {}, "lower")

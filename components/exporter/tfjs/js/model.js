@@ -6,12 +6,12 @@
  *     const { probabilities } = await model.predict({ image: pixels });
  */
 
-import { Preprocessor, flatten } from "./preprocessing.js";
+import { Preprocessor, flatten, isMissing } from "./preprocessing.js";
 
 /** @typedef {import("./preprocessing.js").Value} Value */
 /** @typedef {Record<string, Value>} Example raw features by name */
 /** @typedef {Record<string, number | number[]>} Prediction outputs by name; a number where there is only one */
-/** @typedef {{dtype: string, shape: number[], optional?: boolean}} Feature shape without the examples' dimension */
+/** @typedef {{dtype: string, shape: number[], optional?: boolean, missing?: number}} Feature shape without the examples' dimension; `missing`: what stands for a missing value */
 /** @typedef {{model: string, labels: string[], inputs: Record<string, Feature>, outputs: Record<string, Feature>, variants: Record<string, any>, preprocessing: string | null}} Report */
 
 /**
@@ -108,7 +108,8 @@ export class Model {
   toTensor(input, rows) {
     const size = input.shape.reduce((all, one) => all * one, 1);
     const values = rows.flatMap((row) => {
-      const value = row[input.name];
+      const typical = this.report.inputs[input.name]?.missing;
+      const value = typical !== undefined && isMissing(row[input.name]) ? typical : row[input.name];
       const flat = value !== null && typeof value === "object" ? flatten(value) : [value];
       if (flat.length !== size || flat.some((/** @type {unknown} */ one) => typeof one !== "number")) {
         throw new Error(`The feature "${input.name}" must hold ${size} number${size === 1 ? "" : "s"}, and holds ${flat.length === size ? JSON.stringify(value) : flat.length}.`);

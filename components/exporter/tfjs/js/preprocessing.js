@@ -120,7 +120,7 @@ export class Preprocessor {
 }
 
 /** @param {unknown} value */
-function isMissing(value) {
+export function isMissing(value) {
   return value === null || value === undefined || value === "" || Number.isNaN(value);
 }
 
