@@ -33,10 +33,16 @@ _EXCEPTION = re.compile(
 )
 # A class of the user's may have any name.
 _ANY_EXCEPTION = re.compile(r"(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
+# TensorFlow Transform quotes the error of its graph, and adds the whole batch.
+_TRANSFORMED = re.compile(
+    r'\s*An error occurred while trying to apply the transformation: "(.*?)"\.\s+Batch instances: .*', re.DOTALL
+)
 # Keras wraps the error of a layer's `call`.
 _LAYER = "Exception encountered when calling "
 _IN_LAYER = re.compile(_LAYER + r"[^\n]*\n\n(.*?)(?:\n\nCall arguments received|\Z)", re.DOTALL)
 _MAX_LENGTH = 1000
+# The values of a tensor or array, which say less than its shape beside them.
+_VALUES = re.compile(r"\[[\s\d\[\],.+\-e]{80,}\]")
 # Errors of hilir's own, whose message is the whole text for the user, and the one that stands for a user's error.
 _OURS = "hilir."
 _OF_USER = "UserCodeError"
@@ -226,7 +232,7 @@ def _continued(message: str, lines: Sequence[str]) -> Iterator[str]:
 
     A graph's error has its message in a paragraph after the next.
     """
-    if lines and any(_GRAPH_ERROR in line for line in lines[:1]):
+    if any(_GRAPH_ERROR in line for line in (message, *lines[:1])):
         yield from lines
         return
     if message.startswith(_LAYER):
@@ -245,10 +251,11 @@ def _clean(text: str) -> str:
     if layer is not None:
         text = layer[1]
     text = _ROOT_ERROR.sub("", _FUNCTION_NODE.sub("", text.strip()))
+    text = _TRANSFORMED.sub(r"\1", text).strip()
     if text.startswith(_GRAPH_ERROR):
         # The stack of the operation, one frame a paragraph, and then what the operation says.
         paragraphs = [_DETECTED.sub("", part.strip()) for part in _NODE.sub("", text).split("\n\n")]
         messages = [part for part in paragraphs[1:] if part and not part.startswith("File ")]
         text = messages[-1] if messages else paragraphs[-1]
     text = _NODE.sub("", _WHILE_RUNNING.sub("", text))
-    return _ROOT_ERROR.sub("", text).strip()
+    return _VALUES.sub("[…]", _ROOT_ERROR.sub("", text)).strip()

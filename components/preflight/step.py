@@ -89,6 +89,7 @@ def take_step(
     inputs = features if isinstance(features, Mapping) else {"feature": features}
     targets = _name_labels(target, package)
     shapes = ", ".join(f"{name} {describe(value)}" for name, value in sorted(inputs.items()))
+    shapes += _describe_sparse(inputs)
     with stage("one batch through the network", package.name, f"fix {package.name}.model; the features are {shapes}"):
         outputs = network(features, training=False)
     _require_loss(network, package)
@@ -254,7 +255,9 @@ def _describe_range(label: Any) -> str:
         return ""
     values = label.numpy()
     found = f", from {values.min():g} to {values.max():g} in these rows"
-    return f"{found}; the classes of a loss are numbered from 0" if label.dtype.is_integer and values.min() else found
+    if not label.dtype.is_integer or not values.min():
+        return found
+    return f"{found}; the classes of a loss are numbered from 0, so that preprocessing_fn has to subtract the smallest"
 
 
 def _is_finite(value: Any) -> bool:

@@ -52,7 +52,7 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
 
     TFDV infers a schema from one split and loosens it by the others. A column with an empty cell in a later one alone
     then has no number, as if rows had several values, and a least share of the rows that next month's data may break.
-    So do lists, whose column needs no list in each row.
+    So do lists, whose column needs no list in each row, and lists of several lengths, which may be empty as well.
 
     Args:
         schema: as TFDV infers it, changed in place.
@@ -70,6 +70,8 @@ def count_values(schema: schema_pb2.Schema, splits: Sequence[statistics_pb2.Data
         if feature.HasField("presence") and (not feature.HasField("shape") or 0 < feature.presence.min_fraction < 1):
             feature.presence.ClearField("min_fraction")
             feature.presence.min_count = 1
+        if feature.HasField("value_count") and feature.value_count.min != feature.value_count.max:
+            feature.value_count.min = 0
         counts = found.get(feature.name, set())
         if len(counts) == 1 and not feature.HasField("shape") and not feature.HasField("value_count"):
             feature.value_count.min = feature.value_count.max = counts.pop()

@@ -1,12 +1,14 @@
 """What an empty cell of a column means that never had one: the schema says it, for the model to use when it serves.
 
 preprocessing_fn needs such a column in each row, and nothing was learned of rows without it. Its typical value stands
-in: the median of numbers, or the most frequent one of a category; other texts are empty.
+in: the median of numbers, or the most frequent one of a category and of dates, times and numbers written as texts,
+which could not be read from an empty one; other texts are empty.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -18,6 +20,8 @@ from hilir.components.trainer.export.raw_features import TYPICAL
 
 # TFDV has this in place of bytes that are not text.
 _BYTES = "__BYTES_VALUE__"
+# Dates, times and numbers, in any order and with any marks: 2026-01-31T10:30:00Z, 31.01.26, 1.234,5.
+_READABLE = re.compile(r"[+-]?\d[\d\s.,:/TZ+-]*")
 
 
 def note_typical(schema: schema_pb2.Schema, typical: Mapping[str, Any], names: Collection[str]) -> None:
@@ -51,4 +55,5 @@ def _find_typical(feature: statistics_pb2.FeatureNameStatistics, domain: Collect
     top = [each.value for each in feature.string_stats.top_values]
     if not top or _BYTES in top:
         return None
-    return top[0] if domain and "" not in domain else ""
+    is_typical = (domain and "" not in domain) or all(map(_READABLE.fullmatch, top))
+    return top[0] if is_typical else ""

@@ -29,6 +29,8 @@ _KEY = "[key]"
 _LONGEST = 120
 # Places that a key may have come from by mistake.
 _MOST_ELSEWHERE = 3
+# Parts of a key's place in a section: the section's name and its own.
+_DEEP = 2
 # Checks of the whole configuration start their messages with the key that they are about.
 _KEY_AT_START = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
@@ -109,7 +111,9 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
     known = _keys_at(location[:-1])
     elsewhere = [key for key in _list_keys(Config) if key.rpartition(".")[2] == location[-1]]
     if 0 < len(elsewhere) <= _MOST_ELSEWHERE:
-        return f"; did you mean {' or '.join(map(repr, elsewhere))}?"
+        # A key that stands so deep was meant for this place more likely than for one where its name exists.
+        here = f" The keys here are {', '.join(sorted(known))}" if len(location) > _DEEP else ""
+        return f"; did you mean {' or '.join(map(repr, elsewhere))}?{here}"
     close = get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"

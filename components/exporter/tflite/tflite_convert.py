@@ -24,6 +24,15 @@ INTEGER = ("int8", "int16x8")
 
 _SPARSE_FROM = 0.5
 
+_REMEDIES = {
+    r"tf\.SparseCross\w*|tf\.StringToHashBucket\w*": "use a vocabulary in place of the layer that hashes",
+    r"tf\.DenseBincount": "use tf.one_hot in place of CategoryEncoding, and of the output mode of other layers",
+    # Of a layer that takes the feature as it is, such as an embedding of a column that rows may lack.
+    r"tf\.Sparse(?!Cross)\w*": "give the model dense features: tf.sparse.to_dense(column, default_value) in "
+    "preprocessing_fn",
+}
+"""What to do instead, by operations that TensorFlow Lite does not have."""
+
 
 def convert(
     saved_model: str,
@@ -118,12 +127,8 @@ def _matrices(saved_model: str) -> Iterator[np.ndarray]:
 def _explain(message: str, variant: str) -> str:
     named = sorted({line.split()[0].partition("(")[0] for line in map(str.strip, message.splitlines()) if _is_op(line)})
     if named:
-        remedy = "use other operations in the model"
-        if any(name.startswith("tf.Sparse") for name in named):
-            # Of a layer that takes the feature as it is, such as an embedding of a column that rows may lack.
-            remedy = "give the model dense features: tf.sparse.to_dense(column, default_value) in preprocessing_fn"
-        elif "tf.DenseBincount" in named:
-            remedy = "use tf.one_hot in place of keras.layers.CategoryEncoding"
+        known = [remedy for operation, remedy in _REMEDIES.items() if any(re.fullmatch(operation, n) for n in named)]
+        remedy = ", and ".join(known) or "use other operations in the model"
         return f"TensorFlow Lite {variant}: its own operators cannot do {', '.join(named)}; {remedy}"
     cause, remedy = _find_cause(message), "use other operations in the model, try another variant"
     if variant in INTEGER and "TensorList" in cause:

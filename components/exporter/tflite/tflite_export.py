@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -163,11 +164,9 @@ def _convert_somehow(convert: Callable[[str], bytes], edge: EdgeModel, raw: bool
     except ExportError:
         if not loops:
             raise
-        try:
+        # What is to be said of a model that cannot be converted for one row either is the cause above.
+        with contextlib.suppress(Exception):
             return convert(write_single(edge, raw, os.path.join(work, "loops"), fix_rows))
-        except (ExportError, ValueError):
-            pass
-        # What remains to be said of a model that cannot be converted for one row either is the cause.
         raise
 
 

@@ -101,6 +101,40 @@ def test_a_label_out_of_range_names_value_and_range():
     assert found.place is None
 
 
+def test_tensorflow_transforms_words_are_cut(tmp_path):
+    import apache_beam as beam
+    import tensorflow as tf
+    import tensorflow_transform as tft
+    from tensorflow_transform import beam as tft_beam
+
+    def preprocessing_fn(inputs):
+        return {"month": tf.strings.substr(inputs["day"], 5, 2)}
+
+    metadata = tft.DatasetMetadata.from_feature_spec({"day": tf.io.FixedLenFeature([], tf.string)})
+
+    def transform():
+        with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(tmp_path)):
+            rows = pipeline | beam.Create([{"day": ""}])
+            _ = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(preprocessing_fn)
+
+    found = find_cause(caught(transform), [])
+    assert found.message == "pos 5 out of range for string b'' at index 0"
+
+
+def test_the_values_of_a_tensor_are_cut_and_its_shape_stays():
+    import tensorflow as tf
+
+    rows = [[at, 0] for at in range(100)]
+    sparse = tf.SparseTensor(rows, tf.linspace(-1e-5, 1e5, 100), (100, 1))
+    found = find_cause(caught(lambda: tf.convert_to_tensor(sparse)), [])
+    assert "indices=tf.Tensor( […], shape=(100, 2), dtype=int64)" in " ".join(found.message.split())
+    assert "values=tf.Tensor( […], shape=(100,), dtype=float32)" in " ".join(found.message.split())
+    assert "to a Tensor" in found.message
+    assert (
+        find_cause(ValueError(f"expected one of {list(range(20))}"), []).message == f"expected one of {list(range(20))}"
+    )
+
+
 def test_shapes_that_do_not_fit_are_named():
     import tf_keras as keras
 

@@ -208,6 +208,7 @@ def test_a_column_of_lists_has_no_number_of_values_and_rows_may_have_none():
     assert schema.feature[0].presence.min_fraction == 1.0
     count_values(schema, [complete.datasets[0]])
     assert schema.feature[0].presence == schema_pb2.FeaturePresence(min_count=1)
+    assert not tfdv.validate_statistics(compute([["a"], [], None, ["b", "c"]]), schema).anomaly_info
 
     statistics = [compute([["a"], ["b"], ["c"]]), compute([["a"], None, ["b", "c"]])]
     schema = tfdv.update_schema(tfdv.infer_schema(statistics[0], infer_feature_shape=True), statistics[1])

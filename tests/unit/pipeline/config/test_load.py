@@ -29,6 +29,11 @@ def test_every_fault_is_told_at_once_with_its_place_and_a_suggestion():
         ("tune={}", "tune: there is no such key; did you mean 'train.tune'?"),
         ("epochs=3", "epochs: there is no such key; did you mean 'train.epochs' or 'train.tune.epochs'?"),
         ("data.tflite={}", "data.tflite: there is no such key; did you mean 'export.tflite'?"),
+        (
+            "export.tfjs.inputs=raw",
+            "export.tfjs.inputs: there is no such key; did you mean 'export.tflite.inputs'? "
+            "The keys here are bounds, variants",
+        ),
         ("train.thresholds=[]", "train.thresholds: there is no such key; did you mean 'evaluate.thresholds'?"),
     ],
 )
