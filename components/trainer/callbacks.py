@@ -22,16 +22,20 @@ progress = logging.getLogger("hilir.progress")
 
 
 class Progress(keras.callbacks.Callback):
-    """Reports each epoch's figures."""
+    """Reports each epoch's figures, and that the training was stopped early."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, stopping: EarlyStopping | None = None) -> None:
+        """`stopping`: what may stop it; its epoch's end comes before this one's."""
         super().__init__()
         self._epochs = epochs
+        self._stopping = stopping
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Logs the figures of the epoch (counted from 0)."""
         figures = {name: round(float(value), 4) for name, value in (logs or {}).items()}
         report_progress({"epoch": f"{epoch + 1}/{self._epochs}"} | figures)
+        if self._stopping is not None and self._stopping.stopped_epoch:
+            report_progress({"stopped early": f"best in epoch {self._stopping.best_epoch + 1}"})
 
 
 class StopAtNan(keras.callbacks.Callback):
@@ -131,7 +135,7 @@ def make_callbacks(
         callbacks.append(SaveCheckpoints(checkpoints, settings.checkpoint_steps))
     callbacks.append(stop)
     if is_chief:
-        callbacks.append(Progress(settings.epochs))
+        callbacks.append(Progress(settings.epochs, stopping))
         if settings.tensorboard:
             logs = os.path.join(run_dir, "logs")
             callbacks.append(EpochLogs(logs, write_graph=False, profile_batch=0))

@@ -3,6 +3,7 @@ import pytest
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
+from hilir.components.trainer.callbacks import Progress
 from hilir.components.trainer.settings import EarlyStopping as Settings
 from hilir.components.trainer.state.early_stopping import make_early_stopping
 
@@ -42,7 +43,7 @@ def best_epoch(kind, values, name="own", **settings):
 
     model.fit(
         ROWS, ROWS, epochs=len(values), verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin), stopping],
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin), stopping, Progress(len(values), stopping)],
     )  # fmt: skip
     return stopping.best_epoch, stopping.best
 
@@ -77,3 +78,11 @@ def test_what_was_best_stays_so_after_an_interruption():
     stopping.resume_from({"wait": 1, "stopped_epoch": 0, "best": 0.5, "best_epoch": 4, "best_weights": None})
     model.fit(ROWS, ROWS, epochs=2, verbose=0, callbacks=[stopping])
     assert (stopping.best, stopping.best_epoch, stopping.wait) == (0.5, 4, 3)
+
+
+@pytest.mark.parametrize(("values", "told"), [([0.1, 0.5, 0.4, 0.3, 0.9], ["best in epoch 2"]), ([0.1, 0.5], [])])
+def test_a_training_that_was_stopped_early_says_so(caplog, values, told):
+    with caplog.at_level("INFO", "hilir.progress"):
+        best_epoch(F1, values)
+    figures = [record.progress for record in caplog.records]
+    assert [each["stopped early"] for each in figures if "stopped early" in each] == told
