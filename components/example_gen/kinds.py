@@ -92,6 +92,13 @@ class _Decision:
         if found.present - found.nans == 0:
             return Column(None, "no row has a value", f"column '{self._name}' is left out: no row has a value")
         if not self._name:
+            if found.whole == found.present:
+                # As pandas writes a frame's index.
+                note = (
+                    "a column without a name is left out: it has whole numbers alone, such as an index; "
+                    "data.csv.names gives it a name"
+                )
+                return Column(None, "an index without a name", note)
             raise IngestError(
                 f"{self._where()}: a column without a name has values; "
                 f"name the columns with data.csv.names, or leave it out with data.drop: ['']"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _data(config: Config) -> Finding:
     if not folder.exists():
         if config.data.generator is not None:
             return Finding(what, f"does not exist yet and will be written by {config.data.generator}")
-        return Finding(what, "does not exist", "give the folder that holds the data")
+        return Finding(what, *_missing(path))
     patterns = [share for share in config.data.splits.values() if isinstance(share, str)] or [pattern]
     files: list[Path] = []
     for each in patterns:
@@ -81,6 +82,16 @@ def _data(config: Config) -> Finding:
             return Finding(what, f"holds no file that matches '{each}'{why}", "correct data.path or data.pattern")
         files += found
     return Finding(what, f"{len(files)} file{'s' if len(files) > 1 else ''}, {_size(files)}")
+
+
+def _missing(path: str) -> tuple[str, str]:
+    """Returns what is wrong with the path of no folder, and the remedy: paths are seen from the current folder."""
+    if Path(path).is_absolute():
+        return "does not exist", "give the folder that holds the data"
+    # The project's folders are at the front of the import path.
+    meant = [folder for folder in map(Path, dict.fromkeys(filter(None, sys.path))) if (folder / path).exists()]
+    remedy = f"type the command in {meant[0]}, or give it as {meant[0] / path}" if meant else ""
+    return f"does not exist in the current folder, {Path.cwd()}", remedy or "give the folder that holds the data"
 
 
 def _size(files: list[Path]) -> str:

@@ -176,12 +176,13 @@ def test_all_columns_are_dropped(ingesting):
 
 def test_a_column_without_a_name(ingesting):
     assert ingesting.rows(ingesting.write("a,b,\n1,2,\n")) == [{"a": [1], "b": [2]}]
-    path = ingesting.write(",a\n0,1\n")
+    assert ingesting.rows(ingesting.write(",a\n0,1\n1,5\n")) == [{"a": [1]}, {"a": [5]}]
+    path = ingesting.write(",a\n0,1\nz,5\n")
     assert ingesting.fault(path) == (
-        f"{path}: column '', row 1 (line 2): a column without a name has values; name the columns with "
+        f"{path}: column '', row 2 (line 3): a column without a name has values; name the columns with "
         f"data.csv.names, or leave it out with data.drop: ['']"
     )
-    assert ingesting.rows(path, drop=[""]) == [{"a": [1]}]
+    assert ingesting.rows(path, drop=[""]) == [{"a": [1]}, {"a": [5]}]
 
 
 # In the second file what follows the quote is longer than a block of the reader.

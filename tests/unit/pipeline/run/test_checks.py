@@ -40,6 +40,24 @@ def test_a_data_path_that_does_not_exist():
     ]
 
 
+def test_a_data_path_that_is_in_the_projects_folder_and_not_in_the_current_one(tmp_path, monkeypatch):
+    (tmp_path / "project" / "rows").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    config = load("configs/taxi.yaml", [], ["data.path=rows"]).config
+    monkeypatch.chdir(tmp_path / "here")
+    found = check_config(config)
+    assert str(next(iter(found))) == (
+        f"data.path 'rows': does not exist in the current folder, {tmp_path / 'here'}; "
+        f"give the folder that holds the data"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    found = check_config(config)
+    assert str(next(iter(found))) == (
+        f"data.path 'rows': does not exist in the current folder, {tmp_path / 'here'}; "
+        f"type the command in {tmp_path / 'project'}, or give it as {tmp_path / 'project' / 'rows'}"
+    )
+
+
 def test_a_data_path_that_is_a_file_or_a_pattern(taxi_rows):
     for path in (taxi_rows, f"{taxi_rows.parent}/d*.csv"):
         require(load("configs/taxi.yaml", [], [f"data.path={path}", "data.pattern=x"]).config)
