@@ -45,12 +45,13 @@ def line_chart(
     y_label: str = "",
     bounds: Sequence[Bound] = (),
     log_y: bool = False,
+    whole_x: bool = False,
     frame: Frame = DEFAULT_FRAME,
 ) -> str:
-    """Returns curves in one frame."""
+    """Returns curves in one frame; `whole_x`: no place between two whole numbers is marked, as between epochs."""
     ys = [y for each in series for _, y in each.points]
     ys += [y for each in series for pair in each.band for y in pair] + [bound.value for bound in bounds]
-    x = linear([x for each in series for x, _ in each.points], frame.x_range)
+    x = linear([x for each in series for x, _ in each.points], frame.x_range, whole=whole_x)
     y = logarithmic(ys, frame.y_range) if log_y else linear(ys, frame.y_range)
     parts = axes(frame, x, y, x_label, y_label)
     for place, each in enumerate(series):

@@ -36,8 +36,13 @@ class Scale:
         return self.start + share * (self.stop - self.start)
 
 
-def linear(values: Sequence[float], pixels: tuple[float, float], count: int = 5, zero: bool = False) -> Scale:
-    """Returns a scale that has all finite values, with ends at ticks; with `zero` it begins at zero."""
+def linear(
+    values: Sequence[float], pixels: tuple[float, float], count: int = 5, zero: bool = False, whole: bool = False
+) -> Scale:
+    """Returns a scale that has all finite values, with ends at ticks.
+
+    `zero`: it begins at zero; `whole`: only whole numbers are marked.
+    """
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
     if zero:
@@ -45,7 +50,7 @@ def linear(values: Sequence[float], pixels: tuple[float, float], count: int = 5,
     if low == high:
         room = abs(low) / 2 or 0.5
         low, high = low - room, high + room
-    ticks = _nice_ticks(low, high, count)
+    ticks = _nice_ticks(low, high, count, whole)
     return Scale(min(low, ticks[0]), max(high, ticks[-1]), *pixels, ticks)
 
 
@@ -70,11 +75,15 @@ def show(value: float) -> str:
     return f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 
-def _nice_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
-    """Returns about `count` multiples of 1, 2, 2.5 or 5 times a power of ten that enclose the values."""
-    rough = (high - low) / count
+def _nice_ticks(low: float, high: float, count: int, whole: bool) -> tuple[float, ...]:
+    """Returns about `count` multiples of 1, 2, 2.5 or 5 times a power of ten that enclose the values.
+
+    `whole`: they are whole numbers.
+    """
+    rough = max((high - low) / count, 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in _STEPS if power * factor >= rough * 0.999)
+    steps = [power * factor for factor in _STEPS]
+    step = next(each for each in steps if each >= rough * 0.999 and (each.is_integer() or not whole))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     digits = max(0, 2 - math.floor(math.log10(step)))
     return tuple(round(number * step, digits) for number in range(first, last + 1))

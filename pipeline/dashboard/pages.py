@@ -196,6 +196,7 @@ def _draw_history(history: Sequence[Mapping[str, Any]]) -> list[str]:
                 if key in points
             ],
             x_label="epoch",
+            whole_x=True,
             y_label=clean(name),
         )
         for name in names

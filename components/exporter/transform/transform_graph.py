@@ -251,8 +251,8 @@ class _Reader:
         if not isinstance(value, _Step):
             return False
         step = self.builder.steps[value.at]
-        is_filled = step["op"] == "fill_missing" and step["dtype"] == "string"
-        return is_filled and self.builder.steps[step["args"][1]]["op"] == "constant"
+        is_filled = (step["op"], step["dtype"]) == ("fill_missing", "string")
+        return is_filled and bool(self.builder.steps[step["args"][1]]["op"] == "constant")
 
     def _name_vocabulary(self, table: _Table, words: tuple[Any, ...], value: Any) -> str:
         """Keeps the words under the name of the raw feature where they are looked up in it directly."""

@@ -113,7 +113,7 @@ def draw_curve(name: str, runs: Mapping[str, Sequence[Sequence[float]]]) -> Mark
         Series(run, [(x, float("nan") if y is None else y) for x, y in simplify([(x, y) for x, y in points])])
         for run, points in runs.items()
     ]
-    return Markup(line_chart(f"{clean(name)} by epoch", series, x_label="epoch", y_label=clean(name)))  # noqa: S704
+    return Markup(line_chart(f"{clean(name)} by epoch", series, x_label="epoch", y_label=clean(name), whole_x=True))  # noqa: S704
 
 
 def draw_slices(

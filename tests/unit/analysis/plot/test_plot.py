@@ -89,6 +89,14 @@ def test_ticks_are_those_of_a_person(values, ticks):
 
 
 @pytest.mark.parametrize(
+    ("epochs", "ticks"),
+    [(1, (0, 1, 2)), (2, (1, 2)), (5, (1, 2, 3, 4, 5)), (12, (0, 5, 10, 15)), (200, (0, 50, 100, 150, 200))],
+)
+def test_no_place_between_two_epochs_is_marked(epochs, ticks):
+    assert linear(range(1, epochs + 1), (0, 1), whole=True).ticks == ticks
+
+
+@pytest.mark.parametrize(
     ("value", "written"),
     [
         (0, "0"),
