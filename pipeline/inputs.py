@@ -89,7 +89,7 @@ def read_package(config: Config) -> ModelPackage:
         ModelPackageError: the model package lacks something, its hyperparameters do not fit, none can be searched, or
             names of classes are given for what is no label.
     """
-    from hilir.components.preflight.class_names import check_labels
+    from hilir.components.preflight.class_name_checks import check_labels
     from hilir.components.trainer.model_package import load_package
 
     package = load_package(config.model.package)

@@ -6,8 +6,8 @@ print.
 """
 
 from hilir.analysis.plot.bars import bar_chart, histogram, paired_bars
-from hilir.analysis.plot.graph import Node, draw_graph
-from hilir.analysis.plot.intervals import Interval, interval_chart
+from hilir.analysis.plot.interval_chart import Interval, interval_chart
+from hilir.analysis.plot.layered_graph import Node, draw_graph
 from hilir.analysis.plot.lines import Bound, Series, line_chart, simplify, sparkline
 from hilir.analysis.plot.matrix import matrix_chart
 from hilir.analysis.plot.svg import STYLE

@@ -10,7 +10,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact, artifact_utils, standard_artifacts
 
-from hilir.components.data_gate.drift import find_drift
+from hilir.components.data_gate.data_drift import find_drift
 from hilir.components.data_gate.findings import DataReport, write_report
 from hilir.components.data_gate.gate import explain, explain_drift, find_refusals
 from hilir.components.data_gate.last_push import name_version

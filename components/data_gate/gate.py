@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from hilir.components.data_gate.drift import Finding
+from hilir.components.data_gate.data_drift import Finding
 
 _RANKS = {"never": 99, "error": 2, "warning": 1}
 _EMPTY_CELLS = "FEATURE_TYPE_LOW_FRACTION_PRESENT"

@@ -26,7 +26,7 @@ from tfx.utils import io_utils, path_utils
 from hilir.components.errors import EvaluationError
 from hilir.components.evaluator.comparison import Comparison, write_comparison
 from hilir.components.evaluator.extraction import find_bad_answer, find_refusal
-from hilir.components.evaluator.grouped.evaluation import evaluate
+from hilir.components.evaluator.grouped.evaluate_groups import evaluate
 from hilir.components.evaluator.outputs import choose_outputs, named_outputs, read_inputs, read_outputs
 from hilir.components.evaluator.results import name_slicing
 

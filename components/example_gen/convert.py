@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hilir.components.example_gen import numbers
-from hilir.components.example_gen.evidence import kind_of
-from hilir.components.example_gen.kinds import Column
+from hilir.components.example_gen.column_evidence import kind_of
+from hilir.components.example_gen.column_types import Column
 from hilir.components.example_gen.readers.batch import is_list
 from hilir.components.example_gen.settings import CsvSettings
 

@@ -19,9 +19,9 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, proto_utils
 
 from hilir.components.errors import IngestError
+from hilir.components.example_gen.column_types import read_kinds
 from hilir.components.example_gen.driver import read_patterns
 from hilir.components.example_gen.ingest import Ingest, Ingested
-from hilir.components.example_gen.kinds import read_kinds
 from hilir.components.example_gen.settings import ReadSettings
 from hilir.components.versions import find_newest_schema
 

@@ -15,16 +15,16 @@ import apache_beam as beam
 from tfx.dsl.io import fileio
 
 from hilir.components.errors import IngestError
-from hilir.components.example_gen.evidence import Evidence, Sample
-from hilir.components.example_gen.kinds import Column, decide
-from hilir.components.example_gen.names import check_names
+from hilir.components.example_gen.column_evidence import Evidence, Sample
+from hilir.components.example_gen.column_types import Column, decide
+from hilir.components.example_gen.name_checks import check_names
 from hilir.components.example_gen.readers.batch import Piece
-from hilir.components.example_gen.readers.files import dialect_of, find_place, list_all_pieces, needs_blocks
+from hilir.components.example_gen.readers.file_forms import dialect_of, find_place, list_all_pieces, needs_blocks
 from hilir.components.example_gen.readers.ranges import Block, cut, list_blocks
-from hilir.components.example_gen.readers.text import size_of
+from hilir.components.example_gen.readers.streams import size_of
 from hilir.components.example_gen.settings import ReadSettings
-from hilir.components.example_gen.steps import BlockTask, Examine, RunTask, Scan, Step, Task, Write
 from hilir.components.example_gen.times import Histogram, read_date, show
+from hilir.components.example_gen.worker_steps import BlockTask, Examine, RunTask, Scan, Step, Task, Write
 
 # Bytes of a task: small enough for two workers to share a small file, and for a bounded number of tasks.
 _SMALLEST, _LARGEST, _TASKS = 8 << 20, 32 << 20, 256

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hilir.components.example_gen.evidence import kind_of
+from hilir.components.example_gen.column_evidence import kind_of
 from hilir.components.example_gen.readers.batch import Rows, is_list
 from hilir.components.example_gen.settings import ReadSettings
 from hilir.components.example_gen.times import read_times

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hilir.components.example_gen.column_evidence import kind_of
 from hilir.components.example_gen.convert import to_microseconds
-from hilir.components.example_gen.evidence import kind_of
 from hilir.components.example_gen.readers.batch import is_list
 
 # How many different times are told apart; when there are more, the last bits of them are left out.

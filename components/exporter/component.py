@@ -14,10 +14,10 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from hilir.components.exporter.artifact import ModelExport
+from hilir.components.exporter.example_rows import Rows, read_rows
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.export_report import summarize
 from hilir.components.exporter.parity import MetricSpec
-from hilir.components.exporter.rows import Rows, read_rows
 from hilir.components.exporter.settings import ExportSettings
 from hilir.components.settings import SplitRoles
 from hilir.components.trainer.export.class_names import find_only_classes

@@ -13,7 +13,7 @@ from hilir.components.exporter.errors import ExportError, PreprocessingError
 from hilir.components.exporter.transform.in_graph import FilledFeatures, RawFeatures
 from hilir.components.exporter.transform.transform_graph import read_program
 from hilir.components.exporter.transform.transform_program import Program
-from hilir.components.trainer.export.names import read_parameters, save, trace
+from hilir.components.trainer.export.safe_names import read_parameters, save, trace
 from hilir.components.trainer.export.typical_values import read_typical
 
 SIGNATURE = "edge"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hilir.components.exporter.example_rows import Rows
 from hilir.components.exporter.parity import MetricSpec
-from hilir.components.exporter.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
+from hilir.components.exporter.example_rows import Rows
 from hilir.components.exporter.export_input import Subject
-from hilir.components.exporter.rows import Rows
-from hilir.components.preflight.class_names import check_class_names
-from hilir.components.preflight.exports import Conversions, convert_variants
-from hilir.components.preflight.metrics import check_metrics
-from hilir.components.preflight.sample import ROWS, Sample, read_sample
+from hilir.components.preflight.class_name_checks import check_class_names
+from hilir.components.preflight.export_checks import Conversions, convert_variants
+from hilir.components.preflight.metric_checks import check_metrics
+from hilir.components.preflight.sample_rows import ROWS, Sample, read_sample
 from hilir.components.preflight.settings import PreflightSettings
-from hilir.components.preflight.signatures import call_signatures, check_golden
+from hilir.components.preflight.signature_checks import call_signatures, check_golden
 from hilir.components.preflight.step import make_job, require_directions, require_monitored, take_step
 from hilir.components.trainer.data.labels import Labels, read_labels
 from hilir.components.trainer.distribution.gpu_memory import set_gpu_memory

@@ -15,14 +15,14 @@ import tf_keras as keras
 
 from hilir.components.errors import LossIsNaN, PreflightError
 from hilir.components.preflight.losses import require_labels, require_range, require_scores
-from hilir.components.preflight.sample import Sample, write_rows
+from hilir.components.preflight.sample_rows import Sample, write_rows
 from hilir.components.preflight.settings import PreflightSettings
 from hilir.components.preflight.stage import stage, without_progress
 from hilir.components.trainer.data.labels import Labels
 from hilir.components.trainer.data.parsing import make_parsing
 from hilir.components.trainer.fit import build_network, fit
 from hilir.components.trainer.model.compilation import compile_arguments
-from hilir.components.trainer.model.steps import replaced, unpacked
+from hilir.components.trainer.model.own_steps import replaced, unpacked
 from hilir.components.trainer.model_data import make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.network import list_variables, name_outputs

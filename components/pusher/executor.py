@@ -17,11 +17,11 @@ from tfx.utils import io_utils
 from hilir.components.evaluator.comparison import read_comparison
 from hilir.components.evaluator.results import read_metrics
 from hilir.components.exporter.export_report import NAME as EXPORT_REPORT
-from hilir.components.pusher import manifest, versions
+from hilir.components.pusher import manifest, numbered_versions
 from hilir.components.pusher.card import describe_model, write_card
-from hilir.components.pusher.golden import write_golden
-from hilir.components.pusher.reference import write_reference
-from hilir.components.pusher.schema import write_schema
+from hilir.components.pusher.golden_requests import write_golden
+from hilir.components.pusher.version_schema import write_schema
+from hilir.components.pusher.write_reference import write_reference
 
 
 class Executor(tfx_pusher.Executor):
@@ -47,7 +47,7 @@ class Executor(tfx_pusher.Executor):
         folder = os.path.join(settings["root"], settings["model"])
         names = ("model", "evaluation", "tflite", "tfjs")
         source = " ".join(input_dict[name][0].uri for name in names if input_dict.get(name))
-        version = versions.find_pushed(folder, source)
+        version = numbered_versions.find_pushed(folder, source)
         if version is None:
             version = self._publish(folder, source, settings, input_dict, self._run_id(pushed.uri))
         path = os.path.join(folder, str(version))
@@ -105,7 +105,7 @@ class Executor(tfx_pusher.Executor):
                 "exports": {name: manifest.describe_export(uri) for name, uri in exports.items()},
             }
 
-        return versions.publish(folder, fill, make_manifest, fill_exports if exports else None)
+        return numbered_versions.publish(folder, fill, make_manifest, fill_exports if exports else None)
 
     def _run_id(self, uri: str) -> str:
         """Returns the run's id; Vertex AI tells a step none, and has it in `<root>/<project>/<run>/<task>/<output>`."""

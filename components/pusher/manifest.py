@@ -14,7 +14,7 @@ from tfx.dsl.io import fileio
 
 from hilir.components.exporter.export_report import read_report
 from hilir.components.trainer.export.class_names import read_classes
-from hilir.components.trainer.export.names import read_parameters
+from hilir.components.trainer.export.safe_names import read_parameters
 
 SCHEMA = 1
 NAME = "manifest.json"

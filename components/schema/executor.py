@@ -17,12 +17,12 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from hilir.components.data_gate.last_push import find_file
-from hilir.components.schema.label_columns import list_labels, read_label_columns
+from hilir.components.schema.column_uses import note_uses
+from hilir.components.schema.label_only_columns import list_labels, read_label_columns
 from hilir.components.schema.last_kinds import fill, keep_kinds, make_dense
 from hilir.components.schema.missing_cells import count_values, find_optional, make_optional
 from hilir.components.schema.traced import Traced, read_raw_features
 from hilir.components.schema.typical import find_typical, note_typical
-from hilir.components.schema.uses import note_uses
 from hilir.components.trainer.export.raw_features import type_specs
 from hilir.components.transform.empty_cells import trace
 from hilir.components.transform.preprocessing import add_single, preprocessing_fn

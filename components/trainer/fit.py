@@ -26,7 +26,7 @@ from hilir.components.trainer.export.class_names import read_classes
 from hilir.components.trainer.model.class_rows import copy_known_classes
 from hilir.components.trainer.model.compilation import compile_arguments, recompile
 from hilir.components.trainer.model.compression import compress, strip
-from hilir.components.trainer.model.steps import unpacked
+from hilir.components.trainer.model.own_steps import unpacked
 from hilir.components.trainer.model_data import ModelData, make_model_data
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.components.trainer.network import build_by_call

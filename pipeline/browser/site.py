@@ -12,7 +12,7 @@ from typing import Any
 from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import FeatureReference, NumberReference, Reference, from_json
 from hilir.components.missing import is_missing
-from hilir.pipeline.browser.served import can_be_served, describe_served
+from hilir.pipeline.browser.served_models import can_be_served, describe_served
 from hilir.pipeline.versions.catalogue import Version, list_models, list_versions
 from hilir.setup.tools import make_browser
 

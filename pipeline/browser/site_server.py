@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from hilir.pipeline.browser.served import RowRefused, ServedModels
+from hilir.pipeline.browser.served_models import RowRefused, ServedModels
 from hilir.pipeline.browser.site import Site, collect_site, is_plain_file
 from hilir.pipeline.errors import ConfigError
 from hilir.serving.web import HostGate, WebServer, read_body

@@ -241,7 +241,7 @@ def _remove_runs(plan: Plan, runs: Path) -> None:
 
 
 def _remove_versions(plan: Plan, config: Config) -> None:
-    from hilir.components.pusher.versions import remove
+    from hilir.components.pusher.numbered_versions import remove
     from hilir.serving.releases.release_store import Store
 
     root = Path(config.serving.root)

@@ -43,7 +43,7 @@ def act(root: Path, model: str, verb: str, why: str, targets: Targets) -> Outcom
     """Does what `hilir release VERB --model MODEL` does, and returns how it ended."""
     from hilir.serving.release import verbs
     from hilir.serving.release.factory import open_transaction
-    from hilir.serving.release.listing import make_notification
+    from hilir.serving.release.state_listing import make_notification
     from hilir.serving.release.transaction import describe
     from hilir.serving.releases.release_store import Store
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hilir.pipeline.dashboard.actions import Targets
-from hilir.pipeline.dashboard.app import make_app
+from hilir.pipeline.dashboard.dashboard_app import make_app
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError

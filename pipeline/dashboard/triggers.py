@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.triggers.daemon.state import State
-from hilir.pipeline.triggers.daemon.status import describe
+from hilir.pipeline.triggers.daemon.daemon_state import State
+from hilir.pipeline.triggers.daemon.daemon_status import describe
 
 
 def read_triggers(places: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -16,8 +16,8 @@ from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.emulator.language import cel
 from hilir.pipeline.emulator.task_inputs import Result, Scope, find_inputs, find_outputs
 from hilir.pipeline.emulator.tasks import Task, run_task
-from hilir.pipeline.report import figures
-from hilir.pipeline.report.records import ArtifactRecord
+from hilir.pipeline.report import step_figures
+from hilir.pipeline.report.run_records import ArtifactRecord
 from hilir.pipeline.spec.structure import upstream_tasks
 
 _ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.ALL_UPSTREAM_TASKS_COMPLETED
@@ -149,6 +149,6 @@ def show_artifacts(outputs: Outputs) -> dict[str, ArtifactRecord]:
 
 def _figures(outputs: Outputs) -> dict[str, Any]:
     try:
-        return figures.describe(show_artifacts(outputs))
+        return step_figures.describe(show_artifacts(outputs))
     except Exception:  # noqa: BLE001 - other people's steps write what they like, and a figure is not worth a failed run
         return {}

@@ -16,7 +16,7 @@ from hilir.pipeline.emulator.executor_input import Inputs
 from hilir.pipeline.emulator.job import Job
 from hilir.pipeline.errors import StepFailed
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.report.records import RunRecord, StepRecord
+from hilir.pipeline.report.run_records import RunRecord, StepRecord
 from hilir.pipeline.spec.node_labels import list_edges, node_labels
 from hilir.pipeline.spec.specification import Specification
 

@@ -10,10 +10,10 @@ from typing import Any
 from hilir.pipeline.emulator.buckets import Mount, bucket_of, map_uris
 from hilir.pipeline.emulator.refusals import find_refusals
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.spec.names import check_names
 from hilir.pipeline.spec.parameters import set_parameters
 from hilir.pipeline.spec.specification import Specification, parse
 from hilir.pipeline.spec.structure import check_structure
+from hilir.pipeline.spec.vertex_names import check_names
 
 
 def make_plan(

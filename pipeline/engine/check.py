@@ -8,7 +8,7 @@ import socket
 
 from hilir.pipeline.config.data_path import is_remote
 from hilir.pipeline.config.schema import Config
-from hilir.pipeline.engine.options import count_workers, find_environment, find_flink_master, find_worker_program
+from hilir.pipeline.engine.beam_options import count_workers, find_environment, find_flink_master, find_worker_program
 from hilir.pipeline.report.finding import Finding
 
 _SECONDS = 5

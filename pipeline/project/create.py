@@ -14,13 +14,13 @@ import numpy as np
 from hilir.components.staging import write_file
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.image.dockerfile import make_dockerfile
-from hilir.pipeline.project.baseline import find_baseline, find_leaks
 from hilir.pipeline.project.columns.column import Column
 from hilir.pipeline.project.columns.kinds import decide_kinds
 from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.label import Label, find_label
-from hilir.pipeline.project.splits import count_few_contents, split_by_time, split_rows
-from hilir.pipeline.project.table import Marks, Table, read_table
+from hilir.pipeline.project.simple_models import find_baseline, find_leaks
+from hilir.pipeline.project.split_preview import count_few_contents, split_by_time, split_rows
+from hilir.pipeline.project.table_sample import Marks, Table, read_table
 from hilir.pipeline.project.writing import texts
 from hilir.pipeline.project.writing.features_code import write_features
 from hilir.pipeline.project.writing.model_code import write_model

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hilir.pipeline.project.baseline import Baseline
 from hilir.pipeline.project.columns.column import Column
 from hilir.pipeline.project.columns.dates import MILLISECONDS, SECONDS
 from hilir.pipeline.project.label import Label
-from hilir.pipeline.project.table import Table
+from hilir.pipeline.project.simple_models import Baseline
+from hilir.pipeline.project.table_sample import Table
 
 _GAPS = 0.01
 

@@ -17,7 +17,7 @@ from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.artifacts.statistics import read_statistics
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.records import ArtifactRecord, RunRecord, StepRecord
+from hilir.pipeline.report.run_records import ArtifactRecord, RunRecord, StepRecord
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hilir.pipeline.report.comparison import Comparison, Line, MetricLine
+from hilir.pipeline.report.run_difference import Comparison, Line, MetricLine
 from hilir.pipeline.report.terminal import show_controls
 
 # Slices that are shown unless all are asked for.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hilir.analysis.text import show_unprintable
-from hilir.pipeline.report.records import ArtifactRecord
+from hilir.pipeline.report.run_records import ArtifactRecord
 
 _FILE = "ingest.json"
 # How many columns are listed.

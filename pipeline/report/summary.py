@@ -12,7 +12,7 @@ from typing import Any
 from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.ingested import read_notes
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 
 # What `hilir serve` serves without --root.
 _DEFAULT_ROOT = "out/models"
@@ -175,7 +175,7 @@ def serve_command(version_path: str) -> str:
 
 def _write_sample(version_path: str) -> Iterator[str]:
     """Yields the request to send to the server that was just named, where the version has one that is short enough."""
-    from hilir.serving.sample import write_curl
+    from hilir.serving.sample_request import write_curl
 
     version = Path(version_path)
     line = write_curl(version, version.parent.name)

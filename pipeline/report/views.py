@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hilir.pipeline.report.board import Board, Node
-from hilir.pipeline.report.figures import describe_made
+from hilir.pipeline.report.step_figures import describe_made
 from hilir.pipeline.report.terminal import show_controls
 
 _MARKS = {

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from hilir.pipeline.config import LoadedConfig
 from hilir.pipeline.config.nodes import check_name, list_nodes
-from hilir.pipeline.engine.options import list_run_options
+from hilir.pipeline.engine.beam_options import list_run_options
 from hilir.pipeline.errors import ConfigError, Interrupted
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
-from hilir.pipeline.report.notices import notify_run
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_notices import notify_run
+from hilir.pipeline.report.run_records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.checks import require, require_all
 from hilir.pipeline.run.leftovers import close_open_executions, own_temporary_folder

@@ -19,7 +19,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from hilir.components.cause import describe, find_cause, find_user_folders
 from hilir.pipeline.errors import ConfigError, StepFailed
-from hilir.pipeline.report import figures
+from hilir.pipeline.report import step_figures
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.run.metadata_store import RunStore
 from hilir.pipeline.run.progress import Progress
@@ -95,7 +95,7 @@ def _watched(board: Board, connection: metadata_store_pb2.ConnectionConfig, run_
             return "done", {}
         # A resolver that finds nothing is recorded as failed, and is none: there is no blessed model yet.
         state = "done" if steps[-1].state == "failed" else steps[-1].state
-        return state, figures.describe(steps[-1].outputs)
+        return state, step_figures.describe(steps[-1].outputs)
 
     handler = Progress(board, outcome)
     loggers = [absl_logging.get_absl_logger(), logging.getLogger("hilir.progress")]

@@ -9,7 +9,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.report.records import ArtifactRecord, RunRecord, StepRecord
+from hilir.pipeline.report.run_records import ArtifactRecord, RunRecord, StepRecord
 
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "done",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from hilir.pipeline.config.project import enter_project
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 from hilir.pipeline.report.summary import Summary
 from hilir.pipeline.run.session import Session, run_session
 

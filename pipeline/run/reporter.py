@@ -14,7 +14,7 @@ from hilir.pipeline.report.collector import Collector, Subject
 from hilir.pipeline.report.document import write_document
 from hilir.pipeline.report.page import write_report
 from hilir.pipeline.report.progress_log import ProgressLog
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 
 logger = logging.getLogger(__name__)
 _ENDED = ("done", "cached", "failed", "skipped")

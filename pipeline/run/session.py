@@ -21,7 +21,7 @@ from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.output_capture import reserved
 from hilir.pipeline.report.page import NAME as REPORT
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 from hilir.pipeline.report.summary import Summary, summarize
 from hilir.pipeline.report.views import view
 from hilir.pipeline.run.reporter import Reporter

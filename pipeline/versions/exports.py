@@ -27,11 +27,11 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
         ExportError: the model cannot be converted.
     """
     # What writes to the serving root in a pipeline does it here too.
+    from hilir.components.exporter.example_rows import read_rows
     from hilir.components.exporter.export_input import Subject
     from hilir.components.exporter.parity import choose_metric
-    from hilir.components.exporter.rows import read_rows
     from hilir.components.exporter.settings import ExportSettings
-    from hilir.components.pusher import versions
+    from hilir.components.pusher import numbered_versions
     from hilir.components.pusher.manifest import describe_export
     from hilir.components.trainer.export.class_names import find_only_classes
 
@@ -60,7 +60,7 @@ def export_version(config: Config, version: int, name: str, variants: tuple[str,
             from hilir.components.exporter.tfjs.tfjs_export import export_tfjs
 
             export_tfjs(subject, export.tfjs, work)
-        return versions.replace_export(str(pushed.model), version, name, work, describe_export(work))
+        return numbered_versions.replace_export(str(pushed.model), version, name, work, describe_export(work))
 
 
 def read_exports(config: Config, version: int) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.pictures.terminal import Span, Terminal
+from scripts.pictures.recorded_terminal import Span, Terminal
 
 COLUMNS = 108
 _ROW, _COLUMN, _EDGE = 17, 7.22, 16

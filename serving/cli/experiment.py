@@ -104,23 +104,23 @@ def start(
     quantile:latency_ms:q=0.95. Names are those of outcomes, or requests, errors and latency_ms of the access log.
     Options: better=up|down; for a guardrail margin=NUMBER, how much worse is still accepted.
     """
-    from hilir.serving.experiment import verbs
+    from hilir.serving.experiment import experiment_verbs
 
     transaction = open_transaction(**options)
-    definition = verbs.Definition(
+    definition = experiment_verbs.Definition(
         name, candidate, percent, metrics, guardrails, planned, alpha, window_seconds, least_days
     )
-    print_state(transaction, verbs.start(transaction, definition))
+    print_state(transaction, experiment_verbs.start(transaction, definition))
 
 
 @experiment.command()
 @add_options(OPTIONS, CHANGES)
 def stop(**options: Any) -> None:
     """Stop the experiment: all traffic goes to stable, the candidate stays staged."""
-    from hilir.serving.experiment import verbs
+    from hilir.serving.experiment import experiment_verbs
 
     transaction = open_transaction(**options)
-    print_state(transaction, verbs.stop(transaction))
+    print_state(transaction, experiment_verbs.stop(transaction))
 
 
 @experiment.command()
@@ -170,10 +170,10 @@ def report(
     """
     from hilir.serving.disk import write_atomically
     from hilir.serving.errors import ServingConfigError
+    from hilir.serving.experiment.report.experiment_page import write_page
     from hilir.serving.experiment.report.json_form import to_json
-    from hilir.serving.experiment.report.page import write_page
     from hilir.serving.experiment.report.sources import analyse_experiment
-    from hilir.serving.experiment.report.table import write_table
+    from hilir.serving.experiment.report.terminal_table import write_table
     from hilir.serving.outcomes.backends import DEFAULT_PLACE
     from hilir.serving.release.selection import choose_model, select
 

@@ -53,7 +53,7 @@ def _with_options(command: Command) -> Command:
 
 
 def _write(root: str, settings: str | None, served_root: str | None = None, **given: Any) -> tuple[Any, Any]:
-    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.gateway_files import write_gateway
     from hilir.serving.gateway.settings import read_settings
     from hilir.serving.releases.release_store import Store
 

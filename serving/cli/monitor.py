@@ -31,7 +31,7 @@ def serve(listen: str, outcomes: str | None, tokens_file: str | None, replicas: 
     For a gateway in front of TensorFlow Serving; 'hilir serve --outcomes' answers the same call. The gateway sends
     them here with 'hilir gateway run --outcomes HOST:PORT'.
     """
-    from hilir.serving.collector.run import run_collector
+    from hilir.serving.collector.run_collector import run_collector
     from hilir.serving.outcomes.backends import DEFAULT_PLACE, open_store
     from hilir.serving.server.security.tokens import Tokens
 
@@ -58,7 +58,7 @@ def run(
 
     May be killed at any time: the next one continues where it stopped.
     """
-    from hilir.serving.monitor.run import run_monitor
+    from hilir.serving.monitor.monitor_commands import run_monitor
     from hilir.serving.monitor.settings import read_project
 
     run_monitor(read_project(config, log=log, metrics=metrics, listen=listen), click.echo, once=once, as_json=as_json)
@@ -73,9 +73,9 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def drift(config: str, since: str, html: str | None, as_json: bool) -> None:
     """Show which features differ from the training data, the worst first."""
-    from hilir.serving.monitor.run import count_waiting, look_back, write_html
+    from hilir.serving.monitor.monitor_commands import count_waiting, look_back, write_html
     from hilir.serving.monitor.settings import read_project
-    from hilir.serving.monitor.summary import describe, write_lines
+    from hilir.serving.monitor.window_summary import describe, write_lines
 
     project = read_project(config)
     windows, histories = look_back(project, since)

@@ -110,7 +110,7 @@ def open_transaction(
 def open_notifier(channels: Sequence[Channel]) -> Callable[[State], None]:
     """Returns what sends the last event of a state; the command waits at its end until all is sent."""
     from hilir.serving.notify import Notifier
-    from hilir.serving.release.listing import make_notification
+    from hilir.serving.release.state_listing import make_notification
 
     notifier = Notifier(channels, lambda line: click.echo(f"hilir: {line}", err=True))
     click.get_current_context().call_on_close(notifier.close)

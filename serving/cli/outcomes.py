@@ -30,7 +30,7 @@ def import_(file: str, place: str | None, as_json: bool) -> None:
     may be imported again: what is stored already does not change.
     """
     from hilir.serving.outcomes.backends import DEFAULT_PLACE, open_store
-    from hilir.serving.outcomes.files import import_file
+    from hilir.serving.outcomes.outcome_files import import_file
 
     store = open_store(place or DEFAULT_PLACE)
     try:

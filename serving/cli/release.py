@@ -33,8 +33,8 @@ def release() -> None:
 @add_options(SELECTION)
 def list_versions(**selection: Any) -> None:
     """List the versions on disk and their states."""
-    from hilir.serving.release.listing import list_lines
     from hilir.serving.release.selection import select
+    from hilir.serving.release.state_listing import list_lines
 
     for line in list_lines(*select(**selection)):
         click.echo(line)
@@ -48,7 +48,7 @@ def show(as_json: bool, **options: Any) -> None:
 
     Exit code 3 if one of them does not answer, or does not do what the release says.
     """
-    from hilir.serving.release.listing import inspect, show_lines
+    from hilir.serving.release.state_listing import inspect, show_lines
 
     found = inspect(open_transaction(**options))
     for line in show_lines(found, as_json):
@@ -181,8 +181,8 @@ def retire(versions: tuple[int, ...], **options: Any) -> None:
 @click.option("--at", metavar="DATE", help="Show only what was in force then: a date (its end) or a time, UTC.")
 def history(as_json: bool, at: str | None, **selection: Any) -> None:
     """Show what was done, when, by whom and why."""
-    from hilir.serving.release.listing import history_lines
     from hilir.serving.release.selection import select
+    from hilir.serving.release.state_listing import history_lines
 
     for line in history_lines(*select(**selection), as_json, at):
         click.echo(line)

@@ -21,7 +21,7 @@ from hilir.serving.cli.options import (
 
 if TYPE_CHECKING:
     from hilir.serving.release.transaction import Transaction
-    from hilir.serving.releases.rollout import Rollout
+    from hilir.serving.releases.rollout_plan import Rollout
 
 _PLAN: list[Callable[[Command], Command]] = [
     click.option(
@@ -94,8 +94,8 @@ def rollout(
     """
     from dataclasses import replace
 
-    from hilir.serving.rollout.factory import open_runner
     from hilir.serving.rollout.plan import parse_duration
+    from hilir.serving.rollout.rollout_factory import open_runner
 
     given = {
         name: options.pop(name)
@@ -129,7 +129,7 @@ def _make_plan(transaction: Transaction, version: int, given: dict[str, Any]) ->
     from pydantic import ValidationError
 
     from hilir.serving.errors import ServingConfigError
-    from hilir.serving.releases.rollout import Gates, Rollout
+    from hilir.serving.releases.rollout_plan import Gates, Rollout
     from hilir.serving.rollout.plan import DEFAULT_HOLD, DEFAULT_STEPS, parse_duration, parse_steps
 
     running = transaction.read().rollout
@@ -168,9 +168,9 @@ def _print_forecast(
 ) -> None:
     from dataclasses import replace
 
-    from hilir.serving.release.checks import check_version
-    from hilir.serving.rollout.factory import measure_traffic
+    from hilir.serving.release.version_checks import check_version
     from hilir.serving.rollout.forecast import Traffic, forecast_lines
+    from hilir.serving.rollout.rollout_factory import measure_traffic
 
     check_version(transaction.store, transaction.model, wanted.version)
     found = measure_traffic(transaction)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilir.serving.experiment.conclusion import Conclusion, Guardrail, conclude
-from hilir.serving.experiment.metrics import Metric, parse_metrics
+from hilir.serving.experiment.experiment_metrics import Metric, parse_metrics
 from hilir.serving.experiment.readings import Reading, Values, collect_values, read_metric
 from hilir.serving.experiment.statistics.ratio_mismatch import RatioTest
-from hilir.serving.experiment.statistics.several import adjust_p
+from hilir.serving.experiment.statistics.several_metrics import adjust_p
 from hilir.serving.experiment.users import Coverage, Users
 from hilir.serving.releases.experiments import Experiment
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hilir.serving.experiment.metrics import Metric
+from hilir.serving.experiment.experiment_metrics import Metric
 from hilir.serving.experiment.readings import Reading
 from hilir.serving.experiment.statistics.boundaries import best_rho
 from hilir.serving.experiment.statistics.ratio_mismatch import ALARM

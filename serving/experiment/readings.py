@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hilir.serving.experiment.metrics import Metric
+from hilir.serving.experiment.experiment_metrics import Metric
 from hilir.serving.experiment.statistics import estimates
 from hilir.serving.experiment.statistics.bernoulli import compare_shares, share_interval
 from hilir.serving.experiment.statistics.boundaries import look

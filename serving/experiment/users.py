@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment.metrics import ERRORS, LATENCY, LOGGED, REQUESTS
+from hilir.serving.experiment.experiment_metrics import ERRORS, LATENCY, LOGGED, REQUESTS
 from hilir.serving.outcomes.access_log import Request
 from hilir.serving.outcomes.join import join_outcomes
-from hilir.serving.outcomes.records import SKEW_SECONDS, Outcome
+from hilir.serving.outcomes.outcome_records import SKEW_SECONDS, Outcome
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.split import CANDIDATE, hash_key
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from hilir.serving.gateway.filters import COUNTED, FIRST_EDGE, GROWTH
-from hilir.serving.releases.rollout import Counts
+from hilir.serving.releases.rollout_plan import Counts
 
 COUNTERS_PATH = f"/stats/prometheus?filter=^{COUNTED}"
 """Path and query of the page at a gateway's status address."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hilir.serving.disk import write_atomically
 from hilir.serving.gateway.counters import Counted, parse_all, parse_counters, subtract
-from hilir.serving.releases.rollout import Counts
+from hilir.serving.releases.rollout_plan import Counts
 
 RECENT_FILE = "recent.json"
 """In the gateway's folder."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from hilir.analysis.errors import ReferenceDamaged
 from hilir.analysis.reference import Reference, from_json
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.quality import Prediction, list_predictions
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.window import OpenWindow, WindowResult
+from hilir.serving.monitor.window_quality import Prediction, list_predictions
 from hilir.serving.monitor.window_store import MonitorStore, Step
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
-from hilir.serving.request_log.files import LogFile, LogRecord, find_files, forget, read_records
-from hilir.serving.request_log.records import read_request
+from hilir.serving.request_log.record_files import LogFile, LogRecord, find_files, forget, read_records
 from hilir.serving.request_log.request import Request
+from hilir.serving.request_log.request_forms import read_request
 
 logger = logging.getLogger(__name__)
 REFERENCE_FILE = "assets.extra/reference.json"

@@ -11,12 +11,12 @@ from dataclasses import replace
 from hilir.analysis.quality import QualityReference
 from hilir.analysis.text import show_unprintable
 from hilir.serving.monitor.monitor import Monitor
-from hilir.serving.monitor.quality import measure, name_class
 from hilir.serving.monitor.settings import Project
 from hilir.serving.monitor.window import WindowResult
+from hilir.serving.monitor.window_quality import measure, name_class
 from hilir.serving.monitor.window_store import MonitorStore
+from hilir.serving.outcomes.outcome_records import Outcome
 from hilir.serving.outcomes.outcome_store import OutcomeStore
-from hilir.serving.outcomes.records import Outcome
 
 # Writers with clocks of their own: what arrived shortly before the newest outcome may not have been visible then.
 _OVERLAP_SECONDS = 600.0

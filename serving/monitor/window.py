@@ -10,7 +10,7 @@ from hilir.analysis.drift import Level, compare
 from hilir.analysis.reference import CategoryReference, FeatureReference, NumberReference, Reference
 from hilir.analysis.tfdv import Histogram, jensen_shannon, largest_difference, make_histogram
 from hilir.serving.monitor.counts import CategoryCounts, Counts, NumberCounts, join_outputs, open_counts
-from hilir.serving.monitor.quality import MetricResult, estimate, find_scores, open_scores
+from hilir.serving.monitor.window_quality import MetricResult, estimate, find_scores, open_scores
 from hilir.serving.request_log.request import Request
 
 PREDICTION = "prediction"

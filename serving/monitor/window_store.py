@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 
 from hilir.analysis.drift import Level
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.quality import NUMBER, MetricResult, Prediction
 from hilir.serving.monitor.window import FeatureResult, WindowResult
+from hilir.serving.monitor.window_quality import NUMBER, MetricResult, Prediction
 
 FILE = "monitor.sqlite"
 _LOCK = ".monitor.lock"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hilir.serving.outcomes.access_log import Request
-from hilir.serving.outcomes.records import SKEW_SECONDS, Outcome
+from hilir.serving.outcomes.outcome_records import SKEW_SECONDS, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.serving.errors import ServingError
-from hilir.serving.outcomes.records import Outcome, keep_last
+from hilir.serving.outcomes.outcome_records import Outcome, keep_last
 
 _COLUMNS = "request, row_number, user_key, name, event, number, class, time, dated, received, writes"
 _TABLE = """

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from hilir.serving.outcomes.outcome_records import OutcomeRefused, parse_batch
 from hilir.serving.outcomes.outcome_store import OutcomeStore, StoreFailed, Written
-from hilir.serving.outcomes.records import OutcomeRefused, parse_batch
 from hilir.serving.rare_warning import RareWarning
 
 _NOT_STORED = RareWarning(logging.getLogger(__name__))

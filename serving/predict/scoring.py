@@ -17,8 +17,8 @@ import numpy as np
 from hilir.serving.errors import PredictError
 from hilir.serving.predict.answers import AnswerColumns
 from hilir.serving.predict.dialect import Dialect
-from hilir.serving.predict.inputs import CellError, make_input
 from hilir.serving.predict.readers import Columns, Source, open_source
+from hilir.serving.predict.signature_inputs import CellError, make_input
 from hilir.serving.predict.writers import open_target
 from hilir.serving.server.inference.signatures import DEFAULT_SIGNATURE
 from hilir.serving.server.servables.loader import LoadOptions, load_servable

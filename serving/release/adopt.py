@@ -10,7 +10,7 @@ from typing import Any
 
 from hilir.serving.disk import SHARED, hash_file, write_atomically
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
-from hilir.serving.release.checks import MANIFEST, SCHEMA, is_adopted
+from hilir.serving.release.version_checks import MANIFEST, SCHEMA, is_adopted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.gateway.files import read_gateway
-from hilir.serving.release.golden import replay_golden
+from hilir.serving.gateway.gateway_files import read_gateway
+from hilir.serving.release.golden_replay import replay_golden
 from hilir.serving.release.selection import choose_model
 from hilir.serving.release.targets.gateway import EnvoyGateway
 from hilir.serving.release.targets.rest import RestCaller

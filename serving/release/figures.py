@@ -9,7 +9,7 @@ from typing import Any
 from hilir.serving.gateway.counters import Counted, add, find_quantile
 from hilir.serving.release.targets import Target
 from hilir.serving.release.targets.gateway import EnvoyGateway
-from hilir.serving.releases.rollout import Counts
+from hilir.serving.releases.rollout_plan import Counts
 from hilir.serving.releases.state import State
 
 

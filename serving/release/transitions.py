@@ -10,7 +10,7 @@ from typing import Any
 
 from hilir.serving.errors import ReleaseRefused
 from hilir.serving.releases.experiments import date_all, end_all
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.split import CANDIDATE, STABLE
 from hilir.serving.releases.state import Event, State, Version
 

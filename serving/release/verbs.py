@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from hilir.serving.errors import ReleaseRefused, ServingError, TargetError
 from hilir.serving.release import transitions
-from hilir.serving.release.checks import check_inputs, check_version, manifest_hash
-from hilir.serving.release.golden import read_golden
+from hilir.serving.release.golden_replay import read_golden
 from hilir.serving.release.transaction import Transaction, describe
+from hilir.serving.release.version_checks import check_inputs, check_version, manifest_hash
 from hilir.serving.releases.state import State
 
 

@@ -20,7 +20,7 @@ from hilir.serving.errors import ReleaseRefused
 from hilir.serving.gateway.counters import Counted
 from hilir.serving.release import transitions
 from hilir.serving.release.transaction import Transaction
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import Event, State
 from hilir.serving.rollout.evidence import Evidence, take_baseline
 from hilir.serving.rollout.gates import Decision, Gate, Verdict, decide, judge_counters

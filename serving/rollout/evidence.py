@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hilir.serving.experiment.statistics.error_share import ErrorShare
 from hilir.serving.gateway.counters import Counted, add, subtract
-from hilir.serving.releases.rollout import Counts, Rollout
+from hilir.serving.releases.rollout_plan import Counts, Rollout
 
 # Requests of each arm in an increment, so that its share is known well enough.
 _LEAST = 10

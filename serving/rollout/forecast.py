@@ -10,7 +10,7 @@ from hilir.analysis.drift import ALPHA as DRIFT_ALPHA
 from hilir.analysis.drift import MIN_ROWS, smallest_shift
 from hilir.serving.experiment.statistics.error_share import smallest_multiple
 from hilir.serving.experiment.statistics.quantiles import quantile_levels
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.rollout.gates import ALPHA, QUANTILE
 from hilir.serving.rollout.plan import describe_duration
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from hilir.serving.experiment.statistics.error_share import STOP
 from hilir.serving.experiment.statistics.quantiles import quantile_levels
 from hilir.serving.gateway.counters import find_quantile
-from hilir.serving.releases.rollout import Counts, Rollout
+from hilir.serving.releases.rollout_plan import Counts, Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.evidence import Evidence
 

@@ -8,7 +8,7 @@ import subprocess
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.releases.actor import make_printable
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision, Verdict
 

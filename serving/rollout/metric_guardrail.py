@@ -16,14 +16,14 @@ from datetime import datetime
 import numpy as np
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment.metrics import Metric, parse_metric
+from hilir.serving.experiment.experiment_metrics import Metric, parse_metric
 from hilir.serving.experiment.readings import LEAST_USERS, Reading, collect_values, read_metric
 from hilir.serving.experiment.statistics.boundaries import one_sided
 from hilir.serving.experiment.users import Users, find_users
 from hilir.serving.outcomes.access_log import read_access_logs
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.releases.experiments import Experiment
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.split import CANDIDATE, STABLE, salt_of
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import ALPHA, Decision, Verdict

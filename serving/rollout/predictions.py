@@ -15,11 +15,11 @@ from hilir.serving.experiment.statistics.bernoulli import share_interval
 from hilir.serving.experiment.statistics.boundaries import look
 from hilir.serving.experiment.statistics.estimates import sum_values
 from hilir.serving.releases.actor import make_printable
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.request_log.request import Column, Request, Value
 from hilir.serving.rollout.gates import ALPHA, Decision, Verdict
-from hilir.serving.rollout.step_log import StepLog
+from hilir.serving.rollout.step_predictions import StepLog
 
 # Copied requests at which the interval of flips is closest; fixed before the data.
 _PLANNED = 1000.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hilir.serving.experiment.statistics.ratio_mismatch import ALARM, RatioTest
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision, Verdict
 

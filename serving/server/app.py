@@ -19,7 +19,7 @@ from typing import Any
 
 from hilir.serving.errors import ServingConfigError, ServingStartError
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.sample import write_curl
+from hilir.serving.sample_request import write_curl
 from hilir.serving.server import assembly
 from hilir.serving.server.grpc.grpc_aio import AioServer
 from hilir.serving.server.grpc.grpc_core import CoreServer

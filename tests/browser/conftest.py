@@ -61,7 +61,7 @@ def rows(digits_run, taxi_run):
     """Every evaluation row of both models, as columns of plain values, with what the SavedModel says."""
     import tensorflow as tf
 
-    from hilir.components.exporter.rows import read_rows
+    from hilir.components.exporter.example_rows import read_rows
 
     found = {}
     for model, (place, result) in {"digits": digits_run, "taxi": taxi_run}.items():

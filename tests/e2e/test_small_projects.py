@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.golden_replay import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.release_store import Store
 from tests.e2e.small_projects import PROJECTS

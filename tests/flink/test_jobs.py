@@ -12,7 +12,7 @@ import apache_beam as beam
 import pytest
 
 from hilir.pipeline.config import load
-from hilir.pipeline.engine.options import list_run_options
+from hilir.pipeline.engine.beam_options import list_run_options
 from tests.flink.cluster import ROOT, Cluster, find_job_server, find_libraries
 from tests.forking import run_hilir
 

@@ -25,7 +25,7 @@ def by_name(model, records):
     """Feeds the rows through `serving_default`, as a REST client would."""
     import tensorflow as tf
 
-    from hilir.components.pusher.golden import make_request
+    from hilir.components.pusher.golden_requests import make_request
 
     signature = model.signatures["serving_default"]
     specs = signature.structured_input_signature[1]

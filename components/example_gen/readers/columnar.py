@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hilir.analysis.objects import flatten_batch
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.readers.batch import Piece, Rows, is_list
-from hilir.components.example_gen.readers.text import open_plain
+from hilir.components.example_gen.readers.streams import open_plain
 
 _ROWS = 16_384
 _KINDS = {"parquet": "Parquet", "feather": "Feather"}

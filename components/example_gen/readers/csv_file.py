@@ -16,7 +16,7 @@ from pyarrow import csv
 from hilir.analysis.text import show_unprintable
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows
-from hilir.components.example_gen.readers.text import find_encoding, limit, open_bytes, transcode
+from hilir.components.example_gen.readers.streams import find_encoding, limit, open_bytes, transcode
 from hilir.components.example_gen.settings import CsvSettings
 
 # Bytes parsed at a time; a row that is longer cannot be read.

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from hilir.analysis.text import count_preamble
 from hilir.components.errors import EmptyFileError, IngestError
-from hilir.components.example_gen.readers.text import open_bytes
+from hilir.components.example_gen.readers.streams import open_bytes
 from hilir.components.example_gen.settings import CsvSettings
 
 _LARGEST = 4 << 20

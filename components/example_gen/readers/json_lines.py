@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hilir.analysis.objects import flatten
 from hilir.components.example_gen.readers.batch import BadRow, Piece, Rows
-from hilir.components.example_gen.readers.text import limit, open_bytes
+from hilir.components.example_gen.readers.streams import limit, open_bytes
 
 _ROWS = 8_192
 _LARGEST = 2**63

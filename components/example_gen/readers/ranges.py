@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hilir.components.example_gen.readers.text import open_plain
+from hilir.components.example_gen.readers.streams import open_plain
 
 _LINE_ENDS = (10, 13)
 

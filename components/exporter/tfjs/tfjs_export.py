@@ -13,16 +13,21 @@ import tensorflow as tf
 
 from hilir.components.exporter.edge_model import SIGNATURE, EdgeModel, prepare
 from hilir.components.exporter.errors import ExportError
+from hilir.components.exporter.expected_answers import (
+    check_program,
+    make_reference,
+    measure_saved_model,
+    network_inputs,
+)
 from hilir.components.exporter.export_input import Subject
 from hilir.components.exporter.export_report import describe_saved_model, finish, write_failed, write_report
 from hilir.components.exporter.measure import RUNS, gzipped_size
 from hilir.components.exporter.parity import Reference, compare
-from hilir.components.exporter.reference import check_program, make_reference, measure_saved_model, network_inputs
 from hilir.components.exporter.settings import Bounds, TFJSSettings
 from hilir.components.exporter.tfjs import tfjs_toolchain
 from hilir.components.trainer.export.class_names import read_classes
 from hilir.components.trainer.export.label_names import find_labelled, read_labels
-from hilir.components.trainer.export.names import read_parameters
+from hilir.components.trainer.export.safe_names import read_parameters
 
 FORMAT = "tfjs"
 SHARD_BYTES = 4 * 1024 * 1024

@@ -15,18 +15,18 @@ import numpy as np
 
 from hilir.components.exporter.edge_model import EdgeModel, prepare, write_single
 from hilir.components.exporter.errors import ExportError
-from hilir.components.exporter.export_input import Subject
-from hilir.components.exporter.export_report import describe_saved_model, finish, write_failed
-from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
-from hilir.components.exporter.parity import Reference, compare
-from hilir.components.exporter.reference import (
+from hilir.components.exporter.example_rows import Rows
+from hilir.components.exporter.expected_answers import (
     check_program,
     make_reference,
     measure_saved_model,
     network_inputs,
     raw_inputs,
 )
-from hilir.components.exporter.rows import Rows
+from hilir.components.exporter.export_input import Subject
+from hilir.components.exporter.export_report import describe_saved_model, finish, write_failed
+from hilir.components.exporter.measure import PeakMemory, gzipped_size, measure_latencies
+from hilir.components.exporter.parity import Reference, compare
 from hilir.components.exporter.settings import Bounds, TFLiteSettings, TFLiteVariant
 from hilir.components.exporter.tflite import tflite_convert, tflite_file
 from hilir.components.exporter.tflite.one_row import fix_rows

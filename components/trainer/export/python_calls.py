@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hilir.components.errors import ModelPackageError
-from hilir.components.trainer.export.names import NamedFunction
+from hilir.components.trainer.export.safe_names import NamedFunction
 
 _OPS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 

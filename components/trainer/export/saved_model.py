@@ -13,11 +13,11 @@ import tf_keras as keras
 from hilir.components.errors import TrainingError
 from hilir.components.staging import staged
 from hilir.components.trainer.export.class_names import write_classes
+from hilir.components.trainer.export.export_module import ExportModule
 from hilir.components.trainer.export.label_names import write_labels
-from hilir.components.trainer.export.names import save
 from hilir.components.trainer.export.own_classes import find_own_classes
 from hilir.components.trainer.export.python_calls import require_no_python
-from hilir.components.trainer.export.signatures import ExportModule
+from hilir.components.trainer.export.safe_names import save
 from hilir.components.trainer.export.typical_values import write_typical
 from hilir.components.trainer.model_package import ModelPackage
 

@@ -9,8 +9,8 @@ import tf_keras as keras
 from hilir.components.errors import TrainingError
 from hilir.components.trainer.model.accumulation import accumulate_gradients
 from hilir.components.trainer.model.learning_rate import make_schedule, scale_rate
+from hilir.components.trainer.model.own_steps import replaced
 from hilir.components.trainer.model.replica_metrics import combine_metrics_last, count_real_rows, weigh_metrics
-from hilir.components.trainer.model.steps import replaced
 from hilir.components.trainer.settings import TrainSettings
 from hilir.components.trainer.state.weights import inner_optimizer
 

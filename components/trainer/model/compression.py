@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model.own_steps import replaced
 from hilir.components.trainer.settings import Pruning, TrainSettings
 
 _LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hilir.components.errors import TrainingError
-from hilir.components.trainer.model.steps import replaced
+from hilir.components.trainer.model.own_steps import replaced
 
 _STEPS = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
 

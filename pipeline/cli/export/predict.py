@@ -80,7 +80,7 @@ def predict(
 
 def _prepare_workers(config: str, runner: str) -> Callable[[Request], Iterator[Outputs]]:
     from hilir.pipeline.config import load
-    from hilir.pipeline.engine.predict import score_on_workers
+    from hilir.pipeline.engine.beam_predict import score_on_workers
 
     loaded = load(config, settings=[f"beam.runner={runner}"])
     return partial(score_on_workers, config=loaded.config)

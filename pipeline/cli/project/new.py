@@ -58,7 +58,7 @@ def new(
     Writes into the current folder; `hilir run` then works at once.
     """
     if example is not None:
-        from hilir.pipeline.project.examples import copy_example
+        from hilir.pipeline.project.example_projects import copy_example
 
         written = copy_example(example, Path())
         click.echo(f"wrote {', '.join(written)}\nnext: hilir run {example}.yaml")
@@ -66,7 +66,7 @@ def new(
     if name is None or data is None or label is None:
         raise click.UsageError("NAME, --data FILE and --label COLUMN are needed, or --example taxi")
     from hilir.pipeline.project.create import Wish, design_project, write_project
-    from hilir.pipeline.project.table import Marks
+    from hilir.pipeline.project.table_sample import Marks
     from hilir.pipeline.report.output_capture import reserved
     from hilir.serving.projects import find_configs
 

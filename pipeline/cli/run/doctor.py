@@ -20,7 +20,7 @@ def doctor(config: str | None, overlays: tuple[str, ...], settings: tuple[str, .
     from hilir.pipeline.clean.clean import check_use
     from hilir.pipeline.config import load
     from hilir.pipeline.config.project import enter_project
-    from hilir.pipeline.engine.options import list_run_options
+    from hilir.pipeline.engine.beam_options import list_run_options
     from hilir.pipeline.report.finding import Finding
     from hilir.pipeline.report.output_capture import reserved
     from hilir.pipeline.run.checks import check_config

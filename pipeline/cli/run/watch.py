@@ -62,9 +62,9 @@ def status(config: str, overlays: tuple[str, ...], settings: tuple[str, ...], as
     import json
 
     from hilir.pipeline.config import load
-    from hilir.pipeline.triggers.daemon.build import state_folder
-    from hilir.pipeline.triggers.daemon.state import State
-    from hilir.pipeline.triggers.daemon.status import describe, write_lines
+    from hilir.pipeline.triggers.daemon.build_daemon import state_folder
+    from hilir.pipeline.triggers.daemon.daemon_state import State
+    from hilir.pipeline.triggers.daemon.daemon_status import describe, write_lines
 
     found = describe(State(state_folder(load(config, overlays, settings).config)))
     click.echo(json.dumps(found) if as_json else "\n".join(write_lines(found, config)))

@@ -35,7 +35,7 @@ def image(
     """
     from hilir.pipeline.config import load
     from hilir.pipeline.errors import ConfigError
-    from hilir.pipeline.image import build, context, dockerfile
+    from hilir.pipeline.image import build_image, context, dockerfile
 
     found = load(config, overlays, settings).config
     folder = context.find_project(found.model.package or "", Path(config))
@@ -49,15 +49,15 @@ def image(
         dockerfile.check_dockerfile(own)
     if dry_run:
         click.echo(f"files of {folder}: {', '.join(map(str, files))}")
-        for command in build.make_commands(build.ENGINES[0], "CONTEXT", base, tag, push=push):
+        for command in build_image.make_commands(build_image.ENGINES[0], "CONTEXT", base, tag, push=push):
             click.echo(shlex.join(command))
         return
-    engine = build.find_engine()
+    engine = build_image.find_engine()
     if not own.exists():
         own.write_text(dockerfile.make_dockerfile(), encoding="utf-8")
         click.echo(f"wrote {own}; keep it with the project")
     with tempfile.TemporaryDirectory() as target:
         context.write_context(folder, [*files, Path(dockerfile.NAME)], Path(target))
-        build.run_commands(list(build.make_commands(engine, target, base, tag, push=push)))
+        build_image.run_commands(list(build_image.make_commands(engine, target, base, tag, push=push)))
     click.echo(f"built {tag}" + (" and pushed it" if push else ""))
     click.echo(f"next: hilir compile {config} --set vertex.image={tag}")

@@ -69,8 +69,8 @@ def show(
     from hilir.pipeline.cli.vertex.submit import ask_on_terminal
     from hilir.pipeline.vertex.client.connect import connect_to, load_vertex
     from hilir.pipeline.vertex.client.job_board import read_steps
+    from hilir.pipeline.vertex.client.job_request import read_specification
     from hilir.pipeline.vertex.client.jobs import console_url, is_final, read_job, show_time, state_of
-    from hilir.pipeline.vertex.client.request import read_specification
     from hilir.pipeline.vertex.client.waiting import Patience, require_success, wait_for_job
 
     connection = connect_to(load_vertex(config, overlays, settings), job)

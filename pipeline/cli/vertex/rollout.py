@@ -51,7 +51,7 @@ def rollout(
     The command runs until the end. If it is stopped or killed, the same command continues. Exit code 5: rolled back.
     """
     from hilir.pipeline.cli.vertex.target import load_target
-    from hilir.pipeline.vertex.client.rollout import make_plan, open_endpoint_runner, refuse_gates
+    from hilir.pipeline.vertex.client.endpoint_rollout import make_plan, open_endpoint_runner, refuse_gates
     from hilir.serving.cli.options import open_notifier
     from hilir.serving.rollout.plan import parse_duration, parse_steps
 

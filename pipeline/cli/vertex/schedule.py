@@ -69,7 +69,7 @@ def create(
     from hilir.pipeline.spec.cost import find_bound
     from hilir.pipeline.vertex.client import schedules
     from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
-    from hilir.pipeline.vertex.client.request import show_request
+    from hilir.pipeline.vertex.client.job_request import show_request
 
     schedules.check_cron(cron)
     loaded, parsed, request = _load(source, overlays, settings, parameters, ask=not dry_run)
@@ -201,7 +201,7 @@ def _load(
     """Returns the source, its specification, and the request of a run."""
     from hilir.pipeline.spec.specification import parse
     from hilir.pipeline.vertex.client.connect import find_project
-    from hilir.pipeline.vertex.client.request import make_request
+    from hilir.pipeline.vertex.client.job_request import make_request
     from hilir.pipeline.vertex.client.source import load_source
 
     loaded = load_source(source, overlays, settings)

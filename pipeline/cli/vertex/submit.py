@@ -44,7 +44,7 @@ def submit(
     """
     from hilir.pipeline.spec.specification import parse
     from hilir.pipeline.vertex.client import connect
-    from hilir.pipeline.vertex.client.request import make_request, show_request
+    from hilir.pipeline.vertex.client.job_request import make_request, show_request
     from hilir.pipeline.vertex.client.source import load_source
 
     loaded = load_source(source, overlays, settings)

@@ -85,7 +85,7 @@ def batch_predict(
 ) -> None:
     """Start a batch prediction, as section vertex.batch describes it."""
     from hilir.pipeline.vertex.client.batch_prediction import create_batch_job, make_batch_job
-    from hilir.pipeline.vertex.client.request import show_request
+    from hilir.pipeline.vertex.client.job_request import show_request
 
     loaded, connection, target = load_target(config, overlays, settings)
     job = make_batch_job(loaded, connection, target, version)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from hilir.components.example_gen.numbers import NULL_WORDS
-from hilir.pipeline.project.columns import amounts, dates, measures
+from hilir.pipeline.project.columns import amounts, dates, units
 from hilir.pipeline.project.columns.column import Column, cut
-from hilir.pipeline.project.columns.several import decide_lists, decide_texts
+from hilir.pipeline.project.columns.several_values import decide_lists, decide_texts
 
 NULLS = ("na", "n/a", "nan", "null", "none", "-", "?", "unknown")
 """Spellings of a missing value in a column of numbers or dates, in lower case; the empty cell is one everywhere."""
@@ -95,7 +95,7 @@ def read_numbers(cells: pd.Series, column: Column) -> pd.Series:
     if column.format == "yes":
         return amounts.parse_booleans(cells)
     if column.units:
-        return measures.parse_measures(cells, column.units)
+        return units.parse_measures(cells, column.units)
     if column.format:
         return amounts.parse_amounts(cells, column.format)
     return parse_numbers(cells.where(~is_null(cells), None)).clip(-_MOST_FLOAT, _MOST_FLOAT)
@@ -178,11 +178,11 @@ def _decide_values(name: str, present: pd.Series, rows: int, missing: float, kin
         column = _decide_numbers(name, numbers.dropna(), unspelled, kept=True)
         skewed = ", most of them small" if column.kind == "log number" else ""
         return replace(column, why=f"numbers like {cut(given.iloc[0])}{skewed}", format=decimal)
-    what, units = ("", {}) if is_code else measures.find_units(given)
-    if units:
-        column = _decide_numbers(name, measures.parse_measures(given, units).dropna(), unspelled, kept=True)
-        form = "clock" if measures.is_clock(given) else "units"
-        return replace(column, why=f"{what} like {cut(given.iloc[0])}", format=form, units=units)
+    what, found = ("", {}) if is_code else units.find_units(given)
+    if found:
+        column = _decide_numbers(name, units.parse_measures(given, found).dropna(), unspelled, kept=True)
+        form = "clock" if units.is_clock(given) else "units"
+        return replace(column, why=f"{what} like {cut(given.iloc[0])}", format=form, units=found)
     several = decide_texts(name, given, unspelled) if len(given) and not is_code else None
     if several is not None and (several.kind == "tags" or distinct > _FEW_VECTORS):
         return several

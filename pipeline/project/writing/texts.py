@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.project.design import Design, find_dropped
-from hilir.pipeline.project.splits import EVAL_SHARE
+from hilir.pipeline.project.split_preview import EVAL_SHARE
 
 _RARE = 0.1
 _SLICES, _LEAST_SLICE_ROWS, _MOST_SLICES = 2, 200, 6

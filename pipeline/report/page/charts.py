@@ -22,7 +22,7 @@ from hilir.analysis.plot import (
     sparkline,
 )
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.page.text import clean, duration
+from hilir.pipeline.report.page.page_text import clean, duration
 
 _BINS = 20
 _MOST_CLASSES = 25

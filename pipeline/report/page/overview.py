@@ -16,7 +16,7 @@ from hilir.analysis.measures import (
     read_measures,
 )
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.page.intervals import Intervals, find_intervals
+from hilir.pipeline.report.page.metric_intervals import Intervals, find_intervals
 
 _STATUS = {
     "running": ("running", "Running"),

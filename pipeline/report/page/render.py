@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from hilir.analysis.plot import STYLE
 from hilir.components.staging import write_file
-from hilir.pipeline.report.comparison import Comparison
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.figures import describe_made
-from hilir.pipeline.report.page import charts, text
+from hilir.pipeline.report.page import charts, page_text
 from hilir.pipeline.report.page.overview import make_overview
+from hilir.pipeline.report.run_difference import Comparison
+from hilir.pipeline.report.step_figures import describe_made
 
 NAME = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -30,19 +30,19 @@ def make_environment(*folders: Path) -> Environment:
         loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=text.clean,
+        finalize=page_text.clean,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "show": text.show,
-        "size": text.size,
-        "duration": text.duration,
-        "when": text.when,
+        "show": page_text.show,
+        "size": page_text.size,
+        "duration": page_text.duration,
+        "when": page_text.when,
         "uncut": Markup.escape,
         "made": describe_made,
     }
-    environment.globals |= {"change": text.change, "draw_sparkline": charts.draw_sparkline}
+    environment.globals |= {"change": page_text.change, "draw_sparkline": charts.draw_sparkline}
     return environment
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
     Raises:
         ConfigError: the store has no run of that id.
     """
-    from hilir.pipeline.report import figures
+    from hilir.pipeline.report import step_figures
     from hilir.pipeline.report.ingested import write_details
 
     return [
@@ -55,7 +55,7 @@ def show_run(config: Config, run_id: str) -> list[PastStep]:
             step.node,
             step.state,
             step.seconds,
-            figures.describe(step.outputs),
+            step_figures.describe(step.outputs),
             {name: artifact.uri for name, artifact in step.outputs.items()},
             tuple(write_details(step.outputs)) if step.node == "ExampleGen" else (),
         )

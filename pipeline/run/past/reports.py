@@ -77,7 +77,7 @@ def collect_anew(loaded: LoadedConfig, folder: Path, slices: Sequence[str] = ())
     Raises:
         ConfigError: the metadata store has no such run, or the evaluation no plots of such a slice.
     """
-    from hilir.pipeline.report import figures
+    from hilir.pipeline.report import step_figures
     from hilir.pipeline.report.board import Board
     from hilir.pipeline.report.collector import Collector, Subject
     from hilir.pipeline.run.past.history import find_record
@@ -90,7 +90,7 @@ def collect_anew(loaded: LoadedConfig, folder: Path, slices: Sequence[str] = ())
     board = Board(folder.name, [step.node for step in record.steps], sorted(edges))
     for step in record.steps:
         node = board.nodes[step.node]
-        node.state, node.seconds, node.made = step.state, step.seconds, figures.describe(step.outputs)  # type: ignore[assignment]
+        node.state, node.seconds, node.made = step.state, step.seconds, step_figures.describe(step.outputs)  # type: ignore[assignment]
     before, ended = read_document(folder), _read_summary(folder)
     subject = Subject(
         loaded.config.model.name, f"hilir run {folder / 'config.yaml'}", loaded.values, tuple(loaded.origins())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.report.records import RunRecord, StepRecord
+from hilir.pipeline.report.run_records import RunRecord, StepRecord
 
 
 def find_logs(config: Config, run_id: str | None) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.run.checks import require
-from hilir.pipeline.triggers.daemon.build import (
+from hilir.pipeline.triggers.daemon.build_daemon import (
     make_environment,
     make_limits,
     make_program,
@@ -18,9 +18,9 @@ from hilir.pipeline.triggers.daemon.build import (
     require_watchable,
     state_folder,
 )
+from hilir.pipeline.triggers.daemon.daemon_state import State
+from hilir.pipeline.triggers.daemon.daemon_status import describe
 from hilir.pipeline.triggers.daemon.ledger import find_open, forget_triggers
-from hilir.pipeline.triggers.daemon.state import State
-from hilir.pipeline.triggers.daemon.status import describe
 from hilir.pipeline.triggers.daemon.watcher import Watcher, alone
 from hilir.serving.web import WebServer
 

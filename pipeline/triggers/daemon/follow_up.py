@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.daemon_state import State
 from hilir.pipeline.triggers.daemon.launcher import take_lock
-from hilir.pipeline.triggers.daemon.state import State
 
 _REFUSED = 5
 """Exit code of a release that was refused: calling it again would be no use."""

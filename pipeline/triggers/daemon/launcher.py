@@ -23,9 +23,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from hilir.pipeline.triggers.daemon.daemon_state import State
+from hilir.pipeline.triggers.daemon.firing_policy import NOT_BLESSED
 from hilir.pipeline.triggers.daemon.ledger import claim, end_attempt, read_payloads
-from hilir.pipeline.triggers.daemon.policy import NOT_BLESSED
-from hilir.pipeline.triggers.daemon.state import State
 
 NOT_MINE = 75
 """Exit code of a launcher that found the attempt taken."""

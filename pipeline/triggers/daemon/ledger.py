@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hilir.pipeline.triggers.daemon.policy import (
+from hilir.pipeline.triggers.daemon.daemon_state import State, note_decision
+from hilir.pipeline.triggers.daemon.firing_policy import (
     DAY,
     NOT_BLESSED,
     Ended,
@@ -19,7 +20,6 @@ from hilir.pipeline.triggers.daemon.policy import (
     is_final,
     place,
 )
-from hilir.pipeline.triggers.daemon.state import State, note_decision
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 
 _CONSIDERED = 100

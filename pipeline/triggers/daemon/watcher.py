@@ -17,6 +17,8 @@ from types import FrameType
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.run.process_lock import ProcessLock
 from hilir.pipeline.triggers.daemon import ledger
+from hilir.pipeline.triggers.daemon.daemon_state import State
+from hilir.pipeline.triggers.daemon.firing_policy import Limits
 from hilir.pipeline.triggers.daemon.follow_up import FollowUp
 from hilir.pipeline.triggers.daemon.launcher import (
     NOT_MINE,
@@ -27,8 +29,6 @@ from hilir.pipeline.triggers.daemon.launcher import (
     read_result,
     runs_folder,
 )
-from hilir.pipeline.triggers.daemon.policy import Limits
-from hilir.pipeline.triggers.daemon.state import State
 from hilir.pipeline.triggers.sources.payload import Trigger
 
 _TICK_SECONDS = 1.0

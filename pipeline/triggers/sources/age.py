@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, recall
-from hilir.pipeline.triggers.sources.served import find_served
+from hilir.pipeline.triggers.sources.served_version import find_served
 
 _MOST_SECONDS = 60.0
 

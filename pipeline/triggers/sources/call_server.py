@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
 from hilir.pipeline.triggers.sources.payload import Payload, Span
 from hilir.serving.web import read_body
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
 from hilir.pipeline.triggers.sources.payload import Firing, Observation
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hilir.pipeline.triggers.sources.payload import CLOCK_MOVED, Firing, Observation, Payload, What, recall
-from hilir.pipeline.triggers.sources.served import Served, find_served
+from hilir.pipeline.triggers.sources.served_version import Served, find_served
 from hilir.serving.monitor.window_store import MonitorStore, StoredWindow, has_state
 
 EVERY_SECONDS = 10.0

@@ -11,7 +11,7 @@ from hilir.components.vertex.retry import ANSWER_SECONDS, call
 from hilir.components.vertex_pusher.settings import Target
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.vertex.client.request import make_id
+from hilir.pipeline.vertex.client.job_request import make_id
 
 # By this label a job is found whose creation was not answered; the service takes no id from its clients.
 _REQUEST = "hilir-request"

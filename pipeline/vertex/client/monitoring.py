@@ -96,7 +96,7 @@ def read_fields(config: Config, connection: Connection) -> list[dict[str, Any]]:
     hidden = getattr(import_module(f"{config.model.package}.features"), "LABEL_COLUMNS", None)
     if hidden is None:
         # The package does not name them: its preprocessing_fn is traced, which takes TensorFlow.
-        from hilir.components.schema.label_columns import read_label_columns
+        from hilir.components.schema.label_only_columns import read_label_columns
 
         hidden = read_label_columns(schema, config.model.package)
     fields = [_field(feature) for feature in schema.feature if feature.name not in hidden]

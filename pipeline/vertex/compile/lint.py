@@ -11,10 +11,10 @@ from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.spec.deployed import find_deployed
 from hilir.pipeline.spec.executors import custom_job_of, images_of, max_workers, option_of, steps
 from hilir.pipeline.spec.local_paths import find_local
-from hilir.pipeline.spec.names import check_names
 from hilir.pipeline.spec.parameters import starting_values
 from hilir.pipeline.spec.specification import Specification, parse
 from hilir.pipeline.spec.structure import check_structure
+from hilir.pipeline.spec.vertex_names import check_names
 from hilir.pipeline.vertex.compile.identity import check_identity
 
 # What the enumeration PipelineFailurePolicy has (google/cloud/aiplatform/v1/pipeline_failure_policy.proto).

@@ -8,7 +8,7 @@ from typing import Any
 from hilir.pipeline.config.schema import Config
 from hilir.pipeline.config.vertex import Machine, RetriesSection
 from hilir.pipeline.vertex.compile.containers import containers, tasks, unknown_steps
-from hilir.pipeline.vertex.compile.dataflow import use_dataflow
+from hilir.pipeline.vertex.compile.dataflow_steps import use_dataflow
 
 Json = dict[str, Any]
 

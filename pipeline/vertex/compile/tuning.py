@@ -13,7 +13,7 @@ from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 
 from hilir.pipeline.config.schema import Config
-from hilir.pipeline.engine.options import list_step_options
+from hilir.pipeline.engine.beam_options import list_step_options
 from hilir.pipeline.graph import Platform
 from hilir.pipeline.vertex.compile.custom_job import make_custom_job, make_pool
 from hilir.pipeline.vertex.compile.patches import ENVIRONMENT

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.experiment.analysis import Analysis, analyse
-from hilir.serving.experiment.metrics import LOGGED, parse_metrics
+from hilir.serving.experiment.experiment_metrics import LOGGED, parse_metrics
 from hilir.serving.experiment.users import find_users
-from hilir.serving.gateway.files import read_gateway
+from hilir.serving.gateway.gateway_files import read_gateway
 from hilir.serving.outcomes.access_log import read_access_logs
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.records import Outcome
+from hilir.serving.outcomes.outcome_records import Outcome
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
-from hilir.serving.request_log.rows import read_rows
+from hilir.serving.request_log.row_counts import read_rows
 
 
 def choose_experiment(state: State, name: str | None) -> Experiment:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hilir.serving.errors import TargetError
 from hilir.serving.gateway.counters import COUNTERS_PATH, Counted, parse_counters
-from hilir.serving.gateway.files import gateway_folder, write_routes
+from hilir.serving.gateway.gateway_files import gateway_folder, write_routes
 from hilir.serving.gateway.recent import Window, read_window
 from hilir.serving.gateway.routes import LUA_FILTER
 from hilir.serving.release.targets import Observation

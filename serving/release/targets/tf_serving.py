@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hilir.serving.errors import TargetError
-from hilir.serving.release.model_config import write_model_config
+from hilir.serving.release.models_config import write_model_config
 from hilir.serving.release.targets import Observation
 from hilir.serving.release.targets.rest import RestCaller, find_replicas
 from hilir.serving.releases.release_store import Store

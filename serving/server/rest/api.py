@@ -13,7 +13,7 @@ from hilir.serving.server.inference.call import Answer, Call
 from hilir.serving.server.inference.memory import OverBudget
 from hilir.serving.server.inference.recorder import Recorder
 from hilir.serving.server.inference.service import InferenceService, as_status
-from hilir.serving.server.rest import status
+from hilir.serving.server.rest import model_status
 from hilir.serving.server.rest.http_message import Request, Respond, Response, error_page
 from hilir.serving.server.rest.json.json_response import encode_error
 from hilir.serving.server.rest.outcomes import PATH, OutcomeEndpoint
@@ -161,7 +161,7 @@ class RestApi:
             if path != bare:
                 return Response(400, f"Unexpected path: {path}. Should be {bare}".encode(), text)
             self.metrics.in_flight.set(to=self.service.in_flight)
-            status.update_gauges(self.core, self.metrics)
+            model_status.update_gauges(self.core, self.metrics)
             return Response(200, self.metrics.page().encode("utf-8", "replace"), text)
         logger.debug("nothing at %s %s", request.method, path)
         return error_page(404)
@@ -170,8 +170,8 @@ class RestApi:
         if not target.model:
             raise invalid_argument("Missing model name in request.")
         if target.action == "metadata":
-            return status.metadata(self.core, target)
-        return status.status(self.core, target)
+            return model_status.metadata(self.core, target)
+        return model_status.status(self.core, target)
 
     def _infer(self, request: Request, target: Target, request_id: str, respond: Respond) -> None:
         body, seconds = request.body, self.options.timeout_seconds

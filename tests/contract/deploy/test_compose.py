@@ -127,7 +127,7 @@ def test_our_server_starts_and_is_released_to_with_tensorflow_servings_flags(pla
 
 
 def test_the_settings_of_the_gateway_are_settings(tmp_path):
-    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.gateway_files import write_gateway
     from hilir.serving.gateway.runner import check_configuration
     from hilir.serving.gateway.settings import read_settings
     from hilir.serving.releases.release_store import Store

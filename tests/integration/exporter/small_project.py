@@ -23,7 +23,7 @@ class Project:
 
     def rows(self):
         """The rows as the exporter reads them."""
-        from hilir.components.exporter.rows import Rows
+        from hilir.components.exporter.example_rows import Rows
 
         return Rows(tuple(self.records))
 
@@ -97,7 +97,7 @@ def make_project(
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    from hilir.components.pusher.golden import write_golden
+    from hilir.components.pusher.golden_requests import write_golden
     from hilir.components.trainer.export.saved_model import export
     from hilir.components.trainer.model_package import ModelPackage
 

@@ -110,7 +110,7 @@ def with_empty_cells(project, rows):
 @pytest.mark.parametrize("variant", ["float32", "int8"])
 def test_a_device_answers_an_empty_cell_as_the_server_does(project, tmp_path, variant):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import check_program, network_inputs, raw_inputs
+    from hilir.components.exporter.expected_answers import check_program, network_inputs, raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 

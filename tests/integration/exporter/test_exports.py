@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def read_all(place, model):
-    from hilir.components.exporter.rows import read_rows
+    from hilir.components.exporter.example_rows import read_rows
 
     (split,) = (place.root / "pipelines" / model / "ExampleGen" / "examples").glob("*/Split-eval")
     return read_rows([str(split / "*")], 100_000)
@@ -61,7 +61,7 @@ def test_a_variant_out_of_bounds_is_not_pushed_and_the_summary_names_the_row(dig
 
 def test_preprocessing_json_gives_every_evaluation_row_what_transform_gives(taxi_run, tmp_path):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import raw_inputs
+    from hilir.components.exporter.expected_answers import raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
     from hilir.components.exporter.transform.interpreter import transform

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hilir.serving.client import GrpcClient, PredictionFailed, RestClient
-from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.golden_replay import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.release_store import Store
 from tests.integration.exporter.small_project import Project, ask_session, make_project, to_example
@@ -210,7 +210,7 @@ def test_what_cannot_leave_tensorflow_is_refused_by_its_name(name, tmp_path):
 
 def test_tensorflow_lite_gives_the_same(portable, tmp_path):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import check_program, raw_inputs
+    from hilir.components.exporter.expected_answers import check_program, raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hilir.serving.client import GrpcClient
-from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.golden_replay import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.release_store import Store
 from tests.integration.exporter.small_project import ask_session, make_project
@@ -137,7 +137,7 @@ def test_tensorflow_lite_takes_and_gives_them(project, tmp_path):
     import tensorflow as tf
 
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import check_program, network_inputs, raw_inputs
+    from hilir.components.exporter.expected_answers import check_program, network_inputs, raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 

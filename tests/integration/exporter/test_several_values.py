@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hilir.serving.client import GrpcClient, PredictionFailed, RestClient
-from hilir.serving.release.golden import replay_golden
+from hilir.serving.release.golden_replay import replay_golden
 from hilir.serving.release.targets.rest import RestCaller
 from hilir.serving.releases.release_store import Store
 from tests.integration.exporter.small_project import ask_session, make_project

@@ -42,7 +42,7 @@ def embedded():
 
 def test_a_device_answers_as_the_server_does(tmp_path):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import raw_inputs
+    from hilir.components.exporter.expected_answers import raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 

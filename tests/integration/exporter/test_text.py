@@ -62,7 +62,7 @@ FEATURES = {
 @pytest.mark.parametrize("kind", list(FEATURES))
 def test_a_missing_word_may_be_filled_with_any_text(tmp_path, kind):
     from hilir.components.exporter.edge_model import prepare
-    from hilir.components.exporter.reference import check_program, raw_inputs
+    from hilir.components.exporter.expected_answers import check_program, raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
     from hilir.components.exporter.transform.transform_program import Program

@@ -11,7 +11,7 @@ import sys
 
 from hilir.pipeline.cli.main import main
 from hilir.serving.cli.release import release  # noqa: F401 - imported once, not in every fork
-from hilir.serving.release import listing, verbs  # noqa: F401
+from hilir.serving.release import state_listing, verbs  # noqa: F401
 
 
 def die_at(effect: int) -> None:

@@ -84,7 +84,7 @@ class Place:
 @contextlib.contextmanager
 def gateway_running(root: Path, rest_ports: list[int], grpc_ports: list[int], folder: Path, **settings):
     """A real Envoy in front of servers; yields its settings."""
-    from hilir.serving.gateway.files import write_gateway
+    from hilir.serving.gateway.gateway_files import write_gateway
     from hilir.serving.gateway.runner import Gateway, check_configuration
     from hilir.serving.gateway.settings import read_settings
     from hilir.serving.releases.release_store import Store

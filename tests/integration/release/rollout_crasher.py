@@ -13,8 +13,8 @@ import time
 
 from hilir.pipeline.cli.main import main
 from hilir.serving.cli.release import release  # noqa: F401 - imported once, not in every fork
-from hilir.serving.release import listing, verbs  # noqa: F401
-from hilir.serving.rollout import engine, factory  # noqa: F401
+from hilir.serving.release import state_listing, verbs  # noqa: F401
+from hilir.serving.rollout import engine, rollout_factory  # noqa: F401
 
 
 def die_at(phase: str | None, after: int) -> None:

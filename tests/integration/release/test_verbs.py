@@ -148,7 +148,7 @@ def test_show_tells_what_is_missing(place, released):
 
 def test_what_served_before_the_first_release_goes_on_serving(place, model):
     """Until then a model is served at its latest; the first staging must not take that away."""
-    from hilir.serving.release.model_config import write_model_config
+    from hilir.serving.release.models_config import write_model_config
     from hilir.serving.releases.release_store import Store
 
     write_model_config(Store(place.root))

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from hilir.pipeline.cli.main import cli
 from hilir.pipeline.config import load
-from hilir.pipeline.engine.predict import score_on_workers
+from hilir.pipeline.engine.beam_predict import score_on_workers
 from hilir.serving.errors import PredictError, ServingConfigError
 from hilir.serving.predict.choice import choose_version
 from hilir.serving.predict.scoring import Request, predict_file
@@ -56,8 +56,8 @@ class Penguins(tf.Module):
 
 def save(folder: Path) -> Path:
     """Writes a version as hilir pushes it: with the data's names, and a manifest."""
-    from hilir.components.trainer.export.names import NamedFunction
-    from hilir.components.trainer.export.names import save as save_model
+    from hilir.components.trainer.export.safe_names import NamedFunction
+    from hilir.components.trainer.export.safe_names import save as save_model
 
     module = Penguins()
     function = module.serve.get_concrete_function()

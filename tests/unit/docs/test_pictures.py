@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from scripts.pictures.recorded_terminal import Span, Terminal
 from scripts.pictures.recording import draw, record, split_commands
-from scripts.pictures.terminal import Span, Terminal
 
 
 def show(text: str, columns: int = 20) -> list[str]:

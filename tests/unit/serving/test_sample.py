@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from hilir.serving.sample import write_curl
+from hilir.serving.sample_request import write_curl
 
 
 @pytest.fixture

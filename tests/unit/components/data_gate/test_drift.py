@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from hilir.analysis.reference import Reference, to_json
-from hilir.components.data_gate.drift import find_drift
+from hilir.components.data_gate.data_drift import find_drift
 from hilir.components.examples import read_columns, summarize_column
 
 ROWS = 1000

@@ -179,7 +179,7 @@ def columns():
 
 @pytest.fixture(scope="session")
 def rows(columns):
-    from hilir.components.exporter.rows import Rows
+    from hilir.components.exporter.example_rows import Rows
 
     return Rows(to_examples(columns))
 

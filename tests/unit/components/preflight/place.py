@@ -81,7 +81,7 @@ def make_data(folder: Path, rows: Sequence[Mapping[str, Any]], preprocessing_fn:
     from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
     from hilir.components.preflight.preflight import Data
-    from hilir.components.preflight.sample import write_rows
+    from hilir.components.preflight.sample_rows import write_rows
 
     graph, schema = folder / "graph", make_schema(rows)
     specs = schema_utils.schema_as_feature_spec(schema).feature_spec

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from hilir.components.errors import ModelPackageError, PreflightError
 from hilir.components.exporter.settings import ExportSettings
-from hilir.components.preflight.class_names import check_class_names, check_labels
+from hilir.components.preflight.class_name_checks import check_class_names, check_labels
 from hilir.components.pusher.manifest import describe_classes
 from hilir.components.trainer.model_package import ModelPackage
 from hilir.pipeline.config.load import base_path

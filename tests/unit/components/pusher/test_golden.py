@@ -22,7 +22,7 @@ def version(tmp_path):
     """A SavedModel that returns what it gets."""
     import tensorflow as tf
 
-    from hilir.components.pusher.golden import write_golden
+    from hilir.components.pusher.golden_requests import write_golden
 
     specs = {
         "text": tf.TensorSpec([None], tf.string, "text"),
@@ -82,6 +82,6 @@ def test_the_warm_up_requests_carry_the_bytes_themselves(version):
     ],
 )
 def test_a_release_compares_strings_however_they_are_written(expected, found, same):
-    from hilir.serving.release.golden import compare_values
+    from hilir.serving.release.golden_replay import compare_values
 
     assert (compare_values([expected], [found], "output") is None) is same

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from hilir.analysis.reference import CategoryReference, NumberReference, from_json
-from hilir.components.pusher.reference import NAME, summarize_examples, write_reference
+from hilir.components.pusher.write_reference import NAME, summarize_examples, write_reference
 
 
 def example(**features) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from hilir.components.pusher.schema import set_classes
+from hilir.components.pusher.version_schema import set_classes
 from hilir.components.trainer.export.class_names import read_domain
 
 SHARED = 'string_domain { name: "d" value: "a" value: "b" }'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hilir.components.errors import PushError
-from hilir.components.pusher import versions
+from hilir.components.pusher import numbered_versions
 
 
 def fill(folder: str) -> None:
@@ -17,12 +17,12 @@ def fill(folder: str) -> None:
 
 
 def push(folder, source: str = "a run", filler=fill) -> int:
-    return versions.publish(str(folder), filler, lambda version: {"version": version, "source": source})
+    return numbered_versions.publish(str(folder), filler, lambda version: {"version": version, "source": source})
 
 
 def test_versions_count_up_and_carry_their_manifest(tmp_path):
     assert [push(tmp_path / "m"), push(tmp_path / "m")] == [1, 2]
-    assert versions.list_versions(str(tmp_path / "m")) == [1, 2]
+    assert numbered_versions.list_versions(str(tmp_path / "m")) == [1, 2]
     assert json.loads((tmp_path / "m" / "2" / "manifest.json").read_text()) == {"version": 2, "source": "a run"}
     assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == b"model"
 
@@ -35,13 +35,13 @@ def test_a_gap_is_not_filled(tmp_path):
 def test_what_was_pushed_from_the_same_source_is_found(tmp_path):
     push(tmp_path, "first")
     push(tmp_path, "second")
-    assert versions.find_pushed(str(tmp_path), "first") == 1
-    assert versions.find_pushed(str(tmp_path), "third") is None
+    assert numbered_versions.find_pushed(str(tmp_path), "first") == 1
+    assert numbered_versions.find_pushed(str(tmp_path), "third") is None
 
 
 def test_a_folder_of_another_tool_is_no_obstacle(tmp_path):
     (tmp_path / "3").mkdir()
-    assert versions.find_pushed(str(tmp_path), "first") is None
+    assert numbered_versions.find_pushed(str(tmp_path), "first") is None
 
 
 def test_a_push_that_fails_leaves_nothing(tmp_path):
@@ -88,7 +88,7 @@ def test_a_killed_push_leaves_no_version_and_the_next_one_cleans_up(tmp_path):
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.join(timeout=10)
-    assert versions.list_versions(str(tmp_path)) == []
+    assert numbered_versions.list_versions(str(tmp_path)) == []
     assert push(tmp_path) == 1
     assert sorted(os.listdir(tmp_path)) == [".push.lock", "1"]
 
@@ -111,14 +111,14 @@ def test_a_serving_root_that_cannot_be_written_is_named(tmp_path):
 def test_an_object_store_gets_saved_model_pb_last(monkeypatch):
     """A reader of an object store relies on the order; there is none here, so the copies are recorded."""
     copied: list[str] = []
-    monkeypatch.setattr(versions, "_copy", lambda source, target: copied.append(target))
+    monkeypatch.setattr(numbered_versions, "_copy", lambda source, target: copied.append(target))
     monkeypatch.setattr(
-        versions.fileio, "walk", lambda folder: [(folder, [], ["saved_model.pb", "manifest.json", "a"])]
+        numbered_versions.fileio, "walk", lambda folder: [(folder, [], ["saved_model.pb", "manifest.json", "a"])]
     )
-    monkeypatch.setattr(versions.fileio, "rmtree", lambda folder: None)
-    monkeypatch.setattr(versions, "_write_manifest", lambda folder, manifest: None)
-    monkeypatch.setattr(versions, "list_versions", lambda folder: [4])
-    assert versions.publish("gs://bucket/m", lambda folder: None, lambda version: {}) == 5
+    monkeypatch.setattr(numbered_versions.fileio, "rmtree", lambda folder: None)
+    monkeypatch.setattr(numbered_versions, "_write_manifest", lambda folder, manifest: None)
+    monkeypatch.setattr(numbered_versions, "list_versions", lambda folder: [4])
+    assert numbered_versions.publish("gs://bucket/m", lambda folder: None, lambda version: {}) == 5
     assert copied == [f"gs://bucket/m/5/{name}" for name in ("manifest.json", "a", "saved_model.pb")]
 
 
@@ -128,13 +128,15 @@ def fill_exports(folder: str) -> None:
 
 
 def push_exported(folder) -> int:
-    return versions.publish(str(folder), fill, lambda version: {"version": version, "source": "a"}, fill_exports)
+    return numbered_versions.publish(
+        str(folder), fill, lambda version: {"version": version, "source": "a"}, fill_exports
+    )
 
 
 def test_exports_get_the_number_of_their_version(tmp_path):
     assert [push(tmp_path / "m"), push_exported(tmp_path / "m")] == [1, 2]
     assert (tmp_path / "m" / "exports" / "2" / "tflite" / "int8.tflite").read_bytes() == b"small"
-    assert versions.list_versions(str(tmp_path / "m")) == [1, 2]
+    assert numbered_versions.list_versions(str(tmp_path / "m")) == [1, 2]
     assert not (tmp_path / "m" / "exports" / "1").exists()
 
 
@@ -144,7 +146,7 @@ def test_exports_that_fail_leave_no_version(tmp_path):
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
-        versions.publish(str(tmp_path / "m"), fill, lambda version: {"source": ""}, break_off)
+        numbered_versions.publish(str(tmp_path / "m"), fill, lambda version: {"source": ""}, break_off)
     assert {path.name for path in (tmp_path / "m").iterdir()} <= {".push.lock"}
 
 
@@ -160,7 +162,7 @@ def test_a_push_that_fails_between_the_renames_leaves_neither(tmp_path, monkeypa
     with pytest.raises(OSError, match="no"):
         push_exported(tmp_path / "m")
     assert list((tmp_path / "m" / "exports").iterdir()) == []
-    assert versions.list_versions(str(tmp_path / "m")) == []
+    assert numbered_versions.list_versions(str(tmp_path / "m")) == []
 
 
 def die_between_the_renames(folder: str) -> None:
@@ -180,7 +182,7 @@ def test_what_a_push_killed_between_the_renames_leaves_is_no_version_and_is_remo
     process.start()
     process.join(30)
     assert process.exitcode == -signal.SIGKILL
-    assert versions.list_versions(str(tmp_path / "m")) == []
+    assert numbered_versions.list_versions(str(tmp_path / "m")) == []
     assert push(tmp_path / "m") == 1
     assert list((tmp_path / "m" / "exports").iterdir()) == []
 
@@ -190,10 +192,10 @@ def test_an_export_is_replaced_and_the_manifest_says_so(tmp_path):
     source = tmp_path / "new"
     source.mkdir()
     (source / "float16.tflite").write_bytes(b"other")
-    folder = versions.replace_export(str(tmp_path / "m"), 1, "tflite", str(source), {"variants": ["float16"]})
+    folder = numbered_versions.replace_export(str(tmp_path / "m"), 1, "tflite", str(source), {"variants": ["float16"]})
     assert [path.name for path in Path(folder).iterdir()] == ["float16.tflite"]
     manifest = json.loads((tmp_path / "m" / "1" / "manifest.json").read_text())
     assert manifest["exports"] == {"tflite": {"variants": ["float16"]}}
     assert {path.name for path in (tmp_path / "m").iterdir()} == {".push.lock", "1", "exports"}
     with pytest.raises(PushError, match="version 7 with a manifest does not exist"):
-        versions.replace_export(str(tmp_path / "m"), 7, "tflite", str(source), {})
+        numbered_versions.replace_export(str(tmp_path / "m"), 7, "tflite", str(source), {})

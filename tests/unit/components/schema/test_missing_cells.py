@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tensorflow_transform.tf_metadata import schema_utils
 
 from hilir.components.schema.executor import relax
-from hilir.components.schema.label_columns import read_label_columns
+from hilir.components.schema.label_only_columns import read_label_columns
 from hilir.components.schema.missing_cells import count_values, find_optional
 from hilir.components.schema.traced import Traced
 from hilir.components.transform.preprocessing import preprocessing_fn

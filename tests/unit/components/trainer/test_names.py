@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hilir.components.trainer.export.names import make_parameters
+from hilir.components.trainer.export.safe_names import make_parameters
 
 
 @pytest.mark.parametrize(

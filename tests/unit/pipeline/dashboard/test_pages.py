@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from hilir.pipeline.dashboard.runs import Runs
+from hilir.pipeline.dashboard.run_pages import Runs
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.report.progress_log import ProgressLog
 from hilir.serving.releases.release_store import Store

@@ -15,12 +15,12 @@ from hilir.pipeline.dashboard.actions import Targets
 from hilir.pipeline.dashboard.security import Guard
 from hilir.pipeline.dashboard.server import make_server
 from hilir.pipeline.dashboard.workplace import Workplace
-from hilir.serving.gateway.files import write_gateway
+from hilir.serving.gateway.gateway_files import write_gateway
 from hilir.serving.gateway.settings import GatewaySettings
 from hilir.serving.monitor.window import FeatureResult, WindowResult
 from hilir.serving.monitor.window_store import MonitorStore, Step
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.records import Outcome
+from hilir.serving.outcomes.outcome_records import Outcome
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import CANDIDATE, choose_label, hash_key

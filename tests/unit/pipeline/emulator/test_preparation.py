@@ -18,7 +18,7 @@ from hilir.pipeline.spec.cost import find_bound
 from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import parse, read
 from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
-from hilir.pipeline.vertex.client.request import make_request, show_request
+from hilir.pipeline.vertex.client.job_request import make_request, show_request
 from hilir.pipeline.vertex.client.schedules import make_schedule
 from hilir.pipeline.vertex.client.source import load_source
 from tests.golden.render import FOLDER

@@ -14,8 +14,8 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 from apache_beam.testing.util import assert_that, equal_to
 
 from hilir.pipeline.config import load
+from hilir.pipeline.engine.beam_options import list_run_options, list_step_options
 from hilir.pipeline.engine.check import check_engine
-from hilir.pipeline.engine.options import list_run_options, list_step_options
 from hilir.pipeline.errors import ConfigError
 
 LOCAL = ["--runner=FnApiRunner", "--sdk_container_image=unused"]

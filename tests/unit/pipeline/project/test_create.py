@@ -11,9 +11,9 @@ import pytest
 from hilir.components.example_gen.ingest import Ingest
 from hilir.components.example_gen.settings import ReadSettings, SplitSettings
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project.baseline import Baseline
 from hilir.pipeline.project.create import Wish, design_project, write_project
-from hilir.pipeline.project.splits import split_rows
+from hilir.pipeline.project.simple_models import Baseline
+from hilir.pipeline.project.split_preview import split_rows
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_the_bound_is_below_the_better_baseline_by_two_errors(iris):
 
 
 def test_few_rows_have_the_error_of_their_split(iris):
-    from hilir.pipeline.project.baseline import find_baseline
-    from hilir.pipeline.project.splits import split_rows
+    from hilir.pipeline.project.simple_models import find_baseline
+    from hilir.pipeline.project.split_preview import split_rows
 
     found = design(iris)
     own, *others = (split_rows(found.table, salt=salt) for salt in ("", "1", "2", "3", "4", "5"))
@@ -78,7 +78,7 @@ def test_the_bound_is_never_below_chance():
 
 
 def test_rows_of_a_group_are_on_one_side(iris):
-    from hilir.pipeline.project.splits import split_rows
+    from hilir.pipeline.project.split_preview import split_rows
 
     iris["plant"] = np.arange(len(iris)) % 30
     found = design(iris, group="plant")
@@ -130,7 +130,7 @@ def test_outcomes_are_named_as_the_column_of_the_label(tmp_path, monkeypatch):
 
 
 def test_the_newest_rows_evaluate(iris):
-    from hilir.pipeline.project.splits import split_by_time
+    from hilir.pipeline.project.split_preview import split_by_time
 
     iris["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(150) * 7 % 150, "D")).strftime("%d.%m.%Y")
     found = design(iris, time="day")

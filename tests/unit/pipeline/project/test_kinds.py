@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hilir.pipeline.project.columns import amounts, measures
+from hilir.pipeline.project.columns import amounts, units
 from hilir.pipeline.project.columns.dates import parse_dates
 from hilir.pipeline.project.columns.kinds import decide_kinds
 
@@ -237,7 +237,7 @@ def test_the_configuration_says_that_a_column_is_text_if_some_values_are_numbers
 def test_the_sum_of_a_texts_numbers_each_times_its_unit(texts, what, expected):
     # Ten values or fewer are categories.
     more = [re.sub(r"\d", str(number), text, count=1) for text in texts for number in range(1, 10)]
-    family, units = measures.find_units(pd.Series(texts + more))
+    family, sizes = units.find_units(pd.Series(texts + more))
     assert family == what
-    found = measures.parse_measures(pd.Series([*texts, "unknown", None, "3 parsecs"]), units)
+    found = units.parse_measures(pd.Series([*texts, "unknown", None, "3 parsecs"]), sizes)
     np.testing.assert_allclose(found, [*expected, np.nan, np.nan, np.nan], rtol=1e-6)

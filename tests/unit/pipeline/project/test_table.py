@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project import table as module
-from hilir.pipeline.project.table import Marks, read_table
+from hilir.pipeline.project import table_sample as module
+from hilir.pipeline.project.table_sample import Marks, read_table
 
 FRAME = pd.DataFrame({"a": [1.5, 2.0, None], "b b": ["x", None, "ä"], "n": [1, 2, 3]})
 CELLS = {"a": ["1.5", "2.0", None], "b b": ["x", None, "ä"], "n": ["1", "2", "3"]}

@@ -2,9 +2,9 @@
 
 import json
 
-from hilir.pipeline.report.figures import describe
 from hilir.pipeline.report.ingested import read_notes, write_details
-from hilir.pipeline.report.records import ArtifactRecord
+from hilir.pipeline.report.run_records import ArtifactRecord
+from hilir.pipeline.report.step_figures import describe
 
 
 def examples(tmp_path, **properties):

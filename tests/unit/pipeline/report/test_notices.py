@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from hilir.pipeline.report.notices import list_events, notify_run
+from hilir.pipeline.report.run_notices import list_events, notify_run
 from hilir.pipeline.report.summary import Summary
 from hilir.serving.notify import Channel
 

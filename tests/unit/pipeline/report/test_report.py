@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from hilir.pipeline.report.board import Board
-from hilir.pipeline.report.figures import describe_made
 from hilir.pipeline.report.output_capture import reserved
+from hilir.pipeline.report.step_figures import describe_made
 from hilir.pipeline.report.summary import Summary, write_lines
 from hilir.pipeline.report.views import LineView, LiveView, view
 

@@ -12,7 +12,7 @@ from hilir.pipeline.report.collector import Subject
 from hilir.pipeline.report.document import read_document
 from hilir.pipeline.report.page import NAME
 from hilir.pipeline.report.progress_log import read_progress
-from hilir.pipeline.report.records import RunRecord
+from hilir.pipeline.report.run_records import RunRecord
 from hilir.pipeline.run.reporter import Reporter
 
 SUBJECT = Subject("taxi", "hilir run taxi.yaml", {"evaluate": {}}, (("train.epochs", 1, "taxi.yaml"),))

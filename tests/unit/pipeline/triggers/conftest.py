@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.policy import Limits
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
+from hilir.pipeline.triggers.daemon.firing_policy import Limits
 from hilir.pipeline.triggers.daemon.watcher import Watcher
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload
 

@@ -5,8 +5,8 @@ import json
 import pytest
 import requests
 
-from hilir.serving.collector.app import make_app
-from hilir.serving.collector.run import parse_listen
+from hilir.serving.collector.collector_app import make_app
+from hilir.serving.collector.run_collector import parse_listen
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.backends import open_store
 from hilir.serving.outcomes.receive import MAX_BYTES

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hilir.serving.experiment.analysis import Analysis, analyse
-from hilir.serving.experiment.metrics import parse_metrics
+from hilir.serving.experiment.experiment_metrics import parse_metrics
 from hilir.serving.experiment.users import Users, find_users
 from hilir.serving.outcomes.access_log import Request
-from hilir.serving.outcomes.records import Outcome
+from hilir.serving.outcomes.outcome_records import Outcome
 from hilir.serving.releases.experiments import Experiment
 from hilir.serving.releases.split import CANDIDATE, choose_label, hash_key
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from hilir.serving.experiment.report.experiment_page import write_page
 from hilir.serving.experiment.report.json_form import to_json
-from hilir.serving.experiment.report.page import write_page
-from hilir.serving.experiment.report.table import write_table
+from hilir.serving.experiment.report.terminal_table import write_table
 from tests.unit.serving.experiment.people import DAY, HOUR, People, crowd, experiment
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment.metrics import parse_metric, parse_metrics
+from hilir.serving.experiment.experiment_metrics import parse_metric, parse_metrics
 
 
 def test_a_metric_is_kind_name_and_options():

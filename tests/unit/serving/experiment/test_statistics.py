@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hilir.serving.experiment.statistics import bernoulli, boundaries, estimates, quantiles, several, size
+from hilir.serving.experiment.statistics import bernoulli, boundaries, estimates, quantiles, several_metrics, size
 from hilir.serving.experiment.statistics.error_share import ErrorShare, smallest_multiple
 from hilir.serving.experiment.statistics.estimates import Arm, RatioArm
 from hilir.serving.experiment.statistics.ratio_mismatch import RatioTest
@@ -228,8 +228,10 @@ def test_what_a_step_can_see():
 
 
 def test_holms_correction():
-    assert several.adjust_p({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
-    assert several.adjust_p({"a": 0.5, "b": 0.9}) == {"a": 1.0, "b": 1.0}
+    assert several_metrics.adjust_p({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
+        {"a": 0.03, "b": 0.06, "c": 0.06}
+    )
+    assert several_metrics.adjust_p({"a": 0.5, "b": 0.9}) == {"a": 1.0, "b": 1.0}
 
 
 def test_the_size_of_a_test_is_that_of_r():

@@ -1,11 +1,11 @@
 import pytest
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.experiment.transitions import require_free, start, stop
+from hilir.serving.experiment.experiment_transitions import require_free, start, stop
 from hilir.serving.gateway.routes import release_metadata
 from hilir.serving.release import transitions as t
 from hilir.serving.releases.experiments import Experiment
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State
 
 WHEN = "2026-01-01T00:00:00+00:00"

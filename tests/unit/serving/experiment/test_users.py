@@ -3,7 +3,7 @@
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment.metrics import parse_metric
+from hilir.serving.experiment.experiment_metrics import parse_metric
 from hilir.serving.experiment.readings import collect_values
 from tests.unit.serving.experiment.people import DAY, HOUR, People, experiment
 

@@ -7,7 +7,7 @@ import pytest
 
 from hilir.serving.gateway.counters import find_quantile, is_error, parse_counters, subtract, total
 from hilir.serving.gateway.recent import RECENT_FILE, Recorder, read_window
-from hilir.serving.releases.rollout import Counts
+from hilir.serving.releases.rollout_plan import Counts
 
 
 def page(version: int = 2, scale: int = 1, model: str = "a.b") -> str:

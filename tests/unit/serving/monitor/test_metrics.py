@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.metrics import serve_metrics, write_figures
 from hilir.serving.monitor.monitor import Monitor
+from hilir.serving.monitor.monitor_metrics import serve_metrics, write_figures
 from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from hilir.analysis.quality import fit_quality
-from hilir.serving.monitor.metrics import write_figures
 from hilir.serving.monitor.monitor import Monitor
+from hilir.serving.monitor.monitor_metrics import write_figures
 from hilir.serving.monitor.realised import Realised
-from hilir.serving.monitor.summary import summarize, write_lines
 from hilir.serving.monitor.window_store import MonitorStore
+from hilir.serving.monitor.window_summary import summarize, write_lines
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.records import Outcome
+from hilir.serving.outcomes.outcome_records import Outcome
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version
 
 NOW = 1_800_000_000.0

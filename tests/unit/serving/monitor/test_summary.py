@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from hilir.serving.cli.monitor import monitor
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.monitor.summary import parse_duration
+from hilir.serving.monitor.window_summary import parse_duration
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, write_log, write_version
 
 

@@ -8,7 +8,7 @@ from pyarrow import parquet
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.files import import_file
+from hilir.serving.outcomes.outcome_files import import_file
 from hilir.serving.outcomes.outcome_store import Written
 
 NOW = 1_800_000_000.0

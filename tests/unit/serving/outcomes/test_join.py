@@ -7,7 +7,7 @@ import pytest
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.access_log import GOLDEN_IDS, read_access_logs
 from hilir.serving.outcomes.join import join_outcomes
-from hilir.serving.outcomes.records import SKEW_SECONDS, parse_outcome
+from hilir.serving.outcomes.outcome_records import SKEW_SECONDS, parse_outcome
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 

@@ -9,8 +9,8 @@ import pytest
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.backends import open_store
+from hilir.serving.outcomes.outcome_records import Outcome, parse_outcome
 from hilir.serving.outcomes.outcome_store import StoreFailed, Written
-from hilir.serving.outcomes.records import Outcome, parse_outcome
 from tests.postgres import postgres  # noqa: F401
 
 NOW = 1_800_000_000.0

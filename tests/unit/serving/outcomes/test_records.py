@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hilir.serving.outcomes.records import OutcomeRefused, keep_last, parse_batch, prediction_id
+from hilir.serving.outcomes.outcome_records import OutcomeRefused, keep_last, parse_batch, prediction_id
 
 NOW = 1_800_000_000.0
 

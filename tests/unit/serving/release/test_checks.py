@@ -5,8 +5,8 @@ import pytest
 
 from hilir.serving.errors import ReleaseRefused
 from hilir.serving.release import transitions as t
-from hilir.serving.release.checks import check_inputs, check_version
-from hilir.serving.release.golden import compare_values, read_golden
+from hilir.serving.release.golden_replay import compare_values, read_golden
+from hilir.serving.release.version_checks import check_inputs, check_version
 from hilir.serving.releases.release_store import Store
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.release import transitions as t
-from hilir.serving.release.listing import history_lines, read_moment
+from hilir.serving.release.state_listing import history_lines, read_moment
 from hilir.serving.releases.actor import find_actor, make_printable
 from hilir.serving.releases.release_store import Store
 from tests.unit.serving.release.test_transitions import ready

@@ -7,7 +7,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from hilir.serving.errors import ReleaseRefused, ServingConfigError
 from hilir.serving.release import transitions as t
-from hilir.serving.release.model_config import render_model_config, write_model_config
+from hilir.serving.release.models_config import render_model_config, write_model_config
 from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.state import State
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hilir.serving.request_log.files import find_files, forget, read_records
+from hilir.serving.request_log.record_files import find_files, forget, read_records
 from hilir.serving.server.telemetry.log_files import RotatingFile, tf_record
 
 

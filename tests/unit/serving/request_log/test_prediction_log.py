@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hilir.serving.monitor.counts import join_outputs
-from hilir.serving.request_log.records import read_json, read_prediction_log
+from hilir.serving.request_log.request_forms import read_json, read_prediction_log
 from tests.unit.serving.monitor.traffic import line
 
 

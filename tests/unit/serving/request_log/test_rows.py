@@ -6,7 +6,7 @@ import pytest
 
 from hilir.serving.errors import ServingConfigError
 from hilir.serving.outcomes.access_log import GOLDEN_IDS
-from hilir.serving.request_log.rows import read_rows
+from hilir.serving.request_log.row_counts import read_rows
 
 
 def test_rows_come_from_the_request_log_as_far_as_it_tells(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from hilir.serving.release.factory import open_transaction
 from hilir.serving.releases.release_store import Store
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State, Version
 from hilir.serving.rollout.engine import Runner
 

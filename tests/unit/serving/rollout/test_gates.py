@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hilir.serving.releases.rollout import Counts, Rollout
+from hilir.serving.releases.rollout_plan import Counts, Rollout
 from hilir.serving.rollout.evidence import Evidence, take_baseline
 from hilir.serving.rollout.gates import Decision, decide, judge_counters, judge_latency
 

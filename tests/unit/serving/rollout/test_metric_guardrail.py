@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment.metrics import parse_metric
+from hilir.serving.experiment.experiment_metrics import parse_metric
 from hilir.serving.experiment.readings import Values, read_metric
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.records import Outcome
+from hilir.serving.outcomes.outcome_records import Outcome
 from hilir.serving.release import transitions as t
-from hilir.serving.releases.rollout import Gates, Rollout
+from hilir.serving.releases.rollout_plan import Gates, Rollout
 from hilir.serving.releases.split import bucket_of, hash_key
 from hilir.serving.rollout.gates import ALPHA, Decision
 from hilir.serving.rollout.metric_guardrail import MetricGuardrail, Pooled, judge_pooled, pool

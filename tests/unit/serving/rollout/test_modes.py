@@ -3,10 +3,10 @@
 import pytest
 
 from hilir.serving.errors import ReleaseRefused
-from hilir.serving.experiment import transitions as experiments
+from hilir.serving.experiment import experiment_transitions as experiments
 from hilir.serving.release import transitions as t
 from hilir.serving.releases.experiments import Experiment
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.engine import find_failure, is_done
 from tests.unit.serving.release.test_transitions import new, promoted, ready

@@ -3,7 +3,7 @@
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.releases.rollout import Gates, Rollout
+from hilir.serving.releases.rollout_plan import Gates, Rollout
 from hilir.serving.rollout.forecast import Traffic, forecast, forecast_lines
 from hilir.serving.rollout.plan import describe_duration, parse_duration, parse_steps
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from hilir.serving.releases.rollout import Gates, Rollout
+from hilir.serving.releases.rollout_plan import Gates, Rollout
 from hilir.serving.releases.state import State
 from hilir.serving.rollout.gates import Decision
 from hilir.serving.rollout.predictions import PredictionDrift, ShadowDifferences, split_outputs
-from hilir.serving.rollout.step_log import StepLog
+from hilir.serving.rollout.step_predictions import StepLog
 from hilir.serving.server.telemetry.log_files import tf_record
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

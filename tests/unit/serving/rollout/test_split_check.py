@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hilir.serving.release import transitions as t
-from hilir.serving.releases.rollout import Rollout
+from hilir.serving.releases.rollout_plan import Rollout
 from hilir.serving.rollout.gates import Decision, Paced, Verdict
 from hilir.serving.rollout.split_check import SplitCheck, find_epochs, seek_time
 from tests.unit.serving.release.test_transitions import new, promoted, ready

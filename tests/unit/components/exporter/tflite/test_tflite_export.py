@@ -202,7 +202,7 @@ def test_a_model_without_the_signature_is_refused(tmp_path):
 
 
 def test_no_examples_are_an_error(tmp_path):
-    from hilir.components.exporter.rows import read_rows
+    from hilir.components.exporter.example_rows import read_rows
 
     with pytest.raises(ExportError, match="holds no examples"):
         read_rows([str(tmp_path / "*")], 10)

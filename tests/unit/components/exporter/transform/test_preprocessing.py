@@ -30,7 +30,7 @@ def test_numpy_computes_what_tensorflow_computes(edge, rows, columns):
 
 
 def test_a_tensorflow_lite_model_computes_it_too(edge, rows):
-    from hilir.components.exporter.reference import raw_inputs
+    from hilir.components.exporter.expected_answers import raw_inputs
     from hilir.components.exporter.tflite.tflite_convert import convert
     from hilir.components.exporter.tflite.tflite_file import TFLiteModel
 

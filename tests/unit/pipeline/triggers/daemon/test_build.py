@@ -6,14 +6,14 @@ import pytest
 
 from hilir.pipeline.config import load
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.triggers.daemon.build import (
+from hilir.pipeline.triggers.daemon.build_daemon import (
     make_environment,
     make_program,
     make_triggers,
     require_watchable,
     state_folder,
 )
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
 
 
 def config(*settings):

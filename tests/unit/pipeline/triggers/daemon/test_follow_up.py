@@ -10,8 +10,8 @@ import time
 import pytest
 
 from hilir.pipeline.config import load
-from hilir.pipeline.triggers.daemon.build import make_release
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.build_daemon import make_release
+from hilir.pipeline.triggers.daemon.daemon_state import State
 
 # Appends the version to a file; ends with the code that the test asks for.
 VERB = """

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from hilir.pipeline.triggers.daemon.policy import (
+from hilir.pipeline.triggers.daemon.firing_policy import (
     DAY,
     Ended,
     Limits,

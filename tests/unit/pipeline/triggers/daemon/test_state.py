@@ -7,7 +7,7 @@ import pytest
 
 from hilir.pipeline.errors import ConfigError
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
 from hilir.pipeline.triggers.daemon.watcher import alone, is_watched, prune
 from hilir.pipeline.triggers.sources.payload import Firing, Observation, Payload, Span
 from tests.unit.pipeline.triggers.conftest import LIMITS

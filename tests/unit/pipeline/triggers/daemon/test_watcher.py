@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hilir.pipeline.triggers.daemon import ledger
-from hilir.pipeline.triggers.daemon.policy import DAY
-from hilir.pipeline.triggers.daemon.status import describe, write_lines
+from hilir.pipeline.triggers.daemon.daemon_status import describe, write_lines
+from hilir.pipeline.triggers.daemon.firing_policy import DAY
 from tests.unit.pipeline.triggers.conftest import LIMITS
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hilir.pipeline.triggers.sources.age import ModelAge
-from hilir.pipeline.triggers.sources.served import find_served
+from hilir.pipeline.triggers.sources.served_version import find_served
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from hilir.pipeline.triggers.daemon.state import State
+from hilir.pipeline.triggers.daemon.daemon_state import State
 from hilir.pipeline.triggers.sources.call_server import make_call_app
 from hilir.pipeline.triggers.sources.calls import Calls
 from hilir.pipeline.triggers.sources.payload import Span

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hilir.pipeline.config.cron import parse_cron
-from hilir.pipeline.triggers.sources.cron import CronTrigger
+from hilir.pipeline.triggers.sources.cron_schedule import CronTrigger
 
 
 def times(text: str, after: str, count: int) -> list[str]:

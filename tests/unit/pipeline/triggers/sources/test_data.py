@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hilir.pipeline.triggers.sources.data import NewData
+from hilir.pipeline.triggers.sources.new_data import NewData
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from hilir.pipeline.triggers.sources.drift import Drift
+from hilir.pipeline.triggers.sources.drift_alarm import Drift
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.serving.monitor.traffic import draw, line, make_reference, project, write_log, write_version

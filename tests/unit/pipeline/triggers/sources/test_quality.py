@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from hilir.pipeline.triggers.sources.quality import Quality
+from hilir.pipeline.triggers.sources.quality_loss import Quality
 from hilir.serving.monitor.monitor import Monitor
 from hilir.serving.monitor.window_store import MonitorStore
 from tests.unit.pipeline.triggers.sources.test_drift import NOW, Traffic

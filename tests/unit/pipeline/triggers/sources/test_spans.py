@@ -5,7 +5,7 @@ import random
 import pytest
 
 from hilir.components.example_gen.spans import fill, has_span
-from hilir.pipeline.triggers.sources.spans import list_spans, marker_pattern
+from hilir.pipeline.triggers.sources.new_spans import list_spans, marker_pattern
 
 LAYOUTS = {
     "day-{SPAN}/*.csv": ["day-1/a.csv", "day-1/b.csv", "day-12/a.csv", "day-x/a.csv", "day-3/a.txt", "a.csv"],

@@ -12,7 +12,7 @@ from hilir.pipeline.spec.cost import find_bound
 from hilir.pipeline.spec.executors import LAUNCHER
 from hilir.pipeline.spec.specification import parse
 from hilir.pipeline.vertex.client.fixed_data import find_fixed_data
-from hilir.pipeline.vertex.client.request import make_request, show_request
+from hilir.pipeline.vertex.client.job_request import make_request, show_request
 from hilir.pipeline.vertex.client.schedules import check_cron
 from hilir.pipeline.vertex.client.source import is_specification, load_source
 from hilir.pipeline.vertex.compile.lint import check_job

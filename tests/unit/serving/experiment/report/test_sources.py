@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from hilir.serving.errors import ServingConfigError
-from hilir.serving.experiment import transitions
+from hilir.serving.experiment import experiment_transitions
 from hilir.serving.experiment.report.sources import analyse_experiment
 from hilir.serving.outcomes.backends import open_store
-from hilir.serving.outcomes.records import parse_outcome
+from hilir.serving.outcomes.outcome_records import parse_outcome
 from hilir.serving.release import transitions as t
 from hilir.serving.releases.release_store import Store
 from hilir.serving.releases.split import choose_label, hash_key
@@ -30,7 +30,7 @@ def place(tmp_path):
     for number in (1, 2):
         state = t.verify(t.add_loaded(state, number, "hash"), number)
     state = t.record(t.promote(t.stage(state, 1)), "promote", 1, at(-10), "")
-    state = t.record(transitions.start(t.stage(state, 2), experiment()), "experiment-start", 2, at(0), "")
+    state = t.record(experiment_transitions.start(t.stage(state, 2), experiment()), "experiment-start", 2, at(0), "")
     store.write(state)
     log, outcomes = tmp_path / "access.log", tmp_path / "outcomes.sqlite"
     lines, batch = [], []
