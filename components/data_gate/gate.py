@@ -17,9 +17,9 @@ _SEVERITIES = {anomalies_pb2.AnomalyInfo.ERROR: "error", anomalies_pb2.AnomalyIn
 
 @dataclass(frozen=True)
 class Refusal:
-    """One anomaly that stops the run."""
+    """One anomaly that stops the run, and the splits that have it alike."""
 
-    split: str
+    splits: tuple[str, ...]
     feature: str
     anomaly: str
     severity: str
@@ -34,7 +34,8 @@ class Refusal:
     def __str__(self) -> str:
         place = f"feature '{self.feature}'" if self.feature else "the whole dataset"
         values = f" [{self.values}]" if self.values else ""
-        return f"split {self.split}, {place}: {self.anomaly} ({self.severity}): {self.description}{values}"
+        splits = f"split{'s' if len(self.splits) > 1 else ''} {' and '.join(self.splits)}"
+        return f"{splits}, {place}: {self.anomaly} ({self.severity}): {self.description}{values}"
 
 
 def find_refusals(
@@ -43,7 +44,7 @@ def find_refusals(
     accept: Mapping[str, Sequence[str]],
     unexpected: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Refusal]:
-    """Returns the anomalies that stop the run.
+    """Returns the anomalies that stop the run; what two splits have in the same words is one.
 
     Args:
         anomalies: TFDV's findings by split.
@@ -51,14 +52,15 @@ def find_refusals(
         accept: names of anomaly types to accept, by feature; the dataset's own under the empty name.
         unexpected: by split and feature, the values that the schema does not know.
     """
-    return [
-        replace(refusal, values=(unexpected or {}).get(refusal.split, {}).get(refusal.feature, ""))
-        if refusal.anomaly == _UNEXPECTED
-        else refusal
-        for split, found in sorted(anomalies.items())
-        for refusal in _all(split, found)
-        if _RANKS[refusal.severity] >= _RANKS[fail_on] and refusal.anomaly not in accept.get(refusal.feature, ())
-    ]
+    splits: dict[Refusal, tuple[str, ...]] = {}
+    for split, found in sorted(anomalies.items()):
+        for refusal in _all(found):
+            if _RANKS[refusal.severity] < _RANKS[fail_on] or refusal.anomaly in accept.get(refusal.feature, ()):
+                continue
+            values = (unexpected or {}).get(split, {}).get(refusal.feature, "")
+            alike = replace(refusal, values=values) if refusal.anomaly == _UNEXPECTED else refusal
+            splits[alike] = (*splits.get(alike, ()), split)
+    return [replace(refusal, splits=names) for refusal, names in splits.items()]
 
 
 def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
@@ -89,15 +91,16 @@ def explain_drift(alarming: Sequence[Finding], version: str) -> str:
     return "\n".join(lines)
 
 
-def _all(split: str, found: anomalies_pb2.Anomalies) -> Iterator[Refusal]:
+def _all(found: anomalies_pb2.Anomalies) -> Iterator[Refusal]:
+    """Yields the anomalies of one split, which they do not name yet."""
     for feature, info in sorted(found.anomaly_info.items()):
-        yield from _of(split, feature, info)
+        yield from _of(feature, info)
     if found.HasField("dataset_anomaly_info"):
-        yield from _of(split, "", found.dataset_anomaly_info)
+        yield from _of("", found.dataset_anomaly_info)
 
 
-def _of(split: str, feature: str, info: anomalies_pb2.AnomalyInfo) -> Iterator[Refusal]:
+def _of(feature: str, info: anomalies_pb2.AnomalyInfo) -> Iterator[Refusal]:
     severity = _SEVERITIES.get(info.severity, "error")
     for reason in info.reason:
         name = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
-        yield Refusal(split, feature, name, severity, reason.description or reason.short_description)
+        yield Refusal((), feature, name, severity, reason.description or reason.short_description)

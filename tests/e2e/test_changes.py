@@ -145,9 +145,9 @@ def test_a_missing_column_stops_at_the_gate(workshop, tmp_path):
     broken = edit(data, tmp_path / "broken", lambda row: row[:-1])
     message = refused(place, broken)
     assert message.splitlines()[0] == (
-        "DataGate: the data has 2 anomalies of severity 'error' or above; nothing was trained, nothing was pushed"
+        "DataGate: the data has 1 anomaly of severity 'error' or above; nothing was trained, nothing was pushed"
     )
-    assert "  split eval, feature 'tips': SCHEMA_MISSING_COLUMN (error): " in message
+    assert "  splits eval and train, feature 'tips': SCHEMA_MISSING_COLUMN (error): " in message
     assert "  --set 'validation.accept={tips: [SCHEMA_MISSING_COLUMN]}'" in message
 
 
@@ -167,7 +167,7 @@ def test_a_refusal_by_the_gate_ends_with_code_4_and_pushes_nothing(make_place, w
     sets = [part for setting in [*place.settings, f"data.path={broken}"] for part in ("--set", setting)]
     assert _run(["run", "configs/taxi.yaml", *sets]) == 4
     shown = capfd.readouterr()
-    assert shown.err.startswith("hilir: DataGate: the data has 2 anomalies")
+    assert shown.err.startswith("hilir: DataGate: the data has 1 anomaly ")
     assert "DataGate failed" in shown.out
     assert "Transform" not in shown.out
     assert not place.models.exists()

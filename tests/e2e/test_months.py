@@ -203,14 +203,14 @@ def test_a_new_island_in_30_percent_of_the_rows_stops(project, tmp_path):
 def test_a_file_without_a_column_stops(project, tmp_path):
     with pytest.raises(StepFailed) as caught:
         project.check(write_month(tmp_path / "cut", 5, without="eggs"))
-    assert "split train, feature 'eggs': SCHEMA_MISSING_COLUMN (error): " in str(caught.value)
+    assert "splits eval and train, feature 'eggs': SCHEMA_MISSING_COLUMN (error): " in str(caught.value)
 
 
 def test_a_column_that_nobody_reads_may_go_and_numbers_may_be_whole(project, tmp_path):
     data = write_month(tmp_path / "whole", 7, digits=0, without="observer")
     found = project.check(data)["data"]
     kind = "feature 'observer': SCHEMA_MISSING_COLUMN (warning): Column is completely missing"
-    assert found["anomalies"] == [f"split eval, {kind}", f"split train, {kind}"]
+    assert found["anomalies"] == [f"splits eval and train, {kind}"]
     assert "observer" not in [each["feature"] for each in found["drift"]]
 
 

@@ -298,7 +298,7 @@ class _Reader:
         if kind in (0, 2):
             return _Part(name) if kind == 0 else _SHAPE
         shape = () if kind == 1 else tuple(size for size in tensor.shape[1:])
-        # After the five before them, the defaults of the dense features; an empty one is none.
+        # The inputs after the first five are the defaults of the dense features; an empty one is none.
         default = self.read(op.inputs[5 + at], env) if kind == 3 else np.empty(0)
         self.inputs[name] = Input(tensor.dtype.name, shape, optional=kind == 1 or default.size > 0)
         value = _Step(self.builder.add("input", tensor.dtype.name, feature=name))

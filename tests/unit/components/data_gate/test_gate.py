@@ -43,6 +43,18 @@ def test_severity_and_acceptance_decide(fail_on, accept, features):
     assert [refusal.feature for refusal in find_refusals(FOUND, fail_on, accept)] == features
 
 
+def test_what_two_splits_have_alike_is_told_once():
+    both = {"train": FOUND["train"], "eval": FOUND["train"]}
+    assert [str(each) for each in find_refusals(both, "error", {})] == [
+        "splits eval and train, feature 'miles': UNEXPECTED_DATA_TYPE (error): Expected FLOAT but got BYTES."
+    ]
+    unexpected = {"train": {"company": "'Blue' in 12 rows"}, "eval": {"company": "'Blue' in 5 rows"}}
+    found = find_refusals(both, "warning", {"miles": ["UNEXPECTED_DATA_TYPE"]}, unexpected)
+    assert [(each.splits, each.values) for each in found] == [
+        (("eval",), "'Blue' in 5 rows"), (("train",), "'Blue' in 12 rows"),
+    ]  # fmt: skip
+
+
 def test_an_anomaly_of_the_whole_dataset_stops_too():
     found = anomalies_pb2.Anomalies()
     found.dataset_anomaly_info.severity = anomalies_pb2.AnomalyInfo.ERROR
