@@ -85,6 +85,20 @@ class Overview:
         return any(limit is not None and low < limit < high for limit in (bound.low, bound.high))
 
     @property
+    def within_chance(self) -> Change | None:
+        """The first change of a metric, if chance may explain all changes: the interval of each has the value before.
+
+        The interval is that of the rows, as if the two models had not been asked for the same ones: it is wide rather
+        than narrow.
+        """
+        changed = [change for change in self.changes if change.better]
+        return changed[0] if changed and all(map(self._is_within, changed)) else None
+
+    def _is_within(self, change: Change) -> bool:
+        low, high = self.intervals.get(("overall", change.measure.name), (None, None))
+        return low is not None and high is not None and change.before is not None and low < change.before < high
+
+    @property
     def broken(self) -> list[Bound]:
         """The bounds that the model does not keep."""
         return [bound for bound in self.bounds if bound.kept is False]

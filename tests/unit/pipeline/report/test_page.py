@@ -176,6 +176,25 @@ def test_how_it_compares_with_before(document: Document, before: dict[str, float
     assert f"Is it better than before? {words}" in text_of(render_report(compared))
 
 
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ({"auc": 0.86, "loss": 0.25}, True),
+        # Outside of the interval; and a loss, which has none.
+        ({"auc": 0.8, "loss": 0.25}, False),
+        ({"auc": 0.86, "loss": 0.3}, False),
+        ({"auc": 0.9, "loss": 0.25}, False),
+    ],
+)
+def test_a_change_that_chance_may_explain_is_said_to_be_one(
+    document: Document, before: dict[str, float], said: bool
+) -> None:
+    compared = replace(document, evaluation=document.evaluation | {"baseline": {"overall": before}})
+    words = "the true auc is somewhere from 0.8398 to 0.9602 (95 %), and the one before is in between."
+    text = text_of(render_report(compared))
+    assert (re.search(f"Chance may explain it: (on .* rows )?{re.escape(words)}", text) is not None) == said
+
+
 def test_what_a_run_has_not_reached_is_not_known(document: Document) -> None:
     started = replace(document, status="running", evaluation={}, pushed={}, statistics={}, curves={})
     text = text_of(render_report(started))
