@@ -18,13 +18,13 @@ from hilir.pipeline.dashboard.run_pages import Run, Runs
 from hilir.pipeline.dashboard.triggers import read_triggers
 from hilir.pipeline.dashboard.workplace import Workplace
 from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.report.compare_runs import Comparison, compare
 from hilir.pipeline.report.document import Document
 from hilir.pipeline.report.page.charts import draw_steps
 from hilir.pipeline.report.page.overview import describe_status
 from hilir.pipeline.report.page.page_text import clean
 from hilir.pipeline.report.page.render import NAME as REPORT
 from hilir.pipeline.report.progress_log import read_progress
-from hilir.pipeline.report.run_difference import Comparison, compare
 from hilir.pipeline.run.past.reports import as_written, read_run
 from hilir.serving.experiment.analysis import Curve
 

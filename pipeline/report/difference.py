@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hilir.pipeline.report.run_difference import Comparison, Line, MetricLine
-from hilir.pipeline.report.terminal import show_controls
+from hilir.pipeline.report.compare_runs import Comparison, Line, MetricLine
+from hilir.pipeline.report.terminal import show_controls, show_number
 
 # Slices that are shown unless all are asked for.
 _MOST_SLICES = 8
@@ -73,9 +73,7 @@ def _change(line: MetricLine) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 2 else f"{value:.4f}"
+    return "–" if value is None else show_number(value)
 
 
 def _show(value: Any) -> str:

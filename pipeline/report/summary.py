@@ -13,6 +13,7 @@ from hilir.pipeline.report.artifacts.evaluation import read_evaluation
 from hilir.pipeline.report.board import Board
 from hilir.pipeline.report.ingested import read_notes
 from hilir.pipeline.report.run_records import RunRecord
+from hilir.pipeline.report.terminal import show_number
 
 # What `hilir serve` serves without --root.
 _DEFAULT_ROOT = "out/models"
@@ -207,8 +208,7 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
     if summary.metrics:
         for name, value in sorted(summary.metrics.items()):
             before = summary.baseline.get(name)
-            change = f"   baseline {before:.4f}, change {value - before:+.4f}" if before is not None else ""
-            yield f"  {name:<16} {value:>12.4f}{change}"
+            yield f"  {name:<16} {show_number(value):>12}{_write_change(value, before)}"
         yield from _write_comparison(summary.comparison)
         yield ""
     if summary.status == "not_blessed":
@@ -225,6 +225,13 @@ def write_lines(summary: Summary, command: str) -> Iterator[str]:
         yield "the chosen steps are done"
     yield f"run {summary.run_id}, {summary.seconds:.1f} s"
     yield from write_report_line(summary)
+
+
+def _write_change(value: float, before: float | None) -> str:
+    if before is None:
+        return ""
+    change = f"change {show_number(value - before, '+')}" if value != before else "no change"
+    return f"   baseline {show_number(before)}, {change}"
 
 
 def write_report_line(summary: Summary) -> Iterator[str]:

@@ -10,10 +10,22 @@ _CONTROL = re.compile(
     "(?P<own>\x1b\\[(?:0|31|32)m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
 
+# A whole number from here on is a count; 0 and 1 may be shares.
+_COUNT = 2
+
 
 def show_controls(text: str) -> str:
     """Returns the text with control characters written as Python would (`\\x1b`), lines and tabs as they are."""
     return _CONTROL.sub(_show, text)
+
+
+def show_number(value: float, sign: str = "") -> str:
+    """Returns a metric with four decimals; one that counts, such as rows, without any.
+
+    `sign`: '+' writes both signs.
+    """
+    counts = float(value).is_integer() and abs(value) >= _COUNT
+    return f"{value:{sign},.0f}" if counts else f"{value:{sign}.4f}"
 
 
 def _show(found: re.Match[str]) -> str:

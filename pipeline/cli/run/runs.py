@@ -69,8 +69,8 @@ def show(run_id: str, config: str | None, overlays: tuple[str, ...], settings: t
 @set_option
 def diff(one: str, other: str, everything: bool, out: Path | None, as_json: bool, settings: tuple[str, ...]) -> None:
     """Show what differs from run A to run B: configuration, data, code, metrics by slice."""
+    from hilir.pipeline.report.compare_runs import compare
     from hilir.pipeline.report.difference import write_json, write_lines
-    from hilir.pipeline.report.run_difference import compare
     from hilir.pipeline.run.past.folders import find_folder
     from hilir.pipeline.run.past.reports import as_written, read_run
 

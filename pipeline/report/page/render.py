@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from hilir.analysis.plot import STYLE
 from hilir.components.staging import write_file
+from hilir.pipeline.report.compare_runs import Comparison
 from hilir.pipeline.report.document import Document
 from hilir.pipeline.report.page import charts, page_text
 from hilir.pipeline.report.page.overview import make_overview
-from hilir.pipeline.report.run_difference import Comparison
 from hilir.pipeline.report.step_figures import describe_made
 
 NAME = "report.html"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from hilir.pipeline.report.compare_runs import compare
 from hilir.pipeline.report.difference import write_json, write_lines
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.run_difference import compare
 
 
 def changed(document: Document) -> Document:

@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from hilir.pipeline.report.compare_runs import compare
 from hilir.pipeline.report.document import Document
 from hilir.pipeline.report.page import render_comparison, render_report
 from hilir.pipeline.report.page.metric_intervals import find_intervals
 from hilir.pipeline.report.page.page_text import change, clean, duration, size
 from hilir.pipeline.report.page.page_text import show as show_value
-from hilir.pipeline.report.run_difference import compare
 
 
 class Page(HTMLParser):

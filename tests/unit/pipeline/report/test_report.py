@@ -81,6 +81,15 @@ def summary(**changes) -> Summary:
     return Summary(**(facts | changes))
 
 
+def test_metrics_that_count_have_no_decimals():
+    found = summary(metrics={"auc": 0.95, "rows": 12345.0, "share": 1.0}, baseline={"auc": 0.95, "rows": 12300.0})
+    assert list(write_lines(found, "hilir run configs/taxi.yaml"))[1:4] == [
+        "  auc                    0.9500   baseline 0.9500, no change",
+        "  rows                   12,345   baseline 12,300, change +45",
+        "  share                  1.0000",
+    ]
+
+
 def test_the_summary_of_a_pushed_model():
     assert list(write_lines(summary(), "hilir run configs/taxi.yaml")) == [
         "",
