@@ -13,8 +13,9 @@ from hilir.components.exporter.errors import ExportError, PreprocessingError
 from hilir.components.exporter.transform.in_graph import FilledFeatures, RawFeatures
 from hilir.components.exporter.transform.transform_graph import read_program
 from hilir.components.exporter.transform.transform_program import Program
+from hilir.components.trainer.export.extra_files import read_extra
+from hilir.components.trainer.export.raw_features import TYPICAL_FILE
 from hilir.components.trainer.export.safe_names import read_parameters, save, trace
-from hilir.components.trainer.export.typical_values import read_typical
 
 SIGNATURE = "edge"
 
@@ -79,7 +80,7 @@ def prepare(saved_model: str, folder: str) -> EdgeModel:
     raw_specs = find_inputs(loaded, parameters, "serving_default")
     several = {name for name, spec in raw_specs.items() if None in spec.shape[1:]}
     if specs == raw_specs and not several:
-        typical = read_typical(saved_model)
+        typical = read_extra(saved_model, TYPICAL_FILE)
         if not typical:
             return EdgeModel(loaded, parameters, network, network, None)
         raw = _save(FilledFeatures(typical, call).predict, specs, os.path.join(folder, "raw"), loaded)

@@ -22,9 +22,9 @@ from hilir.components.preflight.stage import stage
 from hilir.components.pusher.golden_requests import SIGNATURE as SERVED
 from hilir.components.pusher.golden_requests import write_golden
 from hilir.components.trainer.export.export_module import ExportModule
-from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.python_calls import require_no_python
-from hilir.components.trainer.export.safe_names import NamedFunction, save
+from hilir.components.trainer.export.safe_names import NamedFunction
+from hilir.components.trainer.export.saved_model import write_model
 from hilir.components.trainer.model_package import ModelPackage
 
 _TOLERANCE = 1e-4
@@ -64,8 +64,7 @@ def call_signatures(
         module = ExportModule(network, transform, package, classes)
         signatures = module.signatures()
         require_no_python(signatures, package.name)
-        save(module, folder, signatures)
-        write_labels(folder, package.label)
+        write_model(module, signatures, package, classes, folder)
     answers: dict[str, dict[str, np.ndarray]] = {}
     for name in signatures:
         with stage(f"calling the signature '{name}' with real rows", package.name, f"fix {package.name}"):

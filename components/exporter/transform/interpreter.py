@@ -123,16 +123,19 @@ def _dtype(name: str) -> Any:
 
 
 def _is_missing(column: list[Any]) -> np.ndarray:
-    missing: np.ndarray = np.array([value is None or value == [] for value in column])
+    missing: np.ndarray = np.array([_lacks(value) for value in column])
     return missing
+
+
+def _lacks(value: Any) -> bool:
+    return value is None or value == []
 
 
 def _to_array(program: Program, rows: Mapping[str, list[Any]], feature: str, count: int) -> np.ndarray:
     spec = program.inputs[feature]
     empty: Any = "" if spec.dtype == "string" else 0
     size = math.prod(spec.shape)
-    column = [empty if value is None or value == [] else value for value in rows[feature]]
-    if size > 1:
-        column = [[empty] * size if value is empty else value for value in column]
+    filler = [empty] * size if size > 1 else empty
+    column = [filler if _lacks(value) else value for value in rows[feature]]
     array: np.ndarray = np.array(column, _dtype(spec.dtype)).reshape(count, -1)
     return array

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from hilir.components.missing import MISSING_INT
+from hilir.components.trainer.export.extra_files import read_extra, write_extra
 
 FILE = "assets.extra/classes.json"
 """In the SavedModel's folder: the names by label, class 0 first."""
@@ -40,22 +39,12 @@ def read_domain(schema: schema_pb2.Schema, name: str) -> tuple[str, ...]:
 
 def write_classes(folder: str, classes: Mapping[str, tuple[str, ...]]) -> None:
     """Writes the names of the classes by label into a SavedModel's folder; nothing where no label has any."""
-    if not classes:
-        return
-    path = os.path.join(folder, FILE)
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(classes, ensure_ascii=False, sort_keys=True))
+    write_extra(folder, FILE, classes)
 
 
 def read_classes(folder: str) -> dict[str, list[str]]:
     """Returns the names of the classes by label of a SavedModel."""
-    path = os.path.join(folder, FILE)
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        found: dict[str, list[str]] = json.load(file)
-    return found
+    return read_extra(folder, FILE)
 
 
 def find_only_classes(folder: str) -> tuple[str, ...]:

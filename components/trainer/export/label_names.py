@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Collection, Iterable, Mapping
+
+from hilir.components.trainer.export.extra_files import read_extra, write_extra
 
 FILE = "assets.extra/labels.json"
 """In the SavedModel's folder: the names of the labels by output."""
@@ -12,14 +12,7 @@ FILE = "assets.extra/labels.json"
 
 def write_labels(folder: str, label: str | Mapping[str, str]) -> None:
     """Writes the labels by output into a SavedModel's folder; nothing where there is one for all."""
-    if isinstance(label, str):
-        return
-    import tensorflow as tf
-
-    path = os.path.join(folder, FILE)
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(dict(label), ensure_ascii=False, sort_keys=True))
+    write_extra(folder, FILE, {} if isinstance(label, str) else dict(label))
 
 
 def find_labelled(labels: Mapping[str, str], classes: Collection[str], outputs: Iterable[str]) -> list[str]:
@@ -35,12 +28,4 @@ def find_labelled(labels: Mapping[str, str], classes: Collection[str], outputs: 
 
 def read_labels(folder: str) -> dict[str, str]:
     """Returns the names of the labels by output; empty where the SavedModel has one label for all."""
-    # Here, as the page's listing of versions needs FILE and find_labelled alone.
-    import tensorflow as tf
-
-    path = os.path.join(folder, FILE)
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        found: dict[str, str] = json.load(file)
-    return found
+    return read_extra(folder, FILE)

@@ -20,6 +20,9 @@ Tensors = dict[str, tf.Tensor]
 TYPICAL = "hilir.typical="
 """Begins the tag of a feature in the schema that has its typical value, as JSON."""
 
+TYPICAL_FILE = "assets.extra/typical.json"
+"""In a SavedModel's folder: the typical values by raw feature, where preprocessing_fn needs a value in each row."""
+
 
 @dataclass(frozen=True)
 class RawFeature:

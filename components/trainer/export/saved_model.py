@@ -14,11 +14,12 @@ from hilir.components.errors import TrainingError
 from hilir.components.staging import staged
 from hilir.components.trainer.export.class_names import write_classes
 from hilir.components.trainer.export.export_module import ExportModule
+from hilir.components.trainer.export.extra_files import write_extra
 from hilir.components.trainer.export.label_names import write_labels
 from hilir.components.trainer.export.own_classes import find_own_classes
 from hilir.components.trainer.export.python_calls import require_no_python
-from hilir.components.trainer.export.safe_names import save
-from hilir.components.trainer.export.typical_values import write_typical
+from hilir.components.trainer.export.raw_features import TYPICAL_FILE
+from hilir.components.trainer.export.safe_names import NamedFunction, save
 from hilir.components.trainer.model_package import ModelPackage
 
 _ANNOUNCEMENT = "export_complete"
@@ -42,18 +43,34 @@ def export(
     require_no_python(signatures, package.name)
     named = {**classes, **find_own_classes(transform, package.labels, module.label_columns)}
 
-    def write(path: str) -> None:
-        save(module, path, signatures)
-        write_classes(path, named)
-        write_labels(path, package.label)
-        write_typical(path, module.typical)
-
     if "://" in folder:
         # An object store has no rename of folders; readers wait for the announcement.
-        write(folder)
+        write_model(module, signatures, package, named, folder)
         return
     with staged(folder) as path:
-        write(path)
+        write_model(module, signatures, package, named, path)
+
+
+def write_model(
+    module: ExportModule,
+    signatures: Mapping[str, NamedFunction],
+    package: ModelPackage,
+    classes: Mapping[str, tuple[str, ...]],
+    folder: str,
+) -> None:
+    """Writes the SavedModel, and beside it what its readers cannot find in its graph.
+
+    Args:
+        module: holds the network.
+        signatures: of the module.
+        package: the model package.
+        classes: names of the classes by label.
+        folder: where to write.
+    """
+    save(module, folder, signatures)
+    write_classes(folder, classes)
+    write_labels(folder, package.label)
+    write_extra(folder, TYPICAL_FILE, module.typical)
 
 
 def clear_announcement(run_dir: str) -> None:

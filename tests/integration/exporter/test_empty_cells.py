@@ -89,18 +89,22 @@ EMPTY = [
 ]
 
 
+def same(inputs):
+    return {"size": inputs["size"], "y": inputs["y"]}
+
+
+def build_alone():
+    import tf_keras as keras
+
+    size = keras.Input((1,), name="size")
+    return keras.Model({"size": size}, {"score": keras.layers.Dense(1, "sigmoid")(size)})
+
+
 def numbers_alone(folder):
     """A project whose network takes its one raw number by itself."""
     schema = f'feature {{ name: "size" type: FLOAT {ONE} {tag(2.5)} }} feature {{ name: "y" type: INT {ONE} }}'
     rows = [{"size": row["size"], "y": row["y"]} for row in ROWS]
-
-    def network():
-        import tf_keras as keras
-
-        size = keras.Input((1,), name="size")
-        return keras.Model({"size": size}, {"score": keras.layers.Dense(1, "sigmoid")(size)})
-
-    return make_project(folder, schema, rows, lambda inputs: {"size": inputs["size"], "y": inputs["y"]}, network, "y")
+    return make_project(folder, schema, rows, same, build_alone, "y")
 
 
 def with_empty_cells(project, rows):
@@ -154,3 +158,18 @@ def test_a_device_gets_numbers_without_a_stand_in(tmp_path):
     sizes = {"size": np.array([row["size"] for row in ROWS], np.float32)}
     model = TFLiteModel(convert(edge.network, "int8", sizes))
     np.testing.assert_allclose(model.predict(sizes)["score"], found.answers()["score"], atol=0.05)
+
+
+def test_the_preflight_converts_what_the_training_will_export(tmp_path):
+    import tensorflow_transform as tft
+
+    from hilir.components.preflight.signature_checks import call_signatures
+    from hilir.components.trainer.export.extra_files import read_extra
+    from hilir.components.trainer.export.raw_features import TYPICAL_FILE
+    from hilir.components.trainer.model_package import ModelPackage
+
+    project = numbers_alone(tmp_path)
+    package = ModelPackage("small", "y", ("y",), same, build_alone, None)
+    transform = tft.TFTransformOutput(str(tmp_path / "transform" / "graph"))
+    exported = call_signatures(build_alone(), transform, package, {}, project.rows(), str(tmp_path / "checked"))
+    assert read_extra(exported.folder, TYPICAL_FILE) == read_extra(str(project.model), TYPICAL_FILE) == {"size": 2.5}
