@@ -28,7 +28,7 @@ class Evidence:
         words: texts that usually stand for a missing value, where no spellings are given.
         whole: whole numbers of 64 bits.
         huge: whole numbers of more.
-        decimals: other numbers.
+        decimals: other numbers, `fractions` of which are not whole all the same, as 69.0 is.
         strings: values that the file says are strings.
         wrong: texts that are no numbers, `thousands` and `commas` of which look like 1,004 and 1,5.
         zeros: whole numbers that begin with a zero and more digits.
@@ -45,6 +45,7 @@ class Evidence:
     whole: int = 0
     huge: int = 0
     decimals: int = 0
+    fractions: int = 0
     strings: int = 0
     wrong: int = 0
     thousands: int = 0
@@ -131,6 +132,10 @@ def _observe_floats(found: Evidence, present: pa.StringArray, sample: Any, setti
     if len(whole) and numbers.cast_as_they_are(whole, pa.int64(), settings) is None:
         return False
     found.decimals, found.whole = sample("decimals", with_point), len(whole)
+    if found.decimals:
+        found.fractions = sample("fractions", pc.and_(with_point, _has_fraction(floats)))
+        if not found.fractions:
+            found.fractions = sample("fractions", pc.and_not(with_point, numbers.is_pointed(present, settings)))
     _count_zeros(found, whole, sample, np.flatnonzero(~with_point.to_numpy(zero_copy_only=False)))
     return True
 
@@ -145,6 +150,8 @@ def _split_numbers(
         return
     is_whole = pc.match_substring_regex(numbers.plain(values, settings), numbers.WHOLE)
     found.decimals = sample("decimals", pc.invert(is_whole), among)
+    is_fraction = pc.and_not(pc.invert(is_whole), numbers.is_pointed(values, settings))
+    found.fractions = sample("fractions", is_fraction, among)
     texts, among = values.filter(is_whole), among[is_whole.to_numpy(zero_copy_only=False)]
     if numbers.cast(texts, pa.int64(), settings) is None:
         fits = pa.array([-(2**63) <= int(text) < 2**63 for text in numbers.plain(texts, settings).to_pylist()])
@@ -176,22 +183,31 @@ def observe_values(values: pa.Array, rows: np.ndarray, piece: int) -> Evidence:
             large = pc.greater(values, pa.scalar(2**63 - 1, pa.uint64()))
             found.huge = _count(large)
             if found.huge:
-                index = int(np.flatnonzero(pc.fill_null(large, fill_value=False).to_numpy(zero_copy_only=False))[0])
+                index = _first(large)
                 found.samples["huge"] = (piece, int(rows[min(index, len(rows) - 1)]), str(values[index]))
         found.whole = count - found.huge
         found.nanoseconds = _count_nanoseconds(values)
     elif kind == "float":
-        found.decimals = count
-        if not pa.types.is_decimal(values.type):
-            found.nans = _count(pc.is_nan(values))
-            found.decimals -= found.nans
+        values = values.cast(pa.float64())
+        found.nans = _count(pc.is_nan(values))
+        found.decimals = count - found.nans
+        is_fraction = pc.and_not(_has_fraction(values), pc.is_nan(values))
+        found.fractions = _count(is_fraction)
+        if found.fractions:
+            index = _first(is_fraction)
+            found.samples["fractions"] = (piece, int(rows[min(index, len(rows) - 1)]), str(values[index])[:80])
     elif kind == "string":
         found.strings = count
     if count:
-        first = int(np.flatnonzero(pc.is_valid(values).to_numpy(zero_copy_only=False))[0])
+        first = _first(pc.is_valid(values))
         row = int(rows[first]) if len(values) == len(rows) else int(rows[0])
         found.samples[f"type {kind}"] = (piece, row, str(values[first])[:80])
     return found
+
+
+def _has_fraction(values: pa.DoubleArray) -> pa.BooleanArray:
+    """Returns which numbers, NaN among them, are not whole, or too large for a float to say."""
+    return pc.invert(pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**53)))
 
 
 def _count_nanoseconds(values: pa.Array) -> int:
@@ -214,6 +230,10 @@ def kind_of(kind: pa.DataType) -> str | None:
         types.is_fixed_size_binary(kind), types.is_string_view(kind), types.is_binary_view(kind),
     )  # fmt: skip
     return "string" if any(binary) else None
+
+
+def _first(mask: pa.BooleanArray) -> int:
+    return int(np.flatnonzero(pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False))[0])
 
 
 def _count(mask: pa.BooleanArray) -> int:

@@ -62,7 +62,8 @@ def decide(
     """Returns the type of each column.
 
     A column that was wider for the version before is so again: a month of whole numbers alone, or of codes that all
-    are numbers, is no other column.
+    are numbers, is no other column. Nor are whole numbers that are written as 69.0, as pandas does beside an empty
+    cell.
 
     Args:
         found: the evidence of all rows, by column.
@@ -114,10 +115,10 @@ class _Decision:
 
     def _declared(self, declared: str) -> Column:
         found = self._found
-        misfits = ["type string", "wrong"] + (["decimals", "huge", "type float"] if declared == "int" else ["huge"])
+        misfits = ["type string", "wrong"] + (["fractions", "huge"] if declared == "int" else ["huge"])
         counts = {
-            "wrong": found.wrong, "type string": found.strings, "decimals": found.decimals,
-            "huge": found.huge if declared == "int" else 0, "type float": found.decimals,
+            "wrong": found.wrong, "type string": found.strings, "fractions": found.fractions,
+            "huge": found.huge if declared == "int" else 0,
         }  # fmt: skip
         wrong = [each for each in misfits if counts[each] and each in found.samples]
         if wrong and not self._skip:
@@ -171,6 +172,8 @@ class _Decision:
                 f"'data.columns: {{{self._name}: float}}'"
             )
             return Column("string", f"{found.huge:,} whole numbers do not fit into 64 bits", note)
+        if self._before == "int" and found.decimals and not (found.fractions or found.huge):
+            return Column("int", "as for the version before; all values are whole numbers", note, checked)
         if found.decimals or found.huge:
             key = "decimals" if "decimals" in found.samples else "type float"
             first = f", the first {self._sample(key)}" if key in found.samples and found.whole else ""
@@ -208,9 +211,10 @@ class _Decision:
     def _mistake(self, key: str, kind: str) -> str:
         sample = self._found.samples[key]
         what = "a whole number of 64 bits" if kind == "int" and key != "wrong" else "a number"
+        other = "float}' if it may have decimals" if key == "fractions" else "string}' if it is a column of strings"
         return (
             f"{self._places.find(self._name, sample)} contains '{sample[2]}', which is not {what} like the column's "
-            f"other values; fix the row, or set 'data.columns: {{{self._name}: string}}' if it is a column of strings"
+            f"other values; fix the row, or set 'data.columns: {{{self._name}: {other}"
         )
 
     def _grouped(self) -> str:

@@ -113,12 +113,17 @@ def _convert_texts(texts: pa.StringArray, column: Column, settings: CsvSettings)
     if values is not None:
         return _without_nan(values), None
     texts = numbers.without_missing(texts, settings)
-    values = numbers.cast(texts, kind, settings)
+    values = _cast(texts, kind, settings)
     if values is not None:
         return values, None
     good = [text is None or _fits(text, kind, settings) for text in texts.to_pylist()]
-    values = numbers.cast(pc.if_else(pa.array(good), texts, pa.scalar(None, pa.string())), kind, settings)
+    values = _cast(pc.if_else(pa.array(good), texts, pa.scalar(None, pa.string())), kind, settings)
     return values, ~np.array(good)
+
+
+def _cast(texts: pa.StringArray, kind: pa.DataType, settings: CsvSettings) -> pa.Array | None:
+    values = numbers.cast(texts, kind, settings)
+    return numbers.cast_whole(texts, settings) if values is None and kind == pa.int64() else values
 
 
 def _without_nan(values: pa.Array) -> pa.Array:
@@ -129,4 +134,4 @@ def _without_nan(values: pa.Array) -> pa.Array:
 
 
 def _fits(text: str, kind: pa.DataType, settings: CsvSettings) -> bool:
-    return numbers.cast(pa.array([text]), kind, settings) is not None
+    return _cast(pa.array([text]), kind, settings) is not None

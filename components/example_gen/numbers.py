@@ -89,6 +89,19 @@ def cast(texts: pa.StringArray, kind: pa.DataType, settings: CsvSettings) -> pa.
         return None
 
 
+def cast_whole(texts: pa.StringArray, settings: CsvSettings) -> pa.Array | None:
+    """Returns texts such as 69 and 69.0 as whole numbers; None: not all of them are."""
+    try:
+        return pc.cast(pc.replace_substring_regex(plain(texts, settings), r"\.0*$", ""), pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def is_pointed(texts: pa.StringArray, settings: CsvSettings) -> pa.BooleanArray:
+    """Returns which texts are whole numbers as pandas writes those of a column with an empty cell: 69.0."""
+    return pc.match_substring_regex(plain(texts, settings), r"^-?\d+\.0*$")
+
+
 def is_number(texts: pa.StringArray, settings: CsvSettings) -> pa.BooleanArray:
     """Returns which texts are numbers; null for null."""
     return pc.match_substring_regex(plain(texts, settings), NUMBER)

@@ -76,13 +76,28 @@ def check_program(edge: EdgeModel, rows: Rows) -> None:
     columns = rows.columns({name: specs[name] for name in edge.program.inputs})
     found = transform(edge.program, columns)
     for name, expected in network_inputs(edge, rows).items():
-        close = np.isclose(found[name], expected, rtol=1e-6, atol=1e-6, equal_nan=True).reshape(len(expected), -1)
-        if not close.all():
-            row = int(np.argmin(close.all(axis=1)))
+        row = find_difference(found[name], expected)
+        if row is not None:
             raise ExportError(
                 f"preprocessing.json gives {found[name][row].tolist()} for '{name}' of row {row} where TensorFlow "
                 f"Transform gives {expected[row].tolist()}; use simpler operations for it in preprocessing_fn"
             )
+
+
+def find_difference(found: np.ndarray, expected: np.ndarray) -> int | None:
+    """Returns the first row in which transformed features differ: texts at all, numbers by more than 1e-6.
+
+    Args:
+        found: shape [rows, …]; texts as str.
+        expected: the same shape; texts as bytes, which is how TensorFlow has them.
+    """
+    if expected.dtype == object:
+        texts = [value.decode("utf-8", "surrogateescape") for value in expected.flat]
+        close = found == np.array(texts, object).reshape(expected.shape)
+    else:
+        close = np.isclose(found, expected, rtol=1e-6, atol=1e-6, equal_nan=True)
+    rows = close.reshape(len(expected), -1).all(axis=1)
+    return None if rows.all() else int(np.argmin(rows))
 
 
 def measure_saved_model(edge: EdgeModel, rows: Rows) -> dict[str, float]:

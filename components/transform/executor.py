@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -35,6 +36,8 @@ from hilir.components.transform.unread import MANY, NONE, Unread, find_read, lis
 # Half of the time of level 6, and files a tenth larger.
 _LEVEL = 1
 _SUFFIX = ".gz"
+# As Arrow says that an output has more or fewer rows than another one.
+_ROWS = re.compile(r"Arrays were not all the same length: (\d+) vs (\d+)")
 
 
 class Executor(tfx_transform.Executor):
@@ -57,6 +60,13 @@ class Executor(tfx_transform.Executor):
         try:
             super().Do(input_dict, output_dict, exec_properties)
         except (TypeError, ValueError, AttributeError) as error:
+            rows = _ROWS.search(str(error))
+            if rows is not None and schema is not None:
+                raise ModelPackageError(
+                    f"{json.loads(config)['package']}.preprocessing.preprocessing_fn returns features of {rows[1]} and "
+                    f"of {rows[2]} rows for the same rows; return a value for each row, without operations that leave "
+                    f"rows out or join them (tf.boolean_mask, tf.unique, tf.reshape)"
+                ) from error
             needed = _find_needed(config, schema) if schema is not None else []
             if needed:
                 raise ModelPackageError(explain_needed(json.loads(config)["package"], needed)) from error

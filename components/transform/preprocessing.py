@@ -73,7 +73,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
             f"{package}.preprocessing reads the column '{name}', which the data does not have; "
             f"fix the data, or preprocessing_fn; the columns are {', '.join(sorted(inputs))}"
         ) from None
-    outputs = _read_outputs(returned, package)
+    outputs = _read_outputs(returned, package, _count_rows(wide))
     weight = custom_config.get("weight")
     if weight is not None and weight not in outputs:
         if weight not in inputs:
@@ -87,7 +87,12 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, str]) -> d
     return outputs
 
 
-def _read_outputs(returned: Any, package: str) -> dict[str, Any]:
+def _count_rows(inputs: Mapping[str, Any]) -> set[int | None]:
+    """Returns the numbers of rows that the inputs are known to have; None where it is not known."""
+    return {value.shape[0] for value in inputs.values() if tf.is_tensor(value) and value.shape.rank}
+
+
+def _read_outputs(returned: Any, package: str, rows: Collection[int | None]) -> dict[str, Any]:
     function = f"{package}.preprocessing.preprocessing_fn"
     if not isinstance(returned, Mapping):
         what = "nothing" if returned is None else f"a {type(returned).__name__}"
@@ -99,8 +104,20 @@ def _read_outputs(returned: Any, package: str) -> dict[str, Any]:
             raise ModelPackageError(
                 f"{function} returns {name!r}: {type(value).__name__}; return tensors, by names that are strings"
             )
+        _require_rows(value, f"{function} returns '{name}'", rows)
         _require_width(value, f"{function} returns '{name}'")
     return {name: _as_stored(value) for name, value in returned.items()}
+
+
+def _require_rows(value: Any, what: str, rows: Collection[int | None]) -> None:
+    """Refuses what all rows have in common, such as a mean: a feature has a value for each row."""
+    shape = value.shape
+    if shape.rank == 0 or (shape.rank and shape[0] is not None and shape[0] not in rows):
+        size = "one value" if not shape.rank else f"{shape[0]} row" + "s" * (shape[0] != 1)
+        raise ModelPackageError(
+            f"{what} with {size}, whatever the number of rows of the data; return a value for each row: what "
+            f"is the same for all (tft.mean, tft.quantiles, tft.pca, a constant) can be computed with, not returned"
+        )
 
 
 def _require_width(value: Any, what: str) -> None:
@@ -108,7 +125,7 @@ def _require_width(value: Any, what: str) -> None:
     shape = value.shape
     if isinstance(value, tf.Tensor) and (not shape.rank or None in shape[1:].as_list()):
         known = ", ".join("?" if size is None else str(size) for size in shape[1:]) if shape.rank else ""
-        described = f"[rows, {known}]" if shape.rank else "without rows" if shape.rank == 0 else "of unknown rank"
+        described = f"[rows, {known}]" if shape.rank else "of unknown rank"
         raise ModelPackageError(
             f"{what} as a dense tensor {described}, and each row needs as many values as the others: give it a width "
             f"(tf.ensure_shape; tf.sparse.to_dense of a tf.SparseTensor with the dense_shape [rows, width]), or return "

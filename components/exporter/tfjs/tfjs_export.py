@@ -15,6 +15,7 @@ from hilir.components.exporter.edge_model import SIGNATURE, EdgeModel, prepare
 from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.expected_answers import (
     check_program,
+    find_difference,
     make_reference,
     measure_saved_model,
     network_inputs,
@@ -182,10 +183,10 @@ def _judge(folder: Path, found: dict[str, Any], reference: Reference, bounds: Bo
 
 def _check_transformed(found: list[dict[str, list[float]]], expected: dict[str, np.ndarray]) -> None:
     for name, values in expected.items():
-        mine = np.array([row[name] for row in found], np.float64).reshape(values.shape)
-        close = np.isclose(mine, values, rtol=1e-6, atol=1e-6, equal_nan=True).reshape(len(values), -1).all(axis=1)
-        if not close.all():
-            row = int(np.argmin(close))
+        mine = np.array([row[name] for row in found], values.dtype if values.dtype == object else np.float64)
+        mine = mine.reshape(values.shape)
+        row = find_difference(mine, values)
+        if row is not None:
             raise ExportError(
                 f"preprocessing.js gives {mine[row].tolist()} for '{name}' of row {row} where TensorFlow Transform "
                 f"gives {values[row].tolist()}; use simpler operations for it in preprocessing_fn"

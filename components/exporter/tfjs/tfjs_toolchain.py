@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +17,7 @@ from hilir.setup.errors import SetupError
 
 _HERE = Path(__file__).resolve().parent
 _SECONDS = 600
+_ERROR = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b[^:]*:")
 
 
 def find_converter() -> Path:
@@ -51,7 +54,7 @@ def run_program(arguments: list[str], job: dict[str, Any], work: str, what: str)
     """Runs a program with a job file as its last argument.
 
     Raises:
-        ExportError: it failed; the message holds the last lines that it wrote.
+        ExportError: it failed; the message is the last error that it wrote.
     """
     path = Path(work) / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")
@@ -64,9 +67,19 @@ def run_program(arguments: list[str], job: dict[str, Any], work: str, what: str)
     except subprocess.TimeoutExpired:
         raise ExportError(f"{what}: not done after {_SECONDS // 60} minutes; try fewer variants") from None
     if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        errors = [line.strip() for line in lines if "Error" in line.partition(":")[0]] or lines[-3:]
-        raise ExportError(f"{what} failed (exit code {done.returncode}): {' | '.join(errors) or 'no message'}")
+        message = _find_error(done.stderr or done.stdout)
+        raise ExportError(f"{what} failed (exit code {done.returncode}): {message or 'no message'}")
+
+
+def _find_error(printed: str) -> str:
+    """Returns the last error that Python or Node.js printed, with all of its lines; else the last lines."""
+    lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
+    starts = [at for at, line in enumerate(lines) if _ERROR.match(line)]
+    if not starts:
+        return " ".join(line.strip() for line in lines[-3:])
+    # Node.js prints the stack and its version below.
+    rest = itertools.takewhile(lambda line: not line.startswith(("    at ", "Node.js ")), lines[starts[-1] :])
+    return " ".join(line.strip() for line in rest)
 
 
 def script(name: str) -> str:

@@ -1,6 +1,7 @@
 """What becomes of CSV files: values, types, faults."""
 
 import gzip
+import json
 
 import pytest
 
@@ -188,3 +189,40 @@ def test_numbers_of_typed_files_are_as_wide_too(ingesting, form):
         with tf.io.TFRecordWriter(path) as writer:
             writer.write(example.SerializeToString())
     assert ingesting.rows(path, before={"size": "float", "code": "string"}) == [{"size": [3.0], "code": [b"4"]}]
+
+
+WHOLE = {"csv": "n;a\n69,0;1\n;2\n-7,00;3\n8;4\n", "parquet": [69.0, None, -7.0, 8.0], "jsonl": [69.0, None, -7.0, 8]}
+
+
+@pytest.mark.parametrize("form", WHOLE)
+@pytest.mark.parametrize("declared", [False, True])
+def test_whole_numbers_with_a_point_are_those_of_the_version_before_or_as_declared(ingesting, form, declared):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, kept = str(ingesting.folder / f"rows.{form}"), {}
+    if form == "csv":
+        path, kept = ingesting.write(WHOLE[form]), {"csv": {"delimiter": ";", "decimal": ","}}
+    elif form == "parquet":
+        pq.write_table(pa.table({"n": WHOLE[form], "a": [1, 2, 3, 4]}), path)
+    else:
+        path = ingesting.write(
+            "".join(json.dumps({"n": n, "a": a}) + "\n" for a, n in enumerate(WHOLE[form], 1)), "rows.jsonl"
+        )
+    whole = {"columns": {"n": "int"}} if declared else {"before": {"n": "int"}}
+    rows = ingesting.rows(path, **kept, **whole)
+    assert sorted(((row.get("n"), row["a"]) for row in rows), key=lambda row: row[1]) == [
+        ([69], [1]), (None, [2]), ([-7], [3]), ([8], [4]),
+    ]  # fmt: skip
+    ingesting.empty()
+    assert ingesting.rows(path, **kept)[0]["n"] == [69.0], "without either they are floats, as the file has them"
+
+
+@pytest.mark.parametrize("fraction", ["0.5", "1e-1", "1e300", "9007199254740994.0"])
+def test_one_number_that_is_not_whole_makes_the_column_float(ingesting, fraction):
+    path = ingesting.write("n,a\n69.0,1\n2,2\n" + f"{fraction},3\n")
+    assert ingesting.run(path, before={"n": "int"}).columns["n"].kind == "float"
+    assert ingesting.fault(path, columns={"n": "int"}).endswith(
+        f"column 'n', row 3 (line 4) contains '{fraction}', which is not a whole number of 64 bits like the column's "
+        "other values; fix the row, or set 'data.columns: {n: float}' if it may have decimals"
+    )

@@ -63,7 +63,7 @@ def test_what_is_not_tensors_by_name_is_refused(package, tmp_path, returned, wha
 
 
 @pytest.mark.parametrize(("shape", "described"), [
-    ([None, None], "[rows, ?]"), ([None, 3, None], "[rows, 3, ?]"), ([], "without rows"), (None, "of unknown rank"),
+    ([None, None], "[rows, ?]"), ([None, 3, None], "[rows, 3, ?]"), (None, "of unknown rank"),
 ])  # fmt: skip
 def test_a_dense_tensor_of_no_known_width_is_refused(package, tmp_path, shape, described):
     source = "import tensorflow as tf\ndef preprocessing_fn(inputs):\n    return {'x': inputs['x']}\n"
@@ -75,6 +75,30 @@ def test_a_dense_tensor_of_no_known_width_is_refused(package, tmp_path, shape, d
         )
     start = f"reader.preprocessing.preprocessing_fn returns 'x' as a dense tensor {described}, and each row"
     assert str(caught.value).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("returned", "size"),
+    [
+        ("tft.mean(x)", "one value"), ("tf.constant(['a'])", "1 row"), ("tft.quantiles(x, 4, 0.01)", "1 row"),
+        ("tft.pca(tf.concat([x, x, x], axis=1), 2, tf.float32)", "3 rows"), ("tf.sparse.eye(5)", "5 rows"),
+    ],
+)  # fmt: skip
+def test_what_all_rows_have_in_common_is_refused(package, tmp_path, returned, size):
+    (tmp_path / "reader" / "preprocessing.py").write_text(
+        "import tensorflow as tf\nimport tensorflow_transform as tft\ndef preprocessing_fn(inputs):\n"
+        f"    x = inputs['x']\n    return {{'fine': x, 'same': {returned}}}\n"
+    )
+    with tf.Graph().as_default(), pytest.raises(ModelPackageError) as caught:
+        preprocessing_fn(
+            {"x": tf.compat.v1.placeholder(tf.float32, [None, 1])},
+            make_custom_config(package, "abc"),
+        )
+    assert str(caught.value) == (
+        f"reader.preprocessing.preprocessing_fn returns 'same' with {size}, whatever the number of rows of the data; "
+        "return a value for each row: what is the same for all (tft.mean, tft.quantiles, tft.pca, a constant) can be "
+        "computed with, not returned"
+    )
 
 
 def test_a_column_that_the_data_lacks_is_named(package):

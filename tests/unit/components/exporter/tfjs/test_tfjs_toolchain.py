@@ -48,6 +48,24 @@ def test_a_missing_node_is_named(monkeypatch):
         tfjs_toolchain.find_node()
 
 
+PYTHON = "def f():\n    try:\n        raise KeyError('first')\n    except KeyError:\n        raise ValueError('ops:\\n' + 'A, B')\nf()"
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ([sys.executable, "-c", PYTHON], "ValueError: ops: A, B"),
+        (["node", "-e", "throw new Error('no op\\nlike this')"], "Error: no op like this"),
+        ([sys.executable, "-c", "import sys; sys.exit('killed\\nby nobody')"], "killed by nobody"),
+        ([sys.executable, "-c", "raise SystemExit(1)"], "no message"),
+    ],
+)
+def test_the_last_error_is_quoted_with_all_its_lines(tmp_path, program, message):
+    with pytest.raises(ExportError) as found:
+        tfjs_toolchain.run_program(program, {}, str(tmp_path), "the converter")
+    assert str(found.value) == f"the converter failed (exit code 1): {message}"
+
+
 def test_a_program_that_fails_is_quoted(tmp_path):
     script = "import sys, json; sys.exit(f\"ValueError: {json.load(open(sys.argv[1]))['what']}\")"
     with pytest.raises(ExportError, match=r"the converter failed \(exit code 1\): ValueError: no such op"):
