@@ -16,6 +16,9 @@ from hilir.components.exporter.errors import ExportError
 from hilir.components.exporter.settings import Bounds, ExportSettings
 from hilir.components.missing import is_missing
 
+# Of a value; a network adds up more than one number, each rounded to 6e-8 of it.
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class MetricSpec:
@@ -95,16 +98,31 @@ class Reference:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an export is from its SavedModel."""
+    """How far an export is from its SavedModel.
+
+    Attributes:
+        examples: how many rows were compared.
+        difference: the largest of any output, measured in its scale.
+        scale: that output's: 1 for scores from 0 to 1, else the standard deviation of what the SavedModel says.
+        row: where that difference is.
+        agreement: fraction of the rows with the same top class; None: the metric's output has no classes.
+        metric: its name.
+        saved_model_metric: its value for the SavedModel.
+        export_metric: its value for the export.
+        metric_loss: by how much that is worse.
+        metric_scale: what the loss is measured in: 1 for scores, else the SavedModel's value, whatever its unit.
+    """
 
     examples: int
     difference: float
+    scale: float
     row: int
-    agreement: float
+    agreement: float | None
     metric: str
     saved_model_metric: float
     export_metric: float
     metric_loss: float
+    metric_scale: float
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the figures for the report."""
@@ -113,17 +131,21 @@ class Parity:
     def broken(self, bounds: Bounds) -> list[str]:
         """Returns one sentence per bound that is not kept."""
         found = []
-        if not self.difference <= bounds.difference:
-            found.append(f"row {self.row} differs most, by {self.difference:.3g}; the bound is {bounds.difference:g}")
-        if not self.agreement >= bounds.agreement:
+        if not self.difference <= bounds.difference * self.scale:
+            share = f", {self.difference / self.scale:.3g} of its output's standard deviation" * (self.scale != 1)
+            found.append(
+                f"row {self.row} differs most, by {self.difference:.3g}{share}; the bound is {bounds.difference:g}"
+            )
+        if self.agreement is not None and not self.agreement >= bounds.agreement:
             found.append(
                 f"{self.agreement:.2%} of {self.examples} examples have the same top class "
                 f"(row {self.row} differs most); the bound is {bounds.agreement:.2%}"
             )
-        if not self.metric_loss <= bounds.metric_loss:
+        if not self.metric_loss <= bounds.metric_loss * self.metric_scale:
+            allowed = f"{bounds.metric_loss:g}" if self.metric_scale == 1 else f"{bounds.metric_loss:.3g} of that"
             found.append(
                 f"{self.metric} is {self.export_metric:.4f} and the SavedModel's {self.saved_model_metric:.4f} "
-                f"(row {self.row} differs most); it may lose {bounds.metric_loss:g}"
+                f"(row {self.row} differs most); it may lose {allowed}"
             )
         return found
 
@@ -141,20 +163,25 @@ def compare(reference: Reference, outputs: Mapping[str, np.ndarray]) -> Parity:
                 f"the export gives {found} where the SavedModel gives '{name}' of shape {expected.shape}; "
                 f"this is a fault of the conversion, convert with another variant"
             )
-    per_row = np.max([_difference(outputs[name], expected) for name, expected in reference.outputs.items()], axis=0)
-    name = reference.main_name
+    names = sorted(reference.outputs)
+    distances = {name: _difference(outputs[name], reference.outputs[name]) for name in names}
+    scales = {name: _find_scale(reference.outputs[name]) for name in names}
+    worst = max(names, key=lambda name: distances[name].max() / scales[name])
+    main, found_main = reference.main, outputs[reference.main_name]
     labelled = has_label(reference.labels)
-    before = reference.metric.compute(reference.labels[labelled], reference.main[labelled])
-    after = reference.metric.compute(reference.labels[labelled], outputs[name][labelled])
+    before = reference.metric.compute(reference.labels[labelled], main[labelled])
+    after = reference.metric.compute(reference.labels[labelled], found_main[labelled])
     return Parity(
-        examples=len(per_row),
-        difference=float(per_row.max()),
-        row=int(per_row.argmax()),
-        agreement=float(np.mean(_top(outputs[name]) == _top(reference.main))),
+        examples=len(main),
+        difference=float(distances[worst].max()),
+        scale=scales[worst],
+        row=int(distances[worst].argmax()),
+        agreement=_agree(found_main, main) if _has_classes(main, reference.labels[labelled]) else None,
         metric=reference.metric.name,
         saved_model_metric=before,
         export_metric=after,
         metric_loss=before - after if reference.metric.better == "higher" else after - before,
+        metric_scale=1.0 if _is_scores(main) else abs(before) or 1.0,
     )
 
 
@@ -166,12 +193,38 @@ def has_label(labels: np.ndarray) -> np.ndarray:
 
 
 def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    differences = np.abs(found.astype(np.float64) - expected).reshape(len(expected), -1).max(axis=1)
-    distance: np.ndarray = np.nan_to_num(differences, nan=np.inf, posinf=np.inf)
+    """Returns the largest difference in each row; what float32 rounds is none."""
+    differences = np.abs(found.astype(np.float64) - expected)
+    differences = np.where(differences <= _ROUNDING * np.abs(expected), 0.0, differences)
+    rows = differences.reshape(len(expected), -1).max(axis=1)
+    distance: np.ndarray = np.nan_to_num(rows, nan=np.inf, posinf=np.inf)
     return distance
 
 
-def _top(outputs: np.ndarray) -> np.ndarray:
-    flat = outputs.reshape(len(outputs), -1)
-    top: np.ndarray = flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0] > 0.5
-    return top
+def _find_scale(expected: np.ndarray) -> float:
+    """Returns what differences of an output are measured in; prices in dollars and in cents are alike."""
+    if _is_scores(expected):
+        return 1.0
+    values = expected.astype(np.float64)
+    return float(np.nanstd(values)) or float(np.nanmax(np.abs(values))) or 1.0
+
+
+def _is_scores(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _has_classes(expected: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether an output has scores or logits of classes, by the labels that it is compared with."""
+    width, found = expected[0].size, labels.reshape(len(labels), -1)
+    is_whole = found.dtype.kind in "biu" or bool((found == np.floor(found)).all())
+    if found.shape[1] == 1 and width > 1:
+        return is_whole and bool((found < width).all())
+    return is_whole and bool(((found >= 0) & (found <= 1)).all())
+
+
+def _agree(found: np.ndarray, expected: np.ndarray) -> float:
+    flat, wanted = found.reshape(len(found), -1), expected.reshape(len(expected), -1)
+    if wanted.shape[1] > 1:
+        return float(np.mean(flat.argmax(axis=1) == wanted.argmax(axis=1)))
+    limit = 0.5 if _is_scores(expected) else 0.0
+    return float(np.mean((flat > limit) == (wanted > limit)))

@@ -16,13 +16,13 @@ class Bounds(Section):
     """What a variant must keep against the SavedModel on the same examples."""
 
     difference: float = Field(ge=0)
-    """Largest absolute difference of any output."""
+    """Largest difference of any output: of scores from 0 to 1 as it is, of others in their standard deviations."""
 
     agreement: float = Field(ge=0, le=1)
-    """Least share of examples with the same top class (one output: the same side of 0.5)."""
+    """Least share of examples with the same top class (one score: the same side of 0.5; one logit: of 0)."""
 
     metric_loss: float = Field(ge=0)
-    """How much worse the metric may be."""
+    """How much worse the metric may be: of scores as it is, of other outputs as a share of the SavedModel's."""
 
 
 class TFLiteSettings(Section):

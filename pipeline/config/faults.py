@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from hilir.pipeline.config.documented_keys import describe_form
 from hilir.pipeline.config.layers import Layer, origin_of
 from hilir.pipeline.config.schema import Config
 
@@ -23,8 +24,13 @@ _EXPECTED = {
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
 }
+# What a value is made of, of which base.yaml has an example.
+_FORMS = ("a list", "keys and values")
 # pydantic's last part of the location where a key of a mapping is at fault, not its value.
 _KEY = "[key]"
+# Its name for one of several forms that a value may have.
+_FORM = re.compile(r"(literal|dict|list)\[.*\]")
+_MUST = re.compile(r"(?P<place>.*?)must be (?P<form>.*)(?P<given>, and is .*)")
 # Characters of a wrong value that a message shows.
 _LONGEST = 120
 # Places that a key may have come from by mistake.
@@ -40,16 +46,29 @@ def describe(error: ValidationError, layers: Sequence[Layer]) -> list[str]:
     faults = []
     for found in error.errors(include_url=False):
         fault = f"{origin_of(layers, _parts(found))}: {explain(found, dotted(found['loc']))}"
-        if fault not in faults:
+        if fault in faults:
+            continue
+        joined = _join(faults[-1], fault) if faults else None
+        if joined is None:
             faults.append(fault)
+        else:
+            faults[-1] = joined
     return faults
+
+
+def _join(one: str, other: str) -> str | None:
+    """Returns two faults of one value, of which each form that it may have gives one, as one; None: they are not."""
+    first, second = _MUST.fullmatch(one), _MUST.fullmatch(other)
+    if first is None or second is None or first["place"] != second["place"]:
+        return None
+    return f"{first['place']}must be {first['form']} or {second['form']}{second['given']}"
 
 
 def dotted(location: tuple[int | str, ...]) -> str:
     """Returns the location as a key: `evaluate.thresholds[0].min`."""
     key = ""
     for part in location:
-        if part != _KEY:
+        if part != _KEY and not _FORM.fullmatch(str(part)):
             key += f"[{part}]" if isinstance(part, int) else f".{part}"
     return key.lstrip(".")
 
@@ -78,7 +97,10 @@ def explain(found: Any, place: str) -> str:
     if kind == "string_type" and isinstance(given, bool):
         return f"{start}must be a string, and is {_shown(given)}; put a word like no, off, yes or on in quotes"
     if kind in _EXPECTED:
-        return f"{start}must be {_EXPECTED[kind]}, and is {_shown(given)}"
+        form = describe_form(place) if _EXPECTED[kind] in _FORMS else ""
+        if kind == "model_type" and not form:
+            form = f"; the keys here are {', '.join(sorted(_keys_at(found['loc'])))}"
+        return f"{start}must be {_EXPECTED[kind]}, and is {_shown(given)}{form}"
     if kind == "literal_error":
         return f"{start}must be {found['ctx']['expected']}, and is {_shown(given)}"
     message = _message(found)

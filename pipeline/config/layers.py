@@ -12,6 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hilir.pipeline.config.documented_keys import describe_form
 from hilir.pipeline.errors import ConfigError
 
 # Maps that are one value: who gives one gives all of it.
@@ -180,7 +181,7 @@ def _require_same_shape(merged: Any, layer: Layer) -> None:
                 is_list = isinstance(above[key], list)
                 raise ConfigError(
                     f"{layer.name}: {prefix}{key}: is {'a list' if is_list else 'keys and values'}, and has to be "
-                    f"{'keys and values' if is_list else 'a list'}; see it in configs/base.yaml"
+                    f"{'keys and values' if is_list else 'a list'}{describe_form(prefix + key)}"
                 )
 
 

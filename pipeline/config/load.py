@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from hilir.pipeline.config.documented_keys import base_path
 from hilir.pipeline.config.faults import describe
 from hilir.pipeline.config.layers import Layer, hide_environment, merge, origin_of, read_file, read_setting
 from hilir.pipeline.config.project import enter_project
@@ -52,11 +52,6 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from leaves(value, f"{key}.")
         else:
             yield key, value
-
-
-def base_path() -> Path:
-    """Returns the path of `configs/base.yaml`, which has every key with its default."""
-    return Path(str(files("hilir.configs") / "base.yaml"))
 
 
 def load(path: str | Path, overlays: Sequence[str | Path] = (), settings: Sequence[str] = ()) -> LoadedConfig:

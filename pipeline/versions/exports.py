@@ -107,7 +107,7 @@ def write_table(reports: dict[str, dict[str, Any]]) -> Iterator[str]:
                 f"{latency['p95']:.4f}",
                 "-" if memory is None else f"{memory:,}",
                 f"{parity['difference']:.2g}",
-                f"{parity['agreement']:.2%}",
+                "-" if parity["agreement"] is None else f"{parity['agreement']:.2%}",
                 f"{parity['metric_loss']:+.4f}",
             )
             yield f"{name + ' ' + variant:<22}" + "".join(f"{cell:>12}" for cell in cells)

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from hilir.components.settings import Section
 from hilir.components.vertex.connection import Connection
 from hilir.components.vertex.errors import VertexError
+from hilir.pipeline.config.documented_keys import base_path
 from hilir.pipeline.config.faults import describe
 from hilir.pipeline.config.layers import Layer, merge, read_file, read_setting
-from hilir.pipeline.config.load import base_path
 from hilir.pipeline.config.vertex import VertexSection
 from hilir.pipeline.errors import ConfigError
 

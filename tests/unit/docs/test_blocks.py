@@ -7,7 +7,7 @@ import click
 import pytest
 import yaml
 
-from scripts.docs.configuration import BASE, read_keys
+from hilir.pipeline.config.documented_keys import base_path, read_keys
 from tests.conftest import ROOT
 from tests.guides import (
     FOLDER,
@@ -21,7 +21,7 @@ from tests.guides import (
 )
 
 BLOCKS = [block for page in list_pages() for block in read_blocks(page)]
-KEYS = {key.path: key.default for key in read_keys(BASE.read_text())}
+KEYS = {key.path: key.default for key in read_keys(base_path().read_text())}
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
+from hilir.pipeline.config.documented_keys import base_path, read_keys
 from scripts.docs import FOLDER, PAGES
-from scripts.docs.configuration import BASE, read_keys
 from scripts.docs.markdown import code, escape
 from tests.conftest import ROOT
 from tests.guides import list_pages
@@ -19,7 +19,7 @@ def test_a_generated_page_is_that_of_this_code(name):
 
 
 def test_every_key_is_in_the_reference_with_its_default():
-    keys = read_keys(BASE.read_text(encoding="utf-8"))
+    keys = read_keys(base_path().read_text(encoding="utf-8"))
     found = {key.path: yaml.safe_load(key.default) for key in keys if key.default}
 
     def list_values(value, above=""):
@@ -30,7 +30,7 @@ def test_every_key_is_in_the_reference_with_its_default():
             else:
                 yield path, below
 
-    assert dict(list_values(yaml.safe_load(BASE.read_text(encoding="utf-8")))) == found
+    assert dict(list_values(yaml.safe_load(base_path().read_text(encoding="utf-8")))) == found
     assert all(f"`{path}`" in (FOLDER / "configuration.md").read_text(encoding="utf-8") for path in found)
 
 

@@ -48,7 +48,12 @@ def test_a_missing_node_is_named(monkeypatch):
         tfjs_toolchain.find_node()
 
 
-PYTHON = "def f():\n    try:\n        raise KeyError('first')\n    except KeyError:\n        raise ValueError('ops:\\n' + 'A, B')\nf()"
+PYTHON = """
+try:
+    raise KeyError('first')
+except KeyError:
+    raise ValueError('ops:\\n' + 'A, B')
+"""
 
 
 @pytest.mark.parametrize(
