@@ -92,7 +92,7 @@ def find_difference(found: np.ndarray, expected: np.ndarray) -> int | None:
         expected: the same shape; texts as bytes, which is how TensorFlow has them.
     """
     if expected.dtype == object:
-        texts = [value.decode("utf-8", "surrogateescape") for value in expected.flat]
+        texts = [value.decode("utf-8", "surrogateescape") for value in expected.reshape(-1).tolist()]
         close = found == np.array(texts, object).reshape(expected.shape)
     else:
         close = np.isclose(found, expected, rtol=1e-6, atol=1e-6, equal_nan=True)

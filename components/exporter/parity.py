@@ -205,7 +205,7 @@ def _find_scale(expected: np.ndarray) -> float:
     """Returns what differences of an output are measured in; prices in dollars and in cents are alike."""
     if _is_scores(expected):
         return 1.0
-    values = expected.astype(np.float64)
+    values: np.ndarray = expected.astype(np.float64)
     return float(np.nanstd(values)) or float(np.nanmax(np.abs(values))) or 1.0
 
 

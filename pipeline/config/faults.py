@@ -43,7 +43,7 @@ _KEY_AT_START = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
 def describe(error: ValidationError, layers: Sequence[Layer]) -> list[str]:
     """Returns one message per fault, in the order of the configuration, without repetitions."""
-    faults = []
+    faults: list[str] = []
     for found in error.errors(include_url=False):
         fault = f"{origin_of(layers, _parts(found))}: {explain(found, dotted(found['loc']))}"
         if fault in faults:
