@@ -136,7 +136,7 @@ def count_rows(measures: Sequence[Measure], values: Mapping[str, float]) -> int 
 def find_weak(
     metrics: Mapping[str, Mapping[str, float]], measure: Measure, measures: Sequence[Measure], most: int = 3
 ) -> list[tuple[str, float, int | None]]:
-    """Returns name, value and rows of the slices that are worse than all rows together, the worst first.
+    """Returns name, value and rows of the slices that are worse than all rows together as they are shown, worst first.
 
     Those with fewer than `FEW_ROWS` rows are passed over.
     """
@@ -148,7 +148,7 @@ def find_weak(
         value, rows = values.get(measure.name), count_rows(measures, values)
         if name == "overall" or value is None or value != value or (rows is not None and rows < FEW_ROWS):
             continue
-        if (value - whole) * measure.better < 0:
+        if (value - whole) * measure.better < 0 and f"{value:.4g}" != f"{whole:.4g}":
             found.append((name, value, rows))
     return sorted(found, key=lambda each: (each[1] * measure.better, each[0]))[:most]
 

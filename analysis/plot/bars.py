@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from hilir.analysis.plot.scale import linear, show
@@ -64,7 +64,7 @@ def paired_bars(
 
 def histogram(
     title: str, edges: Sequence[float], counts: Sequence[tuple[str, Sequence[float]]], *, x_label: str = "",
-    frame: Frame = DEFAULT_FRAME,
+    frame: Frame = DEFAULT_FRAME, show_x: Callable[[float], str] = show,
 ) -> str:  # fmt: skip
     """Returns data sets as shares in the same bins, half transparent one over the other.
 
@@ -74,11 +74,12 @@ def histogram(
         counts: name and counts in each bin of each data set.
         x_label: for the values.
         frame: its size.
+        show_x: writes the ticks of the values.
     """
     shares = [(name, [count / (sum(numbers) or 1) for count in numbers]) for name, numbers in counts]
     x = linear(edges, frame.x_range)
     y = linear([share for _, row in shares for share in row], frame.y_range, zero=True)
-    parts = axes(frame, x, y, x_label, "share")
+    parts = axes(frame, x, y, x_label, "share", show_x)
     for place, (_, row) in enumerate(shares):
         for (low, high), share in zip(pairwise(edges), row, strict=True):
             left, right, top = x(low), x(high), y(share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -13,6 +13,8 @@ STYLE = (files(__package__) / "plot.css").read_text(encoding="utf-8")
 
 # Series take these colours in turn.
 COLOURS = 4
+# Pixels of a letter, as there is no font to ask.
+_LETTER = 7
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,10 @@ def chart(title: str, description: str, width: float, height: float, parts: Iter
     )  # fmt: skip
 
 
-def axes(frame: Frame, x: Scale, y: Scale, x_label: str = "", y_label: str = "") -> list[str]:
-    """Returns grid lines, ticks and labels."""
+def axes(
+    frame: Frame, x: Scale, y: Scale, x_label: str = "", y_label: str = "", show_x: Callable[[float], str] = show
+) -> list[str]:
+    """Returns grid lines, ticks and labels; `show_x` writes the ticks of x, as far as there is room."""
     low, _ = frame.y_range
     left, right = frame.x_range
     parts = [text(y_label, 4, 14, "start")] if y_label else []
@@ -80,7 +84,13 @@ def axes(frame: Frame, x: Scale, y: Scale, x_label: str = "", y_label: str = "")
         place = y(tick)
         parts += [element("line", x1=float(left), x2=float(right), y1=place, y2=place, class_="grid")]
         parts += [text(show(tick), left - 6, place + 4, "end")]
-    parts += [text(show(tick), x(tick), low + 16) for tick in x.ticks]
+    end = 0.0
+    for tick in x.ticks:
+        label = show_x(tick)
+        half = _LETTER * len(label) / 2
+        if end < x(tick) - half and x(tick) + half < frame.width:
+            parts.append(text(label, x(tick), low + 16))
+            end = x(tick) + half
     if x_label:
         parts.append(text(x_label, (left + right) / 2, low + 32))
     return parts
@@ -92,5 +102,5 @@ def legend(names: Sequence[str], frame: Frame) -> list[str]:
     place = frame.width - frame.right
     for position, name in reversed(list(enumerate(names))):
         parts.append(text(name, place, 14, "end", f"f{position % COLOURS}"))
-        place -= 7 * len(name) + 14
+        place -= _LETTER * len(name) + 14
     return parts

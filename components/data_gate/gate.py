@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from hilir.components.data_gate.data_drift import Finding
+from hilir.components.yaml_text import show_key
 
 _RANKS = {"never": 99, "error": 2, "warning": 1}
-_EMPTY_CELLS = "FEATURE_TYPE_LOW_FRACTION_PRESENT"
+_EMPTY_CELLS = ("FEATURE_TYPE_LOW_FRACTION_PRESENT", "INVALID_FEATURE_SHAPE")
 _UNEXPECTED = "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
 _SEVERITIES = {anomalies_pb2.AnomalyInfo.ERROR: "error", anomalies_pb2.AnomalyInfo.WARNING: "warning"}
 
@@ -28,8 +29,8 @@ class Refusal:
 
     @property
     def is_about_empty_cells(self) -> bool:
-        """Whether rows have no value that should have one."""
-        return self.anomaly == _EMPTY_CELLS
+        """Whether rows have no value, or fewer, that should have one."""
+        return self.anomaly in _EMPTY_CELLS
 
     def __str__(self) -> str:
         place = f"feature '{self.feature}'" if self.feature else "the whole dataset"
@@ -74,10 +75,11 @@ def explain(refusals: Sequence[Refusal], fail_on: str, origin: str = "") -> str:
         lines.append(
             "Where preprocessing_fn needs a value in each row, let it also take a tf.SparseTensor (tf.sparse.to_dense)."
             " Where it returns the label's column as it is, rows without one are left out (train.missing_label: drop)."
+            " Rows whose list has another length than all had before are left out with data.on_bad_rows: skip."
         )
     lines += [
         "To accept one, name it in the configuration, for example",
-        f"  --set 'validation.accept={{{first.feature or repr('')}: [{first.anomaly}]}}'",
+        f"  --set 'validation.accept={{{show_key(first.feature)}: [{first.anomaly}]}}'",
         "or change the schema (schema.path; 'hilir schema freeze' writes one), or correct the data.",
     ]
     return "\n".join(lines)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.column_evidence import Evidence, Sample
 from hilir.components.example_gen.settings import ReadSettings
+from hilir.components.yaml_text import show_key
 
 # A column in which at most this share of the values are not numbers is taken for a column of numbers with
 # mistakes in it, not for a column of strings.
@@ -39,42 +40,71 @@ class Column:
         why: the reason, for the user.
         note: what is done to values that the user may not expect; empty: nothing.
         checked: whether there are values that do not fit, whose rows are left out.
+        length: how many values a row has to have, or it is left out; None: any number.
     """
 
     kind: str | None
     why: str
     note: str = ""
     checked: bool = False
+    length: int | None = None
 
 
-def read_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
-    """Returns the types of a schema's columns."""
+@dataclass(frozen=True)
+class Before:
+    """What columns were for the version before.
+
+    Attributes:
+        kinds: their types: int, float or string.
+        lengths: how many values each row had, of columns whose rows all had the same number, more than one.
+    """
+
+    kinds: Mapping[str, str]
+    lengths: Mapping[str, int]
+
+
+NOTHING = Before({}, {})
+"""There was no version before."""
+
+
+def read_before(schema: schema_pb2.Schema) -> Before:
+    """Returns what a schema says of its columns."""
     kinds = {schema_pb2.INT: "int", schema_pb2.FLOAT: "float", schema_pb2.BYTES: "string"}
-    return {feature.name: kinds[feature.type] for feature in schema.feature if feature.type in kinds}
+    lengths = {each.name: math.prod(dim.size for dim in each.shape.dim) for each in schema.feature}
+    return Before(
+        {each.name: kinds[each.type] for each in schema.feature if each.type in kinds},
+        {name: length for name, length in lengths.items() if length > 1},
+    )
 
 
 def decide(
     found: Mapping[str, Evidence],
     settings: ReadSettings,
     places: Places,
-    before: Mapping[str, str] = MappingProxyType({}),
+    before: Before = NOTHING,
 ) -> dict[str, Column]:
     """Returns the type of each column.
 
     A column that was wider for the version before is so again: a month of whole numbers alone, or of codes that all
     are numbers, is no other column. Nor are whole numbers that are written as 69.0, as pandas does beside an empty
-    cell.
+    cell. A list of another length than all rows had is a mistake in its row, which is left out if such rows are.
 
     Args:
         found: the evidence of all rows, by column.
         settings: declared types, and what happens to rows with mistakes.
         places: describes where a value is.
-        before: the types for the version before.
+        before: what the columns were for the version before.
 
     Raises:
         IngestError: a value does not fit the type that is declared, or that all others have.
     """
-    return {name: _Decision(name, each, settings, places, before.get(name)).decide() for name, each in found.items()}
+    lengths = before.lengths if settings.on_bad_rows == "skip" else {}
+    return {
+        name: replace(
+            _Decision(name, each, settings, places, before.kinds.get(name)).decide(), length=lengths.get(name)
+        )
+        for name, each in found.items()
+    }
 
 
 class _Decision:
@@ -158,7 +188,7 @@ class _Decision:
         note = (
             f"column '{self._name}' is text: {found.zeros:,} of {found.present:,} values begin with 0 and more digits, "
             f"the first {self._sample('zeros')}, and would lose digits as numbers; if they are quantities, set "
-            f"'data.columns: {{{self._name}: {'float' if found.huge else 'int'}}}'"
+            f"'data.columns: {{{show_key(self._name)}: {'float' if found.huge else 'int'}}}'"
         )
         return Column("string", f"{found.zeros:,} of {found.present:,} values begin with 0 and more digits", note)
 
@@ -169,7 +199,7 @@ class _Decision:
             note = (
                 f"column '{self._name}' is text: whole numbers of more than 64 bits, the first "
                 f"{self._sample('huge')}, would lose digits; if they are quantities, set "
-                f"'data.columns: {{{self._name}: float}}'"
+                f"'data.columns: {{{show_key(self._name)}: float}}'"
             )
             return Column("string", f"{found.huge:,} whole numbers do not fit into 64 bits", note)
         if self._before == "int" and found.decimals and not (found.fractions or found.huge):
@@ -198,7 +228,7 @@ class _Decision:
         if self._found.nanoseconds:
             notes.append(
                 f"column '{self._name}': {self._found.nanoseconds:,} times have nanoseconds, which are cut to whole "
-                f"microseconds; to keep them, set 'data.columns: {{{self._name}: string}}'"
+                f"microseconds; to keep them, set 'data.columns: {{{show_key(self._name)}: string}}'"
             )
         return "; ".join(notes)
 
@@ -214,7 +244,7 @@ class _Decision:
         other = "float}' if it may have decimals" if key == "fractions" else "string}' if it is a column of strings"
         return (
             f"{self._places.find(self._name, sample)} contains '{sample[2]}', which is not {what} like the column's "
-            f"other values; fix the row, or set 'data.columns: {{{self._name}: {other}"
+            f"other values; fix the row, or set 'data.columns: {{{show_key(self._name)}: {other}"
         )
 
     def _grouped(self) -> str:
@@ -226,5 +256,6 @@ class _Decision:
         ]
         return (
             f"{self._places.find(self._name, sample)} contains '{sample[2]}', a number with a comma; "
-            f"set {' or '.join(remedies)}, or 'data.columns: {{{self._name}: string}}' if it is a column of strings"
+            f"set {' or '.join(remedies)}, or 'data.columns: {{{show_key(self._name)}: string}}' if it is a column of "
+            f"strings"
         )

@@ -52,6 +52,9 @@ def convert(
         lengths = pc.is_valid(flat).to_numpy(zero_copy_only=False).astype(np.int32)
         values = flat
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    if column.length is not None:
+        other = lengths != column.length
+        rows = other if rows is None else rows | other
     made = pa.ListArray.from_arrays(
         pa.array(offsets), flat.drop_null().cast(_EXAMPLE[column.kind], safe=False), mask=pc.is_null(values)
     )

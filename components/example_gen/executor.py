@@ -19,7 +19,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, proto_utils
 
 from hilir.components.errors import IngestError
-from hilir.components.example_gen.column_types import read_kinds
+from hilir.components.example_gen.column_types import NOTHING, read_before
 from hilir.components.example_gen.driver import read_patterns
 from hilir.components.example_gen.ingest import Ingest, Ingested
 from hilir.components.example_gen.settings import ReadSettings
@@ -56,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         patterns = [(split.name, *each) for split in inputs.splits for each in read_patterns(split.pattern)]
         files = [(path, None if by_row else name) for name, _, pattern in patterns for path in matching(base, pattern)]
         last = find_newest_schema(settings.pushed)
-        before = read_kinds(io_utils.parse_pbtxt_file(last, schema_pb2.Schema())) if last else {}
+        before = read_before(io_utils.parse_pbtxt_file(last, schema_pb2.Schema())) if last else NOTHING
         ingest = Ingest(settings, self._make_beam_pipeline, os.path.join(artifact.uri, ".ingest"), before)
         ingested = ingest.run(files, folders)
         _refuse_empty(base, ingested.rows, settings, by_row=by_row)

@@ -8,7 +8,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
@@ -16,7 +15,7 @@ from tfx.dsl.io import fileio
 
 from hilir.components.errors import IngestError
 from hilir.components.example_gen.column_evidence import Evidence, Sample
-from hilir.components.example_gen.column_types import Column, decide
+from hilir.components.example_gen.column_types import NOTHING, Before, Column, decide
 from hilir.components.example_gen.name_checks import check_names
 from hilir.components.example_gen.readers.batch import Piece
 from hilir.components.example_gen.readers.file_forms import dialect_of, find_place, list_all_pieces, needs_blocks
@@ -67,7 +66,7 @@ class Ingest:
         settings: ReadSettings,
         make_pipeline: Callable[[], beam.Pipeline],
         work: str,
-        before: Mapping[str, str] = MappingProxyType({}),
+        before: Before = NOTHING,
     ) -> None:
         """Prepares.
 
@@ -75,7 +74,7 @@ class Ingest:
             settings: how files are read.
             make_pipeline: makes a Beam pipeline.
             work: a folder that all workers see; it is removed at the end.
-            before: the types of columns for the version before.
+            before: what columns were for the version before.
         """
         self._settings, self._make_pipeline, self._work = settings, make_pipeline, work
         self._before = before
@@ -103,7 +102,7 @@ class Ingest:
         pieces = [piece for piece, _ in found]
         scanned = self._scan(tasks)
         notes += _note_empty_files(pieces, scanned.rows)
-        notes += check_names(scanned.columns, self._settings, self._before)
+        notes += check_names(scanned.columns, self._settings, self._before.kinds)
         skipped = self._check_faults(pieces, scanned)
         columns = decide(scanned.columns, self._settings, _Places(pieces, scanned.rows, self._settings), self._before)
         dropped = [name for name in self._settings.drop if name in columns]
@@ -127,7 +126,7 @@ class Ingest:
         total = sum(scanned.rows)
         self._check_ceiling(skipped, total)
         if unfit:
-            notes.append(f"{unfit:,} of {total:,} rows are left out, as a value does not fit its column's type")
+            notes.append(f"{unfit:,} of {total:,} rows are left out, as a value does not fit its column")
         return Ingested(counts, columns, skipped, notes)
 
     def _do(self, step: Step, tasks: Sequence[Any], name: str) -> list[dict[str, Any]]:

@@ -258,6 +258,8 @@ class Write:
         types = {"int": pa.int64(), "float": pa.float32(), "string": pa.large_binary()}
         for name, column in columns.items():
             values = rows.table[name]
+            if column.length is not None:
+                return False
             if pa.types.is_null(values.type):
                 continue
             assert column.kind is not None

@@ -65,7 +65,7 @@ class Executor(tfx_transform.Executor):
                 raise ModelPackageError(
                     f"{json.loads(config)['package']}.preprocessing.preprocessing_fn returns features of {rows[1]} and "
                     f"of {rows[2]} rows for the same rows; return a value for each row, without operations that leave "
-                    f"rows out or join them (tf.boolean_mask, tf.unique, tf.reshape)"
+                    f"rows out or join them (tf.boolean_mask, tf.unique, tf.sparse.reset_shape, tf.reshape)"
                 ) from error
             needed = _find_needed(config, schema) if schema is not None else []
             if needed:

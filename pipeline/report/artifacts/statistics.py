@@ -9,6 +9,8 @@ from typing import Any
 _FILE = "FeatureStats.pb"
 # Categories that are drawn by name; the others are counted together.
 _TOP_VALUES = 10
+# Microseconds since 1970 are larger; six digits of them are hours.
+_TIME = 1e14
 _KINDS = {0: "int", 1: "float", 2: "string", 3: "bytes", 4: "struct"}
 
 
@@ -96,5 +98,6 @@ def _describe_strings(stats: Any) -> dict[str, Any]:
 
 
 def finite(value: float) -> Any:
-    """Returns six significant digits, None for what is not finite: JSON has neither NaN nor infinity."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    """Returns six significant digits, of a time to the second; None for what JSON lacks: NaN and infinity."""
+    digits = 10 if abs(value) >= _TIME else 6
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

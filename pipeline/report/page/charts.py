@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -22,12 +22,17 @@ from hilir.analysis.plot import (
     sparkline,
 )
 from hilir.pipeline.report.document import Document
-from hilir.pipeline.report.page.page_text import clean, duration
+from hilir.pipeline.report.page.page_text import clean, duration, show, show_day, show_time
 
 _BINS = 20
 _MOST_CLASSES = 25
 _FEW_ROWS = 10
 _MOST_SLICES = 40
+# Bins around whole numbers begin and end between them.
+_HALF = 0.5
+# From 1973 to 2100; whole numbers so large are hardly ever anything else.
+_TIMES = (1e14, 4.1e15)
+_FEW_DAYS = 4 * 86_400 * 1e6
 
 
 def draw_steps(document: Document) -> Markup:
@@ -70,9 +75,10 @@ def draw_feature(feature: Mapping[str, Any]) -> Markup | None:
     name, splits = clean(feature["name"]), feature["splits"]
     numbers = {split: found["histogram"] for split, found in splits.items() if found.get("histogram")}
     if numbers:
-        edges = _common_edges([each["edges"] for each in numbers.values()])
-        counts = [(split, _spread(found["edges"], found["counts"], edges)) for split, found in numbers.items()]
-        return Markup(histogram(f"{name} by split", edges, counts))  # noqa: S704
+        edges = _common_edges([each["edges"] for each in numbers.values()], whole=feature["kind"] == "int")
+        share = _gather if edges[0] % 1 == _HALF else _spread
+        counts = [(split, share(found["edges"], found["counts"], edges)) for split, found in numbers.items()]
+        return Markup(histogram(f"{name} by split", edges, counts, show_x=choose_form(feature)))  # noqa: S704
     tops = {split: dict(map(tuple, found["top"])) for split, found in splits.items() if found.get("top")}
     if not tops:
         return None
@@ -84,10 +90,40 @@ def draw_feature(feature: Mapping[str, Any]) -> Markup | None:
     return Markup(paired_bars(f"{name} by split", [clean(label) for label in labels], shares))  # noqa: S704
 
 
-def _common_edges(all_edges: Sequence[Sequence[float]]) -> list[float]:
+def choose_form(feature: Mapping[str, Any]) -> Callable[[float | None], str]:
+    """Returns what writes the values of a feature.
+
+    They are times if all could be, as the ingest writes them: microseconds since 1970-01-01.
+    """
+    splits = [found for found in feature["splits"].values() if "mean" in found]
+    ends = [found.get(end) for found in splits for end in ("min", "max")]
+    if feature["kind"] != "int" or not ends or not all(end and _TIMES[0] <= end <= _TIMES[1] for end in ends):
+        return show
+    return show_day if max(ends) - min(ends) > _FEW_DAYS else show_time
+
+
+def _common_edges(all_edges: Sequence[Sequence[float]], *, whole: bool) -> list[float]:
+    """Returns the edges of bins for all; around each number where whole ones are in buckets of their own."""
     low, high = min(edges[0] for edges in all_edges), max(edges[-1] for edges in all_edges)
+    if whole and high - low < min(len(edges) for edges in all_edges) - 1:
+        return [low - _HALF + number for number in range(int(high - low) + 2)]
     step = (high - low) / _BINS
     return [*(low + number * step for number in range(_BINS)), high]
+
+
+def _gather(edges: Sequence[float], counts: Sequence[float], onto: Sequence[float]) -> list[float]:
+    """Returns the counts by whole number; a bucket's go to the one in it, which its upper end is not.
+
+    `onto`: edges of bins around whole numbers.
+    """
+    found = [0.0] * (len(onto) - 1)
+    for left, right, count in zip(edges, edges[1:], counts, strict=False):
+        last = right == edges[-1]
+        numbers = [low + _HALF for low in onto[:-1]]
+        inside = [at for at, number in enumerate(numbers) if left <= number < right or (last and number == right)]
+        for place in inside:
+            found[place] += count / len(inside)
+    return found
 
 
 def _spread(edges: Sequence[float], counts: Sequence[float], onto: Sequence[float]) -> list[float]:

@@ -43,6 +43,20 @@ def show(value: Any) -> str:
     return str(clean(str(value)))
 
 
+def show_day(microseconds: float | None) -> str:
+    """Returns the day of a time since 1970-01-01 (UTC); nothing for None."""
+    return "–" if microseconds is None else _to_time(microseconds).date().isoformat()
+
+
+def show_time(microseconds: float | None) -> str:
+    """Returns a time since 1970-01-01 (UTC), to the minute; nothing for None."""
+    return "–" if microseconds is None else _to_time(microseconds).strftime("%Y-%m-%d %H:%M")
+
+
+def _to_time(microseconds: float) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)
+
+
 def change(now: float, before: float) -> str:
     """Returns a difference with its sign."""
     difference = now - before

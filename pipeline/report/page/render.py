@@ -55,7 +55,11 @@ def render_report(document: Document) -> str:
     """Returns the page of a run."""
     overview = make_overview(document)
     drawn: list[dict[str, Any]] = [
-        {**feature, "chart": charts.draw_feature(feature) if place < _DRAWN_FEATURES else None}
+        {
+            **feature,
+            "chart": charts.draw_feature(feature) if place < _DRAWN_FEATURES else None,
+            "write": charts.choose_form(feature),
+        }
         for place, feature in enumerate(document.statistics.get("features", []))
     ]
     shown = {"overall": document.evaluation.get("plots", {}), **document.evaluation.get("slice_plots", {})}

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from hilir.components.errors import IngestError
+from hilir.components.example_gen.column_types import Before
 from hilir.components.example_gen.ingest import Ingest, Ingested
 from hilir.components.example_gen.settings import ReadSettings
 
@@ -29,13 +30,18 @@ class Ingesting:
         """Returns what became of the files; the examples are in `out/<split>`."""
         return self.run_files([(path, split) for path in paths], split=split_by or {}, **settings)
 
-    def run_files(self, files: list[tuple[str, str | None]], before=None, **settings) -> Ingested:
-        """Returns what became of files, each with its split or None; `before`: the types for the version before."""
+    def run_files(self, files: list[tuple[str, str | None]], before=None, lengths=None, **settings) -> Ingested:
+        """Returns what became of files, each with its split or None.
+
+        `before` and `lengths`: the columns' types and numbers of values for the version before.
+        """
         read = ReadSettings.model_validate({"format": "auto", **settings})
         names = dict.fromkeys(split for _, split in files if split) or read.splits
         folders = {name: str(self.folder / "out" / name) for name in names}
         work = str(self.folder / "out" / ".work")
-        ingest = Ingest(read, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), work, before or {})
+        ingest = Ingest(
+            read, lambda: beam.Pipeline(argv=["--runner=FnApiRunner"]), work, Before(before or {}, lengths or {})
+        )
         return ingest.run(files, folders)
 
     def empty(self) -> None:

@@ -226,3 +226,30 @@ def test_one_number_that_is_not_whole_makes_the_column_float(ingesting, fraction
         f"column 'n', row 3 (line 4) contains '{fraction}', which is not a whole number of 64 bits like the column's "
         "other values; fix the row, or set 'data.columns: {n: float}' if it may have decimals"
     )
+
+
+@pytest.mark.parametrize("form", ["rows.jsonl", "rows.tfrecord"])
+def test_a_list_of_another_length_than_before_is_left_out_if_bad_rows_are(ingesting, form):
+    import tensorflow as tf
+
+    rows = [[1.0, 2.0, 3.0], [], [4.0, 5.0], [6.0, 7.0, 8.0]]
+    path = str(ingesting.folder / form)
+    if form.endswith("jsonl"):
+        lines = [{"wave": row or None, "at": at} for at, row in enumerate(rows)]
+        ingesting.write("".join(json.dumps(line) + "\n" for line in lines), form)
+    else:
+        with tf.io.TFRecordWriter(path) as writer:
+            for at, row in enumerate(rows):
+                example = tf.train.Example()
+                example.features.feature["at"].int64_list.value.append(at)
+                if row:
+                    example.features.feature["wave"].float_list.value.extend(row)
+                writer.write(example.SerializeToString())
+    skipping = {"before": {"wave": "float"}, "lengths": {"wave": 3}, "on_bad_rows": "skip", "max_bad_rows": 0.5}
+    kept = ingesting.rows(path, **skipping)
+    assert [(row["at"], row["wave"]) for row in kept] == [([0], rows[0]), ([3], rows[3])]
+    ingesting.empty()
+    assert ingesting.run(path, split="all", **skipping).skipped == 2
+    assert "2 of 4 rows cannot be read" in ingesting.fault(path, **skipping | {"max_bad_rows": 0.1})
+    ingesting.empty()
+    assert len(ingesting.rows(path, **skipping | {"on_bad_rows": "error"})) == 4, "the gate says what to do"
