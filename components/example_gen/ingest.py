@@ -21,7 +21,7 @@ from hilir.components.example_gen.readers.batch import Piece
 from hilir.components.example_gen.readers.file_forms import dialect_of, find_place, list_all_pieces, needs_blocks
 from hilir.components.example_gen.readers.ranges import Block, cut, list_blocks
 from hilir.components.example_gen.readers.streams import size_of
-from hilir.components.example_gen.settings import ReadSettings
+from hilir.components.example_gen.settings import ReadSettings, TimeSplit
 from hilir.components.example_gen.times import Histogram, read_date, show
 from hilir.components.example_gen.worker_steps import BlockTask, Examine, RunTask, Scan, Step, Task, Write
 
@@ -235,7 +235,7 @@ class Ingest:
         if time.eval_share is not None:
             threshold = scanned.times.find_threshold(time.eval_share)
         else:
-            threshold = _read_limit(time.eval_after, unit, time.column)
+            threshold = _read_limit(time, unit)
         return threshold, [f"rows with '{time.column}' from {show(threshold, unit)} on are for evaluation"]
 
 
@@ -261,16 +261,18 @@ class _Places:
         return f"{os.path.basename(self.pieces[piece].path)}, {place}"
 
 
-def _read_limit(value: str | float | None, unit: str, column: str) -> int:
+def _read_limit(time: TimeSplit, unit: str) -> int:
     try:
         if unit == "number":
-            return math.ceil(float(str(value)))
-        found = read_date(str(value))
+            return math.ceil(float(str(time.eval_after)))
+        found = read_date(str(time.eval_after), time.format)
     except ValueError:
         found = None
     if found is None:
         kind = "a number" if unit == "number" else "a date such as 2026-11-30"
-        raise IngestError(f"data.split.time.eval_after: is '{value}', where the column '{column}' needs {kind}")
+        raise IngestError(
+            f"data.split.time.eval_after: is '{time.eval_after}', where the column '{time.column}' needs {kind}"
+        )
     return found
 
 

@@ -66,9 +66,13 @@ class CsvSettings(Section):
 
 
 class TimeSplit(Section):
-    """A split by time: rows from `eval_after` on, or the newest `eval_share` of the rows, are for evaluation."""
+    """A split by time: rows from `eval_after` on, or the newest `eval_share` of the rows, are for evaluation.
+
+    `format` is how texts are times, as strptime has it; without one they are ISO 8601 or numbers.
+    """
 
     column: str
+    format: str = ""
     eval_after: str | int | float | None = None
     eval_share: float | None = Field(default=None, gt=0, lt=1)
 

@@ -57,7 +57,7 @@ def assign(rows: Rows, settings: ReadSettings, threshold: int | None, place: tup
     names = list(settings.splits)
     if threshold is not None:
         assert settings.split.time is not None
-        times = read_times(rows.table[settings.split.time.column]).values
+        times = read_times(rows.table[settings.split.time.column], settings.split.time.format).values
         older = names.index(settings.trained_on)
         sides = np.array([older, 1 - older])
         found: np.ndarray = sides[(times >= threshold).astype(int)]

@@ -33,8 +33,11 @@ class Times:
     unit: str
 
 
-def read_times(column: pa.Array) -> Times:
-    """Returns the times in a column of numbers, dates, or texts that are numbers or ISO 8601."""
+def read_times(column: pa.Array, form: str = "") -> Times:
+    """Returns the times in a column of numbers, dates, or texts that are numbers or ISO 8601.
+
+    `form`: how texts and whole numbers are times, as strptime has it, in place of the latter two.
+    """
     if is_list(column.type):
         column = pc.list_element(pc.if_else(pc.greater(pc.list_value_length(column), 0), column, None), 0)
     if pa.types.is_dictionary(column.type):
@@ -43,6 +46,8 @@ def read_times(column: pa.Array) -> Times:
         return Times(np.zeros(len(column), np.int64), np.zeros(len(column), bool), "")
     if pa.types.is_temporal(column.type):
         return _of(to_microseconds(column), "time")
+    if form and kind_of(column.type) in ("string", "int"):
+        return _of(_parse(column.cast(pa.string()), form), "time")
     if kind_of(column.type) != "string":
         return _of(_floor(column.cast(pa.float64())) if kind_of(column.type) == "float" else column, "number")
     texts = column.cast(pa.string())
@@ -60,8 +65,23 @@ def read_times(column: pa.Array) -> Times:
         )
 
 
-def read_date(text: str) -> int | None:
-    """Returns the microseconds since 1970-01-01 of an ISO 8601 text, UTC where it has no zone; None: it is not one."""
+def _parse(texts: pa.StringArray, form: str) -> pa.Array:
+    """Returns the microseconds since 1970-01-01 of texts of a form, null for others."""
+    texts = pc.utf8_trim_whitespace(texts)
+    if form.endswith("%S"):
+        texts = pc.replace_substring_regex(texts, r"\.\d+$", "")
+    return pc.strptime(texts, form, "us", error_is_null=True).cast(pa.int64())
+
+
+def read_date(text: str, form: str = "") -> int | None:
+    """Returns the microseconds since 1970-01-01 of a text that is ISO 8601 or of a form, UTC where it has no zone.
+
+    None: it is neither.
+    """
+    if form:
+        (found,) = _parse(pa.array([text]), form).to_pylist()
+        if found is not None:
+            return int(found)
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:

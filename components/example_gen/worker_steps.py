@@ -127,10 +127,11 @@ class Scan:
         for number, piece in task.pieces:
             count = missed = 0
             for batch in _prepared(piece, self.settings):
-                if self.settings.split.time is not None and batch.table.num_rows:
-                    times = read_times(batch.table[self.settings.split.time.column])
+                time = self.settings.split.time
+                if time is not None and batch.table.num_rows:
+                    times = read_times(batch.table[time.column], time.format)
                     units.add(times.unit)
-                    if self.settings.split.time.eval_share is not None:
+                    if time.eval_share is not None:
                         histogram.add(times.values)
                 count += batch.table.num_rows + len(batch.bad)
                 missed += len(batch.bad)
@@ -305,7 +306,7 @@ def _with_times(piece: Piece, rows: Rows, settings: ReadSettings) -> Rows:
             f"{piece.path}: has no column '{column}', which data.split.time.column names; "
             f"its columns are {', '.join(rows.table.schema.names)}"
         )
-    valid = read_times(rows.table[column]).valid
+    valid = read_times(rows.table[column], settings.split.time.format).valid
     if valid.all():
         return rows
     bad = []
@@ -314,7 +315,8 @@ def _with_times(piece: Piece, rows: Rows, settings: ReadSettings) -> Rows:
         fact = "has no value" if value in (None, [], "") else f"contains '{value}'"
         fault = (
             f"column '{column}' {fact}, which is not a time that the row could be split by; "
-            f"write numbers, or dates as 2026-11-30 (ISO 8601)"
+            f"write numbers, or dates as 2026-11-30 (ISO 8601), or say with data.split.time.format how they are "
+            f"written, for example '%d/%m/%Y'"
         )
         bad.append(BadRow(int(rows.numbers[index]), fault))
     kept = _select(rows, valid)

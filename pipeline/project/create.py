@@ -19,7 +19,7 @@ from hilir.pipeline.project.columns.kinds import decide_kinds
 from hilir.pipeline.project.design import Design, find_dropped
 from hilir.pipeline.project.label import Label, find_label
 from hilir.pipeline.project.simple_models import find_baseline, find_leaks
-from hilir.pipeline.project.split_preview import count_few_contents, split_by_time, split_rows
+from hilir.pipeline.project.split_preview import Time, count_few_contents, find_time, split_by_time, split_rows
 from hilir.pipeline.project.table_sample import Marks, Table, read_table
 from hilir.pipeline.project.writing import texts
 from hilir.pipeline.project.writing.features_code import write_features
@@ -89,7 +89,8 @@ def design_project(wish: Wish) -> Design:
     group = wish.group or next((each.name for each in columns if each.kind == "group"), None)
     drop = find_dropped(columns)
     contents = count_few_contents(table, drop) if wish.time is None and group is None else 0
-    splits = _splits(table, label, columns, wish.time, group if wish.time is None else None, apart=bool(contents))
+    time = find_time(table, wish.time) if wish.time is not None else None
+    splits = _splits(table, label, columns, time, group if time is None else None, apart=bool(contents))
     evaluation, salt = next(splits)
     # Few rows have few that evaluate, and which ones is luck.
     others = [other for other, _ in islice(splits, _OTHER_SPLITS)] if labelled <= _FEW_ROWS else []
@@ -104,8 +105,8 @@ def design_project(wish: Wish) -> Design:
         baseline,
         float(numbers.mean()) if numbers is not None else 0.0,
         float(numbers.std()) or 1.0 if numbers is not None else 1.0,
-        wish.time,
-        group if wish.time is None else None,
+        time,
+        group if time is None else None,
         salt,
         contents,
     )
@@ -140,7 +141,7 @@ def _set_roles(columns: Sequence[Column], wish: Wish) -> list[Column]:
 
 
 def _splits(
-    table: Table, label: Label, columns: Sequence[Column], time: str | None, group: str | None, *, apart: bool
+    table: Table, label: Label, columns: Sequence[Column], time: Time | None, group: str | None, *, apart: bool
 ) -> Iterator[tuple[np.ndarray, str]]:
     """Yields which rows evaluate, and the salt with which each class has rows on both sides; one split by time.
 
@@ -148,8 +149,7 @@ def _splits(
         ConfigError: there is no such salt.
     """
     if time is not None:
-        form = next(each.format for each in columns if each.name == time)
-        yield split_by_time(table, time, form), ""
+        yield split_by_time(table, time), ""
         return
     found = False
     for number in range(_SALTS):

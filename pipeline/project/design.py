@@ -9,6 +9,7 @@ from hilir.pipeline.project.columns.column import Column
 from hilir.pipeline.project.columns.dates import MILLISECONDS, SECONDS
 from hilir.pipeline.project.label import Label
 from hilir.pipeline.project.simple_models import Baseline
+from hilir.pipeline.project.split_preview import Time
 from hilir.pipeline.project.table_sample import Table
 
 _GAPS = 0.01
@@ -39,7 +40,7 @@ class Design:
     baseline: Baseline
     mean: float = 0.0
     spread: float = 1.0
-    time: str | None = None
+    time: Time | None = None
     group: str | None = None
     salt: str = ""
     contents: int = 0

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hilir.pipeline.errors import ConfigError
-from hilir.pipeline.project.columns import amounts, dates
+from hilir.pipeline.project.columns import amounts, dates, several_values
 from hilir.pipeline.project.columns.kinds import find_type, has_numbers, is_null, parse_numbers
 
 TASKS = ("binary", "multiclass", "regression")
@@ -129,7 +129,7 @@ def _find_task(given: pd.Series, numbers: pd.Series, *, are_numbers: bool) -> tu
     if distinct == 2:
         return "binary", "two values"
     if not are_numbers:
-        return "multiclass", f"{distinct} different strings"
+        return "multiclass", f"{distinct} different strings{_find_combinations(given)}"
     share = 0.05 if rows > 1000 else _MOST_FEW
     # Counts and grades thin out at their ends; codes of classes are few.
     has_rare = distinct > _MOST_CODES and bool(numbers.value_counts().min() < _LEAST_OF_A_CLASS)
@@ -138,6 +138,17 @@ def _find_task(given: pd.Series, numbers: pd.Series, *, are_numbers: bool) -> tu
     may_be_classes = has_rare and distinct <= _MOST_CLASSES and distinct < rows / 2
     hint = "; if they are classes: --task multiclass" if may_be_classes else ""
     return "regression", f"{distinct:,} different numbers{hint}"
+
+
+def _find_combinations(given: pd.Series) -> str:
+    """Returns what to do where the classes are combinations of values, such as `Action|Comedy`; nothing if not."""
+    tags = several_values.decide_texts(str(given.name), given.astype(str), 0.0)
+    if tags is None or tags.kind != "tags":
+        return ""
+    return (
+        f", combinations of {tags.distinct} values with '{tags.format}' between them; to predict each value by itself, "
+        f"write a column of 0 and 1 for each, and see 'Several labels' in docs/your-own-data.md"
+    )
 
 
 def normalize(text: str) -> str:
@@ -170,6 +181,7 @@ def _find_classes(
         raise ConfigError(
             f"--label {name}: fewer than {_LEAST_OF_A_CLASS} rows have {', '.join(small[:5])}"
             f"{f' and {len(small) - 5} more' if len(small) > 5 else ''}; merge or remove these rows"
+            f"{_find_combinations(present)}"
         )
     if task == "binary" and len(totals) != 2:
         raise ConfigError(f"--task binary: the label '{name}' has {len(totals)} values, not two")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hilir.pipeline.project.columns.dates import parse_dates
-from hilir.pipeline.project.columns.kinds import parse_numbers
+from hilir.pipeline.errors import ConfigError
+from hilir.pipeline.project.columns.dates import AMBIGUOUS, MIXED, find_format
 from hilir.pipeline.project.table_sample import Table
 
 EVAL_SHARE = 0.33
 """Fraction of the rows that evaluate in a split by time."""
+_ALMOST_ALL = 0.95
 _FEW_CONTENTS, _LEAST_REPEATS = 200, 4
 
 
@@ -51,11 +53,54 @@ def split_rows(
     return chosen
 
 
-def split_by_time(table: Table, name: str, form: str) -> np.ndarray:
-    """Returns which rows evaluate: the newest third of them by a column."""
-    cells = table.cells[name]
-    times = parse_dates(cells, form).astype("int64") if form else parse_numbers(cells)
-    order = np.argsort(np.asarray(times), kind="stable")
-    chosen: np.ndarray = np.zeros(len(cells), bool)
-    chosen[order[round(len(cells) * (1 - EVAL_SHARE)) :]] = True
-    return chosen
+@dataclass(frozen=True)
+class Time:
+    """The column that decides which rows are the newest.
+
+    Attributes:
+        name: of the column.
+        form: how its texts are times, as strptime has it; empty: the ingest reads them as they are.
+        without: fraction of the rows that have none.
+    """
+
+    name: str
+    form: str = ""
+    without: float = 0.0
+
+
+def find_time(table: Table, name: str) -> Time:
+    """Returns how a column is read as times.
+
+    Raises:
+        ConfigError: its values are no times, or could be more than one.
+    """
+    cells = table.cells[name].dropna().astype(str).str.strip()
+    present = cells[cells != ""]
+    form = find_format(present)
+    for candidate in ("", form if "%" in form else ""):
+        valid = _read(table, name, candidate).valid
+        if valid.any() and valid.sum() >= _ALMOST_ALL * len(present):
+            return Time(name, candidate, float(1 - valid.mean()))
+    why = {
+        AMBIGUOUS: "have day and month in an order that could be either; write them in one that is clear",
+        MIXED: "are written in many ways; write them in one",
+    }.get(form, "are no times that rows could be split by; write numbers, or dates")
+    example = present.iloc[0] if len(present) else ""
+    raise ConfigError(f"--time {name}: its values, such as '{example}', {why}, for example 2026-11-30")
+
+
+def split_by_time(table: Table, time: Time) -> np.ndarray:
+    """Returns which rows evaluate: the newest third of them by a column, as the ingest has it."""
+    from hilir.components.example_gen.times import Histogram
+
+    found = _read(table, time.name, time.form)
+    rows = Histogram()
+    rows.add(found.values[found.valid])
+    newest: np.ndarray = found.valid & (found.values >= rows.find_threshold(EVAL_SHARE))
+    return newest
+
+
+def _read(table: Table, name: str, form: str) -> Any:
+    from hilir.components.example_gen.times import read_times
+
+    return read_times(table.batch[name], form)

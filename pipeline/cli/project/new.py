@@ -106,7 +106,10 @@ def _describe(design: Design) -> Iterator[str]:
     if design.group:
         yield f"split: rows with the same '{show_controls(design.group)}' stay on one side"
     if design.time:
-        yield f"split: the newest third by '{show_controls(design.time)}' evaluates"
+        without = (
+            f"; {design.time.without:.1%} of the rows have no time and are left out" if design.time.without else ""
+        )
+        yield f"split: the newest third by '{show_controls(design.time.name)}' evaluates{without}"
     shown = {"auc": "AUC", "accuracy": "accuracy", "r2": "R²"}[baseline.metric]
     yield (
         f"baseline on the rows that evaluate: linear {baseline.linear:.3f}, trees {baseline.trees:.3f} ({shown}); "

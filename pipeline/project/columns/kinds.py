@@ -42,6 +42,9 @@ _ID_SHAPE = re.compile(
 _PHONE = re.compile(r"(?=(\D*\d){7})[+(]?[\d()/. -]{7,20}")
 _CODE = re.compile(r"0\d+|\+\d{7,}")
 _CODE_NAME = re.compile(r"code|type|class|zip|region|group|kind|categor|plz", re.IGNORECASE)
+_PAIR = r"[^\W\d][\w.-]*\s?[:=]\s?[\w.+-]+"
+_PAIRS = re.compile(rf"\s*{_PAIR}([\s;,|]+{_PAIR})+\s*")
+_ALMOST_ALL = 0.9
 _CATEGORY, _LARGE_CATEGORY, _ONE_HOT_INTS = 100, 10_000, 10
 _LEAST_TEXT_ROWS = 500
 _FILLED, _DENSE = 0.95, 0.2
@@ -273,6 +276,9 @@ def _decide_strings(name: str, present: pd.Series, missing: float, distinct: int
             and distinct > max(10, 0.02 * rows)
         ):
             return Column(name, "group", f"a key of {distinct:,} groups of rows", missing, distinct)
+    if unique.str.fullmatch(_PAIRS).mean() > _ALMOST_ALL:
+        why = f"names with values like {cut(present.iloc[0])}: write a column for each name"
+        return Column(name, "id", why, missing, distinct)
     is_long = (words >= 3 and distinct > 0.01 * rows) or unique.str.len().mean() > 30
     if is_long and distinct > _CATEGORY:
         if rows < _LEAST_TEXT_ROWS:

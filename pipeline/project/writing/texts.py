@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -61,7 +62,12 @@ def _reading(design: Design) -> Iterator[str]:
         yield f"  drop: {json.dumps(dropped, ensure_ascii=False)}"
     if design.time is not None:
         yield "  # The newest rows evaluate."
-        yield f"  split: {{time: {{column: {_string(design.time)}, eval_share: {EVAL_SHARE}}}}}"
+        form = f"format: {_string(design.time.form)}, " if design.time.form else ""
+        yield f"  split: {{time: {{column: {_string(design.time.name)}, {form}eval_share: {EVAL_SHARE}}}}}"
+        if design.time.without:
+            most = math.ceil(150 * design.time.without) / 100
+            yield f"  on_bad_rows: skip  # {design.time.without:.1%} of the rows have no time"
+            yield f"  max_bad_rows: {max(most, 0.01):g}"
     elif design.group is not None:
         yield f"  split: {{by: [{_string(design.group)}]}}  # rows of one group stay on one side"
     elif design.contents:

@@ -85,6 +85,24 @@ def test_the_newest_share_of_the_rows_is_for_evaluation(ingesting):
     assert numbers(ingesting, "eval") == {i for i in range(1000) if (i * 7919) % 1000 >= 700}
 
 
+@pytest.mark.parametrize("eval_after", ["2026-03-01", "01/03/2026"])
+@pytest.mark.parametrize("form", ["rows.csv", "rows.parquet"])
+def test_texts_of_a_form_are_times(ingesting, form, eval_after):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    days = ["31/01/2026", " 28/02/2026", "01/03/2026", "05/03/2026 "]
+    path = str(ingesting.folder / form)
+    if form == "rows.csv":
+        ingesting.write("n,t\n" + "".join(f"{n},{day}\n" for n, day in enumerate(days)), form)
+    else:
+        pq.write_table(pa.table({"n": range(4), "t": days}), path)
+    found = ingesting.run(path, split_by={"time": {"column": "t", "format": "%d/%m/%Y", "eval_after": eval_after}})
+    assert found.notes == ["rows with 't' from 2026-03-01 on are for evaluation"]
+    kept = sorted(values(record)["n"][0] for record in ingesting.records("eval"))
+    assert kept == [2, 3]
+
+
 def test_a_row_without_a_time(ingesting):
     path = ingesting.write("n,t\n1,2026-01-01\n2,\n3,11/30/2026\n")
     settings = {"split_by": {"time": {"column": "t", "eval_after": "2026-03-01"}}}
@@ -92,7 +110,8 @@ def test_a_row_without_a_time(ingesting):
         ingesting.run(path, **settings)
     assert str(caught.value) == (
         f"{path}: row 2 (line 3) column 't' has no value, which is not a time that the row could be split by "
-        f"(2 such rows in all); write numbers, or dates as 2026-11-30 (ISO 8601), or set data.on_bad_rows: skip"
+        f"(2 such rows in all); write numbers, or dates as 2026-11-30 (ISO 8601), or say with "
+        "data.split.time.format how they are written, for example '%d/%m/%Y', or set data.on_bad_rows: skip"
     )
     with pytest.raises(IngestError, match=r"has no column 'u', which data\.split\.time\.column names"):
         ingesting.run(path, split_by={"time": {"column": "u", "eval_share": 0.5}})

@@ -129,13 +129,63 @@ def test_outcomes_are_named_as_the_column_of_the_label(tmp_path, monkeypatch):
     assert 'monitor: {outcome: "price (EUR)"}' in (tmp_path / "homes.yaml").read_text()
 
 
-def test_the_newest_rows_evaluate(iris):
+DAYS = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(150) * 7 % 150, "D")
+NEWEST = [n for n in range(150) if n * 7 % 150 >= 101]
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("%Y-%m-%d", ""), ("%Y%m%d", ""), ("%d.%m.%Y", "%d.%m.%Y"), ("%m/%d/%Y", "%m/%d/%Y"),
+        ("%d %b %Y", "%d %b %Y"), ("%Y-%m-%d %H:%M:%S", ""), ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"),
+    ],
+)  # fmt: skip
+def test_the_newest_rows_evaluate_here_and_in_the_ingest(iris, tmp_path, form, written):
+    import apache_beam as beam
+
+    from hilir.components.example_gen.ingest import Ingest
+    from hilir.components.example_gen.settings import ReadSettings
+    from hilir.pipeline.config.layers import read_file
     from hilir.pipeline.project.split_preview import split_by_time
 
-    iris["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(150) * 7 % 150, "D")).strftime("%d.%m.%Y")
+    iris["day"] = DAYS.strftime(form)
     found = design(iris, time="day")
-    newest = split_by_time(found.table, "day", "%d.%m.%Y")
-    assert (newest.sum(), np.flatnonzero(newest).tolist()) == (50, [n for n in range(150) if n * 7 % 150 >= 100])
+    assert (found.time.form, found.time.without) == (written, 0.0)
+    assert np.flatnonzero(split_by_time(found.table, found.time)).tolist() == NEWEST
+    write_project(found, tmp_path)
+    data = read_file(tmp_path / "irises.yaml").values["data"]
+    settings = ReadSettings(split=data["split"], splits={"train": 2, "eval": 1}, columns=data.get("columns", {}))
+    folders = {name: str(tmp_path / "out" / name) for name in settings.splits}
+    make = lambda: beam.Pipeline(argv=["--runner=FnApiRunner"])  # noqa: E731
+    ingested = Ingest(settings, make, str(tmp_path / "work")).run([(str(found.table.path), None)], folders)
+    assert ingested.rows == {"train": 150 - len(NEWEST), "eval": len(NEWEST)}
+
+
+def test_rows_without_a_time_are_left_out_and_said(iris, tmp_path):
+    iris["day"] = [day if n % 30 else "" for n, day in enumerate(DAYS.strftime("%d.%m.%Y"))]
+    found = design(iris, time="day")
+    assert found.time.without == pytest.approx(5 / 150)
+    write_project(found, tmp_path)
+    text = (tmp_path / "irises.yaml").read_text()
+    assert "on_bad_rows: skip  # 3.3% of the rows have no time" in text
+    assert "max_bad_rows: 0.05" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (DAYS.strftime("%d/%m/2024").str.replace(r"^\d\d", "01", regex=True), "could be either"),
+        ([f"Q{n % 4 + 1} 2024" for n in range(150)], "are no times that rows could be split by"),
+        (
+            [(day.strftime("%d.%m.%Y") if n % 2 else day.strftime("%Y/%m/%d")) for n, day in enumerate(DAYS)],
+            "many ways",
+        ),
+    ],
+)
+def test_times_that_could_be_others_are_refused(iris, values, why):
+    iris["day"] = values
+    with pytest.raises(ConfigError, match=f"--time day: its values, such as '.*', .*{why}"):
+        design(iris, time="day")
 
 
 def test_the_files_are_written_once_and_never_over_others(iris, tmp_path):

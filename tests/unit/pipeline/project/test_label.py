@@ -75,3 +75,15 @@ def test_a_number_with_a_unit_is_read_with_its_decimal_mark():
     label = find([f"{number},50 €" for number in range(200)])
     assert (label.task, label.decimal, label.type, label.is_declared) == ("regression", ",", "BYTES", True)
     assert label.values.tolist()[:3] == [0.5, 1.5, 2.5]
+
+
+def test_combinations_are_told_with_what_predicts_each_value():
+    genres = ["Action|Comedy", "Action|Drama", "Comedy|Drama", "Action", "Comedy", "Drama", "Action|Comedy|Drama"]
+    genres += ["Horror", "Action|Horror", "Comedy|Horror", "Drama|Horror"]
+    label = find(genres * 20)
+    assert label.why.startswith(
+        "11 different strings, combinations of 4 values with '|' between them; to predict each value by itself, write "
+    )
+    with pytest.raises(ConfigError, match=r"merge or remove these rows, combinations of 4 values with '\|' between"):
+        find(genres * 20 + ["Action|Drama|Horror"])
+    assert find(["Ulm, Germany", "Bonn, Germany", "Lyon, France"] * 40).why == "3 different strings"
