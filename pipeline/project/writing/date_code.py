@@ -50,9 +50,12 @@ def _calendar(days: tf.Tensor, hour: tf.Tensor | None, there: tf.Tensor) -> list
 """
 _PARTS = """    day = tf.cast(days, tf.float32) / 1000.0
     parts = [(day - tft.mean(day)) / (tf.sqrt(tft.var(day)) + 1e-6)]
-    for number, period in [(days, 365.2425), (days, 7.0)] + ([(HOUR, 24.0)] if HAS_HOUR else []):
+    # Rows of less than a year have not seen the seasons that come.
+    is_year = tf.cast(tft.max(day) - tft.min(day) > 0.365, tf.float32)
+    circles = [(days, 365.2425, is_year), (days, 7.0, 1.0)] + ([(HOUR, 24.0, 1.0)] if HAS_HOUR else [])
+    for number, period, weight in circles:
         angle = tf.cast(number, tf.float32) % period * (2 * math.pi / period)
-        parts += [tf.sin(angle), tf.cos(angle)]
+        parts += [weight * tf.sin(angle), weight * tf.cos(angle)]
     return [part * tf.cast(there, tf.float32) for part in parts]
 """
 
