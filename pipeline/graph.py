@@ -270,6 +270,7 @@ def _pusher(
             "classes": config.export.name_classes(inputs.label if isinstance(inputs.label, str) else ""),
             "code": {"fingerprint": inputs.model_code, "commit": inputs.commit},
             "roles": config.data.roles.names,
+            "judged": choose_metric(config.export, config.evaluate).output,
             **config.card.as_setting(),
         },
     )

@@ -70,7 +70,7 @@ class Executor(tfx_pusher.Executor):
                 for split in (settings["roles"]["train"], settings["roles"]["evaluate"])
             )
             write_golden(target, settings["model"], evaluation)
-            write_reference(target, training, evaluation)
+            write_reference(target, training, evaluation, settings["judged"])
             write_schema(target, io_utils.get_only_uri_in_dir(inputs["schema"][0].uri))
             write_card(target, describe_model(settings, metrics, _describe_data(examples), run_id))
             targets.append(target)

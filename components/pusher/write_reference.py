@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from hilir.analysis.reference import (
     to_json,
 )
 from hilir.components.examples import TRAINING_ROWS, read_columns, read_records, summarize_column
+from hilir.components.trainer.export.label_names import read_labels
 
 Columns = dict[str, np.ndarray]
 NAME = "reference.json"
@@ -29,13 +30,14 @@ _BATCH = 1000
 _MOST_COLUMNS = 20
 
 
-def write_reference(folder: str, training: Sequence[str], evaluation: Sequence[str]) -> None:
+def write_reference(folder: str, training: Sequence[str], evaluation: Sequence[str], judged: str | None = None) -> None:
     """Writes `folder`/assets.extra/reference.json.
 
     Args:
         folder: the version, a SavedModel with the signature `examples`.
         training: patterns of gzipped TFRecord files of raw examples, the training split.
         evaluation: the same of the evaluation split, whose predictions are described.
+        judged: of a model with several outputs, the one whose quality is watched.
     """
     features = summarize_examples(read_records(training, TRAINING_ROWS))
     outputs, labels = _predict(folder, list(read_records(evaluation, _PREDICTED_ROWS)))
@@ -43,7 +45,8 @@ def write_reference(folder: str, training: Sequence[str], evaluation: Sequence[s
     extra = os.path.join(folder, "assets.extra")
     fileio.makedirs(extra)
     with fileio.open(os.path.join(extra, NAME), "w") as file:
-        file.write(to_json(Reference(features, predictions, _fit_quality(outputs, labels))))
+        quality = _fit_quality(outputs, labels, judged, read_labels(folder))
+        file.write(to_json(Reference(features, predictions, quality)))
 
 
 def summarize_examples(records: Iterator[bytes]) -> dict[str, FeatureReference]:
@@ -72,15 +75,19 @@ def _run(session: Any, signature: Any, serialized: list[bytes]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in fetches} if parts else {}
 
 
-def _fit_quality(outputs: Columns, labels: Columns) -> QualityReference | None:
-    """Returns the quality of a classifier; None where it is not clear which output answers which label."""
+def _fit_quality(
+    outputs: Columns, labels: Columns, judged: str | None, of_output: Mapping[str, str]
+) -> QualityReference | None:
+    """Returns the quality of an output; None where it is not clear which one, or which label it answers."""
     numbers = {name: values for name, values in outputs.items() if values.dtype.kind in "fiu"}
-    if len(numbers) != 1 or len(labels) != 1:
+    output = next(iter(numbers)) if len(numbers) == 1 else judged
+    label = next(iter(labels)) if len(labels) == 1 else of_output.get(output or "", output)
+    if output not in numbers or label not in labels:
         return None
-    (output, scores), (label, values) = *numbers.items(), *labels.items()
+    values = labels[label]
     if values.dtype.kind not in "fiub" or values.size != len(values):
         return None
-    return fit_quality(output, label, scores, values)
+    return fit_quality(output, label, numbers[output], values)
 
 
 def _summarize_outputs(outputs: Columns) -> Iterator[tuple[str, FeatureReference]]:

@@ -28,7 +28,7 @@ from hilir.serving.request_log.request import Column, Request
 _NOT_JUDGED = ("positive_share", "rmse")
 NUMBER = "\0number"
 """What stands for the class of a prediction that is a number."""
-# The output that names the class of each score.
+# The output that names the class of each score; that of one output of several has its name in front.
 _CLASS_NAMES = "classes"
 _NORMAL_95 = 1.959964
 
@@ -130,7 +130,7 @@ def list_predictions(reference: QualityReference, request: Request) -> list[Pred
         return []
     scores = find_scores(reference, request.outputs)
     column = join_outputs(request.outputs, [reference.output]).get(reference.output, ())
-    names = request.outputs.get(_CLASS_NAMES, ())
+    names = request.outputs.get(f"{reference.output}_{_CLASS_NAMES}", request.outputs.get(_CLASS_NAMES, ()))
     return [
         Prediction(request.request_id, row, request.time, float(score), _name(reference, column[row], names, row))
         for row, score in enumerate(scores)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from hilir.analysis.reference import CategoryReference, NumberReference, from_json
 from hilir.components.pusher.write_reference import NAME, summarize_examples, write_reference
+from hilir.components.trainer.export.label_names import write_labels
 
 
 def example(**features) -> bytes:
@@ -111,3 +112,31 @@ def test_a_classifier_has_its_quality_on_the_evaluation_split(tmp_path):
     assert found.realised["accuracy"] == pytest.approx(0.75, abs=0.03)
     assert found.estimated["auc"] == pytest.approx(found.realised["auc"], abs=0.02)
     assert len(text) < 4096
+
+
+@pytest.mark.parametrize(
+    ("judged", "expected"),
+    [("sold", ("binary", "sold", "is sold")), ("price", ("regression", "price", "price")), (None, None), ("?", None)],
+)
+def test_of_several_outputs_the_judged_one_has_its_quality(tmp_path, judged, expected):
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def answer(self, examples):
+            x = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+            return {"price": 1000.0 * x, "sold": x, "kind_classes": tf.where(x > 0.5, "a", "b")}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def label(self, examples):
+            x = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+            return {"price": 1000.0 * x + 3.0, "is sold": tf.cast(x > 0.4, tf.int64)}
+
+    module = Model()
+    folder = str(tmp_path / "model")
+    tf.saved_model.save(module, folder, signatures={"examples": module.answer, "label": module.label})
+    write_labels(folder, {"sold": "is sold", "price": "price"})
+    rows = [example(x=[at / 1000]) for at in range(1000)]
+    write_reference(folder, write_rows(tmp_path / "train", rows), write_rows(tmp_path / "eval", rows), judged)
+    found = from_json(Path(folder, "assets.extra", NAME).read_bytes()).quality
+    assert (found and (found.kind, found.output, found.label)) == expected
+    if judged == "price":
+        assert found.realised["mae"] == pytest.approx(3.0, abs=1e-3)
