@@ -26,8 +26,8 @@ def outcomes() -> None:
 def import_(file: str, place: str | None, as_json: bool) -> None:
     """Store the outcomes in FILE, CSV or Parquet.
 
-    Its columns are id (of a prediction: REQUEST#ROW) or user, name, value or class, and if you like time and event. The same file
-    may be imported again: what is stored already does not change.
+    Its columns are id (of a prediction: REQUEST#ROW) or user, name, value or class, and if you like time and event. The
+    same file may be imported again: what is stored already does not change.
     """
     from hilir.serving.outcomes.backends import DEFAULT_PLACE, open_store
     from hilir.serving.outcomes.outcome_files import import_file

@@ -117,7 +117,8 @@ def write_lines(
     rows = sum(each.result.rows for each in windows)
     versions = sorted({each.version for each in windows})
     named = f"version {versions[0]}" if len(versions) == 1 else f"versions {', '.join(map(str, versions))}"
-    yield f"{model}: {len(windows)} window{'s' * (len(windows) != 1)} with {rows:,} rows in the last {since}, answered by {named}"
+    count = f"{len(windows)} window{'s' * (len(windows) != 1)}"
+    yield f"{model}: {count} with {rows:,} rows in the last {since}, answered by {named}"
     small = sum(each.result.rows < MIN_ROWS for each in windows)
     if small:
         yield f"  {small} of them have fewer than {MIN_ROWS} rows, too few to decide anything"
