@@ -132,6 +132,18 @@ def _customers() -> dict[str, object]:
     return {"": np.arange(ROWS), "customer": [f"K{key:04d}" for key in keys], **BASE, "y": RANDOM.random(ROWS) < chance}
 
 
+def _sales() -> dict[str, object]:
+    """Half a year of six shops, with days written as most people write them."""
+    random = np.random.default_rng(4)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.repeat(np.arange(200), 6), "D")
+    shop, promo = np.tile(np.arange(1, 7), 200), random.random(1200) < 0.3
+    sales = 1000 + 200 * shop + 600 * promo - 900 * (days.dayofweek == 6) + random.normal(0, 120, 1200)
+    return {
+        "Date": days.strftime("%d/%m/%Y"), "Shop": [f"S{each}" for each in shop], "Promo": promo.astype(int),
+        "Sales": np.asarray(sales).round(),
+    }  # fmt: skip
+
+
 GENERATED: dict[str, tuple[Callable[[], dict[str, object]], Case]] = {
     "names": (lambda: {"Größe in cm": X[:, 0], "b b": X[:, 1], "b_b": X[:, 2], "y": YES.astype(int)}, Case("y")),
     "german": (_german, Case("Preis (€)", csv={"sep": ";", "decimal": ","})),
@@ -156,6 +168,7 @@ GENERATED: dict[str, tuple[Callable[[], dict[str, object]], Case]] = {
     ),
     "amounts": (_amounts, Case("Gekündigt", {"Telefon": "id"}, csv={"sep": ";"})),
     "written_dates": (_written_dates, Case("orders")),
+    "sales": (_sales, Case("Sales", options={"time": "Date"})),
     "customers": (_customers, Case("y", {"": "id", "customer": "group"})),
     "counts": (
         lambda: BASE | {"visits": RANDOM.poisson(np.exp(0.8 + 0.5 * LOGIT.clip(-3, 3)))},
