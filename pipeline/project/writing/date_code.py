@@ -19,9 +19,9 @@ def _date(values: tf.Tensor | tf.SparseTensor, order: str) -> list[tf.Tensor]:
         part: tf.strings.to_number(tf.strings.regex_replace(text, pattern, rf"\\{i}"), tf.int64)
         for i, part in enumerate(order, start=1)
     }
-{others}    # Days since 0000-03-01 in the Gregorian calendar.
+{others}    # Days since 1970-01-01 in the Gregorian calendar, so that a year's circle begins in January.
     year, month = found["y"] - tf.cast(found["m"] <= 2, tf.int64), (found["m"] + 9) % 12
-    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + found["d"] - 1
+    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + found["d"] - 719469
 {end}"""
 _MONTHS = """    for number, month in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1):
         text = tf.strings.regex_replace(text, f"(?i){month}[a-z]*", str(number))
@@ -54,8 +54,9 @@ _PARTS = """    day = tf.cast(days, tf.float32) / 1000.0
     is_year = tf.cast(tft.max(day) - tft.min(day) > 0.365, tf.float32)
     circles = [(days, 365.2425, is_year), (days, 7.0, 1.0)] + ([(HOUR, 24.0, 1.0)] if HAS_HOUR else [])
     for number, period, weight in circles:
-        angle = tf.cast(number, tf.float32) % period * (2 * math.pi / period)
-        parts += [weight * tf.sin(angle), weight * tf.cos(angle)]
+        place = tf.cast(number, tf.float32) % period / period
+        angle = 2 * math.pi * place
+        parts += [weight * each for each in (2.0 * place - 1.0, tf.sin(angle), tf.cos(angle))]
     return [part * tf.cast(there, tf.float32) for part in parts]
 """
 

@@ -122,14 +122,27 @@ def test_dates_are_those_that_were_looked_at(folder, form, hours):
     # A row without a date counts as one of the year 2000 in the mean, and is 0 itself.
     np.testing.assert_allclose(np.corrcoef(numbers[there, 0], days[there])[0, 1], 1.0, atol=1e-5)
     turns = np.round(2 * np.pi * ((days[1:3] - days[2]) / 7.0), 6)[0]
-    angle = np.arctan2(numbers[1, 3], numbers[1, 4]) - np.arctan2(numbers[2, 3], numbers[2, 4])
+    angle = np.arctan2(numbers[1, 5], numbers[1, 6]) - np.arctan2(numbers[2, 5], numbers[2, 6])
     np.testing.assert_allclose(np.exp(1j * angle), np.exp(1j * turns), atol=1e-3)
+    # A year begins with -1 in January, to a day, and goes to 1.
+    year = (times.dt.dayofyear.to_numpy()[there] - 1) / 182.62 - 1
+    off = np.abs(numbers[there, 1] - year)
+    assert np.minimum(off, 2.0 - off).max() < 2 / 182
     if hours:
         hour = 2 * np.pi * times.dt.hour.to_numpy()[there] / 24
-        np.testing.assert_allclose(numbers[there, 5], np.sin(hour), atol=1e-4)
-        np.testing.assert_allclose(numbers[there, 6], np.cos(hour), atol=1e-4)
-    assert numbers.shape[1] == (7 if hours else 5)
+        np.testing.assert_allclose(numbers[there, 7], hour / np.pi - 1, atol=1e-4)
+        np.testing.assert_allclose(numbers[there, 8], np.sin(hour), atol=1e-4)
+        np.testing.assert_allclose(numbers[there, 9], np.cos(hour), atol=1e-4)
+    assert numbers.shape[1] == (10 if hours else 7)
     assert not numbers[~there].any()
+
+
+def test_rows_of_less_than_a_year_say_nothing_of_seasons(folder):
+    days = pd.Timestamp("2024-11-01") + pd.to_timedelta(np.arange(ROWS) % 300, "D")
+    frame = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "y": np.where(X > 0, "good", "bad")})
+    _, numbers = transform(folder, frame, "short")
+    assert not numbers[:, 1:4].any()
+    assert np.abs(numbers[:, 4:7]).max(axis=0).min() > 0.9
 
 
 def test_times_as_numbers_and_of_a_day_lists_and_tags(folder):
@@ -150,14 +163,14 @@ def test_times_as_numbers_and_of_a_day_lists_and_tags(folder):
     hour = 2 * np.pi * TIMES.hour.to_numpy() / 24
     # Of the clock: a day that is always the same, and the hour.
     np.testing.assert_allclose(numbers[:, 0], 0.0, atol=1e-3)
-    np.testing.assert_allclose(numbers[:, 5:7], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
-    epoch = numbers[:, 7:14]
+    np.testing.assert_allclose(numbers[:, 8:10], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
+    epoch = numbers[:, 10:20]
     days = (TIMES - pd.Timestamp("2000-01-01")).days.to_numpy()
     np.testing.assert_allclose(epoch[:, 0], scaled(days.astype(float)), atol=1e-3)
-    np.testing.assert_allclose(epoch[:, 5:7], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
-    np.testing.assert_allclose(numbers[:, 14:16], np.stack([scaled(X), scaled(X)], axis=1), atol=1e-3)
+    np.testing.assert_allclose(epoch[:, 8:10], np.stack([np.sin(hour), np.cos(hour)], axis=1), atol=1e-4)
+    np.testing.assert_allclose(numbers[:, 20:22], np.stack([scaled(X), scaled(X)], axis=1), atol=1e-3)
     vocabulary = {tag for row in tags for tag in row}
-    found = numbers[:, 16:20]
+    found = numbers[:, 22:26]
     counts = sorted(vocabulary, key=lambda tag: (sum(tag in row for row in tags), tag), reverse=True)
     expected = np.array([[tag in row for tag in counts] + [False] for row in tags], float)
     np.testing.assert_array_equal(found, expected)
