@@ -41,6 +41,7 @@ class Realised:
             project, store, monitor, outcomes, clock,
         )  # fmt: skip
         self._warned: set[float | str] = set()
+        self._is_told = False
 
     def step(self) -> int:
         """Joins new outcomes; returns how many windows were measured anew.
@@ -53,7 +54,13 @@ class Realised:
         labels = list(self._label(found))
         received = max((each.received for each in found), default=known)
         oldest = self._clock() - self._project.settings.outcome_days * _DAY
-        self._store.add_labels(labels, received, oldest)
+        if not self._store.add_labels(labels, received, oldest) and labels and not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "none of %d outcomes, the first of '%s#%d', belongs to a prediction in the log; the id of a prediction "
+                "is that of its request, as the answer's X-Request-Id has it, '#' and the row from 0",
+                len(labels), show_unprintable(labels[0][0]), labels[0][1],
+            )  # fmt: skip
         windows = self._store.to_measure()
         for number in windows:
             self._store.replace(number, self._measure(number))

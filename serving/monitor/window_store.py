@@ -184,8 +184,8 @@ class MonitorStore:
 
     def add_labels(
         self, outcomes: Sequence[tuple[str, int, str, float | None]], received: float, oldest: float
-    ) -> None:
-        """Notes what became of predictions.
+    ) -> int:
+        """Notes what became of predictions; returns how many of the outcomes belong to one.
 
         Args:
             outcomes: id of the request, row, the class that was observed, and the number, if it is one.
@@ -196,12 +196,15 @@ class MonitorStore:
             "UPDATE prediction SET label = CASE class WHEN ? THEN ? ELSE class = ? END "
             "WHERE request = ? AND row_number = ? RETURNING window_id"
         )
+        known = 0
         with self._open() as connection, connection:
             for request, row, found, number in outcomes:
                 windows = connection.execute(update, (NUMBER, number, found, request, row)).fetchall()
+                known += bool(windows)
                 connection.executemany("INSERT OR IGNORE INTO to_measure VALUES (?)", windows)
             connection.execute("DELETE FROM prediction WHERE time < ?", (oldest,))
             connection.execute("REPLACE INTO total VALUES ('outcomes_received', ?)", (received,))
+        return known
 
     def to_measure(self) -> list[int]:
         """Returns the closed windows whose outcomes have changed."""

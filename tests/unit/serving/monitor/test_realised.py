@@ -169,13 +169,20 @@ def test_a_process_that_was_killed_before_it_measured_measures_later(loop):
     assert loop.quality()["accuracy"].coverage == 1.0
 
 
-def test_unknown_ids_other_names_and_users_change_nothing(loop):
+def test_unknown_ids_other_names_and_users_change_nothing_and_it_is_said_once(loop, caplog):
     labels = loop.ask()
     loop.step()
     loop.tell([("nobody", 0, 1.0), ("id-1", 99, 1.0)])
     loop.tell(labels, name="clicked")
     loop.step()
+    loop.step()
     assert loop.quality() == {}
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("none of 2 outcomes, the first of 'nobody#0', belongs to a prediction in the log; ")
+    loop.tell(labels[:1])
+    loop.step()
+    assert loop.quality()["accuracy"].rows == 1
+    assert len(caplog.records) == 1
 
 
 def test_few_outcomes_are_shown_and_not_judged(loop):
