@@ -56,10 +56,11 @@ class Realised:
         oldest = self._clock() - self._project.settings.outcome_days * _DAY
         if not self._store.add_labels(labels, received, oldest) and labels and not self._is_told:
             self._is_told = True
+            first, row = min(each[:2] for each in labels)
             logger.warning(
-                "none of %d outcomes, the first of '%s#%d', belongs to a prediction in the log; the id of a prediction "
+                "none of %d outcomes, such as '%s#%d', belongs to a prediction in the log; the id of a prediction "
                 "is that of its request, as the answer's X-Request-Id has it, '#' and the row from 0",
-                len(labels), show_unprintable(labels[0][0]), labels[0][1],
+                len(labels), show_unprintable(first), row,
             )  # fmt: skip
         windows = self._store.to_measure()
         for number in windows:

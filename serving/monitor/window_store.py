@@ -182,9 +182,7 @@ class MonitorStore:
                 )
             connection.execute("REPLACE INTO total VALUES ('at', ?)", (now,))
 
-    def add_labels(
-        self, outcomes: Sequence[tuple[str, int, str, float | None]], received: float, oldest: float
-    ) -> int:
+    def add_labels(self, outcomes: Sequence[tuple[str, int, str, float | None]], received: float, oldest: float) -> int:
         """Notes what became of predictions; returns how many of the outcomes belong to one.
 
         Args:

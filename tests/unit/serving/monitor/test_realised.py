@@ -178,7 +178,7 @@ def test_unknown_ids_other_names_and_users_change_nothing_and_it_is_said_once(lo
     loop.step()
     assert loop.quality() == {}
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert warning.startswith("none of 2 outcomes, the first of 'nobody#0', belongs to a prediction in the log; ")
+    assert warning.startswith("none of 2 outcomes, such as 'id-1#99', belongs to a prediction in the log; ")
     loop.tell(labels[:1])
     loop.step()
     assert loop.quality()["accuracy"].rows == 1
