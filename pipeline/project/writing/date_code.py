@@ -51,7 +51,8 @@ def _calendar(days: tf.Tensor, hour: tf.Tensor | None, there: tf.Tensor) -> list
 _PARTS = """    day = tf.cast(days, tf.float32) / 1000.0
     parts = [(day - tft.mean(day)) / (tf.sqrt(tft.var(day)) + 1e-6)]
     # Rows of less than a year have not seen the seasons that come.
-    is_year = tf.cast(tft.max(day) - tft.min(day) > 0.365, tf.float32)
+    last, first = tft.max(tf.where(there, day, -1e3)), tft.min(tf.where(there, day, 1e3))
+    is_year = tf.cast(last - first > 0.365, tf.float32)
     circles = [(days, 365.2425, is_year), (days, 7.0, 1.0)] + ([(HOUR, 24.0, 1.0)] if HAS_HOUR else [])
     for number, period, weight in circles:
         place = tf.cast(number, tf.float32) % period / period

@@ -116,10 +116,10 @@ def _gather(edges: Sequence[float], counts: Sequence[float], onto: Sequence[floa
 
     `onto`: edges of bins around whole numbers.
     """
-    found = [0.0] * (len(onto) - 1)
+    numbers = [low + _HALF for low in onto[:-1]]
+    found = [0.0] * len(numbers)
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
         last = right == edges[-1]
-        numbers = [low + _HALF for low in onto[:-1]]
         inside = [at for at, number in enumerate(numbers) if left <= number < right or (last and number == right)]
         for place in inside:
             found[place] += count / len(inside)

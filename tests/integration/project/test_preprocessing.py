@@ -139,7 +139,7 @@ def test_dates_are_those_that_were_looked_at(folder, form, hours):
 
 def test_rows_of_less_than_a_year_say_nothing_of_seasons(folder):
     days = pd.Timestamp("2024-11-01") + pd.to_timedelta(np.arange(ROWS) % 300, "D")
-    frame = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "y": np.where(X > 0, "good", "bad")})
+    frame = pd.DataFrame({"day": some(days.strftime("%Y-%m-%d")), "y": np.where(X > 0, "good", "bad")})
     _, numbers = transform(folder, frame, "short")
     assert not numbers[:, 1:4].any()
     assert np.abs(numbers[:, 4:7]).max(axis=0).min() > 0.9
